@@ -1,0 +1,48 @@
+#pragma once
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace cortiscore {
+
+/// One coordinate along a dimension: text or numbers, one a position.
+struct Coordinate {
+  std::string dim;
+  std::variant<std::vector<std::string>, std::vector<double>> values;
+
+  size_t size() const;
+  /// Every value as text; whole numbers without a decimal point.
+  std::vector<std::string> as_text() const;
+};
+
+/// Labelled recordings, as xarray and BrainIO hold them.
+struct Assembly {
+  std::string identifier;
+  std::vector<std::string> dims;  ///< e.g. presentation, neuroid, time_bin
+  at::Tensor values;              ///< float32 or float64, one axis a dim, on the CPU
+  std::map<std::string, Coordinate> coords;
+  std::map<std::string, std::string> attributes;
+
+  /// @throws Error(kBadInput)  no such coordinate; the message lists those that are there
+  const Coordinate& coord(const std::string& name) const;
+};
+
+/// Responses by repetition: the form that ceilings need.
+struct Trials {
+  std::vector<std::string> stimulus_ids;  ///< in order of first appearance
+  std::vector<std::string> neuroid_ids;
+  at::Tensor values;  ///< [n_repetitions, n_stimuli, n_neuroids] float64, NaN where missing
+
+  /// Mean over repetitions skipping NaN: [n_stimuli, n_neuroids]; NaN where no repetition is there.
+  at::Tensor averaged() const;
+};
+
+/// Presentations x neuroids of one time bin, sorted into repetitions by the coordinates stimulus_id (or the older
+/// image_id) and repetition; without a repetition coordinate, repeated ids count up.
+/// @throws Error(kBadInput)  no stimulus_id, several time bins, or one (stimulus, repetition) twice
+Trials to_trials(const Assembly& assembly);
+
+}  // namespace cortiscore

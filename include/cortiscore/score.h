@@ -1,0 +1,76 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace cortiscore {
+
+/// How a raw correlation is divided by its ceiling. Named in every record; never mixed in a ranking.
+enum class CeilingConvention {
+  kR2OverC,       ///< raw^2 / ceiling: the platform since 2026-01-13
+  kROverCSquared  ///< (raw / ceiling)^2: the platform from 2019 to 2025
+};
+
+/// "r2_over_c", "r_over_c_squared".
+std::string name_of(CeilingConvention convention);
+/// @throws Error(kUsage)  an unknown name
+CeilingConvention ceiling_convention(const std::string& name);
+
+/// raw^2 / ceiling or (raw / ceiling)^2; NaN where the ceiling is not positive.
+double explained_variance(double raw, double ceiling, CeilingConvention convention);
+
+/// A value with its uncertainty and what it was averaged from.
+struct Estimate {
+  double value = 0;
+  double error = 0;  ///< the platform's: standard deviation over splits (ddof 0) / sqrt(n_splits)
+  double ci_lo = 0;  ///< 95 % percentile bootstrap over neuroids, predictions fixed
+  double ci_hi = 0;
+  std::vector<double> split_values;  ///< median over neuroids, a split
+  at::Tensor per_neuroid;            ///< [n_splits, n_neuroids] float64 on the CPU
+  int64_t n_undefined =
+      0;  ///< neuroids that are NaN in every split, e.g. constant ones; skipped by medians
+};
+
+/// Median over neuroids skipping NaN, mean over splits skipping NaN, and the platform's error, in that order: it matters.
+/// @param per_neuroid  [n_splits, n_neuroids] float64, any device
+Estimate aggregate(const at::Tensor& per_neuroid);
+
+struct BootstrapOptions {
+  int64_t n_boot = 1000;
+  double level = 0.95;
+  uint64_t seed = 0;
+};
+
+/// Fills ci_lo and ci_hi by resampling neuroids with replacement, the same draws for every estimate given.
+void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options = {});
+
+/// A raw estimate divided by its ceiling.
+struct Score {
+  Estimate raw;
+  Estimate ceiling;
+  double ceiled = 0;
+  double ceiled_error = 0;  ///< standard deviation of the joint bootstrap below
+  double ceiled_ci_lo = 0;  ///< raw and ceiling resampled together, with the same neuroids
+  double ceiled_ci_hi = 0;
+  CeilingConvention convention = CeilingConvention::kR2OverC;
+};
+
+/// @param raw, ceiling  over the same neuroids in the same order
+Score ceiled_score(Estimate raw,
+                   Estimate ceiling,
+                   CeilingConvention convention,
+                   const BootstrapOptions& options = {});
+
+/// Several populations that were mapped apart, as one: per-neuroid values side by side.
+Estimate pool_neuroids(const std::vector<Estimate>& parts);
+
+/// Two halves, each scored with a layer that was chosen on the other: means of both, bootstrapped together.
+Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& options = {});
+
+/// NumPy's nanmedian: the mean of the two middle values for even counts; NaN where nothing is left.
+double median_skip_nan(std::vector<double> values);
+
+}  // namespace cortiscore

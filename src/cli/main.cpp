@@ -1,0 +1,86 @@
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include <ATen/Parallel.h>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <c10/util/Exception.h>
+
+#include "cortiscore/error.h"
+#include "src/cli/commands.h"
+#include "src/core/parallel.h"
+#include "src/core/progress.h"
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 all done, 2 usage, 3 some pairs failed (the rest stored), 4 unknown name, 5 bad "
+    "input or hash,\n"
+    "6 out of memory, 7 no usable device, 70 internal, 130 interrupted, 143 terminated.\n"
+    "Results go to stdout, progress and messages to stderr.";
+
+int fail(int code, const std::string& message) {
+  std::fprintf(stderr, "cortiscore: %s\n", message.c_str());
+  return code;
+}
+
+int run(int argc, char** argv) {
+  using namespace cortiscore;
+  CLI::App app{"Scores artificial neural networks against the brain.", "cortiscore"};
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  app.set_version_flag("--version", "cortiscore " CORTISCORE_VERSION);
+  int64_t threads = 0;
+  app.add_option("--threads", threads,
+                 "CPU threads; 0 takes all. No number changes a bit of a score")
+      ->capture_default_str();
+  bool quiet = false;
+  bool no_progress = false;
+  app.add_flag("-q,--quiet", quiet, "no messages on stderr but errors");
+  app.add_flag("--no-progress", no_progress,
+               "no progress line (off anyway where stderr is no terminal)");
+  app.parse_complete_callback([&] {
+    set_thread_count(threads);
+    set_quiet(quiet);
+    set_progress(!no_progress);
+    at::set_num_threads(
+        1);  // parallel over folds, layers and micro-batches instead: see core/parallel.h
+  });
+  cli::Outcome outcome;
+  //cli::add_score(app, outcome);
+  cli::add_metric(app, outcome);
+  cli::add_ceiling(app, outcome);
+  //cli::add_model(app, outcome);
+  //cli::add_benchmark(app, outcome);
+  //cli::add_doctor(app, outcome);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? 0 : static_cast<int>(ErrorKind::kUsage);
+  }
+  return outcome.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using cortiscore::ErrorKind;
+  try {
+    return run(argc, argv);
+  } catch (const cortiscore::Error& e) {
+    return fail(e.exit_code(), e.what());
+  } catch (const c10::OutOfMemoryError& e) {
+    return fail(static_cast<int>(ErrorKind::kOutOfMemory), e.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return fail(static_cast<int>(ErrorKind::kOutOfMemory), "out of host memory.");
+  } catch (const c10::Error& e) {
+    return fail(static_cast<int>(ErrorKind::kInternal), e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    return fail(static_cast<int>(ErrorKind::kInternal), e.what());
+  }
+}

@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+
+namespace cortiscore {
+
+/// Threads that `parallel_for` uses: hardware concurrency unless set (`--threads`).
+int64_t thread_count();
+void set_thread_count(int64_t n);
+
+/// Calls `body(i)` for i in 0..n-1, each once, on up to `thread_count()` threads.
+///
+/// Every call runs with one intra-operator thread of Torch, whatever the number of threads here: a sum inside an
+/// operator is then always taken in the same order, so no thread count can change a bit of a score. The first
+/// exception is rethrown after all threads have stopped. Nested calls run in the caller's thread.
+void parallel_for(int64_t n, const std::function<void(int64_t)>& body);
+
+}  // namespace cortiscore

@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+
+#include "cortiscore/assembly.h"
+
+namespace cortiscore {
+
+/// Reads a NetCDF-4 assembly as xarray and BrainIO write them: one data variable (named
+/// `__xarray_dataarray_variable__`, `data`, or the only one with two or more dims), its dims by dimension scales, its
+/// coordinates every other variable along one of them. Numbers become float32 or float64, text stays text.
+/// @throws Error(kBadInput)  missing, truncated, without a data variable, or with a coordinate of the wrong length
+Assembly read_assembly(const std::string& path);
+
+/// Writes an assembly that xarray opens with the h5netcdf and the netcdf4 engine. The file becomes visible whole or
+/// not at all: written beside its place, synced, then renamed. Checksummed by fletcher32.
+/// @throws Error(kBadInput)  a coordinate whose length differs from its dim's, or the file cannot be written
+void write_assembly(const std::string& path, const Assembly& assembly);
+
+}  // namespace cortiscore

@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/ops/top_vector.h"
+#include "src/resample/splits.h"
+
+namespace cortiscore {
+
+struct PlsOptions {
+  int64_t n_components = 25;
+  TopVectorOptions top{};
+};
+
+/// Cross-validated PLS2 predictions and how they came about.
+struct PlsPrediction {
+  std::vector<at::Tensor>
+      predictions;  ///< a split: [n_test, n_targets] float64, rows in the split's test order
+  at::Tensor
+      iterations;  ///< [n_splits, n_components] int64: scikit-learn's n_iter_ (0 in exact mode)
+  at::Tensor marginal;   ///< [n_splits, n_components] bool: stopped within 1e-8 of the tolerance
+  at::Tensor exhausted;  ///< [n_splits, n_components] bool: nothing was left to explain; adds zero
+};
+
+/// PLS2 regression (scikit-learn's PLSRegression(scale=False)) fitted on each split's train presentations.
+///
+/// All splits share X'X and X'Y; each split subtracts the rows that it leaves out (ALGORITHMS.md 1a, algorithm 2).
+/// More features than presentations go through `isometric_coordinates` first, so there is one algorithm.
+/// Mode kSklearn stops every power iteration where scikit-learn does; kExact takes leading eigenvectors.
+/// Bounds: predictions within 1e-10 sd of Y of scikit-learn, iteration counts equal (ALGORITHMS.md 5a).
+///
+/// @param x  [n_presentations, n_features] float32 or float64, finite; not modified
+/// @param y  [n_presentations, n_targets] float32 or float64, finite, same device; not modified
+/// @throws Error(kBadInput)  fewer features or train presentations than components
+/// Sources: Wold 1975; Dayal & MacGregor 1997 (kernel PLS); Engstrom & Jensen 2025 (fold downdates).
+PlsPrediction pls_cross_validate(const at::Tensor& x,
+                                 const at::Tensor& y,
+                                 const Splits& splits,
+                                 const PlsOptions& options = {});
+
+}  // namespace cortiscore

@@ -1,0 +1,30 @@
+"""What every Python test shares: the built command line, and the folder of real data (absent on most machines)."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/src/cortiscore"))
+SHARED = pathlib.Path(os.environ.get("CORTISCORE_SHARED_DATA", ROOT.parent / "shared/data"))
+
+
+def run(*arguments, env=None):
+    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True,
+                          env={**os.environ, **(env or {})})
+
+
+def run_json(*arguments, env=None):
+    done = run(*arguments, "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def real_data():
+    """../shared/data, or a skip that says what is missing."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the real recordings in {SHARED}, which is not there")
+    return SHARED

@@ -1,0 +1,60 @@
+"""Who may include whom, who may copy off the device, and what the kernels may see. The table is docs/decisions/0001-layout.md's."""
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A room may include the rooms named here, itself and core. Public headers (include/) belong to core, but for
+# assembly.h (data) and score.h (score), which anyone may include.
+MAY_INCLUDE = {
+    "core": set(),
+    "ops": set(),
+    "linalg": {"ops"},
+    "resample": set(),
+    "data": set(),
+    "stimuli": {"data"},
+    "model": {"data"},
+    "activations": {"model", "stimuli", "linalg"},
+    "mapping": {"resample", "ops", "linalg"},
+    "metric": {"mapping", "resample", "ops", "linalg"},
+    "ceiling": {"metric", "resample", "ops", "linalg"},
+    "score": {"metric", "mapping"},
+    "results": {"data"},
+    "benchmark": {"data", "stimuli", "mapping", "metric", "ceiling", "resample", "score", "linalg"},
+    "engine": {"benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric", "ceiling",
+               "resample", "score", "linalg", "ops"},
+    "cli": {"engine", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
+            "ceiling", "resample", "score", "linalg"},
+}
+# Where values may leave the device: data comes in, scores go out, activations spill when that was announced. The
+# command line prints what it was given.
+MAY_COPY_OFF = {"data", "score", "activations", "cli"}
+SOURCES = sorted((ROOT / "src").rglob("*.h")) + sorted((ROOT / "src").rglob("*.cpp"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_includes_go_one_way(path):
+    room = path.relative_to(ROOT / "src").parts[0]
+    assert room in MAY_INCLUDE, f"{room} is not in the table"
+    for included in re.findall(r'#include "src/(\w+)/', path.read_text()):
+        assert included in MAY_INCLUDE[room] | {room, "core"}, f"{room} may not include {included}"
+    for kernel in re.findall(r'#include "kernels/', path.read_text()):
+        assert room in {"ops", "linalg"}, f"{room} may not include {kernel}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_named_rooms_copy_off_the_device(path):
+    room = path.relative_to(ROOT / "src").parts[0]
+    copies = re.findall(r"\.item(?:<[^>]*>)?\(\)|\.cpu\(\)|\.to\(at::kCPU\)|is_nonzero\(\)", path.read_text())
+    assert not copies or room in MAY_COPY_OFF, f"{room} copies off the device: {copies}"
+
+
+def test_kernels_see_no_torch():
+    for path in sorted((ROOT / "kernels").glob("*.*")):
+        assert not re.search(r'#include [<"](ATen|c10|torch|src|cortiscore)', path.read_text()), path
+
+
+def test_the_table_has_no_empty_room():
+    for room in MAY_INCLUDE:
+        assert any((ROOT / "src" / room).glob("*.cpp")) or not (ROOT / "src" / room).exists(), room

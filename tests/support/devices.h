@@ -1,0 +1,32 @@
+#pragma once
+#include <string>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+namespace cortiscore::test {
+
+/// A test body over every device: the CPU always, CUDA where there is one (else skipped, with the reason).
+class OnDevice : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string(GetParam()) == "cuda" && !at::hasCUDA())
+      GTEST_SKIP() << "no CUDA device on this machine";
+  }
+  at::Device device() const { return at::Device(GetParam()); }
+};
+
+inline std::string device_name(const testing::TestParamInfo<const char*>& info) {
+  return info.param;
+}
+
+#define CORTISCORE_ON_DEVICES(suite)                                      \
+  INSTANTIATE_TEST_SUITE_P(Device, suite, testing::Values("cpu", "cuda"), \
+                           cortiscore::test::device_name)
+
+/// Largest absolute difference, after both are brought to the CPU.
+inline double max_difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.cpu().to(at::kDouble) - b.cpu().to(at::kDouble)).abs().max().item<double>();
+}
+
+}  // namespace cortiscore::test
