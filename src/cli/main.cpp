@@ -51,10 +51,11 @@ int run(int argc, char** argv) {
         1);  // parallel over folds, layers and micro-batches instead: see core/parallel.h
   });
   cli::Outcome outcome;
-  //cli::add_score(app, outcome);
+  cli::add_score(app, outcome);
   cli::add_metric(app, outcome);
   cli::add_ceiling(app, outcome);
-  //cli::add_model(app, outcome);
+  cli::add_model(app, outcome);
+  cli::add_extract(app, outcome);
   //cli::add_benchmark(app, outcome);
   //cli::add_doctor(app, outcome);
   try {

@@ -10,55 +10,17 @@
 
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
-#include "src/core/random.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double mean_skip_nan(const std::vector<double>& values) {
-  double sum = 0;
-  int64_t n = 0;
-  for (const auto v : values) {
-    if (!std::isnan(v)) sum += v, ++n;
-  }
-  return n ? sum / static_cast<double>(n) : kNaN;
-}
-
+// The platform's error: standard deviation over splits (ddof 0) / sqrt(n).
 double error_over_splits(const std::vector<double>& values) {
-  std::vector<double> defined;
-  for (const auto v : values) {
-    if (!std::isnan(v)) defined.push_back(v);
-  }
-  if (defined.empty()) return kNaN;
-  const double mean = mean_skip_nan(defined);
-  double square = 0;
-  for (const auto v : defined) square += (v - mean) * (v - mean);
-  const auto n = static_cast<double>(defined.size());
-  return std::sqrt(square / n) / std::sqrt(n);
-}
-
-// Linear interpolation between order statistics, as numpy.percentile.
-double percentile(std::vector<double> values, double q) {
-  std::erase_if(values, [](double v) { return !std::isfinite(v); });
-  if (values.empty()) return kNaN;
-  std::sort(values.begin(), values.end());
-  const double position = q * static_cast<double>(values.size() - 1);
-  const auto low = static_cast<size_t>(position);
-  const size_t high = std::min(low + 1, values.size() - 1);
-  return values[low] + (position - static_cast<double>(low)) * (values[high] - values[low]);
-}
-
-// Neuroids of bootstrap draw b: n of n with replacement. Multiply-shift keeps the bias below 2^-32 n.
-std::vector<int64_t> draw_neuroids(uint64_t seed, int64_t b, int64_t n) {
-  std::vector<int64_t> drawn(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    const auto word = philox4x32(seed, static_cast<uint64_t>(i), static_cast<uint64_t>(b))[0];
-    drawn[static_cast<size_t>(i)] =
-        static_cast<int64_t>((uint64_t{word} * static_cast<uint64_t>(n)) >> 32U);
-  }
-  return drawn;
+  const auto n = std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
+  return deviation(values, 0) / std::sqrt(static_cast<double>(n));
 }
 
 double value_of(const at::Tensor& per_neuroid, const std::vector<int64_t>& neuroids) {
@@ -85,24 +47,8 @@ std::vector<double> bootstrap(const BootstrapOptions& options,
   return values;
 }
 
-void set_interval(const std::vector<double>& draws, double level, double& lo, double& hi) {
-  lo = percentile(draws, (1 - level) / 2);
-  hi = percentile(draws, (1 + level) / 2);
-}
-
-double deviation(const std::vector<double>& draws) {
-  std::vector<double> finite;
-  std::copy_if(draws.begin(), draws.end(), std::back_inserter(finite),
-               [](double v) { return std::isfinite(v); });
-  if (finite.size() < 2) return kNaN;
-  const double mean = mean_skip_nan(finite);
-  double square = 0;
-  for (const auto v : finite) square += (v - mean) * (v - mean);
-  return std::sqrt(square / static_cast<double>(finite.size() - 1));
-}
-
 double ceiled_draw(const Score& score, int64_t b, uint64_t seed) {
-  const auto neuroids = draw_neuroids(seed, b, score.raw.per_neuroid.size(1));
+  const auto neuroids = draw_with_replacement(seed, b, score.raw.per_neuroid.size(1));
   return explained_variance(value_of(score.raw.per_neuroid, neuroids),
                             value_of(score.ceiling.per_neuroid, neuroids), score.convention);
 }
@@ -164,7 +110,7 @@ Estimate aggregate(const at::Tensor& per_neuroid) {
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options) {
   const auto draws = bootstrap(options, [&](int64_t b) {
     return value_of(estimate.per_neuroid,
-                    draw_neuroids(options.seed, b, estimate.per_neuroid.size(1)));
+                    draw_with_replacement(options.seed, b, estimate.per_neuroid.size(1)));
   });
   set_interval(draws, options.level, estimate.ci_lo, estimate.ci_hi);
 }
@@ -185,7 +131,7 @@ Score ceiled_score(Estimate raw,
   score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
   const auto draws =
       bootstrap(options, [&](int64_t b) { return ceiled_draw(score, b, options.seed); });
-  score.ceiled_error = deviation(draws);
+  score.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, score.ceiled_ci_lo, score.ceiled_ci_hi);
   return score;
 }
@@ -220,7 +166,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
     into.per_neuroid = at::cat(stacked, 0);
     into.n_undefined = part(halves.front()).n_undefined;
     const auto draws = bootstrap(options, [&](int64_t b) {
-      const auto neuroids = draw_neuroids(options.seed, b, into.per_neuroid.size(1));
+      const auto neuroids = draw_with_replacement(options.seed, b, into.per_neuroid.size(1));
       return average([&](const Score& s) { return value_of(part(s).per_neuroid, neuroids); });
     });
     set_interval(draws, options.level, into.ci_lo, into.ci_hi);
@@ -231,7 +177,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
   const auto draws = bootstrap(options, [&](int64_t b) {
     return average([&](const Score& s) { return ceiled_draw(s, b, options.seed); });
   });
-  mean.ceiled_error = deviation(draws);
+  mean.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, mean.ceiled_ci_lo, mean.ceiled_ci_hi);
   return mean;
 }

@@ -1,0 +1,11 @@
+"""`python -m cortiscore ...` is `cortiscore model export ...`."""
+import logging
+import warnings
+
+# torch.export speaks of triton and of weights that are not on the CPU; neither concerns who exports a network.
+logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", module="torch.*")
+
+from .export import main  # noqa: E402
+
+main()

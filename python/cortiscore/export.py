@@ -1,0 +1,151 @@
+"""Write a torch module as a .pt2 archive (torch.export: a graph as JSON plus raw weights) with a table of its layers.
+
+From Python:        import cortiscore; cortiscore.export(model, "net.pt2", input_size=224, mean=..., std=...)
+From the shell:     cortiscore model export torchvision:resnet18 -o resnet18.pt2 [--weights FILE.pth]
+"""
+import argparse
+import collections
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+import torch
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+class _Tapped(torch.nn.Module):
+    """Returns the output of every module by name: torch.export then names the graph value behind each."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self._outputs = {}
+        for name, module in network.named_modules():
+            if name:
+                module.register_forward_hook(self._keep(name))
+
+    def _keep(self, name):
+        def hook(_module, _inputs, output):
+            first = output[0] if isinstance(output, (tuple, list)) and output else output
+            if isinstance(first, torch.Tensor):
+                self._outputs.pop(name, None)  # the last call of a module that is called twice counts, and its place
+                self._outputs[name] = first
+
+        return hook
+
+    def forward(self, images):
+        self._outputs = {}
+        result = self.network(images)
+        outputs, self._outputs = self._outputs, {}
+        return [output for output in outputs.values()], result
+
+    def names(self, images):
+        self._outputs = {}
+        with torch.no_grad():
+            self.network(images)
+        names, self._outputs = list(self._outputs), {}
+        return names
+
+
+def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identifier=None):
+    """Writes `model` to `path` (.pt2), with every module's output tappable by its dotted name.
+
+    model       torch.nn.Module in eval mode; forward takes float32 images [batch, 3, input_size, input_size]
+    mean, std   per channel, of values in 0..1; None if the model normalises its input itself
+    degrees     visual angle that the input spans (the platform's default is 8)
+    identifier  the name that results carry; the file's stem by default
+    Raises what torch.export raises where the network cannot be traced.
+    """
+    path = pathlib.Path(path)
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first, or batch statistics would be scored")
+    if (mean is None) != (std is None):
+        raise ValueError("give both mean and std, or neither")
+    tapped = _Tapped(model).eval()
+    example = torch.zeros(2, 3, input_size, input_size)
+    names = tapped.names(example)
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    program = torch.export.export(tapped, (example,), dynamic_shapes=({0: batch},), strict=False)
+    values = [spec.arg.name for spec in program.graph_signature.output_specs][: len(names)]
+    types = {name: type(module).__name__ for name, module in model.named_modules()}
+    table = {
+        "schema_version": 1,
+        "identifier": identifier or path.stem,
+        "input_size": input_size,
+        "mean": mean,
+        "std": std,
+        "degrees": degrees,
+        "parameter_prefix": "network.",
+        "layers": [{"name": n, "type": types[n], "value": v} for n, v in zip(names, values, strict=True)],
+    }
+    # Visible only when whole: a killed export leaves no half archive under the final name.
+    handle, temporary = tempfile.mkstemp(suffix=".pt2", dir=path.parent)
+    os.close(handle)
+    try:
+        torch.export.save(program, temporary, extra_files={"cortiscore.json": json.dumps(table)})
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return table
+
+
+def _from_file(path, function):
+    spec = importlib.util.spec_from_file_location("cortiscore_user_network", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(pathlib.Path(path).resolve().parent))
+    spec.loader.exec_module(module)
+    return getattr(module, function)()
+
+
+def build(source, weights):
+    """The network that `source` names, and how its input is prepared: (module, keyword arguments of `export`)."""
+    kind, _, name = source.partition(":")
+    if source == "efficientnet_lite0":
+        from .efficientnet_lite import efficientnet_lite0
+
+        return efficientnet_lite0(), {"input_size": 224}
+    if source == "pixels":
+        return torch.nn.Sequential(collections.OrderedDict(pixels=torch.nn.Flatten())), {"input_size": 64}
+    if kind == "torchvision":
+        import torchvision
+
+        builder = torchvision.models.get_model_builder(name)
+        model = builder(weights=None) if name not in ("googlenet", "inception_v3") else builder(weights=None, init_weights=True)
+        if weights:
+            model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        return model, {"input_size": 299 if name == "inception_v3" else 224, **IMAGENET}
+    if kind.endswith(".py"):
+        built = _from_file(kind, name or "build")
+        return built if isinstance(built, tuple) else (built, {"input_size": 224})
+    raise SystemExit(
+        f"cortiscore: unknown network \"{source}\". Expected torchvision:NAME, FILE.py:FUNCTION (returning a module, or "
+        "a module and {'input_size': N, 'mean': ..., 'std': ...}) pixels or efficientnet_lite0."
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="cortiscore model export", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", help="torchvision:NAME, FILE.py:FUNCTION, pixels or efficientnet_lite0")
+    parser.add_argument("-o", "--output", type=pathlib.Path, help="archive to write (default: NAME.pt2)")
+    parser.add_argument("--weights", help="state dict (.pth) for torchvision:NAME; without it, weights are random")
+    parser.add_argument("--seed", type=int, default=0, help="seed of random weights (default 0)")
+    parser.add_argument("--input-size", type=int, help="N of the N x N input")
+    parser.add_argument("--identifier", help="the name that results carry (default: the file's stem)")
+    arguments = parser.parse_args()
+    torch.manual_seed(arguments.seed)
+    model, options = build(arguments.source, arguments.weights)
+    output = arguments.output or pathlib.Path(arguments.source.replace(":", "_").rpartition("/")[2] + ".pt2")
+    if arguments.input_size:
+        options["input_size"] = arguments.input_size
+    if arguments.source.startswith("torchvision:") and not arguments.weights:
+        print("weights are random (no --weights): good for a baseline, not for a claim", file=sys.stderr)
+    table = export(model.eval(), output, identifier=arguments.identifier, **options)
+    print(f"{output}: {len(table['layers'])} layers, input {options['input_size']} x {options['input_size']}")
+

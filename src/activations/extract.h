@@ -1,0 +1,30 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/model/network.h"
+#include "src/stimuli/stimulus_set.h"
+
+namespace cortiscore {
+
+/// Stimuli that go through a network together, always: the last batch is padded with repeats of its last stimulus, so
+/// that neither the number of stimuli, nor threads, nor memory changes a bit.
+constexpr int64_t kMicroBatch = 16;
+
+/// How the network's archive and a benchmark's visual angle prepare a stimulus.
+Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
+
+/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer.
+/// Micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread.
+/// @param advance  told how many stimuli have just gone through; called under a lock
+/// @throws Error  an image that cannot be decoded, a layer that does not exist
+std::vector<at::Tensor> extract(const Network& network,
+                                const StimulusSet& stimuli,
+                                const std::vector<std::string>& layers,
+                                double stimulus_degrees,
+                                const std::function<void(int64_t)>& advance = {});
+
+}  // namespace cortiscore

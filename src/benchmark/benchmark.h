@@ -1,0 +1,98 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cortiscore/assembly.h"
+#include "src/resample/splits.h"
+#include "src/stimuli/stimulus_set.h"
+
+namespace cortiscore {
+
+/// How presentations are divided: "shuffle", "stratified_shuffle" or "leave_one_group_out".
+struct SplitRule {
+  std::string kind;
+  std::string by;  ///< column of the stimulus set: classes or groups
+  int64_t n_splits = 10;
+  double train_fraction = 0.9;
+  uint32_t seed = 1;
+};
+
+/// What a benchmark is: a manifest, schema version 1 (docs/formats.md).
+struct Benchmark {
+  enum class Kind { kNeural, kBehavior };
+  struct AssemblyFile {
+    std::string identifier;
+    std::string file;
+  };
+  std::string identifier;
+  int64_t version = 1;
+  Kind kind = Kind::kNeural;
+  std::string region;
+  std::string parent;       ///< node of the tree under which it is averaged
+  bool composite = true;    ///< takes part in composites
+  double visual_degrees = 8;
+  std::string stimulus_set;
+  std::vector<AssemblyFile> assemblies;  ///< neural: populations, each mapped apart
+  std::string choices;                   ///< behaviour: CSV of subject, stimulus_id, choice, truth
+  std::string role_column, label_column; ///< behaviour: fit or test, and the class to read out
+  std::string metric;
+  int64_t n_components = 25;
+  double readout_c = 1e-3;
+  SplitRule splits;
+  std::string select_by;    ///< alternating halves of this column; empty: one layer on all presentations
+  int64_t ceiling_splits = 10;
+  uint32_t ceiling_seed = 1;
+  double keep_above = -1;   ///< neuroids with internal consistency above this are kept; negative: all
+  std::string how_to_import;
+  std::string path;
+  std::string sha256;       ///< of the manifest
+};
+
+/// Where fetched and imported data lie: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else
+/// ~/.local/share/cortiscore.
+std::string home();
+
+/// Every manifest of the project and of home()/benchmarks, by identifier.
+/// @throws Error(kBadInput)  a manifest that is not schema version 1
+std::vector<Benchmark> all_benchmarks();
+
+/// Benchmarks by name: an identifier, a population of one ("Henaff2021.V1.ay2_u003-pls"), or the path of a manifest.
+/// @throws Error(kUnknownName)  with the nearest names
+Benchmark find_benchmark(const std::string& name);
+
+/// One recorded population, ready to be scored.
+struct Population {
+  std::string identifier;
+  std::vector<std::string> neuroid_ids;
+  at::Tensor trials;    ///< [n_repetitions, n_stimuli, n_neuroids] float64, NaN where missing
+  at::Tensor averaged;  ///< [n_stimuli, n_neuroids]
+  int64_t n_dropped = 0;
+};
+
+struct NeuralData {
+  StimulusSet stimuli;  ///< in the order of the rows of every population
+  std::vector<Population> populations;
+  std::vector<std::string> data_sha256;
+};
+
+/// Reads assemblies and stimulus set; neuroids below the benchmark's consistency are dropped.
+/// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not fit together
+NeuralData load_neural(const Benchmark& benchmark);
+
+/// Choices of observers on the test stimuli.
+struct BehavioralData {
+  StimulusSet stimuli;                   ///< fit stimuli first, then test stimuli
+  int64_t n_fit = 0;
+  std::vector<int64_t> labels;           ///< class code of every stimulus
+  std::vector<std::string> class_names;
+  std::vector<std::string> subjects;
+  at::Tensor correct;                    ///< [n_subjects, n_test] bool: whether the choice is the truth
+  std::vector<std::string> data_sha256;
+};
+BehavioralData load_behavior(const Benchmark& benchmark);
+
+/// The splits of a rule over `rows` of a stimulus set (indices into `rows`, not into the set).
+Splits make_splits(const SplitRule& rule, const StimulusSet& stimuli, const std::vector<int64_t>& rows);
+
+}  // namespace cortiscore

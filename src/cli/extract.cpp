@@ -1,0 +1,50 @@
+#include <filesystem>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/activations/extract.h"
+#include "src/cli/commands.h"
+#include "src/core/progress.h"
+#include "src/data/arrays.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  std::string network, stimuli, output;
+  std::vector<std::string> layers;
+  double degrees = 8;
+};
+
+void run(const Arguments& arguments) {
+  const auto network = Network::load(arguments.network);
+  const auto stimuli = StimulusSet::open(arguments.stimuli);
+  std::filesystem::create_directories(arguments.output);
+  Progress progress("stimuli", stimuli.size());
+  const auto activations = extract(network, stimuli, arguments.layers, arguments.degrees,
+                                   [&](int64_t n) { progress.advance(n); });
+  for (size_t i = 0; i < arguments.layers.size(); ++i) {
+    const auto path = (std::filesystem::path(arguments.output) / (arguments.layers[i] + ".npy")).string();
+    write_npy(path, activations[i]);
+    log_line(path);
+  }
+}
+
+}  // namespace
+
+void add_extract(CLI::App& app, Outcome& /*outcome*/) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* verb = app.add_subcommand("extract", "Activations of layers on a stimulus set, as .npy files");
+  verb->add_option("network", arguments->network, ".pt2 archive")->required();
+  verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")->required();
+  verb->add_option("--layer", arguments->layers, "layer; repeat for several")->required();
+  verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")->capture_default_str();
+  verb->add_option("-o,--output", arguments->output, "folder for LAYER.npy, [stimuli, features] float32")->required();
+  verb->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace cortiscore::cli

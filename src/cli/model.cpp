@@ -1,0 +1,100 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/commands.h"
+#include "src/model/network.h"
+#include "src/results/json.h"
+
+namespace cortiscore::cli {
+namespace {
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+  std::string text;
+  for (const auto size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
+  return text;
+}
+
+void inspect(const std::string& path, bool json) {
+  const auto network = Network::load(path);
+  if (json) {
+    Json layers = Json::array();
+    for (const auto& layer : network.layers()) {
+      layers.push_back({{"name", layer.name}, {"type", layer.type}, {"shape", layer.shape},
+                        {"features", layer.n_features()}});
+    }
+    std::cout << Json{{"identifier", network.identifier()},
+                      {"path", path},
+                      {"input_size", network.input().size},
+                      {"mean", network.input().mean},
+                      {"std", network.input().std},
+                      {"degrees", network.input().degrees},
+                      {"parameters", network.n_parameters()},
+                      {"nodes", network.n_nodes()},
+                      {"graph_sha256", network.graph_sha256()},
+                      {"weights_sha256", network.weights_sha256()},
+                      {"layers", layers}}
+                     .dump()
+              << '\n';
+    return;
+  }
+  std::printf("%s  (%s)\n  input     RGB %lld x %lld, %s, %g degrees\n  size      %.2f M parameters, %lld nodes\n"
+              "  weights   sha256 %.16s...\n\n%-44s %-22s %-18s %12s\n",
+              network.identifier().c_str(), path.c_str(), static_cast<long long>(network.input().size),
+              static_cast<long long>(network.input().size),
+              network.input().mean.empty() ? "normalised inside" : "normalised by mean and std", network.input().degrees,
+              static_cast<double>(network.n_parameters()) / 1e6, static_cast<long long>(network.n_nodes()),
+              network.weights_sha256().c_str(), "layer (can be tapped)", "type", "shape", "features");
+  for (const auto& layer : network.layers()) {
+    std::printf("%-44s %-22s %-18s %12lld\n", layer.name.c_str(), layer.type.c_str(), shape_text(layer.shape).c_str(),
+                static_cast<long long>(layer.n_features()));
+  }
+}
+
+// Export is Python's: this process becomes it.
+void run_export(const std::vector<std::string>& arguments) {
+  const char* set = std::getenv("CORTISCORE_PYTHON");
+  const std::string python = set ? set : CORTISCORE_PYTHON;
+  const char* inherited = std::getenv("PYTHONPATH");
+  const std::string path = std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
+  setenv("PYTHONPATH", path.c_str(), 1);
+  std::vector<std::string> words = {python, "-m", "cortiscore"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  throw Error(ErrorKind::kUsage, "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, Outcome& /*outcome*/) {
+  auto* verb = app.add_subcommand("model", "What a network has, and how to bring one in");
+  verb->require_subcommand(1);
+  struct Arguments {
+    std::string path;
+    bool json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* show = verb->add_subcommand("inspect", "Layers, shapes, parameters: what can be tapped");
+  show->add_option("network", arguments->path, ".pt2 archive")->required();
+  show->add_flag("--json", arguments->json, "print one JSON object");
+  show->callback([arguments] { inspect(arguments->path, arguments->json); });
+  auto* write = verb->add_subcommand("export", "Write a network as a .pt2 archive (runs Python with torch); "
+                                               "`model export --help` lists its flags");
+  write->prefix_command();
+  write->set_help_flag();
+  write->callback([write] { run_export(write->remaining()); });
+}
+
+}  // namespace cortiscore::cli

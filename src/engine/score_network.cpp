@@ -1,0 +1,195 @@
+#include "src/engine/score_network.h"
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/data/arrays.h"
+#include "src/engine/outcome.h"
+#include "src/score/diagnostics.h"
+
+namespace cortiscore {
+namespace {
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string committed_layer(const ScoreOptions& options, const std::string& region) {
+  for (const auto& key : {region, std::string()}) {
+    if (const auto found = options.layers.find(key); found != options.layers.end()) return found->second;
+  }
+  return {};
+}
+
+Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) {
+  if (!candidate.network) return nullptr;
+  const auto& input = candidate.network->input();
+  return {{"resize", "pillow_bilinear"}, {"size", input.size},
+          {"placement", {{"stimulus_degrees", benchmark.visual_degrees}, {"model_degrees", input.degrees}}},
+          {"scale", "float32/255"}, {"mean", input.mean}, {"std", input.std}};
+}
+
+}  // namespace
+
+Candidate open_candidate(const std::string& path) {
+  Candidate candidate;
+  candidate.path = path;
+  if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
+    candidate.features = read_array(path);
+    if (candidate.features.dim() != 2) {
+      throw bad_input({path, "dims", std::to_string(candidate.features.dim()), "2: stimuli x features",
+                       "Rows follow the stimulus set's CSV"});
+    }
+    check_finite(candidate.features, path, "feature", "Recompute the activations");
+    candidate.identifier = std::filesystem::path(path).stem().string();
+    candidate.sha256 = sha256_of_file(path);
+    return candidate;
+  }
+  if (!path.ends_with(".pt2")) {
+    throw bad_input({path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
+                     ".pt2 (a network), or .npy, .nc, .csv (activations)",
+                     "Write a network with `cortiscore model export`"});
+  }
+  candidate.network = Network::load(path);
+  candidate.identifier = candidate.network->identifier();
+  return candidate;
+}
+
+std::vector<std::string> candidate_layers(const Network& network, int64_t count, int64_t min_features) {
+  // Modules that share a value (a block and its last activation) count once, under the outer, shorter name; the table
+  // is in order of execution.
+  std::vector<std::string> distinct;
+  std::map<std::string, size_t> place;
+  for (const auto& layer : network.layers()) {
+    if (layer.shape.empty() || layer.n_features() < min_features) continue;
+    const auto [it, fresh] = place.try_emplace(layer.value, distinct.size());
+    if (fresh) distinct.push_back(layer.name);
+    else if (layer.name.size() < distinct[it->second].size()) distinct[it->second] = layer.name;
+  }
+  const auto n = static_cast<int64_t>(distinct.size());
+  if (n <= count) return distinct;
+  std::vector<std::string> spaced;
+  for (int64_t i = 0; i < count; ++i) {
+    spaced.push_back(distinct[static_cast<size_t>((2 * i + 1) * n / (2 * count))]);
+  }
+  return spaced;
+}
+
+std::vector<std::string> layers_for(const Candidate& candidate, const std::string& region, const ScoreOptions& options,
+                                    int64_t min_features) {
+  if (!candidate.network) return {"features"};
+  if (const auto committed = committed_layer(options, region); !committed.empty()) {
+    candidate.network->layer(committed);
+    return {committed};
+  }
+  // A behavioural readout takes what feeds the network's own classifier: the last layer but one.
+  if (min_features <= 1) {
+    auto all = candidate_layers(*candidate.network, std::numeric_limits<int64_t>::max() / 4, 1);
+    if (all.size() > 1) all.pop_back();
+    if (!all.empty()) return {all.back()};
+  }
+  auto layers = candidate_layers(*candidate.network, options.n_candidates, min_features);
+  if (layers.empty()) {
+    throw bad_input({candidate.path, "layers", "none with " + std::to_string(min_features) + " features or more",
+                     "a layer with at least one feature a PLS component", "Export the network with its layer table"});
+  }
+  return layers;
+}
+
+std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate, const StimulusSet& stimuli,
+                                              const std::vector<std::string>& layers, double degrees,
+                                              const ScoreOptions& options, ExtractionTimes& times) {
+  if (candidate.network) {
+    return extract_coordinates(*candidate.network, stimuli, layers, degrees,
+                               static_cast<int64_t>(options.memory_gib * (1 << 30)), times);
+  }
+  if (candidate.features.size(0) != stimuli.size()) {
+    throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
+                     std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
+                     "Compute activations in the order of that file"});
+  }
+  return {coordinates_of("features", candidate.features)};
+}
+
+Json estimate_json(const Estimate& estimate, const char* key) {
+  return {{key, number(estimate.value)}, {"error", number(estimate.error)}, {"ci_lo", number(estimate.ci_lo)},
+          {"ci_hi", number(estimate.ci_hi)}};
+}
+
+std::string record_key(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
+  std::string text = candidate.network ? candidate.network->graph_sha256() + candidate.network->weights_sha256() +
+                                             std::to_string(candidate.network->input().size)
+                                       : candidate.sha256;
+  text += "\n" + benchmark.sha256 + "\n" + name_of(options.convention);
+  text += "\n" + std::to_string(options.n_candidates) + (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
+  text += "\n" + std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
+  for (const auto& [region, layer] : options.layers) text += "\n" + region + "=" + layer;
+  return sha256_of(text + "\n" CORTISCORE_VERSION);
+}
+
+Json score_network(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
+  const auto start = utc_now();
+  const Timer total;
+  const auto outcome = benchmark.kind == Benchmark::Kind::kNeural ? score_neural(candidate, benchmark, options)
+                                                                  : score_behavior(candidate, benchmark, options);
+  const auto& score = outcome.score;
+  const bool neural = benchmark.kind == Benchmark::Kind::kNeural;
+  auto score_json = Json{{"raw", number(score.raw.value)},
+                         {"ceiling", number(score.ceiling.value)},
+                         {"ceiled", number(score.ceiled)},
+                         {"ceiling_convention", neural ? name_of(score.convention) : "raw_over_ceiling_clipped"}};
+  Json record = {
+      {"schema_version", 1},
+      {"key", record_key(candidate, benchmark, options)},
+      {"status", "ok"},
+      {"model_identifier", candidate.identifier},
+      {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
+      {"weights_sha256", candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
+      {"benchmark_identifier", benchmark.identifier},
+      {"benchmark_version", benchmark.version},
+      {"benchmark_sha256", benchmark.sha256},
+      {"data_sha256", outcome.data_sha256},
+      {"region", benchmark.region},
+      {"parent", benchmark.parent},
+      {"composite", benchmark.composite},
+      {"metric", outcome.metric},
+      {"layer", outcome.layer},
+      {"layer_selection", outcome.layer_selection},
+      {"preprocessing", preprocessing_json(candidate, benchmark)},
+      {"score", score_json},
+      {"raw", estimate_json(score.raw, "score")},
+      {"ceiling", estimate_json(score.ceiling, "ceiling")},
+      {"error", {{"sem", number(score.raw.error)}, {"ceiled", number(score.ceiled_error)},
+                 {"ci_lo", number(score.ceiled_ci_lo)}, {"ci_hi", number(score.ceiled_ci_hi)},
+                 {"level", options.bootstrap.level}, {"method", "percentile bootstrap over " + outcome.resampled},
+                 {"n_boot", options.bootstrap.n_boot}, {"seed", options.bootstrap.seed}}},
+      {"split_scores", numbers(score.raw.split_values)},
+      {"split_ceilings", numbers(score.ceiling.split_values)},
+      {"populations", outcome.populations},
+      {"n", outcome.n},
+      {"precision", {{"activations", "float32"}, {"metric", "float64"}, {"tf32", false}}},
+      {"device", {{"name", "cpu"}}},
+      {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
+      {"warnings", outcome.warnings},
+      {"timing_ms", {{"load", 1e3 * outcome.load_s}, {"forward", 1e3 * outcome.times.forward_s},
+                     {"reduce", 1e3 * outcome.times.reduce_s}, {"fit", 1e3 * outcome.fit_s},
+                     {"total", 1e3 * total.seconds()}, {"forward_passes", outcome.times.passes}}},
+      {"peak_bytes", {{"activations", outcome.times.peak_bytes}}},
+      {"start", start},
+      {"end", utc_now()}};
+  return record;
+}
+
+}  // namespace cortiscore

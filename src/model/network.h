@@ -1,0 +1,63 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace cortiscore {
+
+/// A module of the network whose output can be tapped.
+struct Layer {
+  std::string name;            ///< dotted module path, as in Python's named_modules()
+  std::string type;            ///< the module's class; may be empty
+  std::string value;           ///< the graph value that is its output
+  std::vector<int64_t> shape;  ///< without the batch axis
+  int64_t n_features() const;
+};
+
+/// What the archive says about the network's input.
+struct NetworkInput {
+  int64_t size = 224;          ///< N of N x N
+  std::vector<double> mean;    ///< empty: the network normalises itself
+  std::vector<double> std;
+  double degrees = 8;          ///< visual angle that its input spans
+};
+
+/// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no code.
+///
+/// Nodes run through LibTorch's dispatcher in the order of the file, so outputs equal PyTorch's own to the bit, given
+/// the same batch shape and one intra-operator thread. Only operators of `aten` that touch tensors alone are allowed.
+class Network {
+ public:
+  /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an operator not allowed
+  static Network load(const std::string& path, const at::Device& device = at::kCPU);
+
+  const std::string& path() const;
+  const std::string& identifier() const;
+  const std::vector<Layer>& layers() const;
+  const NetworkInput& input() const;
+  int64_t n_parameters() const;
+  int64_t n_nodes() const;
+  const std::string& graph_sha256() const;
+  const std::string& weights_sha256() const;
+
+  /// @throws Error(kUnknownName)  no such layer; the nearest names are offered
+  const Layer& layer(const std::string& name) const;
+
+  /// Called with (index into the layers asked for, output [batch, ...]) as soon as that layer has run; the tensor is
+  /// only valid during the call, since in-place operators may overwrite it next.
+  using Tap = std::function<void(size_t, const at::Tensor&)>;
+
+  /// Runs `batch` [n, 3, N, N] float32 as far as the last of `layers`, freeing values at their last use. Any number of
+  /// threads may run at once.
+  void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace cortiscore

@@ -1,0 +1,145 @@
+#include "src/stimuli/stimulus_set.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include <zip.h>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/stimuli/image.h"
+
+namespace cortiscore {
+
+struct StimulusSet::Archive {
+  std::string path;
+  zip_t* zip = nullptr;
+  std::mutex mutex;
+
+  explicit Archive(const std::string& file) : path(file) {
+    int code = 0;
+    zip = zip_open(file.c_str(), ZIP_RDONLY, &code);
+    if (!zip) {
+      zip_error_t error;
+      zip_error_init_with_code(&error, code);
+      const std::string message = zip_error_strerror(&error);
+      zip_error_fini(&error);
+      throw bad_input({file, "", message, "a zip archive of images", "Copy or export it again"});
+    }
+  }
+  Archive(const Archive&) = delete;
+  Archive& operator=(const Archive&) = delete;
+  ~Archive() { zip_discard(zip); }
+
+  bool holds(const std::string& name) { return zip_name_locate(zip, name.c_str(), 0) >= 0; }
+
+  std::string read(const std::string& name) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    zip_stat_t stat;
+    zip_file_t* file = nullptr;
+    if (zip_stat(zip, name.c_str(), 0, &stat) == 0) file = zip_fopen(zip, name.c_str(), 0);
+    if (!file) throw bad_input({path, name, zip_strerror(zip), "a readable entry", "Copy or export the archive again"});
+    std::string bytes(stat.size, '\0');
+    const auto got = zip_fread(file, bytes.data(), bytes.size());
+    const bool whole = got == static_cast<zip_int64_t>(bytes.size()) && zip_fclose(file) == 0;
+    if (!whole) {
+      throw bad_input({path, name, "a damaged entry", std::to_string(bytes.size()) + " bytes",
+                       "Copy or export the archive again"});
+    }
+    return bytes;
+  }
+};
+
+StimulusSet StimulusSet::open(const std::string& csv_path) {
+  namespace fs = std::filesystem;
+  StimulusSet set;
+  set.table_ = read_csv(csv_path);
+  set.ids_ = set.table_.column(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
+  set.files_ = set.table_.column("filename");
+  set.folder_ = fs::path(csv_path).parent_path().string();
+  const auto zip_path = fs::path(csv_path).replace_extension(".zip").string();
+  if (fs::exists(zip_path)) set.archive_ = std::make_shared<Archive>(zip_path);
+  std::map<std::string, int64_t> seen;
+  std::vector<std::string> missing;
+  for (int64_t i = 0; i < set.size(); ++i) {
+    const auto& id = set.ids_[static_cast<size_t>(i)];
+    if (seen[id]++) {
+      throw bad_input({csv_path, "stimulus_id", "\"" + id + "\" twice", "each stimulus once", "Remove the second row"});
+    }
+    const auto& file = set.files_[static_cast<size_t>(i)];
+    if (fs::is_regular_file(fs::path(set.folder_) / file)) continue;
+    if (set.archive_ && set.archive_->holds(file)) continue;
+    missing.push_back(file);
+  }
+  if (!missing.empty()) {
+    throw bad_input({csv_path, "filename", std::to_string(missing.size()) + " image(s) listed but missing, first \"" +
+                                               missing[0] + "\"",
+                     "every image beside the CSV or in " + zip_path, "Restore them, or remove their rows"});
+  }
+  return set;
+}
+
+StimulusSet StimulusSet::select(const std::vector<std::string>& ids) const {
+  std::map<std::string, size_t> row;
+  for (size_t i = 0; i < ids_.size(); ++i) row[ids_[i]] = i;
+  auto out = *this;
+  out.ids_.clear();
+  out.files_.clear();
+  out.table_.rows.clear();
+  for (const auto& id : ids) {
+    const auto found = row.find(id);
+    if (found == row.end()) {
+      throw bad_input({path(), "stimulus_id", "no \"" + id + "\"", "every stimulus of the assembly",
+                       "Stimulus set and assembly must come from the same import"});
+    }
+    out.ids_.push_back(id);
+    out.files_.push_back(files_[found->second]);
+    out.table_.rows.push_back(table_.rows[found->second]);
+  }
+  return out;
+}
+
+std::string StimulusSet::location(int64_t i) const {
+  const auto& file = files_[static_cast<size_t>(i)];
+  const auto loose = std::filesystem::path(folder_) / file;
+  return std::filesystem::is_regular_file(loose) ? loose.string() : archive_->path + ":" + file;
+}
+
+std::string StimulusSet::bytes(int64_t i) const {
+  const auto& file = files_[static_cast<size_t>(i)];
+  const auto loose = std::filesystem::path(folder_) / file;
+  if (!archive_ || std::filesystem::is_regular_file(loose)) return read_file(loose.string());
+  return archive_->read(file);
+}
+
+std::string StimulusSet::sha256() const {
+  std::string all;
+  for (int64_t i = 0; i < size(); ++i) all += ids_[static_cast<size_t>(i)] + "\n" + sha256_of(bytes(i)) + "\n";
+  return sha256_of(all);
+}
+
+at::Tensor load_stimulus(const StimulusSet& stimuli, int64_t i, const Preprocessing& preprocessing) {
+  const auto n = preprocessing.input_size;
+  const auto image =
+      resize_bilinear(place_on_screen(decode_image(stimuli.bytes(i), stimuli.location(i)), preprocessing.model_degrees,
+                                      preprocessing.stimulus_degrees),
+                      n, n);
+  auto out = at::empty({3, n, n}, at::kFloat);
+  auto* values = out.mutable_data_ptr<float>();
+  for (int64_t c = 0; c < 3; ++c) {
+    const auto channel = static_cast<size_t>(c);
+    const bool normalise = !preprocessing.mean.empty();
+    const auto mean = normalise ? static_cast<float>(preprocessing.mean[channel]) : 0.0F;
+    const auto deviation = normalise ? static_cast<float>(preprocessing.std[channel]) : 1.0F;
+    for (int64_t p = 0; p < n * n; ++p) {
+      const float unit = static_cast<float>(image.pixels[static_cast<size_t>(p * 3 + c)]) / 255.0F;
+      values[c * n * n + p] = normalise ? (unit - mean) / deviation : unit;
+    }
+  }
+  return out;
+}
+
+}  // namespace cortiscore

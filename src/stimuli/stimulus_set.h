@@ -1,0 +1,56 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/data/arrays.h"
+
+namespace cortiscore {
+
+/// Stimuli in presentation order: a CSV file with the columns `stimulus_id` and `filename` (and any others), its images
+/// beside it or in a zip archive of the same stem.
+class StimulusSet {
+ public:
+  /// @throws Error(kBadInput)  no such file, a column missing, an id twice, or an image listed but missing
+  static StimulusSet open(const std::string& csv_path);
+
+  const std::string& path() const { return table_.path; }
+  int64_t size() const { return static_cast<int64_t>(ids_.size()); }
+  const std::vector<std::string>& ids() const { return ids_; }
+  /// Any column, one value a stimulus.
+  std::vector<std::string> column(const std::string& name) const { return table_.column(name); }
+  /// The stimuli named, in that order. @throws Error(kBadInput)  one that is not here
+  StimulusSet select(const std::vector<std::string>& ids) const;
+
+  /// The bytes of image i. Safe from several threads.
+  std::string bytes(int64_t i) const;
+  /// Where image i lies, for messages.
+  std::string location(int64_t i) const;
+  /// SHA-256 over ids and image bytes in order.
+  std::string sha256() const;
+
+ private:
+  struct Archive;
+  Table table_;
+  std::vector<std::string> ids_;
+  std::vector<std::string> files_;
+  std::string folder_;
+  std::shared_ptr<Archive> archive_;
+};
+
+/// How an image becomes the network's input.
+struct Preprocessing {
+  int64_t input_size = 224;
+  std::vector<double> mean;     ///< per channel, of values in 0..1; empty: the network normalises
+  std::vector<double> std;
+  double model_degrees = 8;
+  double stimulus_degrees = 8;
+};
+
+/// Stimulus i: decoded, placed on the network's screen, resized to N x N (square, whatever its shape), float32 / 255,
+/// normalised. @return [3, N, N] float32
+at::Tensor load_stimulus(const StimulusSet& stimuli, int64_t i, const Preprocessing& preprocessing);
+
+}  // namespace cortiscore
