@@ -12,6 +12,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 
@@ -72,6 +73,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   using cortiscore::ErrorKind;
   try {
+    cortiscore::use_caching_host_allocator();
     return run(argc, argv);
   } catch (const cortiscore::Error& e) {
     return fail(e.exit_code(), e.what());
