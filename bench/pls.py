@@ -26,7 +26,7 @@ from sklearn.model_selection import ShuffleSplit
 
 warnings.filterwarnings("ignore")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BINARY = os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/src/cortiscore")
+BINARY = os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/cortiscore")
 COMPONENTS = 25
 
 

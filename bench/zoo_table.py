@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python"))
-BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/src/cortiscore"))
+BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
 BENCHMARKS = ["Cowley2023.V4-pls", "Henaff2021.V1-pls"]
 
 

@@ -33,7 +33,9 @@ class _Tapped(torch.nn.Module):
             first = output[0] if isinstance(output, (tuple, list)) and output else output
             if isinstance(first, torch.Tensor):
                 self._outputs.pop(name, None)  # the last call of a module that is called twice counts, and its place
-                self._outputs[name] = first
+                # An alias is a node of its own here and now: without it, an in-place operator that comes later (ReLU
+                # after batch norm) would be taken for the module's output.
+                self._outputs[name] = torch.ops.aten.alias.default(first)
 
         return hook
 
@@ -41,7 +43,7 @@ class _Tapped(torch.nn.Module):
         self._outputs = {}
         result = self.network(images)
         outputs, self._outputs = self._outputs, {}
-        return [output for output in outputs.values()], result
+        return list(outputs.values()), result
 
     def names(self, images):
         self._outputs = {}
@@ -70,7 +72,9 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     names = tapped.names(example)
     batch = torch.export.Dim("batch", min=1, max=1024)
     program = torch.export.export(tapped, (example,), dynamic_shapes=({0: batch},), strict=False)
-    values = [spec.arg.name for spec in program.graph_signature.output_specs][: len(names)]
+    nodes = {node.name: node for node in program.graph.nodes}
+    aliases = [nodes[spec.arg.name] for spec in program.graph_signature.output_specs][: len(names)]
+    values = [alias.args[0].name for alias in aliases]
     types = {name: type(module).__name__ for name, module in model.named_modules()}
     table = {
         "schema_version": 1,

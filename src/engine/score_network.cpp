@@ -46,6 +46,7 @@ Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) 
 Candidate open_candidate(const std::string& path) {
   Candidate candidate;
   candidate.path = path;
+  candidate.cache = std::make_shared<std::map<std::string, std::vector<LayerCoordinates>>>();
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
     candidate.features = read_array(path);
     if (candidate.features.dim() != 2) {
@@ -112,8 +113,14 @@ std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate, const 
                                               const std::vector<std::string>& layers, double degrees,
                                               const ScoreOptions& options, ExtractionTimes& times) {
   if (candidate.network) {
-    return extract_coordinates(*candidate.network, stimuli, layers, degrees,
-                               static_cast<int64_t>(options.memory_gib * (1 << 30)), times);
+    std::string key = stimuli.sha256() + " " + std::to_string(degrees);
+    for (const auto& layer : layers) key += "\n" + layer;
+    auto& cached = (*candidate.cache)[key];
+    if (cached.empty()) {
+      cached = extract_coordinates(*candidate.network, stimuli, layers, degrees,
+                                   static_cast<int64_t>(options.memory_gib * (1 << 30)), times);
+    }
+    return cached;
   }
   if (candidate.features.size(0) != stimuli.size()) {
     throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),

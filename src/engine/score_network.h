@@ -1,9 +1,11 @@
 #pragma once
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cortiscore/score.h"
+#include "src/activations/coordinates.h"
 #include <optional>
 
 #include "src/benchmark/benchmark.h"
@@ -29,6 +31,8 @@ struct Candidate {
   std::string path;
   at::Tensor features;  ///< [n_stimuli, n_features] in the order of the stimulus set, without a network
   std::string sha256;   ///< of the features
+  /// What its forward passes gave so far, by stimuli, degrees and layers: benchmarks that share stimuli share them.
+  std::shared_ptr<std::map<std::string, std::vector<LayerCoordinates>>> cache;
 };
 
 /// A .pt2 archive, or an .npy/.nc/.csv matrix of activations.

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/src/cortiscore"))
+BINARY = pathlib.Path(os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/cortiscore"))
 SHARED = pathlib.Path(os.environ.get("CORTISCORE_SHARED_DATA", ROOT.parent / "shared/data"))
 
 

@@ -1,0 +1,218 @@
+"""The .pt2 interpreter against PyTorch's own forward hooks, to the bit, and what `model inspect` and `export` say."""
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+from conftest import ROOT, run, run_json
+
+sys.path.insert(0, str(ROOT / "python"))
+from cortiscore import export  # noqa: E402
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+BATCH = 16  # the engine's micro-batch: equal bits need equal shapes
+FAMILIES = ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v3_small", "efficientnet_b0",
+            "shufflenet_v2_x0_5", "vit_b_32", "swin_t", "convnext_tiny"]
+
+
+@pytest.fixture(scope="module")
+def stimuli(tmp_path_factory):
+    """20 noise images: one full micro-batch and one that is padded."""
+    folder = tmp_path_factory.mktemp("stimuli")
+    rng = np.random.default_rng(0)
+    with open(folder / "s.csv", "w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["stimulus_id", "filename"])
+        for i in range(20):
+            Image.fromarray(rng.integers(0, 256, (224, 224, 3), dtype=np.uint8)).save(folder / f"{i:02d}.png")
+            writer.writerow([f"s{i}", f"{i:02d}.png"])
+    return folder / "s.csv"
+
+
+def batches(stimuli, size=224, mean=None, std=None):
+    images = []
+    for path in sorted(stimuli.parent.glob("*.png")):
+        image = Image.open(path).resize((size, size), Image.BILINEAR)
+        images.append(np.asarray(image, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
+    x = torch.from_numpy(np.ascontiguousarray(np.stack(images)))  # stack keeps the channels-last strides of its parts
+    if mean is not None:
+        x = (x - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    while len(x) % BATCH:
+        x = torch.cat([x, x[-1:]])
+    return x.split(BATCH)
+
+
+def hooked(model, inputs, n):
+    """{layer: [n, features]}: every module's output, copied when its hook runs, the last call counting."""
+    outputs = {}
+    now = {}
+
+    def keep(name):
+        def hook(_module, _inputs, output):
+            first = output[0] if isinstance(output, (tuple, list)) else output
+            if isinstance(first, torch.Tensor):
+                now[name] = first.detach().clone()
+
+        return hook
+
+    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name]
+    with torch.no_grad():
+        for batch in inputs:
+            now.clear()
+            model(batch)
+            for name, value in now.items():
+                outputs.setdefault(name, []).append(value.reshape(BATCH, -1).numpy() if value.shape[0] == BATCH else None)
+    for handle in handles:
+        handle.remove()
+    return {k: np.concatenate(v)[:n] for k, v in outputs.items() if v[0] is not None}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_activations_equal_hooks(family, stimuli, tmp_path):
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    # Eager attention may take a fused path that torch.export does not record; both are PyTorch's, they differ by 1e-6.
+    torch.backends.mha.set_fastpath_enabled(False)
+    model = getattr(torchvision.models, family)(weights=None).eval()
+    for module in model.modules():  # random running statistics, so that batch norm is not the identity
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
+    described = run_json("model", "inspect", tmp_path / "net.pt2")
+    names = [layer["name"] for layer in described["layers"]]
+    reference = hooked(model, batches(stimuli, **IMAGENET), 20)
+    assert described["parameters"] == sum(p.numel() for p in model.parameters())
+    assert set(reference) <= set(names), sorted(set(reference) - set(names))
+    asked = sorted(set(reference))[:: max(1, len(reference) // 40)] + [names[-1]]
+    asked = [name for name in dict.fromkeys(asked) if name in reference]
+    flags = [f for name in asked for f in ("--layer", name)]
+    done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for name in asked:
+        np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{name}.npy"), reference[name], err_msg=name)
+    shapes = {layer["name"]: layer["features"] for layer in described["layers"]}
+    assert all(shapes[name] == reference[name].shape[1] for name in asked)
+
+
+def test_modules_without_nodes_and_in_place_operators(stimuli, tmp_path):
+    """Identity has no node of its own; an in-place ReLU overwrites what batch norm just returned."""
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 3, stride=7)
+            self.norm = torch.nn.BatchNorm2d(4)
+            self.relu = torch.nn.ReLU(inplace=True)
+            self.nothing = torch.nn.Identity()
+            self.drop = torch.nn.Dropout(0.5)
+            self.twice = torch.nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.nothing(self.relu(self.norm(self.conv(x))))
+            return self.twice(self.twice(self.drop(x).mean((2, 3))))
+
+    torch.manual_seed(0)
+    model = Net().eval()
+    export(model, tmp_path / "net.pt2", input_size=64)
+    reference = hooked(model, batches(stimuli, 64), 20)
+    assert reference["norm"].min() < 0
+    flags = [f for name in reference for f in ("--layer", name)]
+    done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for name, expected in reference.items():
+        np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{name}.npy"), expected, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "small.pt2"
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 5, stride=4), torch.nn.ReLU(), torch.nn.Flatten())
+    export(model.eval(), path, input_size=64, identifier="small-net")
+    return path
+
+
+def test_a_plain_export_without_our_table_runs_too(small, stimuli, tmp_path):
+    model = torchvision.models.squeezenet1_1(weights=None).eval()
+    program = torch.export.export(model, (torch.zeros(2, 3, 224, 224),),
+                                  dynamic_shapes=({0: torch.export.Dim("b", min=1, max=64)},))
+    torch.export.save(program, tmp_path / "plain.pt2")
+    described = run_json("model", "inspect", tmp_path / "plain.pt2")
+    assert "features.3.squeeze" in {layer["name"] for layer in described["layers"]}
+    done = run("extract", tmp_path / "plain.pt2", "--stimuli", stimuli, "--layer", "features.3", "-o", tmp_path / "o")
+    assert done.returncode == 0, done.stderr
+    torch.set_num_threads(1)
+    reference = hooked(model, batches(stimuli), 20)["features.3"]
+    np.testing.assert_array_equal(np.load(tmp_path / "o/features.3.npy"), reference)
+
+
+def test_threads_change_no_bit(small, stimuli, tmp_path):
+    for threads in (1, 3):
+        run("--threads", threads, "extract", small, "--stimuli", stimuli, "--layer", "1", "-o", tmp_path / str(threads))
+    np.testing.assert_array_equal(np.load(tmp_path / "1/1.npy"), np.load(tmp_path / "3/1.npy"))
+
+
+def test_bad_archives_and_layers(small, stimuli, tmp_path):
+    done = run("extract", small, "--stimuli", stimuli, "--layer", "11", "-o", tmp_path / "o")
+    assert done.returncode == 4 and 'no layer "11"' in done.stderr and "Nearest of 3: 1" in done.stderr
+    whole = small.read_bytes()
+    for keep in (0, 100, len(whole) // 2, len(whole) - 30):
+        (tmp_path / "cut.pt2").write_bytes(whole[:keep])
+        done = run("model", "inspect", tmp_path / "cut.pt2")
+        assert done.returncode == 5 and "cut.pt2" in done.stderr and "truncated" in done.stderr, (keep, done.stderr)
+        assert len(done.stderr.strip().splitlines()) == 1
+    done = run("model", "inspect", tmp_path / "none.pt2")
+    assert done.returncode == 5 and "no such file" in done.stderr
+
+
+def rewritten(archive, path, change):
+    """A copy of an archive with its graph changed."""
+    import zipfile
+
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as new:
+        for item in old.infolist():
+            data = old.read(item)
+            if item.filename.endswith("models/model.json"):
+                data = json.dumps(change(json.loads(data))).encode()
+            new.writestr(item.filename, data)
+    return path
+
+
+def test_operators_that_reach_outside_are_refused(small, tmp_path):
+    def forbidden(model):
+        model["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.aten.from_file.default"
+        return model
+
+    def foreign(model):
+        model["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.prims.copy_to.default"
+        return model
+
+    def schema(model):
+        model["schema_version"]["major"] = 9
+        return model
+
+    for change, word in ((forbidden, "from_file"), (foreign, "prims"), (schema, "schema_version")):
+        done = run("model", "inspect", rewritten(small, tmp_path / "bad.pt2", change))
+        assert done.returncode == 5 and word in done.stderr, done.stderr
+
+
+def test_export_verb(tmp_path):
+    done = run("model", "export", "torchvision:squeezenet1_1", "-o", tmp_path / "n.pt2", "--identifier", "mine",
+               env={"CORTISCORE_PYTHON": sys.executable})
+    assert done.returncode == 0, done.stderr
+    described = run_json("model", "inspect", tmp_path / "n.pt2")
+    assert described["identifier"] == "mine" and described["mean"] == IMAGENET["mean"]
+    (tmp_path / "own.py").write_text(
+        "import torch\ndef tiny():\n    return torch.nn.Sequential(torch.nn.Flatten()), {'input_size': 32}\n")
+    done = run("model", "export", f"{tmp_path}/own.py:tiny", "-o", tmp_path / "t.pt2",
+               env={"CORTISCORE_PYTHON": sys.executable})
+    assert done.returncode == 0, done.stderr
+    assert run_json("model", "inspect", tmp_path / "t.pt2")["layers"][0]["features"] == 3 * 32 * 32
+    with pytest.raises(ValueError, match="training"):
+        export(torch.nn.Dropout(), tmp_path / "x.pt2", input_size=8)
