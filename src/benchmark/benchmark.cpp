@@ -54,6 +54,7 @@ Benchmark parse(const std::string& path) {
       for (const auto& entry : json.at(field = "assemblies")) {
         b.assemblies.push_back({entry.at("identifier"), entry.at("file")});
       }
+      if (b.assemblies.empty()) throw bad_input({path, field, "none", "at least one assembly file", ""});
       b.n_components = get(metric, "n_components", int64_t{25});
       const auto& splits = json.at(field = "splits");
       b.splits = {splits.at("kind"), get(splits, "by", std::string()), get(splits, "n_splits", int64_t{10}),
@@ -222,6 +223,7 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   for (size_t i = 0; i < test.size(); ++i) stimulus_column[test[i]] = static_cast<int64_t>(i);
   data.correct = at::zeros({static_cast<int64_t>(data.subjects.size()), static_cast<int64_t>(test.size())}, at::kBool);
   auto seen = at::zeros_like(data.correct);
+  int64_t n_seen = 0;
   auto correct = data.correct.accessor<bool, 2>();
   auto answered = seen.accessor<bool, 2>();
   for (size_t i = 0; i < subject.size(); ++i) {
@@ -236,9 +238,10 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
                        "subject \"" + subject[i] + "\" on \"" + stimulus[i] + "\" twice", "one choice", ""});
     }
     answered[s][found->second] = true;
+    ++n_seen;
     correct[s][found->second] = choice[i] == truth[i];
   }
-  if (!seen.all().item<bool>()) {
+  if (n_seen != seen.numel()) {
     throw bad_input({choices_path, "rows", std::to_string(subject.size()), "every subject on every test stimulus",
                      "Drop stimuli that some subjects did not see"});
   }

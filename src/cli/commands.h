@@ -18,7 +18,6 @@ void add_ceiling(CLI::App& app, Outcome& outcome);
 void add_score(CLI::App& app, Outcome& outcome);
 void add_extract(CLI::App& app, Outcome& outcome);
 void add_model(CLI::App& app, Outcome& outcome);
-void add_benchmark(CLI::App& app, Outcome& outcome);
 void add_doctor(CLI::App& app, Outcome& outcome);
 
 }  // namespace cortiscore::cli

@@ -57,8 +57,7 @@ int run(int argc, char** argv) {
   cli::add_ceiling(app, outcome);
   cli::add_model(app, outcome);
   cli::add_extract(app, outcome);
-  //cli::add_benchmark(app, outcome);
-  //cli::add_doctor(app, outcome);
+  cli::add_doctor(app, outcome);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -51,8 +51,8 @@ Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, c
   outcome.layer = layers[0];
   outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};
   outcome.n = {{"stimuli", n_test}, {"stimuli_fit", data.n_fit}, {"subjects", data.subjects.size()},
-               {"accuracy_network", number(correct.to(at::kDouble).mean().item<double>())},
-               {"accuracy_subjects", number(data.correct.to(at::kDouble).mean().item<double>())}};
+               {"accuracy_network", number(share_of(correct))},
+               {"accuracy_subjects", number(share_of(data.correct))}};
   outcome.metric = {{"name", "error_consistency"}, {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
   outcome.resampled = "presentation";
   return outcome;

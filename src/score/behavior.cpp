@@ -73,4 +73,6 @@ Score error_consistency_score(const at::Tensor& network_any, const at::Tensor& s
   return score;
 }
 
+double share_of(const at::Tensor& flags) { return flags.to(at::kDouble).mean().item<double>(); }
+
 }  // namespace cortiscore

@@ -14,4 +14,7 @@ namespace cortiscore {
 Score error_consistency_score(const at::Tensor& network, const at::Tensor& subjects,
                               const BootstrapOptions& options = {});
 
+/// The share of true flags.
+double share_of(const at::Tensor& flags);
+
 }  // namespace cortiscore

@@ -1,0 +1,100 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+
+#include "src/benchmark/benchmark.h"
+#include "src/cli/commands.h"
+#include "src/results/json.h"
+
+namespace cortiscore::cli {
+namespace {
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+double gib(double bytes) { return bytes / (1 << 30); }
+
+void report(bool json) {
+  namespace fs = std::filesystem;
+  const double memory = gib(static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)));
+  const auto folder = home();
+  std::error_code error;
+  const auto room = fs::space(fs::exists(folder) ? fs::path(folder) : fs::path("/"), error);
+  Json benchmarks = Json::array();
+  for (const auto& benchmark : all_benchmarks()) {
+    const bool there = fs::is_regular_file(fs::path(folder) / "data" / benchmark.stimulus_set);
+    benchmarks.push_back({{"identifier", benchmark.identifier}, {"data", there}, {"import", benchmark.how_to_import}});
+  }
+  const Json found = {{"version", CORTISCORE_VERSION},
+                      {"cpu", cpu_name()},
+                      {"threads", std::thread::hardware_concurrency()},
+                      {"cpu_capability", at::get_cpu_capability()},
+                      {"memory_gib", memory},
+                      {"cuda", at::hasCUDA()},
+                      {"home", folder},
+                      {"free_gib", gib(static_cast<double>(room.available))},
+                      {"python", CORTISCORE_PYTHON},
+                      {"benchmarks", benchmarks}};
+  if (json) {
+    std::cout << found.dump() << '\n';
+    return;
+  }
+  std::printf("cortiscore %s\n  cpu      %s, %u threads, %s\n  memory   %.1f GiB\n  cuda     %s\n  home     %s (%.1f GiB free)\n"
+              "  python   %s (for `model export`)\n  benchmarks\n",
+              CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
+              at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
+              folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON);
+  for (const auto& benchmark : benchmarks) {
+    const bool there = benchmark["data"].get<bool>();
+    std::printf("    %-34s %s\n", benchmark["identifier"].get<std::string>().c_str(),
+                there ? "ready" : ("no data; run: " + benchmark["import"].get<std::string>()).c_str());
+  }
+}
+
+constexpr const char* kBash = R"(_cortiscore() {
+  local words="score metric ceiling extract model doctor completion --threads --quiet --no-progress --version --help"
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
+  case $previous in
+    -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
+    --mode) words="sklearn exact" ;;
+    --ceiling-convention) words="r2_over_c r_over_c_squared" ;;
+    metric) words="pls" ;;
+    ceiling) words="internal_consistency" ;;
+    model) words="inspect export" ;;
+    *) [[ $COMP_CWORD -gt 1 ]] && words=$(cortiscore "$verb" --help 2>/dev/null | grep -oE -- '--[a-z-]+' | sort -u) ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- "$word"))
+}
+complete -o filenames -F _cortiscore cortiscore
+)";
+
+}  // namespace
+
+void add_doctor(CLI::App& app, Outcome& /*outcome*/) {
+  auto json = std::make_shared<bool>(false);
+  auto* verb = app.add_subcommand("doctor", "What this machine can do, and which benchmarks have their data");
+  verb->add_flag("--json", *json, "print one JSON object");
+  verb->callback([json] { report(*json); });
+  auto* completion = app.add_subcommand("completion", "Bash completion: source <(cortiscore completion)");
+  completion->callback([] { std::fputs(kBash, stdout); });
+}
+
+}  // namespace cortiscore::cli
