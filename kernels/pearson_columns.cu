@@ -14,7 +14,7 @@ __global__ void pearson_columns_kernel(const T* __restrict__ x,
                                        int64_t n_cols) {
   const int64_t col = blockIdx.x * int64_t{kThreads} + threadIdx.x;
   if (col >= n_cols) return;
-  double mean_x = 0, mean_y = 0, m2_x = 0, m2_y = 0, co = 0, n = 0;
+  double mean_x = 0, mean_y = 0, m2_x = 0, m2_y = 0, co = 0, n = 0, top_x = 0, top_y = 0;
   for (int64_t row = 0; row < n_rows; ++row) {
     if (keep && !keep[row]) continue;
     const double xi = x[row * n_cols + col];
@@ -27,9 +27,13 @@ __global__ void pearson_columns_kernel(const T* __restrict__ x,
     m2_x += dx * (xi - mean_x);
     m2_y += dy * (yi - mean_y);
     co += dx * (yi - mean_y);
+    top_x = fmax(top_x, fabs(xi));
+    top_y = fmax(top_y, fabs(yi));
   }
   const double r_col = co / (sqrt(m2_x) * sqrt(m2_y));
-  r[col] = m2_x > 0 && m2_y > 0 ? fmin(1.0, fmax(-1.0, r_col)) : nan("");
+  // Rounding of the mean is not variance: src/ops/pearson_columns.cpp has the same rule.
+  const bool varies = m2_x > n * 1e-26 * top_x * top_x && m2_y > n * 1e-26 * top_y * top_y;
+  r[col] = varies ? fmin(1.0, fmax(-1.0, r_col)) : nan("");
 }
 
 }  // namespace

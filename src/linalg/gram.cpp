@@ -70,7 +70,7 @@ at::Tensor isometric_coordinates(const at::Tensor& gram) {
   // A failed factorisation is replaced, not branched on: the choice stays on the device.
   if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) return factor;
   const auto [values, vectors] = at::linalg_eigh(gram);
-  const auto spectral = vectors * values.clamp_min(0).sqrt();
+  auto spectral = vectors * values.clamp_min(0).sqrt();
   if (gram.is_cpu()) return spectral;
   return at::where(info == 0, factor, spectral);
 }

@@ -34,11 +34,11 @@ at::Tensor pearson_columns(const at::Tensor& x,
     a = a - a.mean(0);
     b = b - b.mean(0);
   }
-  // A constant column leaves rounding of its mean behind, not zeros: compare with the column's own magnitude, as
-  // scipy.stats.pearsonr does to warn of nearly constant input.
+  // A constant column leaves rounding of its mean behind, not zeros: its root mean square is compared with the column's
+  // own magnitude, as scipy.stats.pearsonr does to warn of nearly constant input.
   const auto is_constant = [&](const at::Tensor& raw, const at::Tensor& centred) {
-    auto magnitude = keep ? at::where(*keep, raw, at::zeros({}, raw.options())).abs() : raw.abs();
-    return centred.abs().amax(0) <= magnitude.amax(0).to(at::kDouble) * 1e-13;
+    const auto magnitude = keep ? at::where(*keep, raw, at::zeros({}, raw.options())).abs() : raw.abs();
+    return centred.square().sum(0) <= n_pairs * 1e-26 * magnitude.amax(0).to(at::kDouble).square();
   };
   if (x.size(0) == 0)
     return at::full({x.size(1)}, std::numeric_limits<double>::quiet_NaN(), a.options());

@@ -100,10 +100,11 @@ def test_parity_with_scikit_learn(name, tmp_path):
         assert any("1 constant neuroid" in w for w in ours["warnings"])
 
 
-def test_random_cases(tmp_path):
+@pytest.mark.parametrize("first,count", [(0, 40), pytest.param(40, 300, marks=pytest.mark.slow)])
+def test_random_cases(first, count, tmp_path):
     """Shapes, spectra and noise drawn at random; a wrong branch anywhere shows as a wrong iteration count."""
-    rng = np.random.default_rng(2026)
-    for case in range(40):
+    rng = np.random.default_rng(2026 + first)
+    for case in range(first, first + count):
         n = int(rng.integers(60, 250))
         x, y = simulated(n, int(rng.integers(25, 300)), int(rng.integers(1, 40)), rng.uniform(0.3, 3), 1000 + case,
                          mean=rng.choice([0, 10, 1000]), noise=rng.uniform(0.1, 4))
