@@ -1,8 +1,7 @@
 // Google Benchmark over the mathematics, on the CPU (one thread) and on CUDA where there is a device.
-#include <benchmark/benchmark.h>
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <benchmark/benchmark.h>
 
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/host_allocator.h"
@@ -15,13 +14,16 @@ namespace cortiscore {
 namespace {
 
 // Reading one number of the result waits for the device.
-void wait_for(const at::Tensor& result) { benchmark::DoNotOptimize(result.sum().item<double>()); }
+void wait_for(const at::Tensor& result) {
+  benchmark::DoNotOptimize(result.sum().item<double>());
+}
 
 void pls_standard_job(benchmark::State& state, const at::Device& device) {
   at::manual_seed(0);
   const auto spectrum = at::arange(1, 1001, at::kDouble).pow(-0.5);
   const auto x = at::randn({2560, 1000}, at::kDouble) * spectrum;
-  const auto y = at::tanh(at::mm(x, at::randn({1000, 168}, at::kDouble))) + at::randn({2560, 168}, at::kDouble);
+  const auto y = at::tanh(at::mm(x, at::randn({1000, 168}, at::kDouble))) +
+                 at::randn({2560, 168}, at::kDouble);
   const auto source = x.to(device);
   const auto target = y.to(device);
   const auto splits = shuffle_splits(2560, 10, 0.9, 1);
@@ -48,7 +50,8 @@ void split_half_ceiling(benchmark::State& state, const at::Device& device) {
 void register_all(const char* name, void (*function)(benchmark::State&, const at::Device&)) {
   for (const char* device : {"cpu", "cuda"}) {
     if (std::string(device) == "cuda" && !at::hasCUDA()) continue;
-    benchmark::RegisterBenchmark((std::string(name) + "/" + device).c_str(), function, at::Device(device))
+    benchmark::RegisterBenchmark((std::string(name) + "/" + device).c_str(), function,
+                                 at::Device(device))
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   }

@@ -22,7 +22,8 @@ std::string gib(int64_t bytes) {
 }  // namespace
 
 LayerCoordinates coordinates_of(const std::string& layer, const at::Tensor& features) {
-  if (features.size(1) <= features.size(0)) return {layer, features.size(1), features.to(at::kDouble)};
+  if (features.size(1) <= features.size(0))
+    return {layer, features.size(1), features.to(at::kDouble)};
   return {layer, features.size(1), isometric_coordinates(centred_gram(features))};
 }
 
@@ -37,9 +38,11 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
   for (const auto& name : layers) {
     const int64_t bytes = stimuli.size() * network.layer(name).n_features() * 4;
     if (bytes > budget_bytes) {
-      throw Error(ErrorKind::kOutOfMemory, network.path() + ": layer " + name + ": its activations on " +
-                                               std::to_string(stimuli.size()) + " stimuli take " + gib(bytes) +
-                                               ", found " + gib(budget_bytes) + " allowed. Raise --memory-gib, or "
+      throw Error(ErrorKind::kOutOfMemory, network.path() + ": layer " + name +
+                                               ": its activations on " +
+                                               std::to_string(stimuli.size()) + " stimuli take " +
+                                               gib(bytes) + ", found " + gib(budget_bytes) +
+                                               " allowed. Raise --memory-gib, or "
                                                "choose another --layer.");
     }
     if (passes.empty() || held + bytes > budget_bytes) passes.emplace_back(), held = 0;
@@ -48,23 +51,28 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
     times.peak_bytes = std::max(times.peak_bytes, held);
   }
   if (passes.size() > 1) {
-    log_line("activations exceed " + gib(budget_bytes) + " (--memory-gib): " + std::to_string(passes.size()) +
-             " forward passes over " + std::to_string(stimuli.size()) + " stimuli");
+    log_line("activations exceed " + gib(budget_bytes) +
+             " (--memory-gib): " + std::to_string(passes.size()) + " forward passes over " +
+             std::to_string(stimuli.size()) + " stimuli");
   }
   times.passes += static_cast<int64_t>(passes.size());
-  Progress progress(network.identifier() + ": forward", stimuli.size() * static_cast<int64_t>(passes.size()));
+  Progress progress(network.identifier() + ": forward",
+                    stimuli.size() * static_cast<int64_t>(passes.size()));
   std::vector<LayerCoordinates> coordinates;
   for (const auto& group : passes) {
     const Timer forward;
-    auto activations = extract(network, stimuli, group, stimulus_degrees, [&](int64_t n) { progress.advance(n); });
+    auto activations =
+        extract(network, stimuli, group, stimulus_degrees, [&](int64_t n) { progress.advance(n); });
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {
       coordinates.push_back(coordinates_of(group[i], activations[i]));
       activations[i].reset();
       if (!std::isfinite(coordinates.back().values.sum().item<double>())) {
-        throw bad_input({network.path(), "layer " + group[i], "NaN or infinity in its activations", "finite features",
-                         "A network that overflows cannot be mapped: check its weights and input range"});
+        throw bad_input(
+            {network.path(), "layer " + group[i], "NaN or infinity in its activations",
+             "finite features",
+             "A network that overflows cannot be mapped: check its weights and input range"});
       }
     }
     times.reduce_s += reduce.seconds();

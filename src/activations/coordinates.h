@@ -14,7 +14,8 @@ namespace cortiscore {
 struct LayerCoordinates {
   std::string layer;
   int64_t n_features = 0;
-  at::Tensor values;  ///< [n, min(p, n)] float64: the activations, or coordinates with their inner products
+  at::Tensor
+      values;  ///< [n, min(p, n)] float64: the activations, or coordinates with their inner products
 };
 
 /// Activations of one layer as coordinates. @param features [n, p]

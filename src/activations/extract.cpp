@@ -25,20 +25,26 @@ std::vector<at::Tensor> extract(const Network& network,
   const auto preprocessing = preprocessing_of(network, stimulus_degrees);
   const int64_t n = stimuli.size();
   std::vector<at::Tensor> activations;
-  for (const auto& name : layers) activations.push_back(at::empty({n, network.layer(name).n_features()}, at::kFloat));
+  for (const auto& name : layers)
+    activations.push_back(at::empty({n, network.layer(name).n_features()}, at::kFloat));
   std::mutex mutex;
   parallel_for((n + kMicroBatch - 1) / kMicroBatch, [&](int64_t batch_index) {
     const int64_t begin = batch_index * kMicroBatch;
     const int64_t count = std::min(kMicroBatch, n - begin);
     std::vector<at::Tensor> images;
-    for (int64_t i = 0; i < count; ++i) images.push_back(load_stimulus(stimuli, begin + i, preprocessing));
+    for (int64_t i = 0; i < count; ++i)
+      images.push_back(load_stimulus(stimuli, begin + i, preprocessing));
     while (static_cast<int64_t>(images.size()) < kMicroBatch) images.push_back(images.back());
     network.run(at::stack(images), layers, [&](size_t layer, const at::Tensor& output) {
-      if (output.dim() < 2 || output.size(0) != kMicroBatch || output.numel() != kMicroBatch * activations[layer].size(1)) {
-        throw bad_input({network.path(), "layer " + layers[layer], "an output whose first axis is not the batch",
-                         "[batch, ...]", "Choose another layer"});
+      if (output.dim() < 2 || output.size(0) != kMicroBatch ||
+          output.numel() != kMicroBatch * activations[layer].size(1)) {
+        throw bad_input({network.path(), "layer " + layers[layer],
+                         "an output whose first axis is not the batch", "[batch, ...]",
+                         "Choose another layer"});
       }
-      activations[layer].narrow(0, begin, count).copy_(output.narrow(0, 0, count).reshape({count, -1}));
+      activations[layer]
+          .narrow(0, begin, count)
+          .copy_(output.narrow(0, 0, count).reshape({count, -1}));
     });
     if (advance) {
       const std::lock_guard<std::mutex> lock(mutex);

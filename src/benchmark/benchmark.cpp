@@ -27,7 +27,8 @@ Benchmark parse(const std::string& path) {
   try {
     const auto json = Json::parse(text);
     if (const auto found = json.at("schema_version").get<int64_t>(); found != 1) {
-      throw bad_input({path, field, std::to_string(found), "1", "This Cortiscore reads version 1 manifests"});
+      throw bad_input(
+          {path, field, std::to_string(found), "1", "This Cortiscore reads version 1 manifests"});
     }
     const auto get = [&](const Json& object, const char* key, auto fallback) {
       field = key;
@@ -54,12 +55,15 @@ Benchmark parse(const std::string& path) {
       for (const auto& entry : json.at(field = "assemblies")) {
         b.assemblies.push_back({entry.at("identifier"), entry.at("file")});
       }
-      if (b.assemblies.empty()) throw bad_input({path, field, "none", "at least one assembly file", ""});
+      if (b.assemblies.empty())
+        throw bad_input({path, field, "none", "at least one assembly file", ""});
       b.n_components = get(metric, "n_components", int64_t{25});
       const auto& splits = json.at(field = "splits");
-      b.splits = {splits.at("kind"), get(splits, "by", std::string()), get(splits, "n_splits", int64_t{10}),
-                  get(splits, "train_fraction", 0.9), get(splits, "seed", uint32_t{1})};
-      static const std::set<std::string> kKinds = {"shuffle", "stratified_shuffle", "leave_one_group_out"};
+      b.splits = {splits.at("kind"), get(splits, "by", std::string()),
+                  get(splits, "n_splits", int64_t{10}), get(splits, "train_fraction", 0.9),
+                  get(splits, "seed", uint32_t{1})};
+      static const std::set<std::string> kKinds = {"shuffle", "stratified_shuffle",
+                                                   "leave_one_group_out"};
       if (!kKinds.contains(b.splits.kind)) {
         throw bad_input({path, "splits.kind", "\"" + b.splits.kind + "\"",
                          "shuffle, stratified_shuffle or leave_one_group_out", ""});
@@ -78,10 +82,12 @@ Benchmark parse(const std::string& path) {
       b.readout_c = get(readout, "C", 1e-3);
     }
     const std::string expected = b.kind == Benchmark::Kind::kNeural ? "pls" : "error_consistency";
-    if (b.metric != expected) throw bad_input({path, "metric.name", "\"" + b.metric + "\"", expected, ""});
+    if (b.metric != expected)
+      throw bad_input({path, "metric.name", "\"" + b.metric + "\"", expected, ""});
     b.how_to_import = get(json, "import", std::string());
   } catch (const Json::exception& e) {
-    throw bad_input({path, field, e.what(), "a benchmark manifest of schema version 1", "See docs/formats.md"});
+    throw bad_input(
+        {path, field, e.what(), "a benchmark manifest of schema version 1", "See docs/formats.md"});
   }
   return b;
 }
@@ -91,8 +97,9 @@ std::string data_file(const Benchmark& benchmark, const std::string& name) {
   if (fs::is_regular_file(path)) return path.string();
   const auto beside = fs::path(benchmark.path).parent_path() / name;
   if (fs::is_regular_file(beside)) return beside.string();
-  throw bad_input({path.string(), "", "no such file", "data of " + benchmark.identifier,
-                   benchmark.how_to_import.empty() ? "Put it there" : "Run: " + benchmark.how_to_import});
+  throw bad_input(
+      {path.string(), "", "no such file", "data of " + benchmark.identifier,
+       benchmark.how_to_import.empty() ? "Put it there" : "Run: " + benchmark.how_to_import});
 }
 
 // The population "ay2_u003" of "Henaff2021.V1-pls" is the benchmark "Henaff2021.V1.ay2_u003-pls".
@@ -101,8 +108,11 @@ std::string sub_identifier(const Benchmark& parent, const std::string& populatio
   return parent.identifier.substr(0, dash) + "." + population + parent.identifier.substr(dash);
 }
 
-Population load_population(const Benchmark& benchmark, const Benchmark::AssemblyFile& entry, const std::string& path,
-                           const StimulusSet& all_stimuli, std::vector<std::string>& stimulus_ids) {
+Population load_population(const Benchmark& benchmark,
+                           const Benchmark::AssemblyFile& entry,
+                           const std::string& path,
+                           const StimulusSet& all_stimuli,
+                           std::vector<std::string>& stimulus_ids) {
   const auto assembly = read_assembly(path);
   const auto trials = to_trials(assembly);
   const std::set<std::string> there(trials.stimulus_ids.begin(), trials.stimulus_ids.end());
@@ -110,15 +120,18 @@ Population load_population(const Benchmark& benchmark, const Benchmark::Assembly
   for (const auto& id : all_stimuli.ids()) {
     if (there.contains(id)) ordered.push_back(id);
   }
-  if (ordered.size() != there.size()) all_stimuli.select(trials.stimulus_ids);  // names the one that is missing
+  if (ordered.size() != there.size())
+    all_stimuli.select(trials.stimulus_ids);  // names the one that is missing
   if (stimulus_ids.empty()) stimulus_ids = ordered;
   if (stimulus_ids != ordered) {
-    throw bad_input({path, "stimulus_id", std::to_string(ordered.size()) + " stimuli", "the same " +
-                         std::to_string(stimulus_ids.size()) + " as the other populations of " + benchmark.identifier,
+    throw bad_input({path, "stimulus_id", std::to_string(ordered.size()) + " stimuli",
+                     "the same " + std::to_string(stimulus_ids.size()) +
+                         " as the other populations of " + benchmark.identifier,
                      "Populations with other stimuli are another benchmark"});
   }
   std::map<std::string, int64_t> row;
-  for (size_t i = 0; i < trials.stimulus_ids.size(); ++i) row[trials.stimulus_ids[i]] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < trials.stimulus_ids.size(); ++i)
+    row[trials.stimulus_ids[i]] = static_cast<int64_t>(i);
   std::vector<int64_t> order;
   for (const auto& id : ordered) order.push_back(row[id]);
   Population population;
@@ -136,7 +149,8 @@ std::string home() {
     return value ? value : "";
   };
   if (auto set = variable("CORTISCORE_HOME"); !set.empty()) return set;
-  if (auto xdg = variable("XDG_DATA_HOME"); !xdg.empty()) return (fs::path(xdg) / "cortiscore").string();
+  if (auto xdg = variable("XDG_DATA_HOME"); !xdg.empty())
+    return (fs::path(xdg) / "cortiscore").string();
   return (fs::path(variable("HOME")) / ".local/share/cortiscore").string();
 }
 
@@ -173,7 +187,8 @@ Benchmark find_benchmark(const std::string& name) {
       return sub;
     }
   }
-  throw unknown_name("benchmark", name, "the manifests of this project and of " + home() + "/benchmarks", known);
+  throw unknown_name("benchmark", name,
+                     "the manifests of this project and of " + home() + "/benchmarks", known);
 }
 
 NeuralData load_neural(const Benchmark& benchmark) {
@@ -219,9 +234,11 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   const std::set<std::string> subjects(subject.begin(), subject.end());
   data.subjects.assign(subjects.begin(), subjects.end());
   std::map<std::string, int64_t> subject_row, stimulus_column;
-  for (size_t i = 0; i < data.subjects.size(); ++i) subject_row[data.subjects[i]] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < data.subjects.size(); ++i)
+    subject_row[data.subjects[i]] = static_cast<int64_t>(i);
   for (size_t i = 0; i < test.size(); ++i) stimulus_column[test[i]] = static_cast<int64_t>(i);
-  data.correct = at::zeros({static_cast<int64_t>(data.subjects.size()), static_cast<int64_t>(test.size())}, at::kBool);
+  data.correct = at::zeros(
+      {static_cast<int64_t>(data.subjects.size()), static_cast<int64_t>(test.size())}, at::kBool);
   auto seen = at::zeros_like(data.correct);
   int64_t n_seen = 0;
   auto correct = data.correct.accessor<bool, 2>();
@@ -229,34 +246,40 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   for (size_t i = 0; i < subject.size(); ++i) {
     const auto found = stimulus_column.find(stimulus[i]);
     if (found == stimulus_column.end()) {
-      throw bad_input({choices_path, "data row " + std::to_string(i + 1), "stimulus \"" + stimulus[i] + "\"",
-                       "a stimulus whose role is test", ""});
+      throw bad_input({choices_path, "data row " + std::to_string(i + 1),
+                       "stimulus \"" + stimulus[i] + "\"", "a stimulus whose role is test", ""});
     }
     const auto s = subject_row[subject[i]];
     if (answered[s][found->second]) {
       throw bad_input({choices_path, "data row " + std::to_string(i + 1),
-                       "subject \"" + subject[i] + "\" on \"" + stimulus[i] + "\" twice", "one choice", ""});
+                       "subject \"" + subject[i] + "\" on \"" + stimulus[i] + "\" twice",
+                       "one choice", ""});
     }
     answered[s][found->second] = true;
     ++n_seen;
     correct[s][found->second] = choice[i] == truth[i];
   }
   if (n_seen != seen.numel()) {
-    throw bad_input({choices_path, "rows", std::to_string(subject.size()), "every subject on every test stimulus",
+    throw bad_input({choices_path, "rows", std::to_string(subject.size()),
+                     "every subject on every test stimulus",
                      "Drop stimuli that some subjects did not see"});
   }
   data.data_sha256 = {sha256_of_file(choices_path), data.stimuli.sha256()};
   return data;
 }
 
-Splits make_splits(const SplitRule& rule, const StimulusSet& stimuli, const std::vector<int64_t>& rows) {
+Splits make_splits(const SplitRule& rule,
+                   const StimulusSet& stimuli,
+                   const std::vector<int64_t>& rows) {
   const auto n = static_cast<int64_t>(rows.size());
-  if (rule.kind == "shuffle") return shuffle_splits(n, rule.n_splits, rule.train_fraction, rule.seed);
+  if (rule.kind == "shuffle")
+    return shuffle_splits(n, rule.n_splits, rule.train_fraction, rule.seed);
   const auto column = stimuli.column(rule.by);
   std::vector<std::string> groups;
   for (const auto row : rows) groups.push_back(column[static_cast<size_t>(row)]);
   if (rule.kind == "leave_one_group_out") return leave_one_group_out(groups);
-  return stratified_shuffle_splits(class_codes(groups), rule.n_splits, rule.train_fraction, rule.seed);
+  return stratified_shuffle_splits(class_codes(groups), rule.n_splits, rule.train_fraction,
+                                   rule.seed);
 }
 
 }  // namespace cortiscore

@@ -29,24 +29,26 @@ struct Benchmark {
   int64_t version = 1;
   Kind kind = Kind::kNeural;
   std::string region;
-  std::string parent;       ///< node of the tree under which it is averaged
-  bool composite = true;    ///< takes part in composites
+  std::string parent;     ///< node of the tree under which it is averaged
+  bool composite = true;  ///< takes part in composites
   double visual_degrees = 8;
   std::string stimulus_set;
-  std::vector<AssemblyFile> assemblies;  ///< neural: populations, each mapped apart
-  std::string choices;                   ///< behaviour: CSV of subject, stimulus_id, choice, truth
-  std::string role_column, label_column; ///< behaviour: fit or test, and the class to read out
+  std::vector<AssemblyFile> assemblies;   ///< neural: populations, each mapped apart
+  std::string choices;                    ///< behaviour: CSV of subject, stimulus_id, choice, truth
+  std::string role_column, label_column;  ///< behaviour: fit or test, and the class to read out
   std::string metric;
   int64_t n_components = 25;
   double readout_c = 1e-3;
   SplitRule splits;
-  std::string select_by;    ///< alternating halves of this column; empty: one layer on all presentations
+  std::string
+      select_by;  ///< alternating halves of this column; empty: one layer on all presentations
   int64_t ceiling_splits = 10;
   uint32_t ceiling_seed = 1;
-  double keep_above = -1;   ///< neuroids with internal consistency above this are kept; negative: all
+  double keep_above =
+      -1;  ///< neuroids with internal consistency above this are kept; negative: all
   std::string how_to_import;
   std::string path;
-  std::string sha256;       ///< of the manifest
+  std::string sha256;  ///< of the manifest
 };
 
 /// Where fetched and imported data lie: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else
@@ -82,17 +84,19 @@ NeuralData load_neural(const Benchmark& benchmark);
 
 /// Choices of observers on the test stimuli.
 struct BehavioralData {
-  StimulusSet stimuli;                   ///< fit stimuli first, then test stimuli
+  StimulusSet stimuli;  ///< fit stimuli first, then test stimuli
   int64_t n_fit = 0;
-  std::vector<int64_t> labels;           ///< class code of every stimulus
+  std::vector<int64_t> labels;  ///< class code of every stimulus
   std::vector<std::string> class_names;
   std::vector<std::string> subjects;
-  at::Tensor correct;                    ///< [n_subjects, n_test] bool: whether the choice is the truth
+  at::Tensor correct;  ///< [n_subjects, n_test] bool: whether the choice is the truth
   std::vector<std::string> data_sha256;
 };
 BehavioralData load_behavior(const Benchmark& benchmark);
 
 /// The splits of a rule over `rows` of a stimulus set (indices into `rows`, not into the set).
-Splits make_splits(const SplitRule& rule, const StimulusSet& stimuli, const std::vector<int64_t>& rows);
+Splits make_splits(const SplitRule& rule,
+                   const StimulusSet& stimuli,
+                   const std::vector<int64_t>& rows);
 
 }  // namespace cortiscore

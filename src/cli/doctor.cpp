@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -7,12 +5,13 @@
 #include <memory>
 #include <thread>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <unistd.h>
 
 #include <ATen/Context.h>
 #include <ATen/Version.h>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 
 #include "src/benchmark/benchmark.h"
 #include "src/cli/commands.h"
@@ -29,18 +28,23 @@ std::string cpu_name() {
   return "unknown";
 }
 
-double gib(double bytes) { return bytes / (1 << 30); }
+double gib(double bytes) {
+  return bytes / (1 << 30);
+}
 
 void report(bool json) {
   namespace fs = std::filesystem;
-  const double memory = gib(static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE)));
+  const double memory = gib(static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                            static_cast<double>(sysconf(_SC_PAGE_SIZE)));
   const auto folder = home();
   std::error_code error;
   const auto room = fs::space(fs::exists(folder) ? fs::path(folder) : fs::path("/"), error);
   Json benchmarks = Json::array();
   for (const auto& benchmark : all_benchmarks()) {
     const bool there = fs::is_regular_file(fs::path(folder) / "data" / benchmark.stimulus_set);
-    benchmarks.push_back({{"identifier", benchmark.identifier}, {"data", there}, {"import", benchmark.how_to_import}});
+    benchmarks.push_back({{"identifier", benchmark.identifier},
+                          {"data", there},
+                          {"import", benchmark.how_to_import}});
   }
   const Json found = {{"version", CORTISCORE_VERSION},
                       {"cpu", cpu_name()},
@@ -56,15 +60,18 @@ void report(bool json) {
     std::cout << found.dump() << '\n';
     return;
   }
-  std::printf("cortiscore %s\n  cpu      %s, %u threads, %s\n  memory   %.1f GiB\n  cuda     %s\n  home     %s (%.1f GiB free)\n"
-              "  python   %s (for `model export`)\n  benchmarks\n",
-              CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
-              at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
-              folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON);
+  std::printf(
+      "cortiscore %s\n  cpu      %s, %u threads, %s\n  memory   %.1f GiB\n  cuda     %s\n  home    "
+      " %s (%.1f GiB free)\n"
+      "  python   %s (for `model export`)\n  benchmarks\n",
+      CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
+      at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
+      folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON);
   for (const auto& benchmark : benchmarks) {
     const bool there = benchmark["data"].get<bool>();
-    std::printf("    %-34s %s\n", benchmark["identifier"].get<std::string>().c_str(),
-                there ? "ready" : ("no data; run: " + benchmark["import"].get<std::string>()).c_str());
+    std::printf(
+        "    %-34s %s\n", benchmark["identifier"].get<std::string>().c_str(),
+        there ? "ready" : ("no data; run: " + benchmark["import"].get<std::string>()).c_str());
   }
 }
 
@@ -90,10 +97,12 @@ complete -o filenames -F _cortiscore cortiscore
 
 void add_doctor(CLI::App& app, Outcome& /*outcome*/) {
   auto json = std::make_shared<bool>(false);
-  auto* verb = app.add_subcommand("doctor", "What this machine can do, and which benchmarks have their data");
+  auto* verb = app.add_subcommand("doctor",
+                                  "What this machine can do, and which benchmarks have their data");
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([json] { report(*json); });
-  auto* completion = app.add_subcommand("completion", "Bash completion: source <(cortiscore completion)");
+  auto* completion =
+      app.add_subcommand("completion", "Bash completion: source <(cortiscore completion)");
   completion->callback([] { std::fputs(kBash, stdout); });
 }
 

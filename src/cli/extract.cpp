@@ -1,3 +1,5 @@
+#include "src/activations/extract.h"
+
 #include <filesystem>
 #include <memory>
 
@@ -6,7 +8,6 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
-#include "src/activations/extract.h"
 #include "src/cli/commands.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
@@ -21,7 +22,9 @@ struct Arguments {
   double degrees = 8;
 };
 
-Assembly as_assembly(const Network& network, const StimulusSet& stimuli, const std::string& layer,
+Assembly as_assembly(const Network& network,
+                     const StimulusSet& stimuli,
+                     const std::string& layer,
                      const at::Tensor& activations) {
   Assembly assembly;
   assembly.identifier = network.identifier();
@@ -29,7 +32,8 @@ Assembly as_assembly(const Network& network, const StimulusSet& stimuli, const s
   assembly.values = activations;
   assembly.coords["stimulus_id"] = {"presentation", stimuli.ids()};
   std::vector<std::string> neuroids;
-  for (int64_t i = 0; i < activations.size(1); ++i) neuroids.push_back(layer + "." + std::to_string(i));
+  for (int64_t i = 0; i < activations.size(1); ++i)
+    neuroids.push_back(layer + "." + std::to_string(i));
   assembly.coords["layer"] = {"neuroid", std::vector<std::string>(neuroids.size(), layer)};
   assembly.coords["neuroid_id"] = {"neuroid", std::move(neuroids)};
   assembly.attributes["weights_sha256"] = network.weights_sha256();
@@ -45,9 +49,12 @@ void run(const Arguments& arguments) {
                                    [&](int64_t n) { progress.advance(n); });
   for (size_t i = 0; i < arguments.layers.size(); ++i) {
     const auto& layer = arguments.layers[i];
-    const auto path = (std::filesystem::path(arguments.output) / (layer + "." + arguments.format)).string();
-    if (arguments.format == "npy") write_npy(path, activations[i]);
-    else write_assembly(path, as_assembly(network, stimuli, layer, activations[i]));
+    const auto path =
+        (std::filesystem::path(arguments.output) / (layer + "." + arguments.format)).string();
+    if (arguments.format == "npy")
+      write_npy(path, activations[i]);
+    else
+      write_assembly(path, as_assembly(network, stimuli, layer, activations[i]));
     log_line(path);
   }
 }
@@ -56,15 +63,20 @@ void run(const Arguments& arguments) {
 
 void add_extract(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<Arguments>();
-  auto* verb = app.add_subcommand("extract", "Activations of layers on a stimulus set, as .npy or NetCDF-4 files");
+  auto* verb = app.add_subcommand(
+      "extract", "Activations of layers on a stimulus set, as .npy or NetCDF-4 files");
   verb->add_option("network", arguments->network, ".pt2 archive")->required();
-  verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")->required();
+  verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")
+      ->required();
   verb->add_option("--layer", arguments->layers, "layer; repeat for several")->required();
-  verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")->capture_default_str();
+  verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")
+      ->capture_default_str();
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")
       ->check(CLI::IsMember({"npy", "nc"}))
       ->capture_default_str();
-  verb->add_option("-o,--output", arguments->output, "folder for LAYER.npy (or .nc), [stimuli, features] float32")->required();
+  verb->add_option("-o,--output", arguments->output,
+                   "folder for LAYER.npy (or .nc), [stimuli, features] float32")
+      ->required();
   verb->callback([arguments] { run(*arguments); });
 }
 

@@ -1,9 +1,9 @@
-#include <unistd.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -28,7 +28,9 @@ void inspect(const std::string& path, bool json) {
   if (json) {
     Json layers = Json::array();
     for (const auto& layer : network.layers()) {
-      layers.push_back({{"name", layer.name}, {"type", layer.type}, {"shape", layer.shape},
+      layers.push_back({{"name", layer.name},
+                        {"type", layer.type},
+                        {"shape", layer.shape},
                         {"features", layer.n_features()}});
     }
     std::cout << Json{{"identifier", network.identifier()},
@@ -46,16 +48,19 @@ void inspect(const std::string& path, bool json) {
               << '\n';
     return;
   }
-  std::printf("%s  (%s)\n  input     RGB %lld x %lld, %s, %g degrees\n  size      %.2f M parameters, %lld nodes\n"
-              "  weights   sha256 %.16s...\n\n%-44s %-22s %-18s %12s\n",
-              network.identifier().c_str(), path.c_str(), static_cast<long long>(network.input().size),
-              static_cast<long long>(network.input().size),
-              network.input().mean.empty() ? "normalised inside" : "normalised by mean and std", network.input().degrees,
-              static_cast<double>(network.n_parameters()) / 1e6, static_cast<long long>(network.n_nodes()),
-              network.weights_sha256().c_str(), "layer (can be tapped)", "type", "shape", "features");
+  std::printf(
+      "%s  (%s)\n  input     RGB %lld x %lld, %s, %g degrees\n  size      %.2f M parameters, %lld "
+      "nodes\n"
+      "  weights   sha256 %.16s...\n\n%-44s %-22s %-18s %12s\n",
+      network.identifier().c_str(), path.c_str(), static_cast<long long>(network.input().size),
+      static_cast<long long>(network.input().size),
+      network.input().mean.empty() ? "normalised inside" : "normalised by mean and std",
+      network.input().degrees, static_cast<double>(network.n_parameters()) / 1e6,
+      static_cast<long long>(network.n_nodes()), network.weights_sha256().c_str(),
+      "layer (can be tapped)", "type", "shape", "features");
   for (const auto& layer : network.layers()) {
-    std::printf("%-44s %-22s %-18s %12lld\n", layer.name.c_str(), layer.type.c_str(), shape_text(layer.shape).c_str(),
-                static_cast<long long>(layer.n_features()));
+    std::printf("%-44s %-22s %-18s %12lld\n", layer.name.c_str(), layer.type.c_str(),
+                shape_text(layer.shape).c_str(), static_cast<long long>(layer.n_features()));
   }
 }
 
@@ -64,7 +69,8 @@ void run_export(const std::vector<std::string>& arguments) {
   const char* set = std::getenv("CORTISCORE_PYTHON");
   const std::string python = set ? set : CORTISCORE_PYTHON;
   const char* inherited = std::getenv("PYTHONPATH");
-  const std::string path = std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
+  const std::string path =
+      std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
   setenv("PYTHONPATH", path.c_str(), 1);
   std::vector<std::string> words = {python, "-m", "cortiscore"};
   words.insert(words.end(), arguments.begin(), arguments.end());
@@ -73,7 +79,8 @@ void run_export(const std::vector<std::string>& arguments) {
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());
-  throw Error(ErrorKind::kUsage, "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+  throw Error(ErrorKind::kUsage,
+              "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
 }
 
 }  // namespace
@@ -90,8 +97,9 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
   show->add_option("network", arguments->path, ".pt2 archive")->required();
   show->add_flag("--json", arguments->json, "print one JSON object");
   show->callback([arguments] { inspect(arguments->path, arguments->json); });
-  auto* write = verb->add_subcommand("export", "Write a network as a .pt2 archive (runs Python with torch); "
-                                               "`model export --help` lists its flags");
+  auto* write = verb->add_subcommand("export",
+                                     "Write a network as a .pt2 archive (runs Python with torch); "
+                                     "`model export --help` lists its flags");
   write->prefix_command();
   write->set_help_flag();
   write->callback([write] { run_export(write->remaining()); });

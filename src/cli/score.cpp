@@ -38,18 +38,21 @@ std::string cell(double value, const char* format = "%.3f") {
 }
 
 void print_header() {
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling", "ceiled",
-              "95% interval", "seconds", "layer (region)");
+  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
+              "ceiled", "95% interval", "seconds", "layer (region)");
 }
 
 void print_row(const Json& record) {
   const auto& score = record.at("score");
   const auto& error = record.at("error");
   const auto interval = cell(get(error, "ci_lo")) + " .. " + cell(get(error, "ci_hi"));
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7.1f  %s (%s)\n", record.at("model_identifier").get<std::string>().c_str(),
-              record.at("benchmark_identifier").get<std::string>().c_str(), cell(get(score, "raw")).c_str(),
-              cell(get(score, "ceiling")).c_str(), cell(get(score, "ceiled")).c_str(), interval.c_str(),
-              record.at("timing_ms").at("total").get<double>() / 1e3, record.at("layer").get<std::string>().c_str(),
+  std::printf("%-30s %-30s %6s %8s %7s %15s  %7.1f  %s (%s)\n",
+              record.at("model_identifier").get<std::string>().c_str(),
+              record.at("benchmark_identifier").get<std::string>().c_str(),
+              cell(get(score, "raw")).c_str(), cell(get(score, "ceiling")).c_str(),
+              cell(get(score, "ceiled")).c_str(), interval.c_str(),
+              record.at("timing_ms").at("total").get<double>() / 1e3,
+              record.at("layer").get<std::string>().c_str(),
               record.at("region").get<std::string>().c_str());
   std::fflush(stdout);
 }
@@ -59,7 +62,8 @@ void print_composite(const std::string& network, const std::vector<Json>& record
   std::map<std::string, std::vector<double>> nodes;
   double variance = 0;
   for (const auto& record : records) {
-    if (record.at("composite").get<bool>()) nodes[record.at("parent")].push_back(get(record.at("score"), "ceiled"));
+    if (record.at("composite").get<bool>())
+      nodes[record.at("parent")].push_back(get(record.at("score"), "ceiled"));
   }
   if (nodes.size() < 2) return;
   double sum = 0;
@@ -79,16 +83,18 @@ void print_composite(const std::string& network, const std::vector<Json>& record
   std::string names;
   for (const auto& [parent, values] : nodes) names += (names.empty() ? "" : ", ") + parent;
   const auto interval = cell(composite - half) + " .. " + cell(composite + half);
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  mean of %s\n", network.c_str(), "composite", "", "",
-              cell(composite).c_str(), interval.c_str(), "", names.c_str());
+  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  mean of %s\n", network.c_str(), "composite", "",
+              "", cell(composite).c_str(), interval.c_str(), "", names.c_str());
 }
 
 std::map<std::string, std::string> committed(const std::vector<std::string>& layers) {
   std::map<std::string, std::string> out;
   for (const auto& entry : layers) {
     const auto equals = entry.find('=');
-    if (equals == std::string::npos) out[""] = entry;
-    else out[entry.substr(0, equals)] = entry.substr(equals + 1);
+    if (equals == std::string::npos)
+      out[""] = entry;
+    else
+      out[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
   return out;
 }
@@ -118,20 +124,23 @@ void run(const Arguments& arguments, Outcome& outcome) {
         if (!candidate) candidate = open_candidate(path);
         name = candidate->identifier;
         const auto key = record_key(*candidate, benchmark, options);
-        auto record = arguments.again ? std::nullopt : stored_record(results, name, benchmark.identifier, key);
+        auto record = arguments.again ? std::nullopt
+                                      : stored_record(results, name, benchmark.identifier, key);
         const bool stored = record.has_value();
         if (!stored) {
           log_line(name + " on " + benchmark.identifier);
           record = score_network(*candidate, benchmark, options);
         }
         const auto file = stored ? "" : store_record(results, *record);
-        if (arguments.json) std::cout << canonical(*record) << std::endl;
+        if (arguments.json)
+          std::cout << canonical(*record) << std::endl;
         else {
           if (!std::exchange(header, true)) print_header();
           print_row(*record);
         }
         if (!stored) {
-          for (const auto& warning : record->at("warnings")) log_line("warning: " + warning.get<std::string>());
+          for (const auto& warning : record->at("warnings"))
+            log_line("warning: " + warning.get<std::string>());
           log_line("record: " + file);
         }
         records.push_back(std::move(*record));
@@ -140,8 +149,11 @@ void run(const Arguments& arguments, Outcome& outcome) {
         ++failed;
         log_line("failed: " + name + " on " + benchmark.identifier + ": " + e.what());
         if (arguments.json) {
-          std::cout << canonical({{"schema_version", 1}, {"status", "failed"}, {"model_identifier", name},
-                                  {"benchmark_identifier", benchmark.identifier}, {"error_type", e.exit_code()},
+          std::cout << canonical({{"schema_version", 1},
+                                  {"status", "failed"},
+                                  {"model_identifier", name},
+                                  {"benchmark_identifier", benchmark.identifier},
+                                  {"error_type", e.exit_code()},
                                   {"message", e.what()}})
                     << std::endl;
         }
@@ -156,24 +168,35 @@ void run(const Arguments& arguments, Outcome& outcome) {
 
 void add_score(CLI::App& app, Outcome& outcome) {
   auto arguments = std::make_shared<Arguments>();
-  auto* verb = app.add_subcommand("score", "A network on benchmarks: raw, ceiling, ceiled, interval, chosen layer");
-  verb->add_option("network", arguments->networks, ".pt2 archives, or activations (.npy, .nc, .csv)")->required();
-  verb->add_option("-b,--benchmark", arguments->benchmarks, "identifier or manifest; repeat for several")->required();
-  verb->add_option("-l,--layer", arguments->layers,
-                   "layer to commit to: NAME, or REGION=NAME; without it, layers compete on alternating halves");
-  verb->add_option("--candidates", arguments->candidates, "layers that compete, evenly spaced in depth")
+  auto* verb = app.add_subcommand(
+      "score", "A network on benchmarks: raw, ceiling, ceiled, interval, chosen layer");
+  verb->add_option("network", arguments->networks,
+                   ".pt2 archives, or activations (.npy, .nc, .csv)")
+      ->required();
+  verb->add_option("-b,--benchmark", arguments->benchmarks,
+                   "identifier or manifest; repeat for several")
+      ->required();
+  verb->add_option(
+      "-l,--layer", arguments->layers,
+      "layer to commit to: NAME, or REGION=NAME; without it, layers compete on alternating halves");
+  verb->add_option("--candidates", arguments->candidates,
+                   "layers that compete, evenly spaced in depth")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb->add_option("--ceiling-convention", arguments->convention, "r2_over_c (since 2026) or r_over_c_squared")
+  verb->add_option("--ceiling-convention", arguments->convention,
+                   "r2_over_c (since 2026) or r_over_c_squared")
       ->capture_default_str();
   verb->add_option("--mode", arguments->mode, "PLS: sklearn (the iterate it stops at) or exact")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();
-  verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws")->capture_default_str()->check(CLI::PositiveNumber);
+  verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   verb->add_option("--memory-gib", arguments->memory_gib, "GiB of activations held at a time")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb->add_option("--results", arguments->results, "folder of records; default $CORTISCORE_HOME/results");
+  verb->add_option("--results", arguments->results,
+                   "folder of records; default $CORTISCORE_HOME/results");
   verb->add_flag("--again", arguments->again, "score even where the same score is stored");
   verb->add_flag("--json", arguments->json, "print one JSON record a line");
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });

@@ -1,12 +1,12 @@
 #include "src/core/host_allocator.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include <c10/core/CPUAllocator.h>
 
@@ -14,8 +14,8 @@ namespace cortiscore {
 namespace {
 
 constexpr size_t kLarge = size_t{1} << 20;
-constexpr size_t kHuge = size_t{2} << 20;       // a transparent huge page
-constexpr size_t kKept = size_t{1536} << 20;    // what may lie idle
+constexpr size_t kHuge = size_t{2} << 20;     // a transparent huge page
+constexpr size_t kKept = size_t{1536} << 20;  // what may lie idle
 constexpr size_t kAlignment = 64;
 
 class CachingAllocator : public c10::Allocator {
@@ -25,7 +25,9 @@ class CachingAllocator : public c10::Allocator {
     return {data, data, raw_deleter(), c10::Device(c10::DeviceType::CPU)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &CachingAllocator::give_back; }
-  void copy_data(void* to, const void* from, size_t n) const override { default_copy_data(to, from, n); }
+  void copy_data(void* to, const void* from, size_t n) const override {
+    default_copy_data(to, from, n);
+  }
 
   static CachingAllocator& instance() {
     static auto* allocator = new CachingAllocator;  // outlives every tensor
@@ -80,6 +82,8 @@ class CachingAllocator : public c10::Allocator {
 
 }  // namespace
 
-void use_caching_host_allocator() { c10::SetCPUAllocator(&CachingAllocator::instance(), 255); }
+void use_caching_host_allocator() {
+  c10::SetCPUAllocator(&CachingAllocator::instance(), 255);
+}
 
 }  // namespace cortiscore

@@ -17,17 +17,26 @@ struct Outcome {
   double load_s = 0, fit_s = 0;
 };
 
-Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options);
-Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options);
+Outcome score_neural(const Candidate& candidate,
+                     const Benchmark& benchmark,
+                     const ScoreOptions& options);
+Outcome score_behavior(const Candidate& candidate,
+                       const Benchmark& benchmark,
+                       const ScoreOptions& options);
 
 /// The layers to try for a region: the committed one, or candidates.
-std::vector<std::string> layers_for(const Candidate& candidate, const std::string& region, const ScoreOptions& options,
+std::vector<std::string> layers_for(const Candidate& candidate,
+                                    const std::string& region,
+                                    const ScoreOptions& options,
                                     int64_t min_features);
 
 /// Coordinates of every layer on the stimuli, or of the precomputed features.
-std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate, const StimulusSet& stimuli,
-                                              const std::vector<std::string>& layers, double degrees,
-                                              const ScoreOptions& options, ExtractionTimes& times);
+std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
+                                              const StimulusSet& stimuli,
+                                              const std::vector<std::string>& layers,
+                                              double degrees,
+                                              const ScoreOptions& options,
+                                              ExtractionTimes& times);
 
 Json estimate_json(const Estimate& estimate, const char* key);
 

@@ -10,7 +10,9 @@
 
 namespace cortiscore {
 
-Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
+Outcome score_behavior(const Candidate& candidate,
+                       const Benchmark& benchmark,
+                       const ScoreOptions& options) {
   Outcome outcome;
   const Timer load;
   const auto data = load_behavior(benchmark);
@@ -24,9 +26,10 @@ Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, c
   if (candidate.network) {
     const auto bytes = data.stimuli.size() * candidate.network->layer(layers[0]).n_features() * 4;
     if (static_cast<double>(bytes) > options.memory_gib * (1 << 30)) {
-      throw Error(ErrorKind::kOutOfMemory, candidate.path + ": layer " + layers[0] +
-                                               " exceeds --memory-gib on this stimulus set. Raise it, or choose "
-                                               "another --layer.");
+      throw Error(ErrorKind::kOutOfMemory,
+                  candidate.path + ": layer " + layers[0] +
+                      " exceeds --memory-gib on this stimulus set. Raise it, or choose "
+                      "another --layer.");
     }
     Progress progress(candidate.identifier + ": forward", data.stimuli.size());
     features = extract(*candidate.network, data.stimuli, layers, benchmark.visual_degrees,
@@ -41,8 +44,9 @@ Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, c
   // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
   if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(centred_gram(scaled));
   const auto labels = at::tensor(data.labels, at::kLong);
-  const auto readout = fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),
-                                    static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
+  const auto readout =
+      fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),
+                   static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
   const int64_t n_test = scaled.size(0) - data.n_fit;
   const auto chosen = readout.probabilities(scaled.narrow(0, data.n_fit, n_test)).argmax(1);
   const auto correct = chosen == labels.narrow(0, data.n_fit, n_test);
@@ -50,10 +54,13 @@ Outcome score_behavior(const Candidate& candidate, const Benchmark& benchmark, c
   outcome.fit_s = fit.seconds();
   outcome.layer = layers[0];
   outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};
-  outcome.n = {{"stimuli", n_test}, {"stimuli_fit", data.n_fit}, {"subjects", data.subjects.size()},
+  outcome.n = {{"stimuli", n_test},
+               {"stimuli_fit", data.n_fit},
+               {"subjects", data.subjects.size()},
                {"accuracy_network", number(share_of(correct))},
                {"accuracy_subjects", number(share_of(data.correct))}};
-  outcome.metric = {{"name", "error_consistency"}, {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
+  outcome.metric = {{"name", "error_consistency"},
+                    {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
   outcome.resampled = "presentation";
   return outcome;
 }

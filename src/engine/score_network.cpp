@@ -28,7 +28,8 @@ std::string utc_now() {
 
 std::string committed_layer(const ScoreOptions& options, const std::string& region) {
   for (const auto& key : {region, std::string()}) {
-    if (const auto found = options.layers.find(key); found != options.layers.end()) return found->second;
+    if (const auto found = options.layers.find(key); found != options.layers.end())
+      return found->second;
   }
   return {};
 }
@@ -36,9 +37,13 @@ std::string committed_layer(const ScoreOptions& options, const std::string& regi
 Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) {
   if (!candidate.network) return nullptr;
   const auto& input = candidate.network->input();
-  return {{"resize", "pillow_bilinear"}, {"size", input.size},
-          {"placement", {{"stimulus_degrees", benchmark.visual_degrees}, {"model_degrees", input.degrees}}},
-          {"scale", "float32/255"}, {"mean", input.mean}, {"std", input.std}};
+  return {{"resize", "pillow_bilinear"},
+          {"size", input.size},
+          {"placement",
+           {{"stimulus_degrees", benchmark.visual_degrees}, {"model_degrees", input.degrees}}},
+          {"scale", "float32/255"},
+          {"mean", input.mean},
+          {"std", input.std}};
 }
 
 }  // namespace
@@ -50,8 +55,8 @@ Candidate open_candidate(const std::string& path) {
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
     candidate.features = read_array(path);
     if (candidate.features.dim() != 2) {
-      throw bad_input({path, "dims", std::to_string(candidate.features.dim()), "2: stimuli x features",
-                       "Rows follow the stimulus set's CSV"});
+      throw bad_input({path, "dims", std::to_string(candidate.features.dim()),
+                       "2: stimuli x features", "Rows follow the stimulus set's CSV"});
     }
     check_finite(candidate.features, path, "feature", "Recompute the activations");
     candidate.identifier = std::filesystem::path(path).stem().string();
@@ -59,7 +64,8 @@ Candidate open_candidate(const std::string& path) {
     return candidate;
   }
   if (!path.ends_with(".pt2")) {
-    throw bad_input({path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
+    throw bad_input({path, "extension",
+                     "\"" + std::filesystem::path(path).extension().string() + "\"",
                      ".pt2 (a network), or .npy, .nc, .csv (activations)",
                      "Write a network with `cortiscore model export`"});
   }
@@ -68,7 +74,9 @@ Candidate open_candidate(const std::string& path) {
   return candidate;
 }
 
-std::vector<std::string> candidate_layers(const Network& network, int64_t count, int64_t min_features) {
+std::vector<std::string> candidate_layers(const Network& network,
+                                          int64_t count,
+                                          int64_t min_features) {
   // Modules that share a value (a block and its last activation) count once, under the outer, shorter name; the table
   // is in order of execution.
   std::vector<std::string> distinct;
@@ -76,8 +84,10 @@ std::vector<std::string> candidate_layers(const Network& network, int64_t count,
   for (const auto& layer : network.layers()) {
     if (layer.shape.empty() || layer.n_features() < min_features) continue;
     const auto [it, fresh] = place.try_emplace(layer.value, distinct.size());
-    if (fresh) distinct.push_back(layer.name);
-    else if (layer.name.size() < distinct[it->second].size()) distinct[it->second] = layer.name;
+    if (fresh)
+      distinct.push_back(layer.name);
+    else if (layer.name.size() < distinct[it->second].size())
+      distinct[it->second] = layer.name;
   }
   const auto n = static_cast<int64_t>(distinct.size());
   if (n <= count) return distinct;
@@ -88,7 +98,9 @@ std::vector<std::string> candidate_layers(const Network& network, int64_t count,
   return spaced;
 }
 
-std::vector<std::string> layers_for(const Candidate& candidate, const std::string& region, const ScoreOptions& options,
+std::vector<std::string> layers_for(const Candidate& candidate,
+                                    const std::string& region,
+                                    const ScoreOptions& options,
                                     int64_t min_features) {
   if (!candidate.network) return {"features"};
   if (const auto committed = committed_layer(options, region); !committed.empty()) {
@@ -103,15 +115,20 @@ std::vector<std::string> layers_for(const Candidate& candidate, const std::strin
   }
   auto layers = candidate_layers(*candidate.network, options.n_candidates, min_features);
   if (layers.empty()) {
-    throw bad_input({candidate.path, "layers", "none with " + std::to_string(min_features) + " features or more",
-                     "a layer with at least one feature a PLS component", "Export the network with its layer table"});
+    throw bad_input({candidate.path, "layers",
+                     "none with " + std::to_string(min_features) + " features or more",
+                     "a layer with at least one feature a PLS component",
+                     "Export the network with its layer table"});
   }
   return layers;
 }
 
-std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate, const StimulusSet& stimuli,
-                                              const std::vector<std::string>& layers, double degrees,
-                                              const ScoreOptions& options, ExtractionTimes& times) {
+std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
+                                              const StimulusSet& stimuli,
+                                              const std::vector<std::string>& layers,
+                                              double degrees,
+                                              const ScoreOptions& options,
+                                              ExtractionTimes& times) {
   if (candidate.network) {
     std::string key = stimuli.sha256() + " " + std::to_string(degrees);
     for (const auto& layer : layers) key += "\n" + layer;
@@ -131,39 +148,51 @@ std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate, const 
 }
 
 Json estimate_json(const Estimate& estimate, const char* key) {
-  return {{key, number(estimate.value)}, {"error", number(estimate.error)}, {"ci_lo", number(estimate.ci_lo)},
+  return {{key, number(estimate.value)},
+          {"error", number(estimate.error)},
+          {"ci_lo", number(estimate.ci_lo)},
           {"ci_hi", number(estimate.ci_hi)}};
 }
 
-std::string record_key(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
-  std::string text = candidate.network ? candidate.network->graph_sha256() + candidate.network->weights_sha256() +
-                                             std::to_string(candidate.network->input().size)
-                                       : candidate.sha256;
+std::string record_key(const Candidate& candidate,
+                       const Benchmark& benchmark,
+                       const ScoreOptions& options) {
+  std::string text = candidate.network
+                         ? candidate.network->graph_sha256() + candidate.network->weights_sha256() +
+                               std::to_string(candidate.network->input().size)
+                         : candidate.sha256;
   text += "\n" + benchmark.sha256 + "\n" + name_of(options.convention);
-  text += "\n" + std::to_string(options.n_candidates) + (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
-  text += "\n" + std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
+  text += "\n" + std::to_string(options.n_candidates) +
+          (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
+  text += "\n" + std::to_string(options.bootstrap.n_boot) + " " +
+          std::to_string(options.bootstrap.seed);
   for (const auto& [region, layer] : options.layers) text += "\n" + region + "=" + layer;
   return sha256_of(text + "\n" CORTISCORE_VERSION);
 }
 
-Json score_network(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
+Json score_network(const Candidate& candidate,
+                   const Benchmark& benchmark,
+                   const ScoreOptions& options) {
   const auto start = utc_now();
   const Timer total;
-  const auto outcome = benchmark.kind == Benchmark::Kind::kNeural ? score_neural(candidate, benchmark, options)
-                                                                  : score_behavior(candidate, benchmark, options);
+  const auto outcome = benchmark.kind == Benchmark::Kind::kNeural
+                           ? score_neural(candidate, benchmark, options)
+                           : score_behavior(candidate, benchmark, options);
   const auto& score = outcome.score;
   const bool neural = benchmark.kind == Benchmark::Kind::kNeural;
-  auto score_json = Json{{"raw", number(score.raw.value)},
-                         {"ceiling", number(score.ceiling.value)},
-                         {"ceiled", number(score.ceiled)},
-                         {"ceiling_convention", neural ? name_of(score.convention) : "raw_over_ceiling_clipped"}};
+  auto score_json =
+      Json{{"raw", number(score.raw.value)},
+           {"ceiling", number(score.ceiling.value)},
+           {"ceiled", number(score.ceiled)},
+           {"ceiling_convention", neural ? name_of(score.convention) : "raw_over_ceiling_clipped"}};
   Json record = {
       {"schema_version", 1},
       {"key", record_key(candidate, benchmark, options)},
       {"status", "ok"},
       {"model_identifier", candidate.identifier},
       {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
-      {"weights_sha256", candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
+      {"weights_sha256",
+       candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
       {"benchmark_identifier", benchmark.identifier},
       {"benchmark_version", benchmark.version},
       {"benchmark_sha256", benchmark.sha256},
@@ -178,10 +207,15 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, const
       {"score", score_json},
       {"raw", estimate_json(score.raw, "score")},
       {"ceiling", estimate_json(score.ceiling, "ceiling")},
-      {"error", {{"sem", number(score.raw.error)}, {"ceiled", number(score.ceiled_error)},
-                 {"ci_lo", number(score.ceiled_ci_lo)}, {"ci_hi", number(score.ceiled_ci_hi)},
-                 {"level", options.bootstrap.level}, {"method", "percentile bootstrap over " + outcome.resampled},
-                 {"n_boot", options.bootstrap.n_boot}, {"seed", options.bootstrap.seed}}},
+      {"error",
+       {{"sem", number(score.raw.error)},
+        {"ceiled", number(score.ceiled_error)},
+        {"ci_lo", number(score.ceiled_ci_lo)},
+        {"ci_hi", number(score.ceiled_ci_hi)},
+        {"level", options.bootstrap.level},
+        {"method", "percentile bootstrap over " + outcome.resampled},
+        {"n_boot", options.bootstrap.n_boot},
+        {"seed", options.bootstrap.seed}}},
       {"split_scores", numbers(score.raw.split_values)},
       {"split_ceilings", numbers(score.ceiling.split_values)},
       {"populations", outcome.populations},
@@ -190,9 +224,13 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, const
       {"device", {{"name", "cpu"}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},
-      {"timing_ms", {{"load", 1e3 * outcome.load_s}, {"forward", 1e3 * outcome.times.forward_s},
-                     {"reduce", 1e3 * outcome.times.reduce_s}, {"fit", 1e3 * outcome.fit_s},
-                     {"total", 1e3 * total.seconds()}, {"forward_passes", outcome.times.passes}}},
+      {"timing_ms",
+       {{"load", 1e3 * outcome.load_s},
+        {"forward", 1e3 * outcome.times.forward_s},
+        {"reduce", 1e3 * outcome.times.reduce_s},
+        {"fit", 1e3 * outcome.fit_s},
+        {"total", 1e3 * total.seconds()},
+        {"forward_passes", outcome.times.passes}}},
       {"peak_bytes", {{"activations", outcome.times.peak_bytes}}},
       {"start", start},
       {"end", utc_now()}};

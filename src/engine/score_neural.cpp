@@ -34,13 +34,17 @@ std::pair<Rows, Rows> halves(const StimulusSet& stimuli, const std::string& by) 
     (place % 2 == 0 ? out.first : out.second).push_back(static_cast<int64_t>(i));
   }
   if (out.second.empty()) {
-    throw bad_input({stimuli.path(), by, "one group", "at least two, to choose a layer on one half and score on the "
-                                                      "other", "Commit to a layer with --layer"});
+    throw bad_input({stimuli.path(), by, "one group",
+                     "at least two, to choose a layer on one half and score on the "
+                     "other",
+                     "Commit to a layer with --layer"});
   }
   return out;
 }
 
-at::Tensor index(const Rows& rows) { return at::tensor(rows, at::kLong); }
+at::Tensor index(const Rows& rows) {
+  return at::tensor(rows, at::kLong);
+}
 
 Estimate ceiling_on(const Population& population, const Rows& rows, const Benchmark& benchmark) {
   return aggregate(internal_consistency(population.trials.index_select(1, index(rows)),
@@ -52,40 +56,48 @@ struct Mapped {
   std::vector<Predictivity> details;
 };
 
-Mapped map_populations(const LayerCoordinates& layer, const std::vector<Population>& populations, const Rows& rows,
-                       const Splits& splits, const Benchmark& benchmark, TopVectorMode mode) {
+Mapped map_populations(const LayerCoordinates& layer,
+                       const std::vector<Population>& populations,
+                       const Rows& rows,
+                       const Splits& splits,
+                       const Benchmark& benchmark,
+                       TopVectorMode mode) {
   PlsOptions options;
   options.n_components = benchmark.n_components;
   options.top.mode = mode;
   const auto source = layer.values.index_select(0, index(rows));
   Mapped mapped;
   for (const auto& population : populations) {
-    mapped.details.push_back(
-        pls_predictivity(source, population.averaged.index_select(0, index(rows)), splits, options));
+    mapped.details.push_back(pls_predictivity(
+        source, population.averaged.index_select(0, index(rows)), splits, options));
     mapped.raw.push_back(aggregate(mapped.details.back().per_neuroid));
   }
   return mapped;
 }
 
-double pooled_value(const std::vector<Estimate>& parts) { return pool_neuroids(parts).value; }
+double pooled_value(const std::vector<Estimate>& parts) {
+  return pool_neuroids(parts).value;
+}
 
 void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
   for (auto& population : data.populations) {
     if (benchmark.keep_above >= 0) {
-      const auto per_neuroid =
-          internal_consistency(population.trials, {benchmark.ceiling_splits, benchmark.ceiling_seed});
+      const auto per_neuroid = internal_consistency(
+          population.trials, {benchmark.ceiling_splits, benchmark.ceiling_seed});
       const auto kept = (per_neuroid.nanmean(0) > benchmark.keep_above).nonzero().squeeze(1);
       population.n_dropped = population.trials.size(2) - kept.size(0);
       population.trials = population.trials.index_select(2, kept);
       std::vector<std::string> ids;
       for (int64_t i = 0; i < kept.numel(); ++i) {
-        ids.push_back(population.neuroid_ids[static_cast<size_t>(kept.const_data_ptr<int64_t>()[i])]);
+        ids.push_back(
+            population.neuroid_ids[static_cast<size_t>(kept.const_data_ptr<int64_t>()[i])]);
       }
       population.neuroid_ids = std::move(ids);
     }
     population.averaged = population.trials.nanmean(0);
     check_finite(population.averaged, "assembly of " + population.identifier, "neuroid",
-                 "A stimulus without a single trial for a neuroid cannot be mapped: drop the stimulus or the neuroid");
+                 "A stimulus without a single trial for a neuroid cannot be mapped: drop the "
+                 "stimulus or the neuroid");
   }
 }
 
@@ -96,23 +108,29 @@ struct Scored {
   Mapped mapped;
 };
 
-Scored score_rows(const LayerCoordinates& layer, const NeuralData& data, const Rows& rows, const Benchmark& benchmark,
+Scored score_rows(const LayerCoordinates& layer,
+                  const NeuralData& data,
+                  const Rows& rows,
+                  const Benchmark& benchmark,
                   const ScoreOptions& options) {
   Scored scored;
-  scored.mapped = map_populations(layer, data.populations, rows, make_splits(benchmark.splits, data.stimuli, rows),
-                                  benchmark, options.mode);
+  scored.mapped =
+      map_populations(layer, data.populations, rows,
+                      make_splits(benchmark.splits, data.stimuli, rows), benchmark, options.mode);
   std::vector<Estimate> ceilings;
   for (size_t i = 0; i < data.populations.size(); ++i) {
     ceilings.push_back(ceiling_on(data.populations[i], rows, benchmark));
     scored.populations.push_back(
         ceiled_score(scored.mapped.raw[i], ceilings.back(), options.convention, options.bootstrap));
   }
-  scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), pool_neuroids(ceilings), options.convention,
-                              options.bootstrap);
+  scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), pool_neuroids(ceilings),
+                              options.convention, options.bootstrap);
   return scored;
 }
 
-void add_warnings(const Scored& scored, const NeuralData& data, const std::string& layer,
+void add_warnings(const Scored& scored,
+                  const NeuralData& data,
+                  const std::string& layer,
                   std::vector<std::string>& warnings) {
   for (size_t i = 0; i < data.populations.size(); ++i) {
     for (const auto& warning : warnings_of(scored.mapped.details[i], scored.mapped.raw[i],
@@ -124,7 +142,9 @@ void add_warnings(const Scored& scored, const NeuralData& data, const std::strin
 
 }  // namespace
 
-Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, const ScoreOptions& options) {
+Outcome score_neural(const Candidate& candidate,
+                     const Benchmark& benchmark,
+                     const ScoreOptions& options) {
   Outcome outcome;
   const Timer load;
   auto data = load_neural(benchmark);
@@ -133,16 +153,18 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
   outcome.data_sha256 = data.data_sha256;
 
   const auto layers = layers_for(candidate, benchmark.region, options, benchmark.n_components);
-  const auto coordinates =
-      coordinates_for(candidate, data.stimuli, layers, benchmark.visual_degrees, options, outcome.times);
+  const auto coordinates = coordinates_for(candidate, data.stimuli, layers,
+                                           benchmark.visual_degrees, options, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
   std::vector<std::string> chosen;
   if (layers.size() == 1 || benchmark.select_by.empty()) {
     if (layers.size() > 1) {
-      throw Error(ErrorKind::kUsage, benchmark.identifier + " has no layer selection: commit to one with --layer.");
+      throw Error(ErrorKind::kUsage,
+                  benchmark.identifier + " has no layer selection: commit to one with --layer.");
     }
-    parts.push_back(score_rows(coordinates[0], data, all_rows(data.stimuli.size()), benchmark, options));
+    parts.push_back(
+        score_rows(coordinates[0], data, all_rows(data.stimuli.size()), benchmark, options));
     chosen.push_back(layers[0]);
     outcome.layer_selection = {{"method", "committed"}, {"candidates", layers}};
   } else {
@@ -153,7 +175,8 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
       std::vector<double> scores;
       for (const auto& layer : coordinates) {
         scores.push_back(pooled_value(
-            map_populations(layer, data.populations, select_on, splits, benchmark, options.mode).raw));
+            map_populations(layer, data.populations, select_on, splits, benchmark, options.mode)
+                .raw));
       }
       const auto rank = [](double v) { return std::isnan(v) ? -2 : v; };
       const auto best = std::max_element(scores.begin(), scores.end(),
@@ -163,8 +186,11 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
       parts.push_back(score_rows(coordinates[place], data, score_on, benchmark, options));
       chosen.push_back(layers[place]);
     }
-    outcome.layer_selection = {{"method", "alternating_halves"}, {"by", benchmark.select_by}, {"candidates", layers},
-                               {"raw_on_selecting_half", values}, {"chosen", chosen}};
+    outcome.layer_selection = {{"method", "alternating_halves"},
+                               {"by", benchmark.select_by},
+                               {"candidates", layers},
+                               {"raw_on_selecting_half", values},
+                               {"chosen", chosen}};
   }
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -172,7 +198,8 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
     add_warnings(parts[i], data, chosen[i], outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
-  outcome.layer = chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
+  outcome.layer =
+      chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
   int64_t n_neuroids = 0, n_dropped = 0;
   for (size_t p = 0; p < data.populations.size(); ++p) {
     n_neuroids += data.populations[p].trials.size(2);
@@ -180,7 +207,8 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
     if (data.populations.size() < 2) continue;
     std::vector<Score> of_population;
     for (const auto& part : parts) of_population.push_back(part.populations[p]);
-    const auto score = of_population.size() == 1 ? of_population[0] : mean_of_halves(of_population, options.bootstrap);
+    const auto score = of_population.size() == 1 ? of_population[0]
+                                                 : mean_of_halves(of_population, options.bootstrap);
     outcome.populations.push_back({{"identifier", data.populations[p].identifier},
                                    {"raw", number(score.raw.value)},
                                    {"error", number(score.raw.error)},
@@ -189,10 +217,15 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, con
                                    {"n_neuroids", data.populations[p].trials.size(2)},
                                    {"n_dropped", data.populations[p].n_dropped}});
   }
-  outcome.n = {{"stimuli", data.stimuli.size()}, {"neuroids", n_neuroids}, {"neuroids_dropped", n_dropped},
-               {"splits", outcome.score.raw.split_values.size()}, {"populations", data.populations.size()}};
-  outcome.metric = {{"name", "pls"}, {"params", {{"n_components", benchmark.n_components},
-                    {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}}}};
+  outcome.n = {{"stimuli", data.stimuli.size()},
+               {"neuroids", n_neuroids},
+               {"neuroids_dropped", n_dropped},
+               {"splits", outcome.score.raw.split_values.size()},
+               {"populations", data.populations.size()}};
+  outcome.metric = {{"name", "pls"},
+                    {"params",
+                     {{"n_components", benchmark.n_components},
+                      {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}}}};
   outcome.resampled = "neuroid";
   outcome.fit_s = fit.seconds();
   return outcome;

@@ -7,11 +7,13 @@ namespace {
 
 // Parameters as one matrix [k, d + 1]: weights, then the intercept, which is not penalised.
 struct Problem {
-  at::Tensor x;       // [n, d + 1], last column ones
-  at::Tensor onehot;  // [n, k]
-  at::Tensor penalty; // [d + 1]: 1 / C, 0 for the intercept
+  at::Tensor x;        // [n, d + 1], last column ones
+  at::Tensor onehot;   // [n, k]
+  at::Tensor penalty;  // [d + 1]: 1 / C, 0 for the intercept
 
-  at::Tensor probabilities(const at::Tensor& theta) const { return at::softmax(at::mm(x, theta.t()), 1); }
+  at::Tensor probabilities(const at::Tensor& theta) const {
+    return at::softmax(at::mm(x, theta.t()), 1);
+  }
   at::Tensor loss(const at::Tensor& theta) const {
     const auto cross_entropy = -(at::log_softmax(at::mm(x, theta.t()), 1) * onehot).sum();
     return cross_entropy + 0.5 * (theta.square() * penalty).sum();
@@ -51,10 +53,14 @@ at::Tensor LogisticReadout::probabilities(const at::Tensor& x) const {
   return at::softmax(at::mm(x, weights.t()) + intercept, 1);
 }
 
-LogisticReadout fit_logistic(const at::Tensor& x, const at::Tensor& labels, int64_t n_classes, double c) {
+LogisticReadout fit_logistic(const at::Tensor& x,
+                             const at::Tensor& labels,
+                             int64_t n_classes,
+                             double c) {
   const auto options = x.options();
   Problem problem{at::cat({x, at::ones({x.size(0), 1}, options)}, 1),
-                  at::one_hot(labels, n_classes).to(at::kDouble), at::full({x.size(1) + 1}, 1 / c, options)};
+                  at::one_hot(labels, n_classes).to(at::kDouble),
+                  at::full({x.size(1) + 1}, 1 / c, options)};
   problem.penalty.narrow(0, x.size(1), 1).zero_();
   auto theta = at::zeros({n_classes, x.size(1) + 1}, options);
   LogisticReadout readout;
@@ -69,7 +75,8 @@ LogisticReadout fit_logistic(const at::Tensor& x, const at::Tensor& labels, int6
       candidates.push_back(theta + length * step);
       losses.push_back(problem.loss(candidates.back()));
     }
-    theta = at::stack(candidates).index_select(0, at::stack(losses).argmin().unsqueeze(0)).squeeze(0);
+    theta =
+        at::stack(candidates).index_select(0, at::stack(losses).argmin().unsqueeze(0)).squeeze(0);
     ++readout.iterations;
   }
   readout.weights = theta.narrow(1, 0, x.size(1));

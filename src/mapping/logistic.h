@@ -20,7 +20,10 @@ struct LogisticReadout {
 /// (solver newton-cg, C) approaches as its tol goes to 0.
 /// @param x       [n, n_features] float64, scaled by the caller
 /// @param labels  [n] int64, 0..n_classes-1
-LogisticReadout fit_logistic(const at::Tensor& x, const at::Tensor& labels, int64_t n_classes, double c);
+LogisticReadout fit_logistic(const at::Tensor& x,
+                             const at::Tensor& labels,
+                             int64_t n_classes,
+                             double c);
 
 /// Columns by the mean and population standard deviation of the first n_fit rows; a constant column is only centred
 /// (scikit-learn's StandardScaler).

@@ -4,10 +4,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/ivalue.h>
+#include <nlohmann/json.hpp>
 
 namespace cortiscore::graph {
 
@@ -18,7 +17,9 @@ using Values = std::vector<c10::IValue>;
 /// Gives every value name of a graph a number, once.
 class Names {
  public:
-  size_t number(const std::string& name) { return numbers_.try_emplace(name, numbers_.size()).first->second; }
+  size_t number(const std::string& name) {
+    return numbers_.try_emplace(name, numbers_.size()).first->second;
+  }
   /// @throws std::out_of_range
   size_t known(const std::string& name) const { return numbers_.at(name); }
   bool has(const std::string& name) const { return numbers_.contains(name); }
@@ -30,7 +31,13 @@ class Names {
 
 /// One argument: a constant, a value, or a list of values.
 struct Argument {
-  enum class Kind { kConstant, kValue, kTensors, kOptionalTensors, kIntegers } kind = Kind::kConstant;
+  enum class Kind {
+    kConstant,
+    kValue,
+    kTensors,
+    kOptionalTensors,
+    kIntegers
+  } kind = Kind::kConstant;
   c10::IValue constant;
   std::vector<int64_t> values;    ///< numbers of values; for kIntegers those >= 0, with...
   std::vector<int64_t> integers;  ///< ...the literal where the value is -1
@@ -42,7 +49,8 @@ struct Node {
   std::string target;
   std::optional<c10::OperatorHandle> op;
   std::vector<Argument> arguments;
-  std::vector<std::vector<int64_t>> outputs;  ///< a returned value: one number, or those of a list; -1 is dropped
+  std::vector<std::vector<int64_t>>
+      outputs;  ///< a returned value: one number, or those of a list; -1 is dropped
 };
 
 /// @throws Error(kBadInput)  an operator or argument that is not allowed or not known

@@ -4,8 +4,9 @@
 #include <filesystem>
 #include <set>
 
-#include <ATen/ATen.h>
 #include <caffe2/serialize/inline_container.h>
+
+#include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
@@ -20,9 +21,9 @@ struct Network::State {
   NetworkInput input;
   std::vector<Layer> layers;
   graph::Names names;
-  graph::Values constants;           // weights, buffers and lifted constants, at their numbers
+  graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   std::vector<graph::Node> nodes;
-  std::vector<int64_t> made_by;      // a value's node, -1 for inputs
+  std::vector<int64_t> made_by;  // a value's node, -1 for inputs
   size_t input_number = 0;
   int64_t n_parameters = 0;
 };
@@ -34,12 +35,14 @@ class Archive {
   explicit Archive(const std::string& path) : path_(path) {
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
-      throw bad_input({path, "", "no such file", "a .pt2 archive", "Write one with `cortiscore model export`"});
+      throw bad_input(
+          {path, "", "no such file", "a .pt2 archive", "Write one with `cortiscore model export`"});
     }
     try {
       reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
     } catch (const c10::Error&) {
-      throw bad_input({path, "", "not a zip archive, or a truncated one", "a torch.export archive (.pt2)",
+      throw bad_input({path, "", "not a zip archive, or a truncated one",
+                       "a torch.export archive (.pt2)",
                        "Write it again with `cortiscore model export`"});
     }
   }
@@ -68,7 +71,8 @@ class Archive {
     try {
       return Json::parse(text(record));
     } catch (const Json::exception& e) {
-      throw bad_input({path_, "record " + record, e.what(), "JSON", "Write it again with `cortiscore model export`"});
+      throw bad_input({path_, "record " + record, e.what(), "JSON",
+                       "Write it again with `cortiscore model export`"});
     }
   }
 
@@ -77,14 +81,19 @@ class Archive {
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
 };
 
-at::Tensor read_tensor(const Archive& archive, const Json& entry, const std::string& folder, const std::string& where) {
+at::Tensor read_tensor(const Archive& archive,
+                       const Json& entry,
+                       const std::string& folder,
+                       const std::string& where) {
   if (entry.value("use_pickle", false)) {
-    throw bad_input({where, "weights", "a pickled tensor", "raw tensors", "Export again; pickles can run code"});
+    throw bad_input({where, "weights", "a pickled tensor", "raw tensors",
+                     "Export again; pickles can run code"});
   }
   const auto& meta = entry.at("tensor_meta");
   std::vector<int64_t> sizes, strides;
   for (const auto& size : meta.at("sizes")) sizes.push_back(size.at("as_int").get<int64_t>());
-  for (const auto& stride : meta.at("strides")) strides.push_back(stride.at("as_int").get<int64_t>());
+  for (const auto& stride : meta.at("strides"))
+    strides.push_back(stride.at("as_int").get<int64_t>());
   const auto type = graph::scalar_type(meta.at("dtype").get<int64_t>(), where);
   const auto offset = meta.at("storage_offset").at("as_int").get<int64_t>();
   const auto record = folder + entry.at("path_name").get<std::string>();
@@ -97,19 +106,21 @@ at::Tensor read_tensor(const Archive& archive, const Json& entry, const std::str
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] < 0 || strides.at(i) < 0) needed = limit + 1;
     if (sizes[i] == 0) empty = true;
-    if (sizes[i] > 1 && strides[i] > 0 && sizes[i] - 1 > (limit - std::min(limit, needed)) / strides[i]) {
+    if (sizes[i] > 1 && strides[i] > 0 &&
+        sizes[i] - 1 > (limit - std::min(limit, needed)) / strides[i]) {
       needed = limit + 1;
     } else if (sizes[i] > 1) {
       needed += (sizes[i] - 1) * strides[i];
     }
   }
   if (!empty && needed > limit) {
-    throw bad_input({where, record, std::to_string(size) + " bytes", "all the elements of its shape",
-                     "The archive is damaged: export it again"});
+    throw bad_input({where, record, std::to_string(size) + " bytes",
+                     "all the elements of its shape", "The archive is damaged: export it again"});
   }
   auto storage = std::make_shared<at::DataPtr>(std::move(data));
   auto* begin = static_cast<char*>(storage->get()) + offset * width;
-  return at::from_blob(begin, sizes, strides, [storage](void*) {}, at::TensorOptions().dtype(type));
+  return at::from_blob(
+      begin, sizes, strides, [storage](void*) {}, at::TensorOptions().dtype(type));
 }
 
 std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& value) {
@@ -117,7 +128,8 @@ std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& valu
   if (!tensor_values.contains(value)) return shape;
   const auto& sizes = tensor_values.at(value).at("sizes");
   for (size_t i = 1; i < sizes.size(); ++i) {
-    if (sizes[i].contains("as_int")) shape.push_back(sizes[i].at("as_int").get<int64_t>());
+    if (sizes[i].contains("as_int"))
+      shape.push_back(sizes[i].at("as_int").get<int64_t>());
     else if (sizes[i].contains("as_expr") && sizes[i]["as_expr"]["hint"].contains("as_int")) {
       shape.push_back(sizes[i]["as_expr"]["hint"]["as_int"].get<int64_t>());
     }
@@ -142,8 +154,10 @@ std::vector<Layer> layers_from_stacks(const Json& nodes) {
       if (first != std::string::npos && second != std::string::npos && second > first + 1) {
         const auto name = entry.substr(first + 1, second - first - 1);
         const auto [it, fresh] = place.try_emplace(name, layers.size());
-        if (fresh) layers.push_back({name, entry.substr(second + 1), value, {}});
-        else layers[it->second].value = value;
+        if (fresh)
+          layers.push_back({name, entry.substr(second + 1), value, {}});
+        else
+          layers[it->second].value = value;
       }
       begin = end + 1;
     }
@@ -175,13 +189,15 @@ Network Network::load(const std::string& path, const at::Device& device) {
     const auto model = Json::parse(model_text);
     const auto major = model.at("schema_version").at("major").get<int64_t>();
     if (major != 8) {
-      throw bad_input({path, "schema_version", std::to_string(major), "8 (torch 2.11)", "Export again with torch 2.11"});
+      throw bad_input({path, "schema_version", std::to_string(major), "8 (torch 2.11)",
+                       "Export again with torch 2.11"});
     }
     const auto& graph = model.at("graph_module").at("graph");
     const auto weights = archive.json("data/weights/model_weights_config.json").at("config");
-    const auto constants = archive.has("data/constants/model_constants_config.json")
-                               ? archive.json("data/constants/model_constants_config.json").at("config")
-                               : Json::object();
+    const auto constants =
+        archive.has("data/constants/model_constants_config.json")
+            ? archive.json("data/constants/model_constants_config.json").at("config")
+            : Json::object();
     std::string digests;
     const auto add = [&](const Json& argument, const std::string& name, bool parameter) {
       const bool lifted = !weights.contains(name);
@@ -190,7 +206,8 @@ Network Network::load(const std::string& path, const at::Device& device) {
       const auto dense = tensor.contiguous();
       digests += name + " " +
                  sha256_of({static_cast<const char*>(dense.const_data_ptr()),
-                            static_cast<size_t>(dense.numel() * dense.element_size())}) + "\n";
+                            static_cast<size_t>(dense.numel() * dense.element_size())}) +
+                 "\n";
       tensor = tensor.to(device);
       if (parameter) {
         state->n_parameters += tensor.numel();
@@ -206,18 +223,23 @@ Network Network::load(const std::string& path, const at::Device& device) {
     for (const auto& spec : model.at("graph_module").at("signature").at("input_specs")) {
       const auto kind = spec.begin().key();
       const auto& value = spec.begin().value();
-      if (kind == "parameter") add(value.at("arg"), value.at("parameter_name"), true);
-      else if (kind == "buffer") add(value.at("arg"), value.at("buffer_name"), false);
-      else if (kind == "tensor_constant") add(value.at("arg"), value.at("tensor_constant_name"), false);
+      if (kind == "parameter")
+        add(value.at("arg"), value.at("parameter_name"), true);
+      else if (kind == "buffer")
+        add(value.at("arg"), value.at("buffer_name"), false);
+      else if (kind == "tensor_constant")
+        add(value.at("arg"), value.at("tensor_constant_name"), false);
       else if (kind == "user_input" && !has_input && value.at("arg").contains("as_tensor")) {
         state->input_number = state->names.number(value.at("arg").at("as_tensor").at("name"));
         has_input = true;
       } else {
-        throw bad_input({path, "input", kind, "one image tensor", "Export a network whose forward takes images alone"});
+        throw bad_input({path, "input", kind, "one image tensor",
+                         "Export a network whose forward takes images alone"});
       }
     }
     state->weights_sha256 = sha256_of(digests);
-    for (const auto& node : graph.at("nodes")) state->nodes.push_back(graph::read_node(node, state->names, device, path));
+    for (const auto& node : graph.at("nodes"))
+      state->nodes.push_back(graph::read_node(node, state->names, device, path));
     state->constants.resize(state->names.size());
     state->made_by.assign(state->names.size(), -1);
     for (size_t n = 0; n < state->nodes.size(); ++n) {
@@ -241,30 +263,49 @@ Network Network::load(const std::string& path, const at::Device& device) {
       }
     } else {
       state->layers = layers_from_stacks(graph.at("nodes"));
-      const auto shape = shape_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name"));
+      const auto shape =
+          shape_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name"));
       if (!shape.empty()) state->input.size = shape.back();
     }
-    std::erase_if(state->layers, [&](const Layer& layer) { return !state->names.has(layer.value); });
+    std::erase_if(state->layers,
+                  [&](const Layer& layer) { return !state->names.has(layer.value); });
     for (auto& layer : state->layers) layer.shape = shape_of(tensor_values, layer.value);
   } catch (const Json::exception& e) {
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
   } catch (const std::out_of_range&) {
-    throw bad_input({path, "models/model.json", "a value that no node makes", "a whole graph", "Export it again"});
+    throw bad_input({path, "models/model.json", "a value that no node makes", "a whole graph",
+                     "Export it again"});
   }
   Network network;
   network.state_ = std::move(state);
   return network;
 }
 
-const std::string& Network::path() const { return state_->path; }
-const std::string& Network::identifier() const { return state_->identifier; }
-const std::vector<Layer>& Network::layers() const { return state_->layers; }
-const NetworkInput& Network::input() const { return state_->input; }
-int64_t Network::n_parameters() const { return state_->n_parameters; }
-int64_t Network::n_nodes() const { return static_cast<int64_t>(state_->nodes.size()); }
-const std::string& Network::graph_sha256() const { return state_->graph_sha256; }
-const std::string& Network::weights_sha256() const { return state_->weights_sha256; }
+const std::string& Network::path() const {
+  return state_->path;
+}
+const std::string& Network::identifier() const {
+  return state_->identifier;
+}
+const std::vector<Layer>& Network::layers() const {
+  return state_->layers;
+}
+const NetworkInput& Network::input() const {
+  return state_->input;
+}
+int64_t Network::n_parameters() const {
+  return state_->n_parameters;
+}
+int64_t Network::n_nodes() const {
+  return static_cast<int64_t>(state_->nodes.size());
+}
+const std::string& Network::graph_sha256() const {
+  return state_->graph_sha256;
+}
+const std::string& Network::weights_sha256() const {
+  return state_->weights_sha256;
+}
 
 const Layer& Network::layer(const std::string& name) const {
   std::vector<std::string> known;
@@ -275,7 +316,9 @@ const Layer& Network::layer(const std::string& name) const {
   throw unknown_name("layer", name, state_->path, known);
 }
 
-void Network::run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const {
+void Network::run(const at::Tensor& batch,
+                  const std::vector<std::string>& layers,
+                  const Tap& tap) const {
   const auto& s = *state_;
   // Which layers end at which node, and where the graph can be cut.
   std::vector<std::vector<size_t>> ends(s.nodes.size());
@@ -283,8 +326,10 @@ void Network::run(const at::Tensor& batch, const std::vector<std::string>& layer
   int64_t last_node = -1;
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto node = s.made_by[s.names.known(layer(layers[i]).value)];
-    if (node < 0) at_once.push_back(i);
-    else ends[static_cast<size_t>(node)].push_back(i);
+    if (node < 0)
+      at_once.push_back(i);
+    else
+      ends[static_cast<size_t>(node)].push_back(i);
     last_node = std::max(last_node, node);
   }
   std::vector<int64_t> last_use(s.names.size(), -1);
@@ -306,12 +351,14 @@ void Network::run(const at::Tensor& batch, const std::vector<std::string>& layer
     }
     for (const auto& argument : node.arguments) {
       for (const auto value : argument.values) {
-        if (value >= 0 && last_use[static_cast<size_t>(value)] == n) values[static_cast<size_t>(value)] = {};
+        if (value >= 0 && last_use[static_cast<size_t>(value)] == n)
+          values[static_cast<size_t>(value)] = {};
       }
     }
     for (const auto& numbers : node.outputs) {
       for (const auto value : numbers) {
-        if (value >= 0 && last_use[static_cast<size_t>(value)] < 0) values[static_cast<size_t>(value)] = {};
+        if (value >= 0 && last_use[static_cast<size_t>(value)] < 0)
+          values[static_cast<size_t>(value)] = {};
       }
     }
   }

@@ -20,10 +20,10 @@ struct Layer {
 
 /// What the archive says about the network's input.
 struct NetworkInput {
-  int64_t size = 224;          ///< N of N x N
-  std::vector<double> mean;    ///< empty: the network normalises itself
+  int64_t size = 224;        ///< N of N x N
+  std::vector<double> mean;  ///< empty: the network normalises itself
   std::vector<double> std;
-  double degrees = 8;          ///< visual angle that its input spans
+  double degrees = 8;  ///< visual angle that its input spans
 };
 
 /// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no code.

@@ -37,7 +37,8 @@ at::Tensor pearson_columns(const at::Tensor& x,
   // A constant column leaves rounding of its mean behind, not zeros: its root mean square is compared with the column's
   // own magnitude, as scipy.stats.pearsonr does to warn of nearly constant input.
   const auto is_constant = [&](const at::Tensor& raw, const at::Tensor& centred) {
-    const auto magnitude = keep ? at::where(*keep, raw, at::zeros({}, raw.options())).abs() : raw.abs();
+    const auto magnitude =
+        keep ? at::where(*keep, raw, at::zeros({}, raw.options())).abs() : raw.abs();
     return centred.square().sum(0) <= n_pairs * 1e-26 * magnitude.amax(0).to(at::kDouble).square();
   };
   if (x.size(0) == 0)

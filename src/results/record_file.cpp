@@ -1,12 +1,12 @@
 #include "src/results/record_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
@@ -16,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path record_path(const std::string& folder, const std::string& network, const std::string& benchmark) {
+fs::path record_path(const std::string& folder,
+                     const std::string& network,
+                     const std::string& benchmark) {
   const auto safe = [](std::string name) {
     for (auto& c : name) {
       if (c == '/') c = '_';
@@ -27,8 +29,9 @@ fs::path record_path(const std::string& folder, const std::string& network, cons
 }
 
 Error cannot_write(const fs::path& path, int error) {
-  return bad_input({path.string(), "", std::strerror(error), "room and permission to write a record",
-                    "Free space or name another --results folder; records written before are kept"});
+  return bad_input(
+      {path.string(), "", std::strerror(error), "room and permission to write a record",
+       "Free space or name another --results folder; records written before are kept"});
 }
 
 void write_synced(const fs::path& path, const std::string& text) {
@@ -38,8 +41,10 @@ void write_synced(const fs::path& path, const std::string& text) {
   int error = 0;
   while (written < text.size() && error == 0) {
     const auto n = ::write(file, text.data() + written, text.size() - written);
-    if (n < 0) error = errno == EINTR ? 0 : errno;
-    else written += static_cast<size_t>(n);
+    if (n < 0)
+      error = errno == EINTR ? 0 : errno;
+    else
+      written += static_cast<size_t>(n);
   }
   if (error == 0 && ::fsync(file) != 0) error = errno;
   if (::close(file) != 0 && error == 0) error = errno;
@@ -58,10 +63,13 @@ void sync_folder(const fs::path& folder) {
 
 }  // namespace
 
-std::string canonical(const Json& record) { return record.dump(); }
+std::string canonical(const Json& record) {
+  return record.dump();
+}
 
 std::string store_record(const std::string& folder, const Json& record) {
-  const auto path = record_path(folder, record.at("model_identifier"), record.at("benchmark_identifier"));
+  const auto path =
+      record_path(folder, record.at("model_identifier"), record.at("benchmark_identifier"));
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   if (error) throw cannot_write(path.parent_path(), error.value());
@@ -72,12 +80,15 @@ std::string store_record(const std::string& folder, const Json& record) {
   return path.string();
 }
 
-std::optional<Json> stored_record(const std::string& folder, const std::string& network, const std::string& benchmark,
+std::optional<Json> stored_record(const std::string& folder,
+                                  const std::string& network,
+                                  const std::string& benchmark,
                                   const std::string& key) {
   const auto path = record_path(folder, network, benchmark);
   if (!fs::is_regular_file(path)) return std::nullopt;
   auto record = Json::parse(read_file(path.string()), nullptr, false);
-  if (record.is_discarded() || record.value("key", "") != key || record.value("status", "") != "ok") return std::nullopt;
+  if (record.is_discarded() || record.value("key", "") != key || record.value("status", "") != "ok")
+    return std::nullopt;
   return record;
 }
 

@@ -15,7 +15,9 @@ std::string canonical(const Json& record);
 std::string store_record(const std::string& folder, const Json& record);
 
 /// The stored record of that network and benchmark if it has this key and status ok.
-std::optional<Json> stored_record(const std::string& folder, const std::string& network, const std::string& benchmark,
+std::optional<Json> stored_record(const std::string& folder,
+                                  const std::string& network,
+                                  const std::string& benchmark,
                                   const std::string& key);
 
 }  // namespace cortiscore

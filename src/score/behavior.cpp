@@ -22,8 +22,9 @@ Pair kappas(const at::Tensor& network, const at::Tensor& subjects, const at::Ten
   const auto w = weights.unsqueeze(1);
   const int64_t s = subjects.size(0);
   const auto pairs = at::triu_indices(s, s, 1, at::TensorOptions().dtype(at::kLong));
-  return {error_consistency(network, subjects, w),
-          error_consistency(subjects.index_select(0, pairs[0]), subjects.index_select(0, pairs[1]), w)};
+  return {
+      error_consistency(network, subjects, w),
+      error_consistency(subjects.index_select(0, pairs[0]), subjects.index_select(0, pairs[1]), w)};
 }
 
 std::vector<double> row(const at::Tensor& values) {
@@ -37,7 +38,8 @@ double ceiled_of(double raw, double ceiling) {
 
 }  // namespace
 
-Score error_consistency_score(const at::Tensor& network_any, const at::Tensor& subjects_any,
+Score error_consistency_score(const at::Tensor& network_any,
+                              const at::Tensor& subjects_any,
                               const BootstrapOptions& options) {
   const auto network = network_any.cpu();
   const auto subjects = subjects_any.cpu();
@@ -73,6 +75,8 @@ Score error_consistency_score(const at::Tensor& network_any, const at::Tensor& s
   return score;
 }
 
-double share_of(const at::Tensor& flags) { return flags.to(at::kDouble).mean().item<double>(); }
+double share_of(const at::Tensor& flags) {
+  return flags.to(at::kDouble).mean().item<double>();
+}
 
 }  // namespace cortiscore

@@ -11,7 +11,8 @@ namespace cortiscore {
 /// @param network   [n] bool, whether the network's choice is right
 /// @param subjects  [s, n] bool
 /// Source: BENCHMARKS.md 2.10.
-Score error_consistency_score(const at::Tensor& network, const at::Tensor& subjects,
+Score error_consistency_score(const at::Tensor& network,
+                              const at::Tensor& subjects,
                               const BootstrapOptions& options = {});
 
 /// The share of true flags.

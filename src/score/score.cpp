@@ -19,7 +19,8 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // The platform's error: standard deviation over splits (ddof 0) / sqrt(n).
 double error_over_splits(const std::vector<double>& values) {
-  const auto n = std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
+  const auto n =
+      std::count_if(values.begin(), values.end(), [](double v) { return !std::isnan(v); });
   return deviation(values, 0) / std::sqrt(static_cast<double>(n));
 }
 

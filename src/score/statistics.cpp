@@ -32,7 +32,8 @@ double mean_skip_nan(const std::vector<double>& values) {
 
 double deviation(const std::vector<double>& values, int64_t ddof) {
   std::vector<double> finite;
-  std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](double v) { return std::isfinite(v); });
+  std::copy_if(values.begin(), values.end(), std::back_inserter(finite),
+               [](double v) { return std::isfinite(v); });
   if (static_cast<int64_t>(finite.size()) <= ddof) return kNaN;
   const double mean = mean_skip_nan(finite);
   double square = 0;
@@ -42,7 +43,8 @@ double deviation(const std::vector<double>& values, int64_t ddof) {
 
 void set_interval(const std::vector<double>& draws, double level, double& lo, double& hi) {
   std::vector<double> sorted;
-  std::copy_if(draws.begin(), draws.end(), std::back_inserter(sorted), [](double v) { return std::isfinite(v); });
+  std::copy_if(draws.begin(), draws.end(), std::back_inserter(sorted),
+               [](double v) { return std::isfinite(v); });
   std::sort(sorted.begin(), sorted.end());
   lo = percentile(sorted, (1 - level) / 2);
   hi = percentile(sorted, (1 + level) / 2);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <jerror.h>
+
 #include <jpeglib.h>
 #include <png.h>
 
@@ -71,9 +72,11 @@ bool decode_jpeg(const uint8_t* data, size_t size, Raw* raw) {
     jpeg_destroy_decompress(&info);
     return false;
   }
-  raw->pixels = static_cast<uint8_t*>(std::malloc(static_cast<size_t>(raw->height * raw->width * raw->channels)));
+  raw->pixels = static_cast<uint8_t*>(
+      std::malloc(static_cast<size_t>(raw->height * raw->width * raw->channels)));
   while (info.output_scanline < info.output_height) {
-    JSAMPROW row = raw->pixels + static_cast<int64_t>(info.output_scanline) * raw->width * raw->channels;
+    JSAMPROW row =
+        raw->pixels + static_cast<int64_t>(info.output_scanline) * raw->width * raw->channels;
     jpeg_read_scanlines(&info, &row, 1);
   }
   jpeg_finish_decompress(&info);
@@ -130,7 +133,8 @@ bool decode_png(const uint8_t* data, size_t size, Raw* raw) {
   png_read_update_info(png, info);
   raw->channels = png_get_channels(png, info);
   if (raw->channels != 3) png_error(png, "a colour type that does not reduce to RGB");
-  raw->pixels = static_cast<uint8_t*>(std::malloc(static_cast<size_t>(raw->height * raw->width * 3)));
+  raw->pixels =
+      static_cast<uint8_t*>(std::malloc(static_cast<size_t>(raw->height * raw->width * 3)));
   rows = static_cast<png_bytep*>(std::malloc(static_cast<size_t>(raw->height) * sizeof(png_bytep)));
   for (int64_t y = 0; y < raw->height; ++y) rows[y] = raw->pixels + y * raw->width * 3;
   png_read_image(png, rows);
@@ -148,13 +152,15 @@ uint8_t cmyk_channel(int colour, int key) {
 }
 
 Image to_rgb(const Raw& raw) {
-  Image image{raw.height, raw.width, std::vector<uint8_t>(static_cast<size_t>(raw.height * raw.width * 3))};
+  Image image{raw.height, raw.width,
+              std::vector<uint8_t>(static_cast<size_t>(raw.height * raw.width * 3))};
   const uint8_t* in = raw.pixels;
   for (size_t i = 0; i < image.pixels.size(); i += 3) {
     uint8_t* out = image.pixels.data() + i;
     if (raw.channels == 4) {
       uint8_t cmyk[4];
-      for (int c = 0; c < 4; ++c) cmyk[c] = static_cast<uint8_t>(raw.inverted ? 255 - in[c] : in[c]);
+      for (int c = 0; c < 4; ++c)
+        cmyk[c] = static_cast<uint8_t>(raw.inverted ? 255 - in[c] : in[c]);
       for (int c = 0; c < 3; ++c) out[c] = cmyk_channel(cmyk[c], cmyk[3]);
     } else {
       for (int c = 0; c < 3; ++c) out[c] = in[raw.channels == 1 ? 0 : c];
@@ -171,13 +177,16 @@ Image decode_image(const std::string& bytes, const std::string& where) {
   const bool jpeg = bytes.size() > 2 && data[0] == 0xFF && data[1] == 0xD8;
   const bool png = bytes.size() > 8 && std::memcmp(data, "\x89PNG\r\n\x1a\n", 8) == 0;
   if (!jpeg && !png) {
-    throw bad_input({where, "image", "neither a JPEG nor a PNG signature", "a JPEG or PNG file", "Convert the image"});
+    throw bad_input({where, "image", "neither a JPEG nor a PNG signature", "a JPEG or PNG file",
+                     "Convert the image"});
   }
   Raw raw;
-  const bool good = jpeg ? decode_jpeg(data, bytes.size(), &raw) : decode_png(data, bytes.size(), &raw);
+  const bool good =
+      jpeg ? decode_jpeg(data, bytes.size(), &raw) : decode_png(data, bytes.size(), &raw);
   if (!good) {
     std::free(raw.pixels);
-    throw bad_input({where, jpeg ? "JPEG" : "PNG", raw.message, "a whole image", "Fetch or export the file again"});
+    throw bad_input({where, jpeg ? "JPEG" : "PNG", raw.message, "a whole image",
+                     "Fetch or export the file again"});
   }
   auto image = to_rgb(raw);
   std::free(raw.pixels);

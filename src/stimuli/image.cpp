@@ -43,16 +43,20 @@ std::vector<Taps> bilinear_taps(int64_t in, int64_t out) {
   return all;
 }
 
-uint8_t clip8(int32_t fixed) { return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255)); }
+uint8_t clip8(int32_t fixed) {
+  return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255));
+}
 
 Image horizontal(const Image& image, int64_t width) {
   const auto all = bilinear_taps(image.width, width);
-  Image out{image.height, width, std::vector<uint8_t>(static_cast<size_t>(image.height * width * 3))};
+  Image out{image.height, width,
+            std::vector<uint8_t>(static_cast<size_t>(image.height * width * 3))};
   for (int64_t y = 0; y < image.height; ++y) {
     const uint8_t* row = image.pixels.data() + y * image.width * 3;
     uint8_t* target = out.pixels.data() + y * width * 3;
     for (const auto& taps : all) {
-      int32_t sum[3] = {1 << (kPrecisionBits - 1), 1 << (kPrecisionBits - 1), 1 << (kPrecisionBits - 1)};
+      int32_t sum[3] = {1 << (kPrecisionBits - 1), 1 << (kPrecisionBits - 1),
+                        1 << (kPrecisionBits - 1)};
       const uint8_t* source = row + taps.first * 3;
       for (const auto weight : taps.weights) {
         for (int c = 0; c < 3; ++c) sum[c] += source[c] * weight;
@@ -97,10 +101,12 @@ Image place_on_screen(const Image& image, double target_degrees, double source_d
   const double ratio = target_degrees / source_degrees;
   // Python's round: half to even, as std::nearbyint in the default rounding mode.
   const auto width = static_cast<int64_t>(std::nearbyint(static_cast<double>(image.width) * ratio));
-  const auto height = static_cast<int64_t>(std::nearbyint(static_cast<double>(image.height) * ratio));
+  const auto height =
+      static_cast<int64_t>(std::nearbyint(static_cast<double>(image.height) * ratio));
   if (width < 1 || height < 1) {
     throw Error(ErrorKind::kBadInput, "placing a stimulus of " + std::to_string(source_degrees) +
-                                          " degrees on a screen of " + std::to_string(target_degrees) +
+                                          " degrees on a screen of " +
+                                          std::to_string(target_degrees) +
                                           " degrees leaves no pixel.");
   }
   Image screen{height, width, std::vector<uint8_t>(static_cast<size_t>(height * width * 3), 128)};

@@ -5,9 +5,8 @@
 #include <map>
 #include <mutex>
 
-#include <zip.h>
-
 #include <ATen/ATen.h>
+#include <zip.h>
 
 #include "cortiscore/error.h"
 #include "src/stimuli/image.h"
@@ -41,7 +40,9 @@ struct StimulusSet::Archive {
     zip_stat_t stat;
     zip_file_t* file = nullptr;
     if (zip_stat(zip, name.c_str(), 0, &stat) == 0) file = zip_fopen(zip, name.c_str(), 0);
-    if (!file) throw bad_input({path, name, zip_strerror(zip), "a readable entry", "Copy or export the archive again"});
+    if (!file)
+      throw bad_input(
+          {path, name, zip_strerror(zip), "a readable entry", "Copy or export the archive again"});
     std::string bytes(stat.size, '\0');
     const auto got = zip_fread(file, bytes.data(), bytes.size());
     const bool whole = got == static_cast<zip_int64_t>(bytes.size()) && zip_fclose(file) == 0;
@@ -67,7 +68,8 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
   for (int64_t i = 0; i < set.size(); ++i) {
     const auto& id = set.ids_[static_cast<size_t>(i)];
     if (seen[id]++) {
-      throw bad_input({csv_path, "stimulus_id", "\"" + id + "\" twice", "each stimulus once", "Remove the second row"});
+      throw bad_input({csv_path, "stimulus_id", "\"" + id + "\" twice", "each stimulus once",
+                       "Remove the second row"});
     }
     const auto& file = set.files_[static_cast<size_t>(i)];
     if (fs::is_regular_file(fs::path(set.folder_) / file)) continue;
@@ -75,9 +77,11 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
     missing.push_back(file);
   }
   if (!missing.empty()) {
-    throw bad_input({csv_path, "filename", std::to_string(missing.size()) + " image(s) listed but missing, first \"" +
-                                               missing[0] + "\"",
-                     "every image beside the CSV or in " + zip_path, "Restore them, or remove their rows"});
+    throw bad_input({csv_path, "filename",
+                     std::to_string(missing.size()) + " image(s) listed but missing, first \"" +
+                         missing[0] + "\"",
+                     "every image beside the CSV or in " + zip_path,
+                     "Restore them, or remove their rows"});
   }
   return set;
 }
@@ -117,15 +121,18 @@ std::string StimulusSet::bytes(int64_t i) const {
 
 std::string StimulusSet::sha256() const {
   std::string all;
-  for (int64_t i = 0; i < size(); ++i) all += ids_[static_cast<size_t>(i)] + "\n" + sha256_of(bytes(i)) + "\n";
+  for (int64_t i = 0; i < size(); ++i)
+    all += ids_[static_cast<size_t>(i)] + "\n" + sha256_of(bytes(i)) + "\n";
   return sha256_of(all);
 }
 
-at::Tensor load_stimulus(const StimulusSet& stimuli, int64_t i, const Preprocessing& preprocessing) {
+at::Tensor load_stimulus(const StimulusSet& stimuli,
+                         int64_t i,
+                         const Preprocessing& preprocessing) {
   const auto n = preprocessing.input_size;
   const auto image =
-      resize_bilinear(place_on_screen(decode_image(stimuli.bytes(i), stimuli.location(i)), preprocessing.model_degrees,
-                                      preprocessing.stimulus_degrees),
+      resize_bilinear(place_on_screen(decode_image(stimuli.bytes(i), stimuli.location(i)),
+                                      preprocessing.model_degrees, preprocessing.stimulus_degrees),
                       n, n);
   auto out = at::empty({3, n, n}, at::kFloat);
   auto* values = out.mutable_data_ptr<float>();

@@ -43,7 +43,7 @@ class StimulusSet {
 /// How an image becomes the network's input.
 struct Preprocessing {
   int64_t input_size = 224;
-  std::vector<double> mean;     ///< per channel, of values in 0..1; empty: the network normalises
+  std::vector<double> mean;  ///< per channel, of values in 0..1; empty: the network normalises
   std::vector<double> std;
   double model_degrees = 8;
   double stimulus_degrees = 8;
