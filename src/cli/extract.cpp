@@ -68,7 +68,9 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("network", arguments->network, ".pt2 archive")->required();
   verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")
       ->required();
-  verb->add_option("--layer", arguments->layers, "layer; repeat for several")->required();
+  verb->add_option("--layer", arguments->layers, "layer; repeat for several")
+      ->required()
+      ->allow_extra_args(false);
   verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")
       ->capture_default_str();
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")

@@ -22,8 +22,18 @@
 namespace cortiscore::cli {
 namespace {
 
+at::Device device_of(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (!at::hasCUDA()) {
+    throw Error(ErrorKind::kNoDevice,
+                "--device cuda: found no CUDA device, or a build without CUDA, expected one. Use "
+                "--device cpu, or see `cortiscore doctor`.");
+  }
+  return at::kCUDA;
+}
+
 struct MetricArguments {
-  std::string name, source, target, splits, stratify, predictions, mode = "sklearn";
+  std::string name, source, target, splits, stratify, predictions, mode = "sklearn", device = "cpu";
   int64_t components = 25, n_boot = 1000;
   bool json = false;
 };
@@ -81,8 +91,9 @@ void print(const Json& result, const char* key, bool json) {
 void run_metric(const MetricArguments& arguments) {
   if (arguments.name != "pls")
     throw unknown_name("metric", arguments.name, "this version", {"pls"});
-  const auto source = read_matrix(arguments.source, "features");
-  const auto target = read_matrix(arguments.target, "neuroids");
+  const auto device = device_of(arguments.device);
+  const auto source = read_matrix(arguments.source, "features").to(device);
+  const auto target = read_matrix(arguments.target, "neuroids").to(device);
   if (source.size(0) != target.size(0)) {
     throw bad_input({arguments.target, "presentations", std::to_string(target.size(0)),
                      std::to_string(source.size(0)) + " as in " + arguments.source,
@@ -118,12 +129,12 @@ void run_metric(const MetricArguments& arguments) {
                         at::kDouble);
     for (size_t s = 0; s < splits.size(); ++s) {
       all.select(0, static_cast<int64_t>(s))
-          .index_put_({at::tensor(splits[s].test)}, predictivity.predictions[s]);
+          .index_put_({at::tensor(splits[s].test)}, predictivity.predictions[s].cpu());
     }
     write_npy(arguments.predictions, all);
   }
   auto result = summary(estimate, "score", "split_scores");
-  result["iterations"] = nested(predictivity.iterations);
+  result["iterations"] = nested(predictivity.iterations.cpu());
   result["marginal"] = predictivity.marginal.sum().item<int64_t>();
   result["n"] = {{"presentations", source.size(0)},
                  {"features", source.size(1)},
@@ -136,7 +147,7 @@ void run_metric(const MetricArguments& arguments) {
 }
 
 struct CeilingArguments {
-  std::string name, trials;
+  std::string name, trials, device = "cpu";
   int64_t n_splits = 10, n_boot = 1000;
   uint32_t seed = 1;
   bool json = false;
@@ -154,7 +165,8 @@ void run_ceiling(const CeilingArguments& arguments) {
                      "3: repetitions x presentations x neuroids, NaN where missing", ""});
   }
   const Timer timer;
-  auto estimate = aggregate(internal_consistency(trials, {arguments.n_splits, arguments.seed}));
+  auto estimate = aggregate(internal_consistency(trials.to(device_of(arguments.device)),
+                                                 {arguments.n_splits, arguments.seed}));
   const double seconds = timer.seconds();
   bootstrap_over_neuroids(estimate, {.n_boot = arguments.n_boot});
   auto result = summary(estimate, "ceiling", "split_ceilings");
@@ -188,6 +200,9 @@ void add_metric(CLI::App& app, Outcome& /*outcome*/) {
                    "sklearn: the iterate that scikit-learn stops at; exact: converged")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();
+  verb->add_option("--device", arguments->device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   verb->add_option(
       "--predictions", arguments->predictions,
       "write splits x presentations x neuroids as .npy, NaN where a split did not test");
@@ -210,6 +225,9 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--splits", arguments->n_splits, "split halves")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb->add_option("--device", arguments->device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
   verb->add_option("--seed", arguments->seed, "seed of the splits")->capture_default_str();
   verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws over neuroids")
       ->capture_default_str();

@@ -175,10 +175,12 @@ void add_score(CLI::App& app, Outcome& outcome) {
       ->required();
   verb->add_option("-b,--benchmark", arguments->benchmarks,
                    "identifier or manifest; repeat for several")
-      ->required();
-  verb->add_option(
-      "-l,--layer", arguments->layers,
-      "layer to commit to: NAME, or REGION=NAME; without it, layers compete on alternating halves");
+      ->required()
+      ->allow_extra_args(false);
+  verb->add_option("-l,--layer", arguments->layers,
+                   "layer to commit to: NAME, or REGION=NAME; without it, layers compete on "
+                   "alternating halves")
+      ->allow_extra_args(false);
   verb->add_option("--candidates", arguments->candidates,
                    "layers that compete, evenly spaced in depth")
       ->capture_default_str()

@@ -244,3 +244,7 @@ def test_bad_files(tmp_path):
     done = run("metric", "plss", "--source", paths["x"], "--target", paths["y"])
     assert done.returncode == 4 and "pls" in done.stderr
     assert run("metric", "pls", "--source", paths["x"]).returncode == 2
+    done = run("metric", "pls", "--source", paths["x"], "--target", paths["y"], "--device", "cuda")
+    assert done.returncode in (0, 7)
+    if done.returncode:
+        assert "no CUDA device" in done.stderr
