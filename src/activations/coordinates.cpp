@@ -24,7 +24,7 @@ std::string gib(int64_t bytes) {
 LayerCoordinates coordinates_of(const std::string& layer, const at::Tensor& features) {
   if (features.size(1) <= features.size(0))
     return {layer, features.size(1), features.to(at::kDouble)};
-  return {layer, features.size(1), isometric_coordinates(centred_gram(features))};
+  return {layer, features.size(1), isometric_coordinates(features)};
 }
 
 std::vector<LayerCoordinates> extract_coordinates(const Network& network,

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"

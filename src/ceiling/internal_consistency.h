@@ -3,11 +3,16 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/resample/bootstrap.h"
+
 namespace cortiscore {
 
 struct InternalConsistencyOptions {
   int64_t n_splits = 10;
   uint32_t seed = 1;
+  /// No trial is missing (NaN): all splits then come from one covariance matrix of the repetitions a neuroid, and any
+  /// number of splits is cheap. A NaN in the trials makes its neuroid NaN.
+  bool complete = false;
 };
 
 /// Split-half reliability of each neuroid: Pearson r between the means of two halves of the repetitions, over
@@ -22,6 +27,11 @@ struct InternalConsistencyOptions {
 /// Source: brainscore_vision metrics/internal_consistency; Spearman 1910, Brown 1910. ALGORITHMS.md 1d.
 at::Tensor internal_consistency(const at::Tensor& trials,
                                 const InternalConsistencyOptions& options = {});
+
+/// The ceiling for every draw of neuroids and presentations: median over neuroids, mean over splits. [draws.n]
+at::Tensor internal_consistency_draws(const at::Tensor& trials,
+                                      const InternalConsistencyOptions& options,
+                                      const Draws& draws);
 
 /// 2r / (1 + r), elementwise.
 at::Tensor spearman_brown(const at::Tensor& r);

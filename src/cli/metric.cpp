@@ -1,238 +1,124 @@
-#include <cstdio>
-#include <iostream>
-
-#include <ATen/ATen.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
-#include "cortiscore/score.h"
-#include "src/ceiling/internal_consistency.h"
 #include "src/cli/commands.h"
-#include "src/core/progress.h"
-#include "src/data/arrays.h"
-#include "src/data/netcdf.h"
-#include "src/mapping/pls.h"
-#include "src/metric/pls_predictivity.h"
-#include "src/resample/splits.h"
-#include "src/results/json.h"
-#include "src/score/diagnostics.h"
+#include "src/cli/metric_arguments.h"
+#include "src/score/evaluate.h"
 
 namespace cortiscore::cli {
 namespace {
 
-at::Device device_of(const std::string& name) {
-  if (name == "cpu") return at::kCPU;
-  if (!at::hasCUDA()) {
-    throw Error(ErrorKind::kNoDevice,
-                "--device cuda: found no CUDA device, or a build without CUDA, expected one. Use "
-                "--device cpu, or see `cortiscore doctor`.");
-  }
-  return at::kCUDA;
-}
-
-struct MetricArguments {
-  std::string name, source, target, splits, stratify, predictions, mode = "sklearn", device = "cpu";
-  int64_t components = 25, n_boot = 1000;
-  bool json = false;
-};
-
-Splits read_splits(const std::string& path, int64_t n) {
-  Splits splits;
-  try {
-    for (const auto& entry : Json::parse(read_file(path))) {
-      splits.push_back({entry.at("train").get<std::vector<int64_t>>(),
-                        entry.at("test").get<std::vector<int64_t>>()});
-    }
-  } catch (const Json::exception& e) {
-    throw bad_input({path, "", e.what(), "a list of {\"train\": [...], \"test\": [...]}", ""});
-  }
-  check_splits(splits, n, path);
-  return splits;
-}
-
-at::Tensor read_matrix(const std::string& path, const char* role) {
-  auto values = read_array(path);
-  if (values.dim() == 1) values = values.unsqueeze(1);
-  if (values.dim() != 2) {
-    throw bad_input({path, "dims", std::to_string(values.dim()),
-                     std::string("2: presentations x ") + role, ""});
-  }
-  return values;
-}
-
-Json summary(const Estimate& estimate, const char* key, const char* split_key) {
-  Json out;
-  out[key] = number(estimate.value);
-  out["error"] = number(estimate.error);
-  out["ci_lo"] = number(estimate.ci_lo);
-  out["ci_hi"] = number(estimate.ci_hi);
-  out[split_key] = numbers(estimate.split_values);
-  out["per_neuroid"] = nested(estimate.per_neuroid);
+std::string names(const std::vector<std::string>& all) {
+  std::string out;
+  for (const auto& name : all) out += (out.empty() ? "" : ", ") + name;
   return out;
 }
 
-void print(const Json& result, const char* key, bool json) {
-  if (json) {
-    std::cout << result.dump() << '\n';
-    return;
-  }
-  const auto field = [&](const char* name) {
-    return result[name].is_null() ? NAN : result[name].get<double>();
+void add_array_options(CLI::App& verb, MetricArguments& a) {
+  const auto* arrays = "Arrays";
+  const auto option = [&](const char* flag, auto& value, const char* help) {
+    return verb.add_option(flag, value, help)->group(arrays);
   };
-  std::printf(
-      "%s %.6f +- %.6f (standard error over splits), 95%% interval over neuroids %.6f to %.6f\n",
-      key, field(key), field("error"), field("ci_lo"), field("ci_hi"));
-  for (const auto& warning : result["warnings"])
-    std::fprintf(stderr, "warning: %s\n", warning.get<std::string>().c_str());
+  option("--source", a.source,
+         "presentations x features (spantime_: x time bins): .npy, .nc or .csv; for choices a CSV");
+  option("--target", a.target,
+         "presentations x neuroids (spantime_: x time bins): .npy, .nc or .csv; for choices a CSV");
+  option("--train-source", a.train_source, "train-test variants: features to fit on");
+  option("--train-target", a.train_target, "responses to fit on");
+  option("--test-source", a.test_source, "features to predict from");
+  option("--test-target", a.test_target, "responses to compare with");
+  auto* splits = option("--splits", a.splits, "JSON list of {\"train\": [...], \"test\": [...]}");
+  option("--stratify", a.stratify, "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")
+      ->excludes(splits);
+  option("--components", a.components, "PLS components")->capture_default_str();
+  option("--mode", a.mode, "pls: the iterate that scikit-learn stops at, or the converged one")
+      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->capture_default_str();
+  option("--alpha", a.alpha, "ridge: penalty")->capture_default_str();
+  option("--alphas", a.alphas,
+         "ridgecv: penalties to choose from, .npy or .csv [the platform's 99]");
+  option("--cutoff", a.cutoff,
+         "linear: singular values below this share of the largest count as zero [max(n, p) eps]");
+  verb.add_flag("--source-rdm", a.source_rdm, "rdm: the source is an RDM, n x n")->group(arrays);
+  verb.add_flag("--target-rdm", a.target_rdm, "rdm: the target is an RDM, or subjects x n x n")
+      ->group(arrays);
+  option("--distance", a.distance, "rdm: correlation, cosine or euclidean")->capture_default_str();
+  option("--comparison", a.comparison, "rdm: spearman, pearson, cosine, tau-a or rho-a")
+      ->capture_default_str();
+  option("--trials", a.trials,
+         "repetitions x presentations x neuroids behind --target: adds its ceiling and the ceiled "
+         "score");
+  option("--ceiling-splits", a.ceiling_splits, "split halves of the ceiling")
+      ->capture_default_str();
+  option("--ceiling-convention", a.convention, "r2_over_c or r_over_c_squared")
+      ->capture_default_str();
+  option("--predictions", a.predictions,
+         "write splits x presentations x neuroids as .npy, NaN where a split did not test");
+  option("--per-neuroid", a.per_neuroid, "write splits x neuroids as .npy");
+  option("--device", a.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
 }
 
-void run_metric(const MetricArguments& arguments) {
-  if (arguments.name != "pls")
-    throw unknown_name("metric", arguments.name, "this version", {"pls"});
-  const auto device = device_of(arguments.device);
-  const auto source = read_matrix(arguments.source, "features").to(device);
-  const auto target = read_matrix(arguments.target, "neuroids").to(device);
-  if (source.size(0) != target.size(0)) {
-    throw bad_input({arguments.target, "presentations", std::to_string(target.size(0)),
-                     std::to_string(source.size(0)) + " as in " + arguments.source,
-                     "Rows of source and target must be the same stimuli in the same order"});
-  }
-  check_finite(source, arguments.source, "feature",
-               "A network that overflows cannot be mapped: check its weights and input range");
-  check_finite(target, "target " + arguments.target, "neuroid",
-               "Average repetitions, or drop the presentation");
-  Splits splits;
-  if (!arguments.splits.empty()) {
-    splits = read_splits(arguments.splits, source.size(0));
-  } else if (!arguments.stratify.empty()) {
-    const auto codes = read_label_codes(arguments.stratify);
-    if (static_cast<int64_t>(codes.size()) != source.size(0)) {
-      throw bad_input({arguments.stratify, "labels", std::to_string(codes.size()),
-                       std::to_string(source.size(0)) + ", one a presentation", ""});
-    }
-    splits = stratified_shuffle_splits(codes, 10, 0.9, 1);
-  } else {
-    splits = shuffle_splits(source.size(0), 10, 0.9, 1);
-  }
-  PlsOptions options;
-  options.n_components = arguments.components;
-  options.top.mode = arguments.mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
-  const Timer timer;
-  auto predictivity = pls_predictivity(source, target, splits, options);
-  auto estimate = aggregate(predictivity.per_neuroid);
-  const double seconds = timer.seconds();
-  bootstrap_over_neuroids(estimate, {.n_boot = arguments.n_boot});
-  if (!arguments.predictions.empty()) {
-    auto all = at::full({static_cast<int64_t>(splits.size()), target.size(0), target.size(1)}, NAN,
-                        at::kDouble);
-    for (size_t s = 0; s < splits.size(); ++s) {
-      all.select(0, static_cast<int64_t>(s))
-          .index_put_({at::tensor(splits[s].test)}, predictivity.predictions[s].cpu());
-    }
-    write_npy(arguments.predictions, all);
-  }
-  auto result = summary(estimate, "score", "split_scores");
-  result["iterations"] = nested(predictivity.iterations.cpu());
-  result["marginal"] = predictivity.marginal.sum().item<int64_t>();
-  result["n"] = {{"presentations", source.size(0)},
-                 {"features", source.size(1)},
-                 {"neuroids", target.size(1)},
-                 {"splits", splits.size()}};
-  result["mode"] = arguments.mode;
-  result["timing_ms"] = {{"score", 1e3 * seconds}};
-  result["warnings"] = warnings_of(predictivity, estimate, {});
-  print(result, "score", arguments.json);
+void add_resampling_options(CLI::App& verb, MetricArguments& a) {
+  const auto option = [&](const char* flag, auto& value, const char* help) {
+    return verb.add_option(flag, value, help)->group("Uncertainty");
+  };
+  option("--bootstrap", a.n_boot,
+         "draws of the bootstrap; 0 for none [1000; rdm and cka over presentations: 0]");
+  option("--over", a.over,
+         "what is drawn: neuroid, presentation, split, subject, or several with commas [the first "
+         "that the metric has]");
+  option("--level", a.level, "of the interval")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  option("--interval", a.interval, "percentile or bca")
+      ->check(CLI::IsMember({"percentile", "bca"}))
+      ->capture_default_str();
+  option("--versus", a.versus, "a second source: its score, the paired difference and p values");
+  option("--permutations", a.n_permutations,
+         "permute the target's presentations this often and score anew: adds p_value")
+      ->capture_default_str();
 }
 
-struct CeilingArguments {
-  std::string name, trials, device = "cpu";
-  int64_t n_splits = 10, n_boot = 1000;
-  uint32_t seed = 1;
-  bool json = false;
-};
-
-void run_ceiling(const CeilingArguments& arguments) {
-  if (arguments.name != "internal_consistency") {
-    throw unknown_name("ceiling", arguments.name, "this version", {"internal_consistency"});
-  }
-  const auto trials = arguments.trials.ends_with(".nc")
-                          ? to_trials(read_assembly(arguments.trials)).values
-                          : read_array(arguments.trials);
-  if (trials.dim() != 3) {
-    throw bad_input({arguments.trials, "dims", std::to_string(trials.dim()),
-                     "3: repetitions x presentations x neuroids, NaN where missing", ""});
-  }
-  const Timer timer;
-  auto estimate = aggregate(internal_consistency(trials.to(device_of(arguments.device)),
-                                                 {arguments.n_splits, arguments.seed}));
-  const double seconds = timer.seconds();
-  bootstrap_over_neuroids(estimate, {.n_boot = arguments.n_boot});
-  auto result = summary(estimate, "ceiling", "split_ceilings");
-  result["n"] = {{"repetitions", trials.size(0)},
-                 {"presentations", trials.size(1)},
-                 {"neuroids", trials.size(2)},
-                 {"splits", arguments.n_splits}};
-  result["timing_ms"] = {{"ceiling", 1e3 * seconds}};
-  result["warnings"] = undefined_warnings(estimate, {});
-  print(result, "ceiling", arguments.json);
+void add_behavior_options(CLI::App& verb, MetricArguments& a) {
+  const auto option = [&](const char* flag, auto& value, const char* help) {
+    return verb.add_option(flag, value, help)->group("Choices and properties");
+  };
+  option("--whole", a.whole, "accuracy_delta: condition of the whole images");
+  option("--manipulated", a.manipulated, "accuracy_delta: condition of the manipulated ones");
+  option("--variable", a.variable, "threshold: column of the stimulus variable");
+  option("--accuracy", a.accuracy, "threshold: accuracy that defines it")->capture_default_str();
+  option("--baseline-source", a.baseline_source, "threshold_elevation: choices without flankers");
+  option("--baseline-target", a.baseline_target,
+         "threshold_elevation: subjects' thresholds without");
+  option("--scale", a.scale, "value_delta: scale of the difference")->capture_default_str();
+  option("--bins", a.bins, "ks_similarity: bin edges, .npy or .csv");
+  option("--probabilities", a.probabilities,
+         "logistic: write stimulus_id, truth and one column a choice");
+  option("--c", a.c, "logistic: inverse penalty")->capture_default_str();
+  verb.add_flag("--skipna", a.skipna, "i1 to o2: leave out cells that the source does not have")
+      ->group("Choices and properties");
+  verb.add_flag("--cosine", a.cosine, "match: cosine instead of the dot product")
+      ->group("Choices and properties");
 }
 
 }  // namespace
 
 void add_metric(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<MetricArguments>();
-  auto* verb = app.add_subcommand(
-      "metric", "A metric on your own arrays: source (features) against target (neuroids)");
-  verb->add_option("name", arguments->name, "pls")->required();
-  verb->add_option("--source", arguments->source, "presentations x features: .npy, .nc or .csv")
+  auto* verb = app.add_subcommand("metric", "A metric on your own arrays or choices");
+  verb->add_option("name", arguments->name,
+                   "on arrays: " + names(array_metric_names()) +
+                       "; on choices and properties: " + names(behavior_metric_names()))
       ->required();
-  verb->add_option("--target", arguments->target, "presentations x neuroids: .npy, .nc or .csv")
-      ->required();
-  auto* splits = verb->add_option("--splits", arguments->splits,
-                                  "JSON list of {\"train\": [...], \"test\": [...]}");
-  verb->add_option("--stratify", arguments->stratify,
-                   "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")
-      ->excludes(splits);
-  verb->add_option("--components", arguments->components, "PLS components")->capture_default_str();
-  verb->add_option("--mode", arguments->mode,
-                   "sklearn: the iterate that scikit-learn stops at; exact: converged")
-      ->check(CLI::IsMember({"sklearn", "exact"}))
-      ->capture_default_str();
-  verb->add_option("--device", arguments->device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
-  verb->add_option(
-      "--predictions", arguments->predictions,
-      "write splits x presentations x neuroids as .npy, NaN where a split did not test");
-  verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws over neuroids")
-      ->capture_default_str();
+  add_array_options(*verb, *arguments);
+  add_resampling_options(*verb, *arguments);
+  add_behavior_options(*verb, *arguments);
   verb->add_flag("--json", arguments->json, "print one JSON object");
-  verb->callback([arguments] { run_metric(*arguments); });
-}
-
-void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
-  auto arguments = std::make_shared<CeilingArguments>();
-  auto* verb =
-      app.add_subcommand("ceiling", "What the data's own noise allows, from repeated trials");
-  verb->add_option("name", arguments->name, "internal_consistency")->required();
-  verb->add_option("--trials", arguments->trials,
-                   "repetitions x presentations x neuroids, NaN where missing: .npy; or an "
-                   "assembly .nc with a "
-                   "repetition coordinate")
-      ->required();
-  verb->add_option("--splits", arguments->n_splits, "split halves")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--device", arguments->device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
-  verb->add_option("--seed", arguments->seed, "seed of the splits")->capture_default_str();
-  verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws over neuroids")
-      ->capture_default_str();
-  verb->add_flag("--json", arguments->json, "print one JSON object");
-  verb->callback([arguments] { run_ceiling(*arguments); });
+  verb->callback([arguments] {
+    if (!run_behavior_metric(*arguments)) run_array_metric(*arguments);
+  });
 }
 
 }  // namespace cortiscore::cli

@@ -29,15 +29,25 @@ uint32_t NumpyRandomState::next_uint32() {
   return y ^ (y >> 18U);
 }
 
-uint32_t NumpyRandomState::interval(uint32_t max) {
+namespace {
+
+// random_interval: words under the smallest mask that covers max, until one is not above it.
+template <typename Source>
+uint32_t masked_interval(Source& source, uint32_t max) {
   if (max == 0) return 0;
   uint32_t mask = max;
   for (uint32_t shift = 1; shift <= 16; shift *= 2) mask |= mask >> shift;
   uint32_t value = 0;
   do {
-    value = next_uint32() & mask;
+    value = source.next_uint32() & mask;
   } while (value > max);
   return value;
+}
+
+}  // namespace
+
+uint32_t NumpyRandomState::interval(uint32_t max) {
+  return masked_interval(*this, max);
 }
 
 void NumpyRandomState::shuffle(std::vector<int64_t>& values) {
@@ -50,6 +60,106 @@ std::vector<int64_t> NumpyRandomState::permutation(int64_t n) {
   std::vector<int64_t> values(static_cast<size_t>(n));
   std::iota(values.begin(), values.end(), int64_t{0});
   shuffle(values);
+  return values;
+}
+
+namespace {
+
+// numpy.random.SeedSequence(seed).generate_state(4, uint64) for a seed of one 32-bit word and a pool of four.
+std::array<uint64_t, 4> seed_sequence(uint32_t seed) {
+  constexpr uint32_t kInitA = 0x43b0d7e5U, kMultA = 0x931e8875U, kInitB = 0x8b51f9ddU,
+                     kMultB = 0x58f38dedU, kMixL = 0xca01f9ddU, kMixR = 0x4973f715U;
+  uint32_t hash_constant = kInitA;
+  const auto hash = [&](uint32_t value) {
+    value ^= hash_constant;
+    hash_constant *= kMultA;
+    value *= hash_constant;
+    return value ^ (value >> 16U);
+  };
+  const auto mix = [](uint32_t x, uint32_t y) {
+    const uint32_t result = kMixL * x - kMixR * y;
+    return result ^ (result >> 16U);
+  };
+  std::array<uint32_t, 4> pool{};
+  for (size_t i = 0; i < 4; ++i) pool[i] = hash(i == 0 ? seed : 0);
+  for (size_t from = 0; from < 4; ++from) {
+    for (size_t to = 0; to < 4; ++to) {
+      if (from != to) pool[to] = mix(pool[to], hash(pool[from]));
+    }
+  }
+  std::array<uint64_t, 4> state{};
+  uint32_t out_constant = kInitB;
+  for (size_t i = 0; i < 8; ++i) {
+    uint32_t value = pool[i % 4] ^ out_constant;
+    out_constant *= kMultB;
+    value *= out_constant;
+    value ^= value >> 16U;
+    state[i / 2] |= uint64_t{value} << (32U * (i % 2));
+  }
+  return state;
+}
+
+}  // namespace
+
+NumpyGenerator::NumpyGenerator(uint32_t seed) {
+  const auto words = seed_sequence(seed);
+  increment_ = (((Word{words[2]} << 64U) | words[3]) << 1U) | 1U;
+  step();
+  state_ += (Word{words[0]} << 64U) | words[1];
+  step();
+}
+
+void NumpyGenerator::step() {
+  constexpr Word kMultiplier = (Word{0x2360ED051FC65DA4ULL} << 64U) | 0x4385DF649FCCF645ULL;
+  state_ = state_ * kMultiplier + increment_;
+}
+
+uint64_t NumpyGenerator::next_uint64() {
+  step();
+  const auto folded = static_cast<uint64_t>(state_ >> 64U) ^ static_cast<uint64_t>(state_);
+  const auto rotation = static_cast<unsigned>(state_ >> 122U);
+  return (folded >> rotation) | (folded << ((64U - rotation) & 63U));
+}
+
+uint32_t NumpyGenerator::next_uint32() {
+  if (has_half_) {
+    has_half_ = false;
+    return high_half_;
+  }
+  const auto word = next_uint64();
+  has_half_ = true;
+  high_half_ = static_cast<uint32_t>(word >> 32U);
+  return static_cast<uint32_t>(word);
+}
+
+uint32_t NumpyGenerator::bounded(uint32_t max) {
+  if (max == 0) return 0;
+  if (max == UINT32_MAX) return next_uint32();
+  const uint32_t n = max + 1;
+  uint64_t product = uint64_t{next_uint32()} * n;
+  if (static_cast<uint32_t>(product) < n) {
+    const uint32_t threshold = (UINT32_MAX - max) % n;
+    while (static_cast<uint32_t>(product) < threshold) product = uint64_t{next_uint32()} * n;
+  }
+  return static_cast<uint32_t>(product >> 32U);
+}
+
+uint32_t NumpyGenerator::interval(uint32_t max) {
+  return masked_interval(*this, max);
+}
+
+std::vector<int64_t> NumpyGenerator::integers(int64_t high, int64_t n) {
+  std::vector<int64_t> values(static_cast<size_t>(n));
+  for (auto& value : values) value = bounded(static_cast<uint32_t>(high - 1));
+  return values;
+}
+
+std::vector<int64_t> NumpyGenerator::permutation(int64_t n) {
+  std::vector<int64_t> values(static_cast<size_t>(n));
+  std::iota(values.begin(), values.end(), int64_t{0});
+  for (size_t i = values.size(); i-- > 1;) {
+    std::swap(values[i], values[interval(static_cast<uint32_t>(i))]);
+  }
   return values;
 }
 

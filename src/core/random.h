@@ -23,6 +23,34 @@ class NumpyRandomState {
   size_t position_ = 624;
 };
 
+/// NumPy's `default_rng(seed)`: PCG64 seeded through SeedSequence, and the draws of `Generator` that the published
+/// platform makes, bit for bit.
+/// Source: O'Neill 2014 (PCG XSL-RR 128/64); numpy/random/bit_generator.pyx (SeedSequence), _generator.pyx (shuffle),
+/// distributions.c (random_interval; buffered_bounded_lemire_uint32: Lemire 2019).
+class NumpyGenerator {
+ public:
+  explicit NumpyGenerator(uint32_t seed);
+  uint64_t next_uint64();
+  /// The low half of a fresh word first, its high half next time.
+  uint32_t next_uint32();
+  /// Uniform on 0..max inclusive, by Lemire's multiplication: what `integers` draws with.
+  uint32_t bounded(uint32_t max);
+  /// Uniform on 0..max inclusive, by masked rejection: what `permutation` draws with.
+  uint32_t interval(uint32_t max);
+  /// `integers(0, high, size=n)`.
+  std::vector<int64_t> integers(int64_t high, int64_t n);
+  /// `permutation(n)`, and the order in which `permutation(array)` leaves an array of n entries.
+  std::vector<int64_t> permutation(int64_t n);
+
+ private:
+  __extension__ using Word = unsigned __int128;
+  Word state_ = 0;
+  Word increment_ = 0;
+  uint32_t high_half_ = 0;
+  bool has_half_ = false;
+  void step();
+};
+
 /// Philox4x32-10 counter-based generator: the same bits on every device, for any order of calls.
 /// Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", table 2.
 /// @param key      seed

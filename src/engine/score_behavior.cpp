@@ -42,7 +42,7 @@ Outcome score_behavior(const Candidate& candidate,
   const Timer fit;
   auto scaled = standardise(features, data.n_fit);
   // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
-  if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(centred_gram(scaled));
+  if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
   const auto labels = at::tensor(data.labels, at::kLong);
   const auto readout =
       fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),

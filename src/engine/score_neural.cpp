@@ -10,7 +10,7 @@
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/engine/outcome.h"
-#include "src/metric/pls_predictivity.h"
+#include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -62,14 +62,14 @@ Mapped map_populations(const LayerCoordinates& layer,
                        const Splits& splits,
                        const Benchmark& benchmark,
                        TopVectorMode mode) {
-  PlsOptions options;
-  options.n_components = benchmark.n_components;
-  options.top.mode = mode;
+  MappingOptions options;
+  options.pls.n_components = benchmark.n_components;
+  options.pls.top.mode = mode;
   const auto source = layer.values.index_select(0, index(rows));
   Mapped mapped;
   for (const auto& population : populations) {
-    mapped.details.push_back(pls_predictivity(
-        source, population.averaged.index_select(0, index(rows)), splits, options));
+    mapped.details.push_back(
+        predictivity(source, population.averaged.index_select(0, index(rows)), splits, options));
     mapped.raw.push_back(aggregate(mapped.details.back().per_neuroid));
   }
   return mapped;

@@ -37,22 +37,35 @@ void mirror_lower(at::Tensor& out) {
 
 }  // namespace
 
-at::Tensor centred_gram(const at::Tensor& x) {
+namespace {
+
+// Sum over blocks of features of prepare(block) prepare(block)', prepare giving float64.
+template <typename Prepare>
+at::Tensor gram_of_blocks(const at::Tensor& x, const Prepare& prepare) {
   auto out = at::zeros({x.size(0), x.size(0)}, x.options().dtype(at::kDouble));
-  if (!x.is_cpu()) {
-    for (int64_t begin = 0; begin < x.size(1); begin += kFeatures) {
-      const auto block = x.narrow(1, begin, std::min(kFeatures, x.size(1) - begin)).to(at::kDouble);
-      const auto centred = block - block.mean(0);
-      out.addmm_(centred, centred.t());
-    }
-    return out;
-  }
   for (int64_t begin = 0; begin < x.size(1); begin += kFeatures) {
-    const auto block = x.narrow(1, begin, std::min(kFeatures, x.size(1) - begin)).to(at::kDouble);
-    add_lower_product((block - block.mean(0)).contiguous(), out);
+    const auto block =
+        prepare(x.narrow(1, begin, std::min(kFeatures, x.size(1) - begin)).to(at::kDouble));
+    if (x.is_cpu()) {
+      add_lower_product(block.contiguous(), out);
+    } else {
+      out.addmm_(block, block.t());
+    }
   }
-  mirror_lower(out);
+  if (x.is_cpu()) mirror_lower(out);
   return out;
+}
+
+}  // namespace
+
+at::Tensor centred_gram(const at::Tensor& x) {
+  return gram_of_blocks(x, [](const at::Tensor& block) { return block - block.mean(0); });
+}
+
+at::Tensor row_gram(const at::Tensor& x, bool centre_rows) {
+  if (!centre_rows) return gram_of_blocks(x, [](const at::Tensor& block) { return block; });
+  const auto mean = x.mean(1, true, at::kDouble);
+  return gram_of_blocks(x, [&](const at::Tensor& block) { return block - mean; });
 }
 
 at::Tensor cross_gram(const at::Tensor& x) {
@@ -63,22 +76,61 @@ at::Tensor cross_gram(const at::Tensor& x) {
   return out;
 }
 
-at::Tensor isometric_coordinates(const at::Tensor& gram) {
-  const int64_t n = gram.size(0);
-  const auto lift = gram.diagonal().mean().clamp_min(1e-300) / static_cast<double>(n);
-  const auto [factor, info] = at::linalg_cholesky_ex(gram + lift);
-  // A failed factorisation is replaced, not branched on: the choice stays on the device.
-  if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) return factor;
-  const auto [values, vectors] = at::linalg_eigh(gram);
-  auto spectral = vectors * values.clamp_min(0).sqrt();
-  if (gram.is_cpu()) return spectral;
-  return at::where(info == 0, factor, spectral);
+namespace {
+
+// L^-1 (X - mean) (X - mean)' L^-T + L^-1 1 lift 1' L^-T, streamed over blocks of features: the Gram matrix of what the
+// factor L of the first pass has made nearly orthonormal.
+at::Tensor whitened_gram(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& lift) {
+  constexpr int64_t kColumns = 512;  // right-hand sides of one triangular solve
+  const auto solve = [&](const at::Tensor& b) {
+    return at::linalg_solve_triangular(factor, b, /*upper=*/false);
+  };
+  auto out = gram_of_blocks(x, [&](const at::Tensor& block) {
+    const auto centred = block - block.mean(0);
+    if (!x.is_cpu()) return solve(centred);
+    auto solved = at::empty_like(centred);
+    parallel_for((block.size(1) + kColumns - 1) / kColumns, [&](int64_t i) {
+      const int64_t width = std::min(kColumns, block.size(1) - i * kColumns);
+      solved.narrow(1, i * kColumns, width)
+          .copy_(solve(centred.narrow(1, i * kColumns, width).contiguous()));
+    });
+    return solved;
+  });
+  const auto constant = solve(lift.sqrt() * at::ones({x.size(0), 1}, out.options()));
+  return out.addmm_(constant, constant.t());
 }
 
-at::Tensor subset_gram(const at::Tensor& gram, const at::Tensor& rows) {
-  const auto k = gram.index_select(0, rows).index_select(1, rows);
-  const auto row_mean = k.mean(1);
-  return k - row_mean - row_mean.unsqueeze(1) + row_mean.mean();
+}  // namespace
+
+at::Tensor isometric_coordinates(const at::Tensor& x) {
+  const auto gram = centred_gram(x);
+  const auto n = static_cast<double>(gram.size(0));
+  const auto lift = gram.diagonal().mean().clamp_min(1e-300) / n;
+  const auto [factor, info] = at::linalg_cholesky_ex(gram + lift);
+  if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) {
+    // Below this ratio of pivots, eps times the squared condition number is within the bound on predictions.
+    constexpr double kWellConditioned = 30;
+    const auto pivots = factor.diagonal().contiguous();
+    const auto [least, most] = std::minmax_element(
+        pivots.const_data_ptr<double>(), pivots.const_data_ptr<double>() + pivots.numel());
+    if (*most < kWellConditioned * *least) return factor;
+  }
+  // A failed factorisation is replaced, not branched on, where branching would ask the device.
+  const auto refine = [&] {
+    const auto [second, failed] = at::linalg_cholesky_ex(whitened_gram(x, factor, lift));
+    return std::pair(at::mm(factor, second), (info + failed) == 0);
+  };
+  const auto spectral = [&] {
+    const auto [values, vectors] = at::linalg_eigh(gram);
+    return vectors * values.clamp_min(0).sqrt();
+  };
+  if (gram.is_cpu()) {
+    if (info.const_data_ptr<int>()[0] != 0) return spectral();
+    const auto [refined, fine] = refine();
+    return fine.const_data_ptr<bool>()[0] ? refined : spectral();
+  }
+  const auto [refined, fine] = refine();
+  return at::where(fine, refined, spectral());
 }
 
 }  // namespace cortiscore

@@ -11,20 +11,23 @@ namespace cortiscore {
 /// @return [n, n] float64, symmetric; peak extra memory about n * 4096 * 8 bytes a thread
 at::Tensor centred_gram(const at::Tensor& x);
 
+/// X X' of rows as they are, or each less its own mean (`centre_rows`); blocks as above.
+at::Tensor row_gram(const at::Tensor& x, bool centre_rows);
+
 /// X'X for float64 X [n, p]: [p, p], symmetric, blocks as above.
 at::Tensor cross_gram(const at::Tensor& x);
 
-/// n-dimensional coordinates Z with Z Z' = K, for a Gram matrix K of centred rows.
+/// n-dimensional coordinates Z of the rows of X whose inner products, once centred, are those of X: Z Z' = K + c 11',
+/// K the Gram matrix of centred rows.
 ///
 /// PLS without scaling, ridge and Euclidean distances see X only through inner products, so Z replaces X exactly; see
-/// docs/decisions/0002-one-pls-by-isometry.md for the measurement. Centred rows make K singular along 1; adding a
-/// multiple of 11' is one constant feature, which every mapping centres away, and lets Cholesky succeed. Where K has
+/// docs/decisions/0002-one-pls-by-isometry.md for the measurement. Z is a Cholesky factor of the Gram matrix, which
+/// squares the condition number; where the pivots say that this would show, a second pass over X whitens it with the
+/// first factor and factors what remains (CholeskyQR2: Fukaya et al. 2014), which is as good as a QR of X'. Centred rows
+/// make K singular along 1; the multiple of 11' is one constant feature, which every mapping centres away. Where K has
 /// lower rank still, the eigendecomposition serves.
-/// @param gram  [n, n] float64 symmetric positive semi-definite with K 1 = 0
+/// @param x  [n, p] float32 or float64, any device, row-major; not modified
 /// @return [n, n] float64
-at::Tensor isometric_coordinates(const at::Tensor& gram);
-
-/// The Gram matrix of a subset of rows, centred on that subset.
-at::Tensor subset_gram(const at::Tensor& gram, const at::Tensor& rows);
+at::Tensor isometric_coordinates(const at::Tensor& x);
 
 }  // namespace cortiscore

@@ -1,6 +1,6 @@
 #include "src/mapping/pls.h"
 
-#include <algorithm>
+#include <limits>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
+#include "src/mapping/folds.h"
 #include "src/ops/batched.h"
 
 namespace cortiscore {
@@ -15,58 +16,11 @@ namespace {
 
 // Letters in this file: F splits, N presentations, P features, M targets, L rows that a split leaves out (padded to
 // the longest with rows of zeros, which add nothing), A components. Everything float64, X and Y globally centred.
-struct Folds {
-  at::Tensor x_out;    // [F, L, P] left-out rows of X
-  at::Tensor n_train;  // [F]
-  at::Tensor
-      x_mean;  // [F, P] train mean, in globally centred coordinates: tiny, so downdates do not cancel
-  at::Tensor y_mean;  // [F, M]
-  at::Tensor s;       // [F, P, M] X_train' Y_train of train-centred data; never deflated
-  at::Tensor start;   // [F] int64, the first target that is not constant over the train rows
-};
 
-at::Tensor index_tensor(const std::vector<int64_t>& values, const at::Tensor& like) {
-  return at::tensor(values, at::kLong).to(like.device());
-}
-
-std::vector<int64_t> complement(const std::vector<int64_t>& indices, int64_t n) {
-  std::vector<bool> in(static_cast<size_t>(n));
-  for (const auto i : indices) in[static_cast<size_t>(i)] = true;
-  std::vector<int64_t> out;
-  for (int64_t i = 0; i < n; ++i) {
-    if (!in[static_cast<size_t>(i)]) out.push_back(i);
-  }
-  return out;
-}
-
-Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits) {
-  const int64_t n = x.size(0);
+// Which targets vary over the train rows: scikit-learn zeroes those whose centred values all lie below 10 eps, and
+// starts from the first other one. [F, M] bool
+at::Tensor live_targets(const at::Tensor& y, const Folds& folds, const Splits& splits) {
   const auto n_folds = static_cast<int64_t>(splits.size());
-  std::vector<std::vector<int64_t>> left_out;
-  size_t longest = 1;
-  for (const auto& split : splits) {
-    left_out.push_back(complement(split.train, n));
-    longest = std::max(longest, left_out.back().size());
-  }
-  Folds folds;
-  const auto l = static_cast<int64_t>(longest);
-  folds.x_out = at::zeros({n_folds, l, x.size(1)}, x.options());
-  auto y_out = at::zeros({n_folds, l, y.size(1)}, y.options());
-  std::vector<double> n_train;
-  for (int64_t f = 0; f < n_folds; ++f) {
-    const auto& rows = left_out[static_cast<size_t>(f)];
-    n_train.push_back(static_cast<double>(splits[static_cast<size_t>(f)].train.size()));
-    if (rows.empty()) continue;
-    const auto index = index_tensor(rows, x);
-    const auto count = static_cast<int64_t>(rows.size());
-    folds.x_out.select(0, f).narrow(0, 0, count).copy_(x.index_select(0, index));
-    y_out.select(0, f).narrow(0, 0, count).copy_(y.index_select(0, index));
-  }
-  folds.n_train = at::tensor(n_train, at::kDouble).to(x.device());
-  folds.x_mean = -folds.x_out.sum(1) / folds.n_train.unsqueeze(1);
-  folds.y_mean = -y_out.sum(1) / folds.n_train.unsqueeze(1);
-
-  // scikit-learn zeroes targets whose centred train values all lie below 10 eps, and starts from the first other one.
   auto live = at::empty({n_folds, y.size(1)}, y.options().dtype(at::kBool));
   parallel_for(n_folds, [&](int64_t f) {
     const auto train = index_tensor(splits[static_cast<size_t>(f)].train, y);
@@ -76,31 +30,25 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
     live.select(0, f).copy_((spread >= 10 * std::numeric_limits<double>::epsilon()) &
                             ~exactly_constant);
   });
-  folds.start = live.to(at::kLong).argmax(1);
+  return live;
+}
 
-  at::Tensor c;
-  if (x.is_cpu()) {
-    // X'Y in column blocks of fixed width, so that threads share it without changing a bit.
-    constexpr int64_t kWidth = 128;
-    c = at::empty({x.size(1), y.size(1)}, x.options());
-    const int64_t blocks = (x.size(1) + kWidth - 1) / kWidth;
-    parallel_for(blocks, [&](int64_t i) {
-      const int64_t width = std::min(kWidth, x.size(1) - i * kWidth);
-      auto rows = c.narrow(0, i * kWidth, width);
-      at::mm_out(rows, x.narrow(1, i * kWidth, width).t(), y);
-    });
-  } else {
-    c = at::mm(x.t(), y);
+// Targets as PLS sees them. With more targets than presentations Y = L Q' is replaced by L [N, N]: joint PLS of Y
+// equals that of L with the start vector Q'e_j, and predictions rotate back (ALGORITHMS.md section 6).
+struct Targets {
+  at::Tensor values;    // [N, M] or L [N, N]
+  at::Tensor rotation;  // Q [M, N], or undefined
+  at::Tensor start;     // [F, M] or [F, N]: where the power iteration starts
+};
+
+Targets rotate_targets(const at::Tensor& y, const at::Tensor& live) {
+  const auto first = live.to(at::kLong).argmax(1);  // [F]
+  if (y.size(1) <= y.size(0)) {
+    auto start = at::zeros({live.size(0), y.size(1)}, y.options());
+    return {y, {}, start.scatter_(1, first.unsqueeze(1), 1.0)};
   }
-  folds.s = batched_cross(folds.x_out, y_out);
-  parallel_for(n_folds, [&](int64_t f) {
-    auto s = folds.s.select(0, f);
-    s.neg_().add_(c);
-    s.addr_(folds.x_mean.select(0, f) * folds.n_train.select(0, f), folds.y_mean.select(0, f), 1,
-            -1);
-    s.mul_(live.select(0, f));
-  });
-  return folds;
+  const auto [q, r] = at::linalg_qr(y.t());
+  return {r.t().contiguous(), q, q.index_select(0, first)};
 }
 
 // What the components found so far, per fold.
@@ -113,19 +61,22 @@ struct Components {
 };
 
 // S_k = S - P' diag(tau) Q, formed in full, and G = S_k'S_k for one fold.
-at::Tensor reformed_g(const Folds& folds, const Components& c, int64_t f, int64_t k) {
+at::Tensor reformed_g(const at::Tensor& s_all, const Components& c, int64_t f, int64_t k) {
   const auto weighted =
       c.x_loadings.select(0, f).narrow(0, 0, k) * c.tau.select(0, f).narrow(0, 0, k).unsqueeze(1);
-  const auto s = at::addmm(folds.s.select(0, f), weighted.t(),
-                           c.y_loadings.select(0, f).narrow(0, 0, k), 1, -1);
+  const auto s =
+      at::addmm(s_all.select(0, f), weighted.t(), c.y_loadings.select(0, f).narrow(0, 0, k), 1, -1);
   return at::mm(s.t(), s);
 }
 
 // The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before that shows.
 // On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since asking would synchronise and
 // the product costs a device little.
-void reform_g(
-    const Folds& folds, const Components& c, int64_t k, at::Tensor& g, at::Tensor& trace_formed) {
+void reform_g(const at::Tensor& s_all,
+              const Components& c,
+              int64_t k,
+              at::Tensor& g,
+              at::Tensor& trace_formed) {
   constexpr double kShrunk = 1e-2;
   // With few targets the smallest eigenvalue of G carries the answer and the trace hides its loss (2e-10 sd was seen
   // with 4); the product is cheap there.
@@ -138,7 +89,7 @@ void reform_g(
         trace.const_data_ptr<double>()[f] >= kShrunk * trace_formed.const_data_ptr<double>()[f])
       return;
     auto item = g.select(0, f);
-    item.copy_(reformed_g(folds, c, f, k));
+    item.copy_(reformed_g(s_all, c, f, k));
     trace_formed.select(0, f).copy_(item.diagonal().sum());
   });
 }
@@ -181,7 +132,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   check_splits(splits, x_raw.size(0), "pls");
   check(x_raw, y_raw, splits, options);
   if (x_raw.size(1) > x_raw.size(0)) {
-    return pls_cross_validate(isometric_coordinates(centred_gram(x_raw)), y_raw, splits, options);
+    return pls_cross_validate(isometric_coordinates(x_raw), y_raw, splits, options);
   }
   auto x = x_raw.to(at::kDouble);
   x = (x - x.mean(0)).contiguous();
@@ -189,11 +140,20 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   const auto y_grand_mean = y.mean(0);
   y = (y - y_grand_mean).contiguous();
 
-  const auto folds = make_folds(x, y, splits);
+  auto folds = make_folds(x, y, splits);
+  const auto live = live_targets(y, folds, splits);
+  const auto targets = rotate_targets(y, live);
+  if (targets.rotation.defined()) {
+    folds = make_folds(x, targets.values, splits);
+  }
+  auto s_all =
+      batched_cross(folds.x_out, folds.y_out);  // [F, P, M] X_train'Y_train; never deflated
+  downdate_cross(folds, cross_product(x, targets.values), s_all);
+  if (!targets.rotation.defined()) s_all.mul_(live.unsqueeze(1));
   const auto c = cross_gram(x);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);
-  const int64_t m = y.size(1);
+  const int64_t m = targets.values.size(1);
   const int64_t n_components = options.n_components;
   Components found{at::zeros({n_folds, n_components, p}, x.options()),
                    at::zeros({n_folds, n_components, p}, x.options()),
@@ -205,18 +165,18 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   result.marginal = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
   result.exhausted = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
 
-  auto g = batched_cross(folds.s, folds.s);
+  auto g = batched_cross(s_all, s_all);
   const auto trace_initial = g.diagonal(0, 1, 2).sum(1);
   auto trace_formed = trace_initial.clone();
   for (int64_t k = 0; k < n_components; ++k) {
-    if (k) reform_g(folds, found, k, g, trace_formed);
-    const auto top = top_vector(g, folds.start, options.top);
+    if (k) reform_g(s_all, found, k, g, trace_formed);
+    const auto top = top_vector(g, targets.start, options.top);
     const auto rotations = found.rotations.narrow(1, 0, k);
     const auto x_loadings = found.x_loadings.narrow(1, 0, k);
     const auto y_loadings = found.y_loadings.narrow(1, 0, k);
     const auto tau_before = found.tau.narrow(1, 0, k);
 
-    auto w = batched_matvec(folds.s, top.v);  // S_k v = S v - P'(tau o Q v)
+    auto w = batched_matvec(s_all, top.v);  // S_k v = S v - P'(tau o Q v)
     if (k) w = w - batched_vecmat(batched_matvec(y_loadings, top.v) * tau_before, x_loadings);
     const auto w_norm = at::linalg_vector_norm(w, 2, {1});
     // Explained to the last bit: scikit-learn stops ("y residual is constant") or goes on with rounding noise.
@@ -236,7 +196,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
     const auto q_new =
         at::where(exhausted.unsqueeze(1), 0.0, top.gv / (w_norm * safe_tau).unsqueeze(1));
 
-    auto z = batched_vecmat(p_new, folds.s);  // S_k'p
+    auto z = batched_vecmat(p_new, s_all);  // S_k'p
     if (k) z = z - batched_vecmat(batched_matvec(x_loadings, p_new) * tau_before, y_loadings);
     const auto u = q_new * tau.unsqueeze(1);
     const auto h = z - (0.5 * p_new.square().sum(1)).unsqueeze(1) * u;
@@ -257,20 +217,20 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
     result.exhausted.select(1, k).copy_(exhausted);
   }
 
-  const auto predicted =
-      at::bmm(found.out_scores, found.y_loadings) + (folds.y_mean + y_grand_mean).unsqueeze(1);
+  result.rotation = targets.rotation;
+  result.offset = y_grand_mean;
   for (int64_t f = 0; f < n_folds; ++f) {
-    const auto& split = splits[static_cast<size_t>(f)];
-    const auto left_out = complement(split.train, x.size(0));
-    std::vector<int64_t> position(static_cast<size_t>(x.size(0)), -1);
-    for (size_t i = 0; i < left_out.size(); ++i)
-      position[static_cast<size_t>(left_out[i])] = static_cast<int64_t>(i);
-    std::vector<int64_t> rows;
-    rows.reserve(split.test.size());
-    for (const auto i : split.test) rows.push_back(position[static_cast<size_t>(i)]);
-    result.predictions.push_back(predicted.select(0, f).index_select(0, index_tensor(rows, x)));
+    const auto scores =
+        test_rows(folds, splits, f, x.size(0), found.out_scores.select(0, f));  // [n_test, A]
+    result.in_basis.push_back(
+        at::addmm(folds.y_mean.select(0, f), scores, found.y_loadings.select(0, f)));
   }
   return result;
+}
+
+at::Tensor PlsPrediction::predictions(int64_t split) const {
+  const auto& values = in_basis[static_cast<size_t>(split)];
+  return (rotation.defined() ? at::mm(values, rotation.t()) : values) + offset;
 }
 
 }  // namespace cortiscore

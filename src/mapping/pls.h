@@ -16,18 +16,25 @@ struct PlsOptions {
 
 /// Cross-validated PLS2 predictions and how they came about.
 struct PlsPrediction {
-  std::vector<at::Tensor>
-      predictions;  ///< a split: [n_test, n_targets] float64, rows in the split's test order
+  /// Predicted responses of one split: [n_test, n_targets] float64, rows in the split's test order.
+  at::Tensor predictions(int64_t split) const;
+
   at::Tensor
       iterations;  ///< [n_splits, n_components] int64: scikit-learn's n_iter_ (0 in exact mode)
   at::Tensor marginal;   ///< [n_splits, n_components] bool: stopped within 1e-8 of the tolerance
   at::Tensor exhausted;  ///< [n_splits, n_components] bool: nothing was left to explain; adds zero
+
+  std::vector<at::Tensor> in_basis;  ///< a split: [n_test, n_targets], or in the basis `rotation`
+  at::Tensor rotation;  ///< [n_targets, n_presentations] where targets outnumber presentations
+  at::Tensor offset;    ///< [n_targets] mean over all presentations
 };
 
 /// PLS2 regression (scikit-learn's PLSRegression(scale=False)) fitted on each split's train presentations.
 ///
 /// All splits share X'X and X'Y; each split subtracts the rows that it leaves out (ALGORITHMS.md 1a, algorithm 2).
 /// More features than presentations go through `isometric_coordinates` first, so there is one algorithm.
+/// More targets than presentations are rotated into as many dimensions as there are presentations, exactly, so nothing
+/// of size n_targets^2 is formed; predictions rotate back a split at a time.
 /// Mode kSklearn stops every power iteration where scikit-learn does; kExact takes leading eigenvectors.
 /// Bounds: predictions within 1e-10 sd of Y of scikit-learn, iteration counts equal (ALGORITHMS.md 5a).
 ///

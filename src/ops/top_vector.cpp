@@ -80,18 +80,16 @@ struct Stopped {
 
 Stopped power_loop(const double* g,
                    int64_t m,
-                   int64_t start,
+                   const double* start,
                    const TopVectorOptions& options,
                    double* v,
                    double* gv) {
   std::vector<double> buffer(static_cast<size_t>(2 * m));
   double* const v_old = buffer.data();
   double* const gv_old = buffer.data() + m;
-  for (int64_t i = 0; i < m; ++i) {
-    v_old[i] = i == start ? 1 : 0;
-    gv_old[i] = g[start * m + i];
-  }
-  double a_old = gv_old[start];
+  for (int64_t i = 0; i < m; ++i) v_old[i] = start[i];
+  symmetric_matvec(g, m, v_old, gv_old);
+  double a_old = dot(v_old, gv_old, m);
   const auto finish = [&](double a, int64_t iterations, bool marginal) {
     return Stopped{a, iterations, marginal};
   };
@@ -125,12 +123,14 @@ TopVector top_vector(const at::Tensor& g,
   if (options.mode == TopVectorMode::kExact || !g.is_cpu())
     return top_vector_definition(g, start, options);
   const auto packed = g.contiguous();
+  const auto from = start.contiguous();
   auto result = empty_result(packed);
   const int64_t m = packed.size(1);
   parallel_for(packed.size(0), [&](int64_t f) {
-    const auto stopped = power_loop(
-        packed.const_data_ptr<double>() + f * m * m, m, start.const_data_ptr<int64_t>()[f], options,
-        result.v.mutable_data_ptr<double>() + f * m, result.gv.mutable_data_ptr<double>() + f * m);
+    const auto stopped = power_loop(packed.const_data_ptr<double>() + f * m * m, m,
+                                    from.const_data_ptr<double>() + f * m, options,
+                                    result.v.mutable_data_ptr<double>() + f * m,
+                                    result.gv.mutable_data_ptr<double>() + f * m);
     result.rayleigh.mutable_data_ptr<double>()[f] = stopped.rayleigh;
     result.iterations.mutable_data_ptr<int64_t>()[f] = stopped.iterations;
     result.marginal.mutable_data_ptr<bool>()[f] = stopped.marginal;
@@ -146,7 +146,7 @@ TopVector top_vector_definition(const at::Tensor& g,
   const int64_t m = g.size(1);
   auto result = empty_result(g);
   const auto multiply = [&](const at::Tensor& x) { return at::bmm(g, x.unsqueeze(2)).squeeze(2); };
-  result.v.scatter_(1, start.unsqueeze(1), 1.0);
+  result.v = start.clone();
   result.gv = multiply(result.v);
   result.rayleigh = (result.v * result.gv).sum(1);
   result.iterations.fill_(1);

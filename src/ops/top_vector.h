@@ -30,7 +30,7 @@ struct TopVector {
 /// cancellation. A single target counts one iteration.
 /// Source: sklearn/cross_decomposition/_pls.py, _get_first_singular_vectors_power_method; ALGORITHMS.md 1b.
 /// @param g      [f, m, m] float64, symmetric positive semi-definite
-/// @param start  [f] int64, the column that scikit-learn starts from
+/// @param start  [f, m] float64 unit vectors to start from: e_j for the column j that scikit-learn takes
 TopVector top_vector(const at::Tensor& g, const at::Tensor& start, const TopVectorOptions& options);
 
 /// The same as a composition of ATen operations, on any device: the definition that `top_vector` is tested against.

@@ -5,8 +5,8 @@
 
 #include <ATen/ATen.h>
 
-#include "src/core/random.h"
 #include "src/metric/error_consistency.h"
+#include "src/resample/bootstrap.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -56,11 +56,8 @@ Score error_consistency_score(const at::Tensor& network_any,
   fill(score.ceiling, row(once.ceiling[0]));
   score.ceiled = ceiled_of(score.raw.value, score.ceiling.value);
 
-  auto counts = at::zeros({options.n_boot, n}, at::kDouble);
-  auto count = counts.accessor<double, 2>();
-  for (int64_t b = 0; b < options.n_boot; ++b) {
-    for (const auto i : draw_with_replacement(options.seed, b, n)) count[b][i] += 1;
-  }
+  const auto counts =
+      bootstrap_counts(options.seed, Axis::kPresentation, 0, options.n_boot, n, at::kDouble);
   const auto draws = kappas(network, subjects, counts);
   std::vector<double> raw, ceiling, ceiled;
   for (int64_t b = 0; b < options.n_boot; ++b) {

@@ -50,6 +50,14 @@ std::vector<std::string> warnings_of(const Predictivity& predictivity,
   const auto count = [](const at::Tensor& flags) {
     return flags.sum().to(at::kCPU).const_data_ptr<int64_t>()[0];
   };
+  if (predictivity.alpha_at_end.defined()) {
+    if (const auto n = count(predictivity.alpha_at_end)) {
+      warnings.push_back(
+          std::to_string(n) +
+          " split(s) chose a penalty at an end of the list: the best may lie beyond it");
+    }
+  }
+  if (!predictivity.iterations.defined()) return warnings;
   if (const auto n = count(predictivity.iterations >= predictivity.max_iter)) {
     warnings.push_back(std::to_string(n) + " PLS component(s) stopped at the cap of " +
                        std::to_string(predictivity.max_iter) + " iterations, as in scikit-learn");

@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "cortiscore/score.h"
-#include "src/metric/pls_predictivity.h"
+#include "src/metric/predictivity.h"
 
 namespace cortiscore {
 
@@ -18,7 +18,8 @@ void check_finite(const at::Tensor& values,
                   const std::string& column,
                   const std::string& action);
 
-/// What a user should know: constant neuroids (named), iteration caps, marginal stops, exhausted components.
+/// What a user should know: constant neuroids (named), penalties at an end of their list, iteration caps, marginal
+/// stops, exhausted components.
 std::vector<std::string> warnings_of(const Predictivity& predictivity,
                                      const Estimate& estimate,
                                      const std::vector<std::string>& neuroid_ids);

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <numeric>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/core/parallel.h"
+#include "src/ops/weighted_median.h"
+#include "src/resample/bootstrap.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -24,34 +24,21 @@ double error_over_splits(const std::vector<double>& values) {
   return deviation(values, 0) / std::sqrt(static_cast<double>(n));
 }
 
-double value_of(const at::Tensor& per_neuroid, const std::vector<int64_t>& neuroids) {
-  const auto values = per_neuroid.accessor<double, 2>();
-  std::vector<double> medians;
-  std::vector<double> row(neuroids.size());
-  for (int64_t s = 0; s < per_neuroid.size(0); ++s) {
-    for (size_t i = 0; i < neuroids.size(); ++i) row[i] = values[s][neuroids[i]];
-    medians.push_back(median_skip_nan(row));
-  }
-  return mean_skip_nan(medians);
+// The estimate for every bootstrap draw of neuroids; the draws depend on the seed and their number alone.
+std::vector<double> draws_of(const Estimate& estimate, const BootstrapOptions& options) {
+  const auto& r = estimate.per_neuroid;
+  const auto counts =
+      bootstrap_counts(options.seed, Axis::kNeuroid, 0, options.n_boot, r.size(1), r.options());
+  const auto values = weighted_median(r.unsqueeze(0), counts).nanmean(1);
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
-// statistic(draw) for every bootstrap draw, in parallel; the draws depend on the seed and their number alone.
-std::vector<double> bootstrap(const BootstrapOptions& options,
-                              const std::function<double(int64_t)>& statistic) {
-  std::vector<double> values(static_cast<size_t>(options.n_boot));
-  constexpr int64_t kBlock = 64;
-  parallel_for((options.n_boot + kBlock - 1) / kBlock, [&](int64_t block) {
-    for (int64_t b = block * kBlock; b < std::min(options.n_boot, (block + 1) * kBlock); ++b) {
-      values[static_cast<size_t>(b)] = statistic(b);
-    }
-  });
-  return values;
-}
-
-double ceiled_draw(const Score& score, int64_t b, uint64_t seed) {
-  const auto neuroids = draw_with_replacement(seed, b, score.raw.per_neuroid.size(1));
-  return explained_variance(value_of(score.raw.per_neuroid, neuroids),
-                            value_of(score.ceiling.per_neuroid, neuroids), score.convention);
+std::vector<double> ceiled_draws(const Score& score, const BootstrapOptions& options) {
+  auto draws = draws_of(score.raw, options);
+  const auto ceilings = draws_of(score.ceiling, options);
+  for (size_t b = 0; b < draws.size(); ++b)
+    draws[b] = explained_variance(draws[b], ceilings[b], score.convention);
+  return draws;
 }
 
 }  // namespace
@@ -109,11 +96,7 @@ Estimate aggregate(const at::Tensor& per_neuroid) {
 }
 
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options) {
-  const auto draws = bootstrap(options, [&](int64_t b) {
-    return value_of(estimate.per_neuroid,
-                    draw_with_replacement(options.seed, b, estimate.per_neuroid.size(1)));
-  });
-  set_interval(draws, options.level, estimate.ci_lo, estimate.ci_hi);
+  set_interval(draws_of(estimate, options), options.level, estimate.ci_lo, estimate.ci_hi);
 }
 
 Score ceiled_score(Estimate raw,
@@ -130,8 +113,7 @@ Score ceiled_score(Estimate raw,
   bootstrap_over_neuroids(score.raw, options);
   bootstrap_over_neuroids(score.ceiling, options);
   score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
-  const auto draws =
-      bootstrap(options, [&](int64_t b) { return ceiled_draw(score, b, options.seed); });
+  const auto draws = ceiled_draws(score, options);
   score.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, score.ceiled_ci_lo, score.ceiled_ci_hi);
   return score;
@@ -146,38 +128,41 @@ Estimate pool_neuroids(const std::vector<Estimate>& parts) {
 Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& options) {
   TORCH_CHECK_VALUE(!halves.empty(), "mean_of_halves: no halves");
   Score mean = halves.front();
-  const auto average = [&](auto field) {
-    std::vector<double> values;
-    for (const auto& half : halves) values.push_back(field(half));
-    return mean_skip_nan(values);
+  // Means over halves of values, or of draws: one draw of neuroids serves all halves.
+  const auto average = [&](auto values_of_half) {
+    std::vector<std::vector<double>> values;
+    for (const auto& half : halves) values.push_back(values_of_half(half));
+    std::vector<double> means;
+    for (size_t b = 0; b < values.front().size(); ++b) {
+      std::vector<double> across;
+      for (const auto& half : values) across.push_back(half[b]);
+      means.push_back(mean_skip_nan(across));
+    }
+    return means;
   };
   const auto average_estimate = [&](Estimate& into, auto part) {
-    into.value = average([&](const Score& s) { return part(s).value; });
-    std::vector<double> all_splits;
+    std::vector<double> values, all_splits;
     double variance = 0;
     std::vector<at::Tensor> stacked;
     for (const auto& half : halves) {
-      const auto& e = part(half);
+      const Estimate& e = part(half);
+      values.push_back(e.value);
       all_splits.insert(all_splits.end(), e.split_values.begin(), e.split_values.end());
       variance += e.error * e.error;
       stacked.push_back(e.per_neuroid);
     }
+    into.value = mean_skip_nan(values);
     into.split_values = all_splits;
     into.error = std::sqrt(variance) / static_cast<double>(halves.size());
     into.per_neuroid = at::cat(stacked, 0);
     into.n_undefined = part(halves.front()).n_undefined;
-    const auto draws = bootstrap(options, [&](int64_t b) {
-      const auto neuroids = draw_with_replacement(options.seed, b, into.per_neuroid.size(1));
-      return average([&](const Score& s) { return value_of(part(s).per_neuroid, neuroids); });
-    });
-    set_interval(draws, options.level, into.ci_lo, into.ci_hi);
+    set_interval(average([&](const Score& s) { return draws_of(part(s), options); }), options.level,
+                 into.ci_lo, into.ci_hi);
   };
   average_estimate(mean.raw, [](const Score& s) -> const Estimate& { return s.raw; });
   average_estimate(mean.ceiling, [](const Score& s) -> const Estimate& { return s.ceiling; });
-  mean.ceiled = average([](const Score& s) { return s.ceiled; });
-  const auto draws = bootstrap(options, [&](int64_t b) {
-    return average([&](const Score& s) { return ceiled_draw(s, b, options.seed); });
-  });
+  mean.ceiled = average([](const Score& s) { return std::vector<double>{s.ceiled}; }).front();
+  const auto draws = average([&](const Score& s) { return ceiled_draws(s, options); });
   mean.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, mean.ceiled_ci_lo, mean.ceiled_ci_hi);
   return mean;

@@ -4,22 +4,20 @@
 #include <cmath>
 #include <limits>
 
-#include "src/core/random.h"
-
 namespace cortiscore {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
+}  // namespace
+
 double percentile(const std::vector<double>& sorted, double q) {
-  if (sorted.empty()) return kNaN;
+  if (sorted.empty() || std::isnan(q)) return kNaN;
   const double position = q * static_cast<double>(sorted.size() - 1);
   const auto low = static_cast<size_t>(position);
   const size_t high = std::min(low + 1, sorted.size() - 1);
   return sorted[low] + (position - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
-
-}  // namespace
 
 double mean_skip_nan(const std::vector<double>& values) {
   double sum = 0;
@@ -48,17 +46,6 @@ void set_interval(const std::vector<double>& draws, double level, double& lo, do
   std::sort(sorted.begin(), sorted.end());
   lo = percentile(sorted, (1 - level) / 2);
   hi = percentile(sorted, (1 + level) / 2);
-}
-
-// Multiply-shift keeps the bias below 2^-32 n.
-std::vector<int64_t> draw_with_replacement(uint64_t seed, int64_t b, int64_t n) {
-  std::vector<int64_t> drawn(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) {
-    const auto word = philox4x32(seed, static_cast<uint64_t>(i), static_cast<uint64_t>(b))[0];
-    drawn[static_cast<size_t>(i)] =
-        static_cast<int64_t>((uint64_t{word} * static_cast<uint64_t>(n)) >> 32U);
-  }
-  return drawn;
 }
 
 }  // namespace cortiscore

@@ -13,7 +13,7 @@ double deviation(const std::vector<double>& values, int64_t ddof);
 /// The two ends of a percentile interval, by linear interpolation between order statistics as numpy.percentile.
 void set_interval(const std::vector<double>& draws, double level, double& lo, double& hi);
 
-/// Bootstrap draw b: n of 0..n-1 with replacement, from Philox at (b, position): the same for any order of calls.
-std::vector<int64_t> draw_with_replacement(uint64_t seed, int64_t b, int64_t n);
+/// Quantile q in 0..1 of ascending values, by linear interpolation as numpy.percentile; NaN where there are none.
+double percentile(const std::vector<double>& sorted, double q);
 
 }  // namespace cortiscore

@@ -23,5 +23,23 @@ TEST(NumpyRandomState, EqualsNumpy) {
   EXPECT_EQ(random.permutation(10), (std::vector<int64_t>{2, 9, 6, 4, 0, 3, 1, 7, 8, 5}));
 }
 
+// numpy.random.default_rng(seed): bit_generator.random_raw(3), permutation, integers.
+TEST(NumpyGenerator, EqualsNumpy) {
+  NumpyGenerator words(0);
+  EXPECT_EQ(words.next_uint64(), 0xa30febcfd9c2825fULL);
+  EXPECT_EQ(words.next_uint64(), 0x4510bdf882d9d721ULL);
+  EXPECT_EQ(words.next_uint64(), 0x0a7d3da94ecde8b8ULL);
+  NumpyGenerator orders(0);
+  EXPECT_EQ(orders.permutation(10), (std::vector<int64_t>{4, 6, 2, 7, 3, 5, 9, 0, 8, 1}));
+  EXPECT_EQ(orders.permutation(3), (std::vector<int64_t>{0, 2, 1}));
+  NumpyGenerator draws(7);
+  EXPECT_EQ(draws.integers(1000, 8),
+            (std::vector<int64_t>{944, 625, 684, 897, 578, 775, 833, 225}));
+  EXPECT_EQ(draws.integers(7, 5), (std::vector<int64_t>{0, 2, 1, 6, 6}));
+  NumpyGenerator wide(123456789);
+  EXPECT_EQ(wide.integers(int64_t{1} << 31, 3),
+            (std::vector<int64_t>{1934850206, 59512654, 1256843110}));
+}
+
 }  // namespace
 }  // namespace cortiscore

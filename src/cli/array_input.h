@@ -1,0 +1,26 @@
+#pragma once
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/resample/splits.h"
+#include "src/results/json.h"
+
+namespace cortiscore::cli {
+
+/// @throws Error(kNoDevice)  cuda where there is none
+at::Device device_of(const std::string& name);
+
+/// A JSON list of {"train": [...], "test": [...]}, checked against n presentations.
+Splits read_splits(const std::string& path, int64_t n);
+
+/// An array of `dims` dims from .npy, .nc or .csv; one dim fewer gains a last axis of one.
+at::Tensor read_dims(const std::string& path, int64_t dims, const std::string& expected);
+
+/// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that says how to get them.
+void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag);
+
+/// The result as one JSON line, or its `key` as a sentence with warnings on stderr.
+void print_result(const Json& result, const char* key, bool json);
+
+}  // namespace cortiscore::cli

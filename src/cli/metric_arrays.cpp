@@ -1,0 +1,340 @@
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/ceiling/internal_consistency.h"
+#include "src/cli/array_input.h"
+#include "src/cli/metric_arguments.h"
+#include "src/core/progress.h"
+#include "src/core/random.h"
+#include "src/data/arrays.h"
+#include "src/data/netcdf.h"
+#include "src/score/diagnostics.h"
+#include "src/score/evaluate.h"
+#include "src/score/statistics.h"
+
+namespace cortiscore::cli {
+namespace {
+
+at::Tensor read_side(const std::string& path, bool is_rdm, bool bins, const char* columns) {
+  if (is_rdm) {
+    const auto values = read_array(path);
+    if ((values.dim() != 2 && values.dim() != 3) || values.size(-1) != values.size(-2)) {
+      throw bad_input({path, "shape", c10::str(values.sizes()), "RDMs: n x n, or subjects x n x n",
+                       "Leave the -rdm flag away for responses"});
+    }
+    return values;
+  }
+  if (bins) return read_dims(path, 3, std::string("presentations x ") + columns + " x time bins");
+  return read_dims(path, 2, std::string("presentations x ") + columns);
+}
+
+// Both halves of a train-test variant, one under the other.
+at::Tensor read_train_test(const std::string& train,
+                           const std::string& test,
+                           bool bins,
+                           const char* columns) {
+  const auto a = read_side(train, false, bins, columns);
+  const auto b = read_side(test, false, bins, columns);
+  if (a.size(1) != b.size(1)) {
+    throw bad_input({test, columns, std::to_string(b.size(1)),
+                     std::to_string(a.size(1)) + " as in " + train, ""});
+  }
+  return at::cat({a, b});
+}
+
+struct Sides {
+  at::Tensor source, target;
+  Splits splits;
+};
+
+void check_values(const at::Tensor& values,
+                  const std::string& where,
+                  const char* column,
+                  bool is_rdm) {
+  if (is_rdm) return;  // missing pairs are left out and counted
+  check_finite(values.dim() == 3 ? values.flatten(1) : values, where, column,
+               std::string(column) == "feature"
+                   ? "A network that overflows cannot be mapped: check its weights and input range"
+                   : "Average repetitions, or drop the presentation");
+}
+
+Splits splits_for(const MetricArguments& arguments, const MetricName& name, int64_t n) {
+  if (!arguments.splits.empty()) return read_splits(arguments.splits, n);
+  const bool subsets = name.cv && !name.maps();
+  // Similarities are taken over the "test" side of 90 %: ceil(.9 n) (BENCHMARKS.md 2.1).
+  const double train =
+      subsets ? 1 - std::ceil(0.9 * static_cast<double>(n)) / static_cast<double>(n) + 1e-12 : 0.9;
+  if (arguments.stratify.empty()) return shuffle_splits(n, 10, train, 1);
+  const auto codes = read_label_codes(arguments.stratify);
+  if (static_cast<int64_t>(codes.size()) != n) {
+    throw bad_input({arguments.stratify, "labels", std::to_string(codes.size()),
+                     std::to_string(n) + ", one a presentation", ""});
+  }
+  return stratified_shuffle_splits(codes, 10, train, 1);
+}
+
+Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
+  const bool bins = name.prefix == "spantime";
+  Sides sides;
+  const bool parts = !arguments.train_source.empty() || !arguments.train_target.empty() ||
+                     !arguments.test_source.empty() || !arguments.test_target.empty();
+  if (parts) {
+    if (arguments.train_source.empty() || arguments.train_target.empty() ||
+        arguments.test_source.empty() || arguments.test_target.empty()) {
+      throw Error(
+          ErrorKind::kUsage,
+          "metric: a train-test variant needs --train-source, --train-target, --test-source "
+          "and --test-target.");
+    }
+    sides.source = read_train_test(arguments.train_source, arguments.test_source, bins, "features");
+    sides.target = read_train_test(arguments.train_target, arguments.test_target, bins, "neuroids");
+    const auto n_train = read_array(arguments.train_source).size(0);
+    Split split;
+    for (int64_t i = 0; i < sides.source.size(0); ++i)
+      (i < n_train ? split.train : split.test).push_back(i);
+    sides.splits = {split};
+    return sides;
+  }
+  if (name.split) {
+    throw Error(ErrorKind::kUsage, "metric " + arguments.name +
+                                       " takes --train-source, --train-target, --test-source and "
+                                       "--test-target.");
+  }
+  if (arguments.source.empty() || arguments.target.empty())
+    throw Error(ErrorKind::kUsage, "metric " + arguments.name + " takes --source and --target.");
+  sides.source = read_side(arguments.source, arguments.source_rdm, bins, "features");
+  sides.target = read_side(arguments.target, arguments.target_rdm, bins, "neuroids");
+  return sides;
+}
+
+MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
+  MappingOptions options;
+  options.pls.n_components = arguments.components;
+  options.pls.top.mode =
+      arguments.mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  options.ridge_alpha = arguments.alpha;
+  if (!arguments.alphas.empty()) {
+    const auto values = read_array(arguments.alphas).to(at::kDouble).flatten().contiguous();
+    options.ridgecv_alphas.assign(values.const_data_ptr<double>(),
+                                  values.const_data_ptr<double>() + values.numel());
+  }
+  for (const auto a : options.ridgecv_alphas) {
+    if (!(a > 0))
+      throw bad_input({arguments.alphas, "penalty", std::to_string(a), "a positive number", ""});
+  }
+  if (!(arguments.alpha > 0))
+    throw Error(ErrorKind::kUsage, "--alpha: found " + std::to_string(arguments.alpha) +
+                                       ", expected a positive number. Use metric linear for none.");
+  options.linear_cutoff = arguments.cutoff;
+  options.keep_predictions = keep;
+  return options;
+}
+
+void write_predictions(const std::string& path,
+                       const Evaluation& e,
+                       const Splits& splits,
+                       int64_t n) {
+  const auto width = e.fit.predictions[0].size(1);
+  auto all = at::full({static_cast<int64_t>(splits.size()), n, width}, NAN, at::kDouble);
+  for (size_t s = 0; s < splits.size(); ++s) {
+    all.select(0, static_cast<int64_t>(s))
+        .index_put_({at::tensor(splits[s].test)}, e.fit.predictions[s].cpu());
+  }
+  write_npy(path, all);
+}
+
+Json base_result(const MetricArguments& arguments, const MetricName& name, const Evaluation& e) {
+  Json out;
+  out["metric"] = arguments.name;
+  out["score"] = number(e.estimate.value);
+  out["error"] = number(e.estimate.error);
+  out["split_scores"] = numbers(e.estimate.split_values);
+  out["averaged_over"] = e.averaged_over;
+  out["warnings"] =
+      name.maps() ? warnings_of(e.fit, e.estimate, {}) : undefined_warnings(e.estimate, {});
+  for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
+  add_values(out, "per_neuroid", e.estimate.per_neuroid, "--per-neuroid");
+  if (!e.per_time_bin.empty()) out["per_time_bin"] = numbers(e.per_time_bin);
+  if (e.fit.iterations.defined()) {
+    out["iterations"] = nested(e.fit.iterations.cpu());
+    out["marginal"] = e.fit.marginal.sum().item<int64_t>();
+    out["mode"] = arguments.mode;
+  }
+  if (e.fit.alpha.defined()) out["alpha"] = nested(e.fit.alpha.cpu());
+  return out;
+}
+
+void add_interval(Json& out,
+                  const Resampled& r,
+                  const ResampleOptions& options,
+                  const std::string& prefix) {
+  out[prefix + "ci_lo"] = number(r.ci_lo);
+  out[prefix + "ci_hi"] = number(r.ci_hi);
+  out[prefix + "bootstrap_error"] = number(r.error);
+  std::string over;
+  for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
+  out["over"] = over;
+  out["level"] = options.level;
+}
+
+// Raw and ceiling for the same draws.
+void add_ceiling(Json& out,
+                 const MetricArguments& arguments,
+                 const Evaluation& e,
+                 const ResampleOptions& options,
+                 const at::Device& device) {
+  auto trials = arguments.trials.ends_with(".nc")
+                    ? to_trials(read_assembly(arguments.trials)).values
+                    : read_dims(arguments.trials, 3, "repetitions x presentations x neuroids");
+  trials = trials.to(device);
+  const auto neuroids = e.axes.find(Axis::kNeuroid);
+  if (neuroids == e.axes.end() || neuroids->second != trials.size(2)) {
+    throw bad_input({arguments.trials, "neuroids", std::to_string(trials.size(2)),
+                     "as many as the metric's neuroids", "Give the trials that --target averages"});
+  }
+  const InternalConsistencyOptions ceiling_options{arguments.ceiling_splits, 1, false};
+  const auto convention = ceiling_convention(arguments.convention);
+  const auto ceiling = aggregate(internal_consistency(trials, ceiling_options));
+  const auto ceil_draws = [=](const Draws& draws) {
+    return internal_consistency_draws(trials, ceiling_options, draws);
+  };
+  out["ceiling"] = number(ceiling.value);
+  out["ceiling_error"] = number(ceiling.error);
+  out["ceiling_convention"] = name_of(convention);
+  out["ceiled"] = number(explained_variance(e.estimate.value, ceiling.value, convention));
+  auto over = options;
+  over.over.erase(
+      Axis::kSplit);  // splits of presentations and of repetitions are not the same draws
+  if (over.n_boot < 1 || over.over.empty()) return;
+  const Statistic ceiled = [&](const Draws& draws) {
+    const auto raw = e.draws(draws);
+    const auto c = ceil_draws(draws);
+    const auto value =
+        convention == CeilingConvention::kR2OverC ? raw.square() / c : (raw / c).square();
+    return at::where(c > 0, value, NAN);
+  };
+  const auto r = resample(ceiled, over, trials.options().dtype(at::kDouble));
+  out["ceiled_ci_lo"] = number(r.ci_lo);
+  out["ceiled_ci_hi"] = number(r.ci_hi);
+  out["ceiled_error"] = number(r.error);
+}
+
+}  // namespace
+
+ResampleOptions resample_options(const MetricArguments& arguments,
+                                 const std::map<Axis, int64_t>& axes,
+                                 Axis usual,
+                                 int64_t usual_draws) {
+  ResampleOptions options;
+  options.n_boot = arguments.n_boot >= 0 ? arguments.n_boot : usual_draws;
+  options.level = arguments.level;
+  options.interval = arguments.interval == "bca" ? Interval::kBca : Interval::kPercentile;
+  std::string names, rest = arguments.over;
+  for (const auto& [axis, size] : axes) names += (names.empty() ? "" : ", ") + name_of(axis);
+  if (rest.empty()) {
+    if (axes.contains(usual))
+      options.over[usual] = axes.at(usual);
+    else
+      options.n_boot = 0;
+    return options;
+  }
+  while (!rest.empty()) {
+    const auto comma = rest.find(',');
+    const auto axis = axis_of(rest.substr(0, comma));
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    if (!axes.contains(axis)) {
+      throw Error(ErrorKind::kUsage, "--over: found " + name_of(axis) + ", expected one of " +
+                                         (names.empty() ? "nothing" : names) + " for metric " +
+                                         arguments.name + " on these arrays.");
+    }
+    options.over[axis] = axes.at(axis);
+  }
+  return options;
+}
+
+void run_array_metric(const MetricArguments& arguments) {
+  const auto name = metric_name(arguments.name);
+  const auto device = device_of(arguments.device);
+  auto sides = read_sides(arguments, name);
+  MetricInputs inputs;
+  inputs.source = sides.source.to(device);
+  inputs.target = sides.target.to(device);
+  inputs.source_is_rdm = arguments.source_rdm;
+  inputs.target_is_rdm = arguments.target_rdm;
+  inputs.distance = rdm_distance(arguments.distance);
+  inputs.comparison = rdm_comparison(arguments.comparison);
+  check_values(inputs.source, arguments.source.empty() ? "source" : arguments.source, "feature",
+               arguments.source_rdm);
+  check_values(inputs.target, "target " + arguments.target, "neuroid", arguments.target_rdm);
+  const int64_t n = arguments.source_rdm ? inputs.source.size(-1) : inputs.source.size(0);
+  if (!arguments.source_rdm && !arguments.target_rdm && inputs.target.size(0) != n) {
+    throw bad_input({arguments.target, "presentations", std::to_string(inputs.target.size(0)),
+                     std::to_string(n) + " as in " + arguments.source,
+                     "Rows of source and target must be the same stimuli in the same order"});
+  }
+  if (name.maps() || name.cv)
+    sides.splits = sides.splits.empty() ? splits_for(arguments, name, n) : sides.splits;
+  inputs.splits = sides.splits;
+  const bool keep =
+      arguments.over.find("presentation") != std::string::npos || !arguments.predictions.empty();
+  inputs.mapping = mapping_options(arguments, keep);
+
+  const Timer timer;
+  const auto e = evaluate(name, inputs);
+  const double seconds = timer.seconds();
+  auto out = base_result(arguments, name, e);
+  out["n"] = {{"presentations", n}, {"splits", inputs.splits.size()}};
+  if (!arguments.source_rdm) out["n"]["features"] = inputs.source.size(1);
+  if (!arguments.target_rdm) out["n"]["neuroids"] = inputs.target.size(1);
+  const bool cheap = e.axes.contains(Axis::kNeuroid) || e.axes.contains(Axis::kSubject);
+  const auto options = resample_options(arguments, e.axes, e.usual, cheap ? 1000 : 0);
+  out["ci_lo"] = out["ci_hi"] = nullptr;
+  if (options.n_boot > 0) {
+    const auto on = e.estimate.per_neuroid.options().device(device);
+    add_interval(out, resample(e.draws, options, on), options, "");
+  }
+  if (!arguments.predictions.empty()) {
+    if (!name.maps())
+      throw Error(ErrorKind::kUsage,
+                  "--predictions: metric " + arguments.name + " predicts nothing.");
+    write_predictions(arguments.predictions, e, inputs.splits, n);
+  }
+  if (!arguments.per_neuroid.empty()) write_npy(arguments.per_neuroid, e.estimate.per_neuroid);
+  if (!arguments.trials.empty()) add_ceiling(out, arguments, e, options, device);
+  if (!arguments.versus.empty()) {
+    auto other = inputs;
+    other.source =
+        read_side(arguments.versus, arguments.source_rdm, name.prefix == "spantime", "features")
+            .to(device);
+    check_values(other.source, arguments.versus, "feature", arguments.source_rdm);
+    const auto second = evaluate(name, other);
+    const auto compared = compare(e, second, options, std::max<int64_t>(options.n_boot, 1000));
+    out["versus"] = {{"score", number(second.estimate.value)},
+                     {"difference", number(compared.difference.value)},
+                     {"ci_lo", number(compared.difference.ci_lo)},
+                     {"ci_hi", number(compared.difference.ci_hi)},
+                     {"error", number(compared.difference.error)},
+                     {"p_bootstrap", number(compared.p_bootstrap)},
+                     {"p_permutation", number(compared.p_permutation)}};
+  }
+  if (arguments.n_permutations > 0) {
+    NumpyGenerator random(0);
+    Progress progress("permutations", arguments.n_permutations);
+    std::vector<double> null_values;
+    for (int64_t i = 0; i < arguments.n_permutations; ++i) {
+      null_values.push_back(
+          evaluate(name, inputs, at::tensor(random.permutation(n), at::kLong).to(device))
+              .estimate.value);
+      progress.advance(1);
+    }
+    out["p_value"] = number(p_value_above(null_values, e.estimate.value));
+    out["null_mean"] = number(mean_skip_nan(null_values));
+    out["null_sd"] = number(deviation(null_values, 1));
+  }
+  out["timing_ms"] = {{"score", 1e3 * seconds}};
+  print_result(out, "score", arguments.json);
+}
+
+}  // namespace cortiscore::cli

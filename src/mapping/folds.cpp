@@ -1,0 +1,97 @@
+#include "src/mapping/folds.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "src/core/parallel.h"
+
+namespace cortiscore {
+
+at::Tensor index_tensor(const std::vector<int64_t>& values, const at::Tensor& like) {
+  return at::tensor(values, at::kLong).to(like.device());
+}
+
+std::vector<int64_t> complement(const std::vector<int64_t>& indices, int64_t n) {
+  std::vector<bool> in(static_cast<size_t>(n));
+  for (const auto i : indices) in[static_cast<size_t>(i)] = true;
+  std::vector<int64_t> out;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!in[static_cast<size_t>(i)]) out.push_back(i);
+  }
+  return out;
+}
+
+Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits) {
+  const auto n_folds = static_cast<int64_t>(splits.size());
+  Folds folds;
+  size_t longest = 1;
+  for (const auto& split : splits) {
+    folds.left_out.push_back(complement(split.train, x.size(0)));
+    longest = std::max(longest, folds.left_out.back().size());
+  }
+  const auto l = static_cast<int64_t>(longest);
+  folds.x_out = at::zeros({n_folds, l, x.size(1)}, x.options());
+  folds.y_out = at::zeros({n_folds, l, y.size(1)}, y.options());
+  std::vector<double> n_train;
+  for (int64_t f = 0; f < n_folds; ++f) {
+    const auto& rows = folds.left_out[static_cast<size_t>(f)];
+    n_train.push_back(static_cast<double>(splits[static_cast<size_t>(f)].train.size()));
+    if (rows.empty()) continue;
+    const auto index = index_tensor(rows, x);
+    const auto count = static_cast<int64_t>(rows.size());
+    folds.x_out.select(0, f).narrow(0, 0, count).copy_(x.index_select(0, index));
+    folds.y_out.select(0, f).narrow(0, 0, count).copy_(y.index_select(0, index));
+  }
+  folds.n_train = at::tensor(n_train, at::kDouble).to(x.device());
+  folds.x_mean = -folds.x_out.sum(1) / folds.n_train.unsqueeze(1);
+  folds.y_mean = -folds.y_out.sum(1) / folds.n_train.unsqueeze(1);
+  return folds;
+}
+
+at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y) {
+  if (!x.is_cpu()) return at::mm(x.t(), y);
+  // In blocks of fixed width, so that threads share it without changing a bit.
+  constexpr int64_t kWidth = 128;
+  auto out = at::empty({x.size(1), y.size(1)}, x.options());
+  const int64_t blocks = (x.size(1) + kWidth - 1) / kWidth;
+  parallel_for(blocks, [&](int64_t i) {
+    const int64_t width = std::min(kWidth, x.size(1) - i * kWidth);
+    auto rows = out.narrow(0, i * kWidth, width);
+    at::mm_out(rows, x.narrow(1, i * kWidth, width).t(), y);
+  });
+  return out;
+}
+
+void downdate_cross(const Folds& folds, const at::Tensor& all, at::Tensor& cross) {
+  parallel_for(cross.size(0), [&](int64_t f) {
+    auto s = cross.select(0, f);
+    s.neg_().add_(all);
+    s.addr_(folds.x_mean.select(0, f) * folds.n_train.select(0, f), folds.y_mean.select(0, f), 1,
+            -1);
+  });
+}
+
+at::Tensor train_gram(const Folds& folds, const at::Tensor& c, int64_t split) {
+  const auto out = folds.x_out.select(0, split);
+  auto gram = at::addmm(c, out.t(), out, 1, -1);
+  const auto mean = folds.x_mean.select(0, split);
+  return gram.addr_(mean * folds.n_train.select(0, split), mean, 1, -1);
+}
+
+at::Tensor test_rows(const Folds& folds,
+                     const Splits& splits,
+                     int64_t split,
+                     int64_t n_presentations,
+                     const at::Tensor& over_left_out) {
+  const auto& left_out = folds.left_out[static_cast<size_t>(split)];
+  std::vector<int64_t> position(static_cast<size_t>(n_presentations), -1);
+  for (size_t i = 0; i < left_out.size(); ++i)
+    position[static_cast<size_t>(left_out[i])] = static_cast<int64_t>(i);
+  std::vector<int64_t> rows;
+  for (const auto i : splits[static_cast<size_t>(split)].test)
+    rows.push_back(position[static_cast<size_t>(i)]);
+  return over_left_out.index_select(0, index_tensor(rows, over_left_out));
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,99 @@
+#include "src/mapping/linear.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/ATen.h>
+
+#include "src/core/parallel.h"
+#include "src/mapping/folds.h"
+
+namespace cortiscore {
+namespace {
+
+void check(const at::Tensor& x, const at::Tensor& y, const char* name) {
+  TORCH_CHECK_VALUE(x.dim() == 2 && y.dim() == 2 && x.size(0) == y.size(0), name,
+                    ": need [n_presentations, n_features] and [n_presentations, n_targets], got ",
+                    x.sizes(), " and ", y.sizes());
+}
+
+}  // namespace
+
+std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
+                                              const at::Tensor& y_raw,
+                                              const Splits& splits,
+                                              double relative_cutoff) {
+  check_splits(splits, x_raw.size(0), "linear");
+  check(x_raw, y_raw, "linear");
+  auto x = x_raw.to(at::kDouble);
+  x = x - x.mean(0);
+  const int64_t p = x.size(1);
+  // Least squares sees features through inner products alone. An orthogonal factor keeps the condition number, which
+  // a Gram matrix would square: with no penalty there is nothing to hide that.
+  if (p > x.size(0)) x = std::get<1>(at::linalg_qr(x.t(), "r")).t().contiguous();
+  const auto y = y_raw.to(at::kDouble);
+  std::vector<at::Tensor> predictions(splits.size());
+  parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t f) {
+    const auto& split = splits[static_cast<size_t>(f)];
+    const auto train = index_tensor(split.train, x);
+    const auto rows = x.index_select(0, train);
+    const auto targets = y.index_select(0, train);
+    const auto x_mean = rows.mean(0);
+    const auto y_mean = targets.mean(0);
+    const auto [q, r] = at::linalg_qr(rows - x_mean);
+    const auto [u, s, vh] = at::linalg_svd(r, false);
+    const double cutoff = relative_cutoff >= 0
+                              ? relative_cutoff
+                              : static_cast<double>(std::max<int64_t>(rows.size(0), p)) *
+                                    std::numeric_limits<double>::epsilon();
+    const auto inverse = at::where(s > cutoff * s.amax(), 1 / s, 0.0);
+    const auto weights =
+        at::mm(vh.t(), at::mm(u.t(), at::mm(q.t(), targets - y_mean)) * inverse.unsqueeze(1));
+    const auto test = x.index_select(0, index_tensor(split.test, x)) - x_mean;
+    predictions[static_cast<size_t>(f)] = at::addmm(y_mean, test, weights);
+  });
+  return predictions;
+}
+
+std::vector<at::Tensor> neuron_to_neuron(const at::Tensor& x_raw,
+                                         const at::Tensor& y_raw,
+                                         const Splits& splits) {
+  check_splits(splits, x_raw.size(0), "neuron_to_neuron");
+  check(x_raw, y_raw, "neuron_to_neuron");
+  const auto y = y_raw.to(at::kDouble);
+  std::vector<at::Tensor> predictions(splits.size());
+  parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t f) {
+    const auto& split = splits[static_cast<size_t>(f)];
+    const auto train = index_tensor(split.train, x_raw);
+    const auto test = index_tensor(split.test, x_raw);
+    const auto standardised = [](const at::Tensor& rows) {
+      const auto centred = rows - rows.mean(0);
+      const auto norm = at::linalg_vector_norm(centred, 2, {0});
+      const auto noise = rows.abs().amax(0) * 1e-13 * std::sqrt(static_cast<double>(rows.size(0)));
+      return at::where(norm > noise, centred / norm, 0.0);
+    };
+    const auto targets = standardised(y.index_select(0, train));
+    // The best so far, over blocks of units: r of all pairs at once may be large.
+    constexpr int64_t kUnits = 4096;
+    auto best_r = at::full({y.size(1)}, -2.0, y.options());
+    auto best_unit = at::zeros({y.size(1)}, y.options().dtype(at::kLong));
+    for (int64_t begin = 0; begin < x_raw.size(1); begin += kUnits) {
+      const int64_t width = std::min(kUnits, x_raw.size(1) - begin);
+      const auto units =
+          standardised(x_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble));
+      auto r = at::mm(units.t(), targets);
+      r = at::where((units == 0).all(0).unsqueeze(1), -2.0, r);
+      const auto top = r.amax(0);
+      const auto first = (r >= top - 1e-12).to(at::kLong).argmax(0) + begin;
+      const auto better = top > best_r + (begin ? 1e-12 : 0.0);
+      best_unit = at::where(better, first, best_unit);
+      best_r = at::where(better, top, best_r);
+    }
+    const auto values = x_raw.index_select(1, best_unit).index_select(0, test).to(at::kDouble);
+    predictions[static_cast<size_t>(f)] =
+        at::where(best_r < -1.5, std::numeric_limits<double>::quiet_NaN(), values);
+  });
+  return predictions;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,174 @@
+#include "src/mapping/ridge.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "src/core/parallel.h"
+#include "src/linalg/gram.h"
+#include "src/mapping/folds.h"
+#include "src/ops/batched.h"
+
+namespace cortiscore {
+namespace {
+
+void append_linspace(std::vector<double>& out, double from, double to, int n, bool end) {
+  const double step = (to - from) / (end ? n - 1 : n);
+  for (int i = 0; i < n; ++i) out.push_back(end && i == n - 1 ? to : from + i * step);
+}
+
+// What a list of penalties shares on one set of train rows: X V, the squared norms of its columns (eigenvalues of X'X,
+// relatively accurate also where they are small), V'X'Y.
+struct Spectrum {
+  at::Tensor vectors;   // V [p, k]
+  at::Tensor scores;    // X V [n, k]
+  at::Tensor values;    // [k]
+  at::Tensor response;  // V'X'Y [k, m]
+};
+
+Spectrum spectrum_of(const at::Tensor& x, const at::Tensor& gram, const at::Tensor& cross) {
+  Spectrum s;
+  s.vectors = std::get<1>(at::linalg_eigh(gram));
+  s.scores = at::mm(x, s.vectors);
+  s.values = s.scores.square().sum(0);
+  s.response = at::mm(s.vectors.t(), cross);
+  return s;
+}
+
+// l / (l + a) for eigenvalues l [k] and penalties a [g], as a product [k, r] x [r, g] of the smallest r that is exact to
+// rounding; the left factor is divided by l, as `Spectrum::scores` holds sqrt(l) twice.
+struct Filter {
+  at::Tensor left;   // [k, r]
+  at::Tensor right;  // [r, g]
+};
+
+Filter low_rank_filter(const at::Tensor& values, const at::Tensor& alphas) {
+  const auto full = values.unsqueeze(1) / (values.unsqueeze(1) + alphas.unsqueeze(0));
+  const auto [u, s, vh] = at::linalg_svd(full, false);
+  // Asking a device for the rank would be a synchronisation, so elsewhere than on the CPU the bound stands for it: the
+  // kernel is a Cauchy matrix, whose singular values fall by e^(-pi^2 / log(range)) or faster.
+  int64_t rank = std::min<int64_t>(s.size(0), 48);
+  if (s.is_cpu()) {
+    rank = 0;
+    const auto* singular = s.const_data_ptr<double>();
+    while (rank < s.size(0) && singular[rank] > 1e-16 * singular[0]) ++rank;
+  }
+  const auto safe = at::where(values > 0, values, 1.0).unsqueeze(1);
+  return {
+      at::where(values.unsqueeze(1) > 0, u.narrow(1, 0, rank) * s.narrow(0, 0, rank) / safe, 0.0),
+      vh.narrow(0, 0, rank)};
+}
+
+at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tensor& alphas) {
+  const int64_t n = y_in.size(0);
+  auto y = y_in;
+  auto response = s.response;
+  if (y.size(1) > n) {  // residual norms over targets do not feel a rotation of the targets
+    const auto [q, r] = at::linalg_qr(y.t());
+    y = r.t().contiguous();
+    response = at::mm(response, q);
+  }
+  const auto shrink = 1 / (s.values.unsqueeze(1) + alphas.unsqueeze(0));  // [k, g]
+  const auto leverage = at::mm(s.scores.square(), shrink) + 1.0 / static_cast<double>(n);
+  const auto filter = low_rank_filter(s.values, alphas);
+  const int64_t rank = filter.left.size(1);
+  auto total = at::zeros({n, alphas.size(0)}, y.options());
+  // Blocks of targets bound the fitted values held at once to 64 MB, and their residuals to 99 / 30 of that.
+  const int64_t width = std::max<int64_t>(1, (int64_t{8} << 20) / (rank * n));
+  for (int64_t begin = 0; begin < y.size(1); begin += width) {
+    const int64_t m = std::min(width, y.size(1) - begin);
+    const auto part = response.narrow(1, begin, m);
+    auto fitted = at::empty({rank, n, m}, y.options());
+    for (int64_t r = 0; r < rank; ++r) {
+      auto item = fitted.select(0, r);
+      at::mm_out(item, s.scores, part * filter.left.select(1, r).unsqueeze(1));
+    }
+    // [g, n m] = [g, r] x [r, n m], a block of penalties at a time.
+    const auto target = y.narrow(1, begin, m);
+    const auto flat = fitted.reshape({rank, n * m});
+    constexpr int64_t kPenalties = 16;
+    for (int64_t a = 0; a < alphas.size(0); a += kPenalties) {
+      const int64_t count = std::min(kPenalties, alphas.size(0) - a);
+      const auto all = at::mm(filter.right.narrow(1, a, count).t(), flat).reshape({count, n, m});
+      total.narrow(1, a, count).add_((target - all).square().sum(2).t());
+    }
+  }
+  return (total / (1 - leverage).square()).mean(0) / static_cast<double>(y_in.size(1));
+}
+
+}  // namespace
+
+std::vector<double> platform_alphas() {
+  std::vector<double> alphas = {0.01, 0.1, 0.5, 1};
+  append_linspace(alphas, 10, 100, 4, false);
+  for (double decade = 100; decade < 1e6; decade *= 10)
+    append_linspace(alphas, decade, 10 * decade, 18, false);
+  append_linspace(alphas, 1e6, 1e7, 19, true);
+  return alphas;
+}
+
+at::Tensor leave_one_out_errors(const at::Tensor& x,
+                                const at::Tensor& y,
+                                const std::vector<double>& alphas) {
+  return errors_from(spectrum_of(x, at::mm(x.t(), x), at::mm(x.t(), y)), y,
+                     at::tensor(alphas, at::kDouble).to(x.device()));
+}
+
+RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
+                                     const at::Tensor& y_raw,
+                                     const Splits& splits,
+                                     const RidgeOptions& options) {
+  check_splits(splits, x_raw.size(0), "ridge");
+  TORCH_CHECK_VALUE(x_raw.dim() == 2 && y_raw.dim() == 2 && x_raw.size(0) == y_raw.size(0),
+                    "ridge: need [n_presentations, n_features] and [n_presentations, n_targets], "
+                    "got ",
+                    x_raw.sizes(), " and ", y_raw.sizes());
+  TORCH_CHECK_VALUE(!options.alphas.empty(), "ridge: no penalties");
+  if (x_raw.size(1) > x_raw.size(0))
+    return ridge_cross_validate(isometric_coordinates(x_raw), y_raw, splits, options);
+  auto x = x_raw.to(at::kDouble);
+  x = (x - x.mean(0)).contiguous();
+  auto y = y_raw.to(at::kDouble);
+  const auto grand_mean = y.mean(0);
+  y = (y - grand_mean).contiguous();
+  const auto folds = make_folds(x, y, splits);
+  const auto c = cross_gram(x);
+  auto cross = batched_cross(folds.x_out, folds.y_out);
+  downdate_cross(folds, cross_product(x, y), cross);
+
+  const auto n_folds = static_cast<int64_t>(splits.size());
+  const auto alphas = at::tensor(options.alphas, at::kDouble).to(x.device());
+  const bool choose = options.alphas.size() > 1;
+  RidgePrediction result;
+  result.predictions.resize(splits.size());
+  result.alpha = at::full({n_folds}, options.alphas.front(), x.options());
+  result.at_end = at::zeros({n_folds}, x.options().dtype(at::kBool));
+  parallel_for(n_folds, [&](int64_t f) {
+    const auto gram = train_gram(folds, c, f);
+    at::Tensor weights;  // [p, m]
+    if (choose) {
+      const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
+      const auto s = spectrum_of(x.index_select(0, train) - folds.x_mean.select(0, f), gram,
+                                 cross.select(0, f));
+      const auto errors =
+          errors_from(s, y.index_select(0, train) - folds.y_mean.select(0, f), alphas);
+      const auto best = errors.argmin().unsqueeze(0);
+      const auto alpha = alphas.index_select(0, best);
+      result.alpha.narrow(0, f, 1).copy_(alpha);
+      result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
+      weights = at::mm(s.vectors, s.response / (s.values + alpha).unsqueeze(1));
+    } else {
+      auto penalised = gram;
+      penalised.diagonal().add_(options.alphas.front());
+      weights =
+          at::cholesky_solve(cross.select(0, f), std::get<0>(at::linalg_cholesky_ex(penalised)));
+    }
+    const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
+    const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights);
+    result.predictions[static_cast<size_t>(f)] =
+        predicted + (folds.y_mean.select(0, f) + grand_mean);
+  });
+  return result;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,68 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/mapping/pls.h"
+#include "src/mapping/ridge.h"
+#include "src/resample/bootstrap.h"
+
+namespace cortiscore {
+
+/// How source features become predicted target responses.
+enum class MappingKind { kPls, kRidge, kRidgeCv, kLinear, kNeuronToNeuron };
+
+struct MappingOptions {
+  MappingKind kind = MappingKind::kPls;
+  PlsOptions pls{};
+  double ridge_alpha = 1;
+  std::vector<double> ridgecv_alphas = platform_alphas();
+  double linear_cutoff = -1;  ///< see linear_cross_validate
+  bool keep_predictions = false;
+};
+
+/// Cross-validated predictivity: Pearson r between predicted and recorded responses of each neuroid, per split.
+struct Predictivity {
+  at::Tensor
+      per_neuroid;  ///< [n_splits, n_neuroids] float64, NaN for a neuroid that is constant in a split
+  std::vector<at::Tensor> predictions;  ///< a split: [n_test, n_neuroids] float64, where kept
+  at::Tensor iterations;                ///< pls: [n_splits, n_components] int64
+  at::Tensor marginal;                  ///< pls: [n_splits, n_components] bool
+  at::Tensor exhausted;                 ///< pls: [n_splits, n_components] bool
+  int64_t max_iter = 0;                 ///< pls
+  at::Tensor alpha;                     ///< ridge, ridgecv: [n_splits] float64
+  at::Tensor alpha_at_end;              ///< ridgecv: [n_splits] bool, an end of the list was chosen
+};
+
+/// The platform's metrics `pls`, `ridge`, `ridgecv`, `linear`, `neuron_to_neuron`; with source and target exchanged,
+/// its `reverse_` ones. One split that trains on some rows and tests on others is a `_split` metric.
+/// @param source  [n_presentations, n_features], finite (check_finite in src/score/diagnostics.h: asking is a copy)
+/// @param target  [n_presentations, n_neuroids], finite, same device
+/// @throws Error(kBadInput)  what pls_cross_validate throws
+Predictivity predictivity(const at::Tensor& source,
+                          const at::Tensor& target,
+                          const Splits& splits,
+                          const MappingOptions& options = {});
+
+/// The platform's `spantime_` metrics: one mapping over the presentations of all time bins together, r per bin.
+/// @param source  [n_presentations, n_features, n_time_bins]
+/// @param target  [n_presentations, n_neuroids, n_time_bins]
+/// @param splits  over presentations: all bins of one are on the same side
+/// @return per_neuroid [n_splits, n_neuroids * n_time_bins], bins fastest; predictions likewise
+Predictivity spantime_predictivity(const at::Tensor& source,
+                                   const at::Tensor& target,
+                                   const Splits& splits,
+                                   const MappingOptions& options = {});
+
+/// Score for every draw of neuroids, presentations and splits with predictions fixed: median over neuroids of Pearson
+/// r over the test presentations, each counted as often as it was drawn, then the mean over splits; NaN is skipped.
+/// @param fit      with predictions kept where presentations are drawn
+/// @param target   [n_presentations, n_neuroids]
+/// @return [draws.n] float64
+at::Tensor predictivity_draws(const Predictivity& fit,
+                              const at::Tensor& target,
+                              const Splits& splits,
+                              const Draws& draws);
+
+}  // namespace cortiscore

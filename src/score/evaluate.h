@@ -1,0 +1,80 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "cortiscore/score.h"
+#include "src/metric/predictivity.h"
+#include "src/metric/rdm.h"
+#include "src/score/interval.h"
+
+namespace cortiscore {
+
+/// What a metric by name needs beside the arrays.
+struct MetricInputs {
+  at::Tensor
+      source;  ///< [n, features]; spantime: [n, features, bins]; RDMs: [n, n] or [subjects, n, n]
+  at::Tensor target;  ///< [n, neuroids]; spantime: [n, neuroids, bins]; RDMs as above
+  Splits splits;      ///< for metrics that map or take subsets
+  MappingOptions mapping;
+  bool source_is_rdm = false;
+  bool target_is_rdm = false;
+  RdmDistance distance = RdmDistance::kCorrelation;
+  RdmComparison comparison = RdmComparison::kSpearman;
+};
+
+/// A metric on arrays: its value, what that was averaged from, and how to resample it.
+struct Evaluation {
+  Estimate estimate;
+  Predictivity fit;              ///< of a mapping
+  std::map<Axis, int64_t> axes;  ///< what can be drawn, with sizes
+  Axis usual = Axis::kNeuroid;   ///< what is drawn unless asked otherwise
+  Statistic draws;
+  std::string
+      averaged_over;  ///< of `estimate.per_neuroid`'s columns: "neuroid", "subject", "presentation subset"
+  std::vector<std::string> warnings;
+  std::vector<double> per_time_bin;  ///< spantime: median over neuroids, mean over splits, a bin
+};
+
+/// How a name is put together: [reverse_|scaled_|spantime_] mapping [_cv|_split], or a similarity: rdm, rdm_cv, cka,
+/// cka_cv, cka_biased, cka_biased_cv, pearsonr. Mappings: pls, ridge, ridgecv, linear, neuron_to_neuron; dual_ridge and
+/// dual_ridgecv are ridge and ridgecv (the form is chosen by the shape).
+struct MetricName {
+  std::string base;    ///< pls, ridge, ..., rdm, cka, cka_biased, pearsonr
+  std::string prefix;  ///< reverse, scaled, spantime or empty
+  bool cv = false;     ///< rdm_cv, cka_cv: over ten subsets of 90 %
+  bool split = false;  ///< fixed train and test presentations
+
+  bool maps() const { return base != "rdm" && base != "pearsonr" && !base.starts_with("cka"); }
+};
+
+/// @throws Error(kUnknownName)  with the nearest names
+MetricName metric_name(const std::string& name);
+std::vector<std::string> array_metric_names();
+
+/// Runs a metric. @param order  an order of the target's presentations, for a permutation null
+/// @throws Error(kBadInput)  arrays that do not fit together
+Evaluation evaluate(const MetricName& name,
+                    const MetricInputs& inputs,
+                    const std::optional<at::Tensor>& order = std::nullopt);
+
+/// Two sources on the same target and splits: the difference first - second, resampled with the same draws for both.
+struct Comparison {
+  Resampled difference;
+  double p_bootstrap =
+      0;  ///< twice the smaller share of draws at or beyond zero, (k + 1) / (n + 1)
+  /// Two-sided, the sources exchanged at random for whole neuroids; NaN where the metric has none.
+  double p_permutation = 0;
+};
+Comparison compare(const Evaluation& first,
+                   const Evaluation& second,
+                   const ResampleOptions& options,
+                   int64_t n_permutations);
+
+/// Share of values at least as large as `observed`, the observed one counted in: (k + 1) / (n + 1).
+double p_value_above(const std::vector<double>& null_values, double observed);
+
+}  // namespace cortiscore
