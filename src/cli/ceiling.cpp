@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -6,82 +9,207 @@
 #include "cortiscore/error.h"
 #include "cortiscore/score.h"
 #include "src/ceiling/internal_consistency.h"
+#include "src/ceiling/rsa.h"
+#include "src/ceiling/split_half_predictor.h"
+#include "src/ceiling/subjects.h"
 #include "src/cli/array_input.h"
+#include "src/cli/choice_input.h"
 #include "src/cli/commands.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
+#include "src/score/choices.h"
 #include "src/score/diagnostics.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore::cli {
 namespace {
 
-struct CeilingArguments {
-  std::string name, trials, per_neuroid, device = "cpu";
-  int64_t n_splits = 10, n_boot = 1000;
-  uint32_t seed = 1;
-  bool json = false;
+struct CeilingArguments : MetricArguments {
+  int64_t n_splits = 10;
+  int64_t seed = -1;
 };
 
-void run_ceiling(const CeilingArguments& arguments) {
-  if (arguments.name != "internal_consistency") {
-    throw unknown_name("ceiling", arguments.name, "this version", {"internal_consistency"});
-  }
-  const auto trials = arguments.trials.ends_with(".nc")
-                          ? to_trials(read_assembly(arguments.trials)).values
-                          : read_array(arguments.trials);
+const std::vector<std::string> kCeilings = {"internal_consistency",
+                                            "split_half_predictor",
+                                            "rsa",
+                                            "leave_one_subject_out",
+                                            "error_consistency",
+                                            "accuracy_distance",
+                                            "i1",
+                                            "i1n",
+                                            "i2",
+                                            "i2n",
+                                            "o1",
+                                            "o2",
+                                            "accuracy_delta",
+                                            "threshold"};
+
+// Ceilings of responses: split halves of repeated trials.
+void run_trials(const CeilingArguments& a) {
+  const auto trials =
+      a.trials.ends_with(".nc") ? to_trials(read_assembly(a.trials)).values : read_array(a.trials);
   if (trials.dim() != 3) {
-    throw bad_input({arguments.trials, "dims", std::to_string(trials.dim()),
+    throw bad_input({a.trials, "dims", std::to_string(trials.dim()),
                      "3: repetitions x presentations x neuroids, NaN where missing", ""});
   }
-  const bool complete = !trials.isnan().any().item<bool>();
+  const auto device = device_of(a.device);
   const Timer timer;
-  auto estimate = aggregate(internal_consistency(trials.to(device_of(arguments.device)),
-                                                 {arguments.n_splits, arguments.seed, complete}));
+  at::Tensor values;
+  if (a.name == "internal_consistency") {
+    const bool complete = !trials.isnan().any().item<bool>();
+    values = internal_consistency(
+        trials.to(device), {a.n_splits, static_cast<uint32_t>(a.seed < 0 ? 1 : a.seed), complete});
+  } else {
+    values = split_half_predictor(trials.to(device), trials.isnan().logical_not().any(2),
+                                  a.n_splits, static_cast<uint32_t>(a.seed < 0 ? 0 : a.seed));
+  }
+  auto estimate = aggregate(values);
   const double seconds = timer.seconds();
-  bootstrap_over_neuroids(estimate, {.n_boot = arguments.n_boot});
-  Json result;
-  result["ceiling"] = number(estimate.value);
-  result["error"] = number(estimate.error);
-  result["ci_lo"] = number(estimate.ci_lo);
-  result["ci_hi"] = number(estimate.ci_hi);
-  result["level"] = 0.95;
-  result["over"] = "neuroid";
-  result["split_ceilings"] = numbers(estimate.split_values);
-  result["warnings"] = undefined_warnings(estimate, {});
-  add_values(result, "per_neuroid", estimate.per_neuroid, "--per-neuroid");
-  if (!arguments.per_neuroid.empty()) write_npy(arguments.per_neuroid, estimate.per_neuroid);
-  result["n"] = {{"repetitions", trials.size(0)},
-                 {"presentations", trials.size(1)},
-                 {"neuroids", trials.size(2)},
-                 {"splits", arguments.n_splits}};
-  result["timing_ms"] = {{"ceiling", 1e3 * seconds}};
-  print_result(result, "ceiling", arguments.json);
+  bootstrap_over_neuroids(estimate, {.n_boot = a.n_boot < 0 ? 1000 : a.n_boot, .level = a.level});
+  Json out;
+  out["ceiling"] = number(estimate.value);
+  out["error"] = number(estimate.error);
+  out["ci_lo"] = number(estimate.ci_lo);
+  out["ci_hi"] = number(estimate.ci_hi);
+  out["level"] = a.level;
+  out["over"] = "neuroid";
+  out["split_ceilings"] = numbers(estimate.split_values);
+  out["warnings"] = undefined_warnings(estimate, {});
+  add_values(out, "per_neuroid", estimate.per_neuroid, "--per-neuroid");
+  if (!a.per_neuroid.empty()) write_npy(a.per_neuroid, estimate.per_neuroid);
+  out["n"] = {{"repetitions", trials.size(0)},
+              {"presentations", trials.size(1)},
+              {"neuroids", trials.size(2)},
+              {"splits", a.n_splits}};
+  out["timing_ms"] = {{"ceiling", 1e3 * seconds}};
+  print_result(out, "ceiling", a.json);
+}
+
+void print_values(const CeilingArguments& a,
+                  double value,
+                  double error,
+                  const std::vector<double>& parts,
+                  Json more = {}) {
+  more["ceiling"] = number(value);
+  more["error"] = number(error);
+  more["split_ceilings"] = numbers(parts);
+  if (!more.contains("warnings")) more["warnings"] = Json::array();
+  print_result(more, "ceiling", a.json);
+}
+
+void run_rsa(const CeilingArguments& a) {
+  const auto rdms = read_array(a.trials);
+  if (rdms.dim() != 3 || rdms.size(1) != rdms.size(2) || rdms.size(0) < 2)
+    throw bad_input(
+        {a.trials, "shape", c10::str(rdms.sizes()), "RDMs: 2 or more subjects x n x n", ""});
+  auto packed = upper_triangle(rdms.to(at::kDouble));
+  Json more;
+  more["warnings"] = Json::array();
+  const auto there = packed.isnan().any(0).logical_not();
+  const auto missing = packed.size(1) - there.sum().item<int64_t>();
+  if (missing) {
+    packed = packed.index_select(1, there.nonzero().squeeze(1));
+    more["warnings"].push_back(std::to_string(missing) +
+                               " pairs of stimuli are missing in a subject and are left out");
+  }
+  const auto bounds = rsa_bounds(packed.to(device_of(a.device)), rdm_comparison(a.comparison));
+  const auto list = [](const at::Tensor& v) {
+    const auto dense = v.cpu().contiguous();
+    return std::vector<double>(dense.const_data_ptr<double>(),
+                               dense.const_data_ptr<double>() + dense.numel());
+  };
+  const auto upper = list(bounds.upper), lower = list(bounds.lower);
+  more["upper"] = number(mean_skip_nan(upper));
+  more["lower"] = number(mean_skip_nan(lower));
+  more["n"] = {{"subjects", rdms.size(0)}, {"presentations", rdms.size(1)}};
+  const auto& used = a.name == "rsa" ? upper : lower;
+  print_values(a, mean_skip_nan(used),
+               deviation(used, 0) / std::sqrt(static_cast<double>(used.size())), used, more);
+}
+
+void run_subjects(const CeilingArguments& a) {
+  if (a.name == "threshold") {
+    const auto values = read_array(a.trials).to(at::kDouble).flatten().contiguous();
+    if (values.numel() < 2)
+      throw bad_input(
+          {a.trials, "subjects", std::to_string(values.numel()), "at least 2 thresholds", ""});
+    const auto scores = leave_one_out_thresholds(
+        {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()});
+    return print_values(a, mean_skip_nan(scores), deviation(scores, 0), scores);
+  }
+  const auto table = read_choices(a.trials);
+  if (a.name == "accuracy_delta") {
+    std::vector<double> subjects;
+    for (const auto& subject : distinct(table.subject))
+      subjects.push_back(accuracy_delta_of(table, subject, a.whole, a.manipulated));
+    if (subjects.size() < 2)
+      throw bad_input({a.trials, "column subject", std::to_string(subjects.size()) + " subjects",
+                       "at least 2", ""});
+    const auto halves = accuracy_delta_halves(subjects);
+    return print_values(a, median_skip_nan(halves), deviation(halves, 0), halves);
+  }
+  Evaluation e;
+  if (is_pattern_name(a.name)) {
+    const auto coded = two_way_trials(table, {});
+    e = evaluate_pattern(pattern_name(a.name), {}, coded.trials, at::tensor(coded.truth, at::kLong),
+                         static_cast<int64_t>(coded.objects.size()), true);
+  } else {
+    e = evaluate_choice_ceiling(a.name == "error_consistency" ? ChoiceMetric::kErrorConsistency
+                                                              : ChoiceMetric::kAccuracyDistance,
+                                align_subjects(table).choices);
+  }
+  Json out;
+  out["warnings"] = Json::array();
+  add_evaluation(out, a, e, "ceiling", "split_ceilings");
+  print_result(out, "ceiling", a.json);
+}
+
+void run_ceiling(const CeilingArguments& a) {
+  if (std::find(kCeilings.begin(), kCeilings.end(), a.name) == kCeilings.end())
+    throw unknown_name("ceiling", a.name, "this version", kCeilings);
+  if (a.name == "internal_consistency" || a.name == "split_half_predictor") return run_trials(a);
+  if (a.name == "rsa" || a.name == "leave_one_subject_out") return run_rsa(a);
+  run_subjects(a);
 }
 
 }  // namespace
 
 void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<CeilingArguments>();
-  auto* verb =
-      app.add_subcommand("ceiling", "What the data's own noise allows, from repeated trials");
-  verb->add_option("name", arguments->name, "internal_consistency")->required();
-  verb->add_option("--trials", arguments->trials,
-                   "repetitions x presentations x neuroids, NaN where missing: .npy; or an "
-                   "assembly .nc with a "
-                   "repetition coordinate")
+  auto* verb = app.add_subcommand(
+      "ceiling",
+      "What the data's own noise allows, from repeated trials, subjects or their choices");
+  auto& a = *arguments;
+  std::string names;
+  for (const auto& name : kCeilings) names += (names.empty() ? "" : ", ") + name;
+  verb->add_option("name", a.name, names)->required();
+  verb->add_option(
+          "--trials", a.trials,
+          "repetitions x presentations x neuroids, NaN where missing: .npy, or an assembly "
+          ".nc with a repetition coordinate; RDMs, subjects x n x n; choices as CSV")
       ->required();
-  verb->add_option("--splits", arguments->n_splits, "split halves")
+  verb->add_option("--splits", a.n_splits, "split halves")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb->add_option("--device", arguments->device, "cpu or cuda")
+  verb->add_option("--seed", a.seed,
+                   "seed of the splits [internal_consistency 1, split_half_predictor 0]");
+  verb->add_option("--comparison", a.comparison, "rsa: spearman, pearson, cosine, tau-a or rho-a")
+      ->capture_default_str();
+  verb->add_option("--whole", a.whole, "accuracy_delta: condition of the whole images");
+  verb->add_option("--manipulated", a.manipulated,
+                   "accuracy_delta: condition of the manipulated ones");
+  verb->add_option("--device", a.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  verb->add_option("--seed", arguments->seed, "seed of the splits")->capture_default_str();
-  verb->add_option("--bootstrap", arguments->n_boot, "bootstrap draws over neuroids")
+  verb->add_option("--bootstrap", a.n_boot, "draws of the bootstrap; 0 for none [1000]");
+  verb->add_option("--over", a.over,
+                   "choices: what is drawn: presentation, subject [presentation]");
+  verb->add_option("--level", a.level, "of the interval")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
-  verb->add_option("--per-neuroid", arguments->per_neuroid, "write splits x neuroids as .npy");
-  verb->add_flag("--json", arguments->json, "print one JSON object");
+  verb->add_option("--per-neuroid", a.per_neuroid, "write splits x neuroids as .npy");
+  verb->add_flag("--json", a.json, "print one JSON object");
   verb->callback([arguments] { run_ceiling(*arguments); });
 }
 

@@ -1,12 +1,392 @@
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/cli/array_input.h"
+#include "src/cli/choice_input.h"
 #include "src/cli/metric_arguments.h"
+#include "src/core/class_codes.h"
+#include "src/mapping/logistic.h"
+#include "src/metric/accuracy_delta.h"
+#include "src/metric/property.h"
+#include "src/metric/threshold.h"
+#include "src/ops/pearson_columns.h"
+#include "src/score/choices.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore::cli {
+namespace {
 
-bool run_behavior_metric(const MetricArguments& /*arguments*/) {
-  return false;
+void require(const MetricArguments& a, const std::string& value, const char* flag) {
+  if (value.empty()) throw Error(ErrorKind::kUsage, "metric " + a.name + " takes " + flag + ".");
 }
+
+Evaluation of_values(std::vector<double> values, const std::string& averaged_over) {
+  Evaluation e;
+  e.estimate.value = mean_skip_nan(values);
+  e.estimate.error = deviation(values, 0);
+  e.estimate.split_values = std::move(values);
+  e.averaged_over = averaged_over;
+  return e;
+}
+
+std::vector<double> read_values(const std::string& path) {
+  const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
+  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+// --- choices ---------------------------------------------------------------------------------------------------------
+
+Evaluation agreement(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto source = read_choices(a.source);
+  const auto subjects = read_choices(a.target);
+  const auto aligned = align_subjects(subjects);
+  const auto metric = a.name == "error_consistency" ? ChoiceMetric::kErrorConsistency
+                                                    : ChoiceMetric::kAccuracyDistance;
+  return evaluate_choices(metric, right_on(source, aligned.stimuli), aligned.choices);
+}
+
+Evaluation accuracy(const MetricArguments& a) {
+  const auto source = read_choices(a.source);
+  const auto chosen = source.chosen();
+  auto truth = source.truth;
+  if (!a.target.empty()) {  // the truth is the target's choice, or its truth where it holds none
+    const auto target = read_choices(a.target);
+    const auto codes = codes_among(source.stimulus_id, target.stimulus_id, a.source, "stimulus_id");
+    const auto& labels = target.holds_probabilities() ? target.truth : target.choice;
+    for (size_t i = 0; i < truth.size(); ++i) truth[i] = labels[static_cast<size_t>(codes[i])];
+  }
+  auto correct = at::empty({static_cast<int64_t>(truth.size())}, at::kBool);
+  for (size_t i = 0; i < truth.size(); ++i)
+    correct.mutable_data_ptr<bool>()[i] = chosen[i] == truth[i];
+  return evaluate_accuracy(correct);
+}
+
+Evaluation accuracy_delta_metric(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  require(a, a.whole, "--whole");
+  require(a, a.manipulated, "--manipulated");
+  const auto source = read_choices(a.source);
+  const auto target = read_choices(a.target);
+  std::vector<double> subjects;
+  for (const auto& subject : distinct(target.subject))
+    subjects.push_back(accuracy_delta_of(target, subject, a.whole, a.manipulated));
+  if (subjects.size() < 3)
+    throw bad_input({a.target, "column subject", std::to_string(subjects.size()) + " subjects",
+                     "at least 3", ""});
+  return of_values(
+      accuracy_delta_scores(accuracy_delta_of(source, "", a.whole, a.manipulated), subjects),
+      "subset of subjects");
+}
+
+Evaluation confusion_similarity(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto source = read_choices(a.source);
+  const auto target = read_choices(a.target);
+  auto names = source.truth;
+  for (const auto& more : {source.chosen(), target.truth, target.chosen()})
+    names.insert(names.end(), more.begin(), more.end());
+  const auto classes = distinct(names);
+  const auto k = static_cast<int64_t>(classes.size());
+  const auto counts = [&](const ChoiceTable& table) {
+    const auto truth = at::tensor(codes_among(table.truth, classes, table.table.path, "truth"));
+    const auto choice =
+        at::tensor(codes_among(table.chosen(), classes, table.table.path, "choice"));
+    const auto all = at::bincount(truth * k + choice, {}, k * k).to(at::kDouble);
+    return all.masked_select(at::eye(k, at::kBool).logical_not().flatten()).unsqueeze(1);
+  };
+  return of_values({pearson_columns(counts(source), counts(target)).item<double>()}, "nothing");
+}
+
+Evaluation tasks_consistency(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto accuracies = [](const ChoiceTable& table) {
+    std::map<std::string, std::pair<double, double>> sums;
+    const auto chosen = table.chosen();
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      sums[table.condition[i]].first += chosen[i] == table.truth[i] ? 1 : 0;
+      sums[table.condition[i]].second += 1;
+    }
+    return sums;
+  };
+  const auto source = accuracies(read_choices(a.source));
+  const auto target = accuracies(read_choices(a.target));
+  std::vector<double> x, y;
+  for (const auto& [task, sum] : target) {
+    const auto found = source.find(task);
+    if (found == source.end())
+      throw bad_input(
+          {a.source, "column condition", "no \"" + task + "\"", "the tasks of " + a.target, ""});
+    x.push_back(found->second.first / found->second.second);
+    y.push_back(sum.first / sum.second);
+  }
+  return of_values(
+      {pearson_columns(at::tensor(x).unsqueeze(1), at::tensor(y).unsqueeze(1)).item<double>()},
+      "nothing");
+}
+
+Evaluation pattern(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto target = read_choices(a.target);
+  const auto source = read_choices(a.source);
+  const auto stimuli = distinct(source.stimulus_id);
+  const auto trials = two_way_trials(target, stimuli);
+  at::Tensor confusion;
+  std::vector<int64_t> truth_of(stimuli.size(), -1);
+  const auto rows = codes_among(source.stimulus_id, stimuli, a.source, "stimulus_id");
+  const auto truths = codes_among(source.truth, trials.objects, a.source, "truth");
+  for (size_t i = 0; i < rows.size(); ++i) truth_of[static_cast<size_t>(rows[i])] = truths[i];
+  const auto truth = at::tensor(truth_of, at::kLong);
+  const auto n_objects = static_cast<int64_t>(trials.objects.size());
+  if (source.holds_probabilities()) {
+    if (rows.size() != stimuli.size())
+      throw bad_input({a.source, "column stimulus_id", "a stimulus twice",
+                       "one row of probabilities a stimulus", ""});
+    const auto order = codes_among(trials.objects, source.classes, a.target, "choice");
+    auto p = at::empty({static_cast<int64_t>(stimuli.size()), n_objects}, at::kDouble);
+    p.index_copy_(0, at::tensor(rows, at::kLong),
+                  source.probabilities.index_select(1, at::tensor(order, at::kLong)));
+    confusion = confusion_of_probabilities(p, truth);
+  } else {
+    const auto own = two_way_trials(source, stimuli);
+    if (own.objects != trials.objects)
+      throw bad_input({a.source, "column choice", std::to_string(own.objects.size()) + " objects",
+                       "the " + std::to_string(n_objects) + " of " + a.target, ""});
+    confusion =
+        confusion_of_trials(own.trials, at::arange(own.trials.stimulus.size(0)), truth, n_objects);
+  }
+  return evaluate_pattern(pattern_name(a.name), confusion, trials.trials, truth, n_objects,
+                          a.skipna);
+}
+
+// --- numbers ---------------------------------------------------------------------------------------------------------
+
+Evaluation value_delta(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto x = read_values(a.source);
+  const auto y = read_values(a.target);
+  if (x.size() != y.size())
+    throw bad_input({a.target, "values", std::to_string(y.size()),
+                     std::to_string(x.size()) + " as in " + a.source, ""});
+  std::vector<double> scores;
+  for (size_t i = 0; i < x.size(); ++i)
+    scores.push_back(std::clamp(std::exp(-a.scale * std::abs(x[i] - y[i])), 0.0, 1.0));
+  auto e = of_values(scores, "value");
+  e.estimate.error = NAN;  // the platform declares none
+  return e;
+}
+
+double threshold_of(const MetricArguments& a, const std::string& path) {
+  const auto table = read_choices(path);
+  const auto chosen = table.chosen();
+  std::vector<bool> correct;
+  double sum = 0;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    correct.push_back(chosen[i] == table.truth[i]);
+    sum += correct.back() ? 1 : 0;
+  }
+  return model_threshold(accuracy_by(table.numbers(a.variable), correct),
+                         sum / static_cast<double>(correct.size()), a.accuracy);
+}
+
+Evaluation threshold(const MetricArguments& a, Json& more) {
+  require(a, a.target, "--target (subjects' thresholds)");
+  require(a, a.variable, "--variable");
+  double model = threshold_of(a, a.source);
+  auto subjects = read_values(a.target);
+  if (a.name == "threshold_elevation") {
+    require(a, a.baseline_source, "--baseline-source");
+    require(a, a.baseline_target, "--baseline-target");
+    const double baseline = threshold_of(a, a.baseline_source);
+    const auto baselines = read_values(a.baseline_target);
+    if (baselines.size() != subjects.size())
+      throw bad_input({a.baseline_target, "subjects", std::to_string(baselines.size()),
+                       std::to_string(subjects.size()) + " as in " + a.target, ""});
+    for (size_t i = 0; i < subjects.size(); ++i) subjects[i] /= baselines[i];
+    model = baseline > 0 ? model / baseline : 0;
+  }
+  more["model_threshold"] = number(model);
+  return of_values(threshold_scores(model, subjects), "subject");
+}
+
+Evaluation ks(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  require(a, a.bins, "--bins");
+  const auto finite = [](const std::string& path) {
+    const auto v = read_array(path).to(at::kDouble).flatten();
+    return v.masked_select(v.isfinite());
+  };
+  const auto bins = finite(a.bins);
+  if (bins.numel() < 2 ||
+      !(bins.narrow(0, 1, bins.numel() - 1) > bins.narrow(0, 0, bins.numel() - 1))
+           .all()
+           .item<bool>())
+    throw bad_input({a.bins, "values", std::to_string(bins.numel()) + " that do not ascend",
+                     "bin edges, ascending", ""});
+  const auto draws =
+      ks_similarity(finite(a.source), finite(a.target), bins, a.n_boot > 0 ? a.n_boot : 1000);
+  std::vector<double> values(draws.const_data_ptr<double>(),
+                             draws.const_data_ptr<double>() + draws.numel());
+  const auto n_nan =
+      std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+  if (10 * n_nan > static_cast<int64_t>(values.size())) values.assign(1, 0.0);
+  auto e = of_values(values, "draw of model units");
+  e.estimate.split_values.clear();
+  return e;
+}
+
+Evaluation factors(const MetricArguments& a, Json& more) {
+  require(a, a.target, "--target");
+  require(a, a.stratify, "--stratify (the factor of each pair)");
+  const auto x = read_dims(a.source, 2, "pairs x units").to(at::kDouble);
+  const auto y = read_dims(a.target, 2, "pairs x units").to(at::kDouble);
+  const auto codes = read_label_codes(a.stratify);
+  if (x.sizes() != y.sizes() || static_cast<int64_t>(codes.size()) != x.size(0))
+    throw bad_input(
+        {a.target, "shape", c10::str(y.sizes()), c10::str(x.sizes()) + " and a factor a pair", ""});
+  const auto dims =
+      factor_dimensions(x, y, at::tensor(codes), 1 + *std::max_element(codes.begin(), codes.end()));
+  more["dimensions"] = nested(dims);
+  std::vector<double> shares;
+  for (int64_t i = 0; i + 1 < dims.numel(); ++i)
+    shares.push_back(static_cast<double>(dims.const_data_ptr<int64_t>()[i]) /
+                     static_cast<double>(x.size(1)));
+  auto e = of_values(shares, "factor");
+  e.estimate.value = shares.front();  // the first factor's share; `split_scores` holds every one
+  e.estimate.error = NAN;
+  return e;
+}
+
+Evaluation match(const MetricArguments& a) {
+  require(a, a.target, "--target");
+  const auto x = read_dims(a.source, 2, "stimuli x dimensions").to(at::kDouble);
+  const auto table = read_csv(a.target);
+  const auto column = [&](const char* name) {
+    std::vector<int64_t> out;
+    for (const auto& text : table.column(name)) {
+      const auto i = static_cast<int64_t>(std::strtoll(text.c_str(), nullptr, 10));
+      if (i < 0 || i >= x.size(0))
+        throw bad_input({a.target, std::string("column ") + name, text,
+                         "a row of " + a.source + ", 0 to " + std::to_string(x.size(0) - 1), ""});
+      out.push_back(i);
+    }
+    return at::tensor(out, at::kLong);
+  };
+  const auto i = column("stimulus_1"), j = column("stimulus_2"), k = column("stimulus_3");
+  auto rows = x;
+  if (a.cosine) rows = x / at::linalg_vector_norm(x, 2, {1}, true);
+  const auto similarity = [&](const at::Tensor& p, const at::Tensor& q) {
+    return (rows.index_select(0, p) * rows.index_select(0, q)).sum(1);
+  };
+  const auto best = at::stack({similarity(i, j), similarity(i, k), similarity(j, k)}, 1).argmax(1);
+  const auto triplet = at::stack({i, j, k}, 1);
+  const auto odd = triplet.gather(1, (2 - best).unsqueeze(1)).squeeze(1);
+  return evaluate_accuracy(odd == column("choice"));
+}
+
+Evaluation logistic(const MetricArguments& a) {
+  require(a, a.train_source, "--train-source");
+  require(a, a.train_target, "--train-target (CSV: stimulus_id, truth)");
+  require(a, a.test_source, "--test-source");
+  require(a, a.test_target, "--test-target (CSV: stimulus_id, truth)");
+  const auto x_train = read_dims(a.train_source, 2, "presentations x features");
+  const auto x_test = read_dims(a.test_source, 2, "presentations x features");
+  const auto train = read_csv(a.train_target), test = read_csv(a.test_target);
+  for (const auto& [x, table] : {std::pair(x_train, train), std::pair(x_test, test)}) {
+    if (x.size(0) != static_cast<int64_t>(table.rows.size()))
+      throw bad_input({table.path, "rows", std::to_string(table.rows.size()),
+                       std::to_string(x.size(0)) + ", one a presentation", ""});
+  }
+  const auto labels = train.column("truth");
+  const auto classes = distinct(labels);
+  const auto scaled =
+      standardise(at::cat({x_train.to(at::kDouble), x_test.to(at::kDouble)}), x_train.size(0));
+  const auto readout =
+      fit_logistic(scaled.narrow(0, 0, x_train.size(0)),
+                   at::tensor(codes_among(labels, classes, a.train_target, "truth")),
+                   static_cast<int64_t>(classes.size()), a.c);
+  const auto p =
+      readout.probabilities(scaled.narrow(0, x_train.size(0), x_test.size(0))).contiguous();
+  const auto ids = test.column("stimulus_id"), truth = test.column("truth");
+  if (!a.probabilities.empty()) {
+    std::ofstream out(a.probabilities);
+    out.precision(17);
+    out << "stimulus_id,truth";
+    for (const auto& c : classes) out << ',' << c;
+    for (size_t r = 0; r < ids.size(); ++r) {
+      out << '\n' << ids[r] << ',' << truth[r];
+      for (size_t c = 0; c < classes.size(); ++c)
+        out << ',' << p.const_data_ptr<double>()[r * classes.size() + c];
+    }
+    out << '\n';
+    out.flush();
+    if (!out)
+      throw bad_input(
+          {a.probabilities, "", "a write that failed", "room and permission to write", ""});
+  }
+  const auto chosen = p.argmax(1).contiguous();
+  auto correct = at::empty({x_test.size(0)}, at::kBool);
+  for (int64_t r = 0; r < x_test.size(0); ++r)
+    correct.mutable_data_ptr<bool>()[r] =
+        classes[static_cast<size_t>(chosen.const_data_ptr<int64_t>()[r])] ==
+        truth[static_cast<size_t>(r)];
+  return evaluate_accuracy(correct);
+}
+
+using Run = std::function<Evaluation(const MetricArguments&, Json&)>;
+
+const std::map<std::string, Run>& table() {
+  const auto plain = [](Evaluation (*f)(const MetricArguments&)) {
+    return [f](const MetricArguments& a, Json&) { return f(a); };
+  };
+  static const std::map<std::string, Run> all = {
+      {"error_consistency", plain(agreement)},
+      {"accuracy_distance", plain(agreement)},
+      {"accuracy", plain(accuracy)},
+      {"accuracy_delta", plain(accuracy_delta_metric)},
+      {"confusion_similarity", plain(confusion_similarity)},
+      {"tasks_consistency", plain(tasks_consistency)},
+      {"i1", plain(pattern)},
+      {"i1n", plain(pattern)},
+      {"i2", plain(pattern)},
+      {"i2n", plain(pattern)},
+      {"o1", plain(pattern)},
+      {"o2", plain(pattern)},
+      {"value_delta", plain(value_delta)},
+      {"threshold", threshold},
+      {"threshold_elevation", threshold},
+      {"ks_similarity", plain(ks)},
+      {"factor_dimensionality", factors},
+      {"match", plain(match)},
+      {"logistic", plain(logistic)},
+  };
+  return all;
+}
+
+}  // namespace
+
 std::vector<std::string> behavior_metric_names() {
-  return {};
+  std::vector<std::string> names;
+  for (const auto& [name, run] : table()) names.push_back(name);
+  return names;
+}
+
+bool run_behavior_metric(const MetricArguments& a) {
+  const auto found = table().find(a.name);
+  if (found == table().end()) return false;
+  if (a.name != "logistic") require(a, a.source, "--source");
+  Json out;
+  out["warnings"] = Json::array();
+  const auto e = found->second(a, out);
+  add_evaluation(out, a, e, "score", "split_scores");
+  print_result(out, "score", a.json);
+  return true;
 }
 
 }  // namespace cortiscore::cli

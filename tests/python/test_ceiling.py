@@ -1,6 +1,7 @@
 """`cortiscore ceiling internal_consistency` against NumPy and scikit-learn's ShuffleSplit, run here."""
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.model_selection import ShuffleSplit
 
 from conftest import run, run_json
@@ -82,3 +83,70 @@ def test_bad_input(tmp_path):
     done = run("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy")
     assert done.returncode == 5 and "dims" in done.stderr
     assert run("ceiling", "split_half", "--trials", tmp_path / "t.npy").returncode == 4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("missing", [0, 0.3])
+def test_split_half_predictor_draws_as_numpy(missing, tmp_path):
+    """The platform's SplitHalfPredictorConsistency, in loops: every image's own repetitions, permuted by default_rng(0)."""
+    rng = np.random.default_rng(5)
+    trials = population(7, 0, 5)
+    trials[rng.random(trials.shape[:2]) < missing] = np.nan  # a showing is missing for all neuroids
+    trials[0, :, 3] = np.nan  # and one value for one
+    np.save(tmp_path / "t.npy", trials)
+    ours = run_json("ceiling", "split_half_predictor", "--trials", tmp_path / "t.npy")
+    random = np.random.default_rng(0)
+    scores = []
+    for _ in range(10):
+        halves = []
+        for image in range(trials.shape[1]):
+            there = np.flatnonzero(~np.isnan(trials[:, image]).all(1))
+            if len(there) < 2:
+                continue
+            order = random.permutation(there)
+            half = len(order) // 2
+            halves.append((np.nanmean(trials[order[:half], image], 0), np.nanmean(trials[order[half:], image], 0)))
+        a, b = np.array([h[0] for h in halves]), np.array([h[1] for h in halves])
+        r = []
+        for i in range(trials.shape[2]):
+            keep = ~np.isnan(a[:, i] + b[:, i])
+            r.append(np.corrcoef(a[keep, i], b[keep, i])[0, 1])
+        r = np.array(r)
+        scores.append(2 * r / (1 + r))
+    np.testing.assert_allclose(np.array(ours["per_neuroid"]), scores, rtol=1e-11)
+    assert ours["ceiling"] == pytest.approx(np.mean(np.median(scores, axis=1)), rel=1e-12)
+
+
+def test_many_splits_equal_the_loop(tmp_path):
+    """2,000 halves from one covariance a neuroid, against averaging the trials of each."""
+    trials = population(9, 0, 6)[:, :40, :6]
+    np.save(tmp_path / "t.npy", trials)
+    ours = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--splits", 2000)
+    expected = []
+    for first, second in ShuffleSplit(2000, train_size=0.5, random_state=1).split(np.arange(9)):
+        a, b = trials[first].mean(0), trials[second].mean(0)
+        r = np.array([np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(6)])
+        expected.append(2 * r / (1 + r))
+    np.testing.assert_allclose(ours["per_neuroid"], expected, rtol=1e-11)
+    big = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--splits", 200000, "--per-neuroid",
+                   tmp_path / "all.npy")
+    assert big["per_neuroid"] is None and any("--per-neuroid" in w for w in big["warnings"])
+    np.testing.assert_allclose(np.load(tmp_path / "all.npy")[:2000], expected, rtol=1e-11)
+
+
+def test_rsa_bounds(real_data, tmp_path):
+    rdms = np.load(real_data / "algonauts2019_cichy_fmri/92images/fmri_EVC_RDMs.npz")
+    stack = np.asarray(rdms[rdms.files[0]], dtype=float)
+    upper_triangle = np.triu_indices(92, 1)
+    packed = stack[:, upper_triangle[0], upper_triangle[1]]
+    np.save(tmp_path / "r.npy", stack)
+    n = len(stack)
+    for comparison, similarity in (("spearman", lambda a, b: spearmanr(a, b)[0]), ("pearson", lambda a, b: np.corrcoef(a, b)[0, 1])):
+        upper = [similarity(p, packed.mean(0)) for p in packed]
+        lower = [similarity(packed[i], np.delete(packed, i, 0).mean(0)) for i in range(n)]
+        ours = run_json("ceiling", "rsa", "--trials", tmp_path / "r.npy", "--comparison", comparison)
+        assert ours["ceiling"] == ours["upper"] == pytest.approx(np.mean(upper), rel=1e-12)
+        assert ours["lower"] == pytest.approx(np.mean(lower), rel=1e-12)
+        ours = run_json("ceiling", "leave_one_subject_out", "--trials", tmp_path / "r.npy", "--comparison", comparison)
+        assert ours["ceiling"] == pytest.approx(np.mean(lower), rel=1e-12)
+        np.testing.assert_allclose(ours["split_ceilings"], lower, rtol=1e-12)

@@ -1,0 +1,25 @@
+#include "src/ceiling/rsa.h"
+
+#include <ATen/ATen.h>
+
+namespace cortiscore {
+
+RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison) {
+  TORCH_CHECK_VALUE(rdms.dim() == 2 && rdms.size(0) > 1,
+                    "rsa_bounds: need [2 or more, pairs], got ", rdms.sizes());
+  const auto n = static_cast<double>(rdms.size(0));
+  const auto sum = rdms.sum(0);
+  auto upper = at::empty({rdms.size(0)}, rdms.options());
+  auto lower = at::empty_like(upper);
+  for (int64_t s = 0; s < rdms.size(0); ++s) {
+    const auto one = rdms.narrow(0, s, 1);
+    upper.narrow(0, s, 1).copy_(compare_rdms(one, (sum / n).unsqueeze(0), comparison).squeeze(0));
+    // The mean of the others, summed anew: less one from the sum would leave its rounding.
+    const auto others =
+        at::cat({rdms.narrow(0, 0, s), rdms.narrow(0, s + 1, rdms.size(0) - s - 1)});
+    lower.narrow(0, s, 1).copy_(compare_rdms(one, others.mean(0, true), comparison).squeeze(0));
+  }
+  return {upper, lower};
+}
+
+}  // namespace cortiscore

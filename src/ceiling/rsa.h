@@ -1,0 +1,20 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include "src/metric/rdm.h"
+
+namespace cortiscore {
+
+/// How well a model's RDM could agree with subjects', from the subjects' own.
+struct RsaBounds {
+  at::Tensor
+      upper;  ///< [subjects] each subject with the mean over all, itself included: the ceiling in use
+  at::Tensor
+      lower;  ///< [subjects] each subject with the mean over the others (leave one subject out)
+};
+
+/// @param rdms  [subjects, n_pairs] float64, upper triangles, no NaN; at least 2 subjects
+/// Source: Nili et al. 2014; BENCHMARKS.md 2.4. Without Spearman-Brown, nothing clipped.
+RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison = RdmComparison::kSpearman);
+
+}  // namespace cortiscore

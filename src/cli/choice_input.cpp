@@ -1,0 +1,153 @@
+#include "src/cli/choice_input.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/cli/array_input.h"
+#include "src/core/class_codes.h"
+#include "src/metric/accuracy_delta.h"
+
+namespace cortiscore::cli {
+
+AlignedSubjects align_subjects(const ChoiceTable& table) {
+  AlignedSubjects out;
+  out.stimuli = distinct(table.stimulus_id);
+  out.subjects = distinct(table.subject);
+  const auto conditions = distinct(table.condition);
+  const auto stimulus = codes_among(table.stimulus_id, out.stimuli, "", "");
+  const auto subject = codes_among(table.subject, out.subjects, "", "");
+  const auto condition = codes_among(table.condition, conditions, "", "");
+  const auto n = static_cast<int64_t>(out.stimuli.size());
+  const auto s = static_cast<int64_t>(out.subjects.size());
+  out.choices = {at::zeros({s, n}, at::kBool), at::zeros({s, n}, at::kBool),
+                 at::full({n}, -1, at::kLong), static_cast<int64_t>(conditions.size())};
+  auto* const correct = out.choices.correct.mutable_data_ptr<bool>();
+  auto* const there = out.choices.there.mutable_data_ptr<bool>();
+  auto* const in = out.choices.condition.mutable_data_ptr<int64_t>();
+  const auto chosen = table.chosen();
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const int64_t place = subject[i] * n + stimulus[i];
+    if (there[place]) {
+      throw bad_input({table.table.path, "row " + std::to_string(i + 1),
+                       "stimulus " + table.stimulus_id[i] + " a second time by subject \"" +
+                           table.subject[i] + "\"",
+                       "each stimulus once a subject",
+                       "Number repeated showings as stimuli of their own"});
+    }
+    if (in[stimulus[i]] >= 0 && in[stimulus[i]] != condition[i]) {
+      throw bad_input({table.table.path, "row " + std::to_string(i + 1),
+                       "stimulus " + table.stimulus_id[i] + " in a second condition, \"" +
+                           table.condition[i] + "\"",
+                       "one condition a stimulus", ""});
+    }
+    there[place] = true;
+    correct[place] = chosen[i] == table.truth[i];
+    in[stimulus[i]] = condition[i];
+  }
+  return out;
+}
+
+at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& stimuli) {
+  std::map<std::string, size_t> row;
+  for (size_t i = 0; i < network.stimulus_id.size(); ++i) {
+    if (!row.emplace(network.stimulus_id[i], i).second) {
+      throw bad_input({network.table.path, "row " + std::to_string(i + 1),
+                       "stimulus " + network.stimulus_id[i] + " a second time",
+                       "each stimulus once", ""});
+    }
+  }
+  const auto chosen = network.chosen();
+  auto right = at::empty({static_cast<int64_t>(stimuli.size())}, at::kBool);
+  for (size_t i = 0; i < stimuli.size(); ++i) {
+    const auto found = row.find(stimuli[i]);
+    if (found == row.end()) {
+      throw bad_input({network.table.path, "column stimulus_id", "no " + stimuli[i],
+                       "every stimulus of the target",
+                       "Show the network all stimuli, or drop them from the target"});
+    }
+    right.mutable_data_ptr<bool>()[i] = chosen[found->second] == network.truth[found->second];
+  }
+  return right;
+}
+
+CodedTrials two_way_trials(const ChoiceTable& table, const std::vector<std::string>& stimuli) {
+  if (table.holds_probabilities())
+    throw bad_input({table.table.path, "columns", "no choice",
+                     "stimulus_id, truth, choice, sample_obj, dist_obj", ""});
+  const auto& path = table.table.path;
+  CodedTrials out;
+  out.objects = distinct(table.choice);
+  out.stimuli = stimuli.empty() ? distinct(table.stimulus_id) : stimuli;
+  const auto code = [&](const std::vector<std::string>& values, const char* column) {
+    return at::tensor(codes_among(values, out.objects, path, column), at::kLong);
+  };
+  const auto rows = codes_among(table.stimulus_id, out.stimuli, path, "stimulus_id");
+  const auto truth = codes_among(table.truth, out.objects, path, "truth");
+  out.truth.assign(out.stimuli.size(), 0);
+  for (size_t i = 0; i < rows.size(); ++i) out.truth[static_cast<size_t>(rows[i])] = truth[i];
+  out.trials = {at::tensor(rows, at::kLong), code(table.choice, "choice"),
+                code(table.table.column("sample_obj"), "sample_obj"),
+                code(table.table.column("dist_obj"), "dist_obj")};
+  return out;
+}
+
+double accuracy_delta_of(const ChoiceTable& table,
+                         const std::string& subject,
+                         const std::string& whole,
+                         const std::string& manipulated) {
+  if (whole.empty() || manipulated.empty())
+    throw Error(ErrorKind::kUsage,
+                "accuracy_delta takes --whole and --manipulated, two of the conditions.");
+  const auto chosen = table.chosen();
+  const auto categories = class_codes(table.truth);
+  std::vector<int64_t> category, kind, correct;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (!subject.empty() && table.subject[i] != subject) continue;
+    correct.push_back(chosen[i] == table.truth[i] ? 1 : 0);
+    category.push_back(categories[i]);
+    kind.push_back(table.condition[i] == whole ? 0 : table.condition[i] == manipulated ? 1 : 2);
+  }
+  for (const int64_t k : {0, 1}) {
+    if (std::find(kind.begin(), kind.end(), k) == kind.end()) {
+      throw bad_input({table.table.path, "column condition",
+                       "no trial of \"" + (k ? manipulated : whole) + "\"" +
+                           (subject.empty() ? "" : " by subject " + subject),
+                       "trials of both conditions", ""});
+    }
+  }
+  return accuracy_delta(at::tensor(correct, at::kLong).to(at::kBool),
+                        at::tensor(category, at::kLong), at::tensor(kind, at::kLong),
+                        1 + *std::max_element(categories.begin(), categories.end()))
+      .item<double>();
+}
+
+void add_evaluation(Json& out,
+                    const MetricArguments& arguments,
+                    const Evaluation& e,
+                    const char* key,
+                    const char* parts) {
+  out["metric"] = arguments.name;
+  out[key] = number(e.estimate.value);
+  out["error"] = number(e.estimate.error);
+  out[parts] = numbers(e.estimate.split_values);
+  out["averaged_over"] = e.averaged_over;
+  out["ci_lo"] = out["ci_hi"] = nullptr;
+  for (const auto& [axis, size] : e.axes) out["n"][name_of(axis) + "s"] = size;
+  for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
+  const auto options = resample_options(arguments, e.axes, e.usual, 1000);
+  if (options.n_boot < 1) return;
+  const auto r = resample(e.draws, options, at::TensorOptions().dtype(at::kDouble));
+  out["ci_lo"] = number(r.ci_lo);
+  out["ci_hi"] = number(r.ci_hi);
+  out["bootstrap_error"] = number(r.error);
+  std::string over;
+  for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
+  out["over"] = over;
+  out["level"] = options.level;
+}
+
+}  // namespace cortiscore::cli

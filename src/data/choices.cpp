@@ -1,0 +1,117 @@
+#include "src/data/choices.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+
+namespace cortiscore {
+namespace {
+
+double number_in(const std::string& text,
+                 const std::string& path,
+                 const std::string& column,
+                 size_t row) {
+  double value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc() || end != text.data() + text.size()) {
+    throw bad_input({path, "column " + column + ", row " + std::to_string(row + 1),
+                     "\"" + text + "\"", "a number", ""});
+  }
+  return value;
+}
+
+}  // namespace
+
+std::vector<std::string> distinct(const std::vector<std::string>& values) {
+  const std::set<std::string> all(values.begin(), values.end());
+  return {all.begin(), all.end()};
+}
+
+std::vector<double> ChoiceTable::numbers(const std::string& column) const {
+  std::vector<double> out;
+  for (const auto& text : table.column(column))
+    out.push_back(number_in(text, table.path, column, out.size()));
+  return out;
+}
+
+std::vector<std::string> ChoiceTable::chosen() const {
+  if (!holds_probabilities()) return choice;
+  std::vector<std::string> out;
+  const auto best = probabilities.argmax(1).contiguous();
+  for (int64_t i = 0; i < best.numel(); ++i)
+    out.push_back(classes[static_cast<size_t>(best.const_data_ptr<int64_t>()[i])]);
+  return out;
+}
+
+ChoiceTable read_choices(const std::string& path) {
+  ChoiceTable out;
+  out.table = read_csv(path);
+  const auto& table = out.table;
+  if (table.rows.empty())
+    throw bad_input({path, "rows", "none", "one a trial under a header line", ""});
+  out.stimulus_id = table.column("stimulus_id");
+  out.truth = table.column("truth");
+  const auto optional = [&](const char* name) {
+    return table.has(name) ? table.column(name) : std::vector<std::string>(table.rows.size());
+  };
+  out.subject = optional("subject");
+  out.condition = optional("condition");
+  if (table.has("choice")) {
+    out.choice = table.column("choice");
+    return out;
+  }
+  for (const auto& column : table.columns) {
+    if (column != "stimulus_id" && column != "truth" && column != "subject" &&
+        column != "condition")
+      out.classes.push_back(column);
+  }
+  std::sort(out.classes.begin(), out.classes.end());
+  if (out.classes.size() < 2) {
+    throw bad_input({path, "columns", "no choice, and fewer than two columns of probabilities",
+                     "stimulus_id, truth and choice, or stimulus_id, truth and one column a choice",
+                     ""});
+  }
+  out.probabilities =
+      at::empty({static_cast<int64_t>(table.rows.size()), static_cast<int64_t>(out.classes.size())},
+                at::kDouble);
+  for (size_t c = 0; c < out.classes.size(); ++c) {
+    const auto values = out.numbers(out.classes[c]);
+    for (size_t r = 0; r < values.size(); ++r) {
+      if (!(values[r] >= 0)) {
+        throw bad_input({path, "column " + out.classes[c] + ", row " + std::to_string(r + 1),
+                         std::to_string(values[r]), "a probability, 0 or more", ""});
+      }
+      out.probabilities.mutable_data_ptr<double>()[r * out.classes.size() + c] = values[r];
+    }
+  }
+  return out;
+}
+
+std::vector<int64_t> codes_among(const std::vector<std::string>& values,
+                                 const std::vector<std::string>& known,
+                                 const std::string& path,
+                                 const std::string& column) {
+  std::map<std::string, int64_t> code;
+  for (size_t i = 0; i < known.size(); ++i) code[known[i]] = static_cast<int64_t>(i);
+  std::vector<int64_t> codes;
+  for (const auto& value : values) {
+    const auto found = code.find(value);
+    if (found == code.end()) {
+      std::string some;
+      for (size_t i = 0; i < std::min<size_t>(known.size(), 5); ++i)
+        some += (i ? ", " : "") + known[i];
+      throw bad_input({path, "column " + column, "\"" + value + "\"",
+                       "one of the " + std::to_string(known.size()) + " that the other file has (" +
+                           some + (known.size() > 5 ? ", ..." : "") + ")",
+                       "Both files must use the same names"});
+    }
+    codes.push_back(found->second);
+  }
+  return codes;
+}
+
+}  // namespace cortiscore

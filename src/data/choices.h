@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "src/data/arrays.h"
+
+namespace cortiscore {
+
+/// Choices of observers, one row a trial: a CSV with stimulus_id, truth, choice and, optionally, subject, condition,
+/// sample_obj, dist_obj and further variables. Or a network's probabilities: stimulus_id, truth and one column a choice.
+struct ChoiceTable {
+  Table table;
+  std::vector<std::string> stimulus_id, truth, choice;  ///< choice is empty for probabilities
+  std::vector<std::string> subject, condition;          ///< "" where the column is absent
+  std::vector<std::string> classes;                     ///< probabilities: the columns, sorted
+  at::Tensor probabilities;                             ///< [rows, classes] float64
+
+  bool holds_probabilities() const { return choice.empty(); }
+  /// The choices, or the most probable class of each row (the first of equals).
+  std::vector<std::string> chosen() const;
+  /// A column of numbers. @throws Error(kBadInput)  no such column, or a field that is no number
+  std::vector<double> numbers(const std::string& column) const;
+};
+
+/// @throws Error(kBadInput)  a missing column, an empty file, a probability that is no number or negative
+ChoiceTable read_choices(const std::string& path);
+
+/// Codes of values among `known`. @throws Error(kBadInput)  naming path, column and the value that is not there
+std::vector<int64_t> codes_among(const std::vector<std::string>& values,
+                                 const std::vector<std::string>& known,
+                                 const std::string& path,
+                                 const std::string& column);
+
+/// The distinct values, sorted.
+std::vector<std::string> distinct(const std::vector<std::string>& values);
+
+}  // namespace cortiscore

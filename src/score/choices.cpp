@@ -1,0 +1,158 @@
+#include "src/score/choices.h"
+
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/random.h"
+#include "src/ops/weighted_pearson.h"
+#include "src/score/statistics.h"
+
+namespace cortiscore {
+namespace {
+
+std::vector<double> list(const at::Tensor& values) {
+  const auto dense = values.cpu().to(at::kDouble).contiguous();
+  return {dense.const_data_ptr<double>(), dense.const_data_ptr<double>() + dense.numel()};
+}
+
+// One estimate from the cells of all pairs. @param pair_counts  counts of subjects [b, s] to counts of pairs [b, k]
+Evaluation from_pairs(ChoiceMetric metric,
+                      const ObserverPairs& pairs,
+                      int64_t n_subjects,
+                      const std::function<at::Tensor(const at::Tensor&)>& pair_counts) {
+  const int64_t n = pairs.second.size(1);
+  const auto on = at::TensorOptions().dtype(at::kDouble).device(pairs.second.device());
+  const auto cells = choice_cells(metric, pairs, at::ones({1, n}, on));  // [1, k, c]
+  Evaluation result;
+  result.estimate.per_neuroid = cells[0].cpu();
+  result.estimate.split_values = list(cells[0].nanmean(1));
+  result.estimate.value = std::abs(mean_skip_nan(result.estimate.split_values));
+  result.estimate.error = deviation(
+      metric == ChoiceMetric::kErrorConsistency ? list(cells) : result.estimate.split_values, 0);
+  result.averaged_over = "subject x condition";
+  result.axes = {{Axis::kPresentation, n}};
+  if (n_subjects > 1) result.axes[Axis::kSubject] = n_subjects;
+  result.usual = Axis::kPresentation;
+  result.draws = [=](const Draws& draws) {
+    const auto all = choice_cells(metric, pairs, draws.of(Axis::kPresentation, n, on));
+    return mean_of_cells(all, pair_counts(draws.of(Axis::kSubject, n_subjects, on)))
+        .expand({draws.n});
+  };
+  return result;
+}
+
+}  // namespace
+
+Evaluation evaluate_choices(ChoiceMetric metric,
+                            const at::Tensor& network,
+                            const SubjectChoices& subjects) {
+  const ObserverPairs pairs{network.unsqueeze(0), subjects.correct, subjects.there,
+                            subjects.condition, subjects.n_conditions};
+  return from_pairs(metric, pairs, subjects.correct.size(0),
+                    [](const at::Tensor& counts) { return counts; });
+}
+
+Evaluation evaluate_choice_ceiling(ChoiceMetric metric, const SubjectChoices& subjects) {
+  const int64_t s = subjects.correct.size(0);
+  if (s < 2) {
+    throw bad_input({"choices", "subjects", std::to_string(s), "at least 2",
+                     "A ceiling between subjects needs pairs of them"});
+  }
+  const auto index = at::triu_indices(
+      s, s, 1, at::TensorOptions().dtype(at::kLong).device(subjects.correct.device()));
+  const auto first = index[0];
+  const auto second = index[1];
+  const ObserverPairs pairs{
+      subjects.correct.index_select(0, first), subjects.correct.index_select(0, second),
+      subjects.there.index_select(0, first) & subjects.there.index_select(0, second),
+      subjects.condition, subjects.n_conditions};
+  return from_pairs(metric, pairs, s, [first, second](const at::Tensor& counts) {
+    return counts.index_select(1, first) * counts.index_select(1, second);
+  });
+}
+
+Evaluation evaluate_pattern(const PatternName& name,
+                            const at::Tensor& source,
+                            const TwoWayTrials& trials,
+                            const at::Tensor& truth,
+                            int64_t n_objects,
+                            bool skipna) {
+  const int64_t n = trials.stimulus.size(0);
+  std::vector<int64_t> order(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) order[static_cast<size_t>(i)] = i;
+  NumpyRandomState random(0);
+  const auto pattern_of = [&](int64_t begin, int64_t end) {
+    const std::vector<int64_t> rows(order.begin() + begin, order.begin() + end);
+    const auto index = at::tensor(rows, at::kLong).to(truth.device());
+    return confusion_pattern(confusion_of_trials(trials, index, truth, n_objects), truth, name);
+  };
+  const auto ours = source.defined() ? confusion_pattern(source, truth, name) : source;
+  std::vector<std::pair<at::Tensor, at::Tensor>> halves;  // (source, target) cells
+  constexpr int kRepetitions = 2;
+  for (int i = 0; i < kRepetitions; ++i) {
+    random.shuffle(order);
+    const auto target = pattern_of(0, n / 2);
+    const auto from = source.defined() ? ours : pattern_of(n / 2, n);
+    if (!skipna && source.defined()) {
+      const auto missing = (from.isnan() & target.isnan().logical_not()).sum().item<int64_t>();
+      if (missing > 0) {
+        throw bad_input({"source", "cells",
+                         std::to_string(missing) + " without a value where the target has one",
+                         "a value in every cell",
+                         "Give probabilities for every object, or --skipna"});
+      }
+    }
+    halves.emplace_back(from, target);
+  }
+  const int64_t columns = name.one_a_row ? 1 : n_objects;
+  const auto correlate = [halves, columns](const at::Tensor& counts) {  // [b, rows] -> [b]
+    std::vector<at::Tensor> values;
+    for (const auto& [a, b] : halves) {
+      const auto keep = (a.isnan() | b.isnan()).logical_not();
+      const auto flat = [&](const at::Tensor& v) { return at::nan_to_num(v).reshape({-1, 1}); };
+      const auto weights = counts.unsqueeze(2)
+                               .expand({counts.size(0), counts.size(1), columns})
+                               .reshape({counts.size(0), -1});
+      values.push_back(
+          weighted_pearson(weights, flat(a), flat(b), keep.reshape({-1, 1})).squeeze(1));
+    }
+    return at::stack(values, 1);  // [b, repetitions]
+  };
+  Evaluation result;
+  const int64_t rows = name.by_object ? n_objects : truth.size(0);
+  const auto on = at::TensorOptions().dtype(at::kDouble).device(truth.device());
+  result.estimate.per_neuroid = correlate(at::ones({1, rows}, on)).cpu();
+  result.estimate.split_values = list(result.estimate.per_neuroid);
+  result.estimate.value = mean_skip_nan(result.estimate.split_values);
+  result.estimate.error = deviation(result.estimate.split_values, 0);
+  result.averaged_over = "half of the trials";
+  if (name.by_object) return result;
+  result.axes = {{Axis::kPresentation, rows}};
+  result.usual = Axis::kPresentation;
+  result.draws = [correlate, rows, on](const Draws& draws) {
+    return correlate(draws.of(Axis::kPresentation, rows, on)).nanmean(1).expand({draws.n});
+  };
+  return result;
+}
+
+Evaluation evaluate_accuracy(const at::Tensor& correct) {
+  const auto values = correct.to(at::kDouble);
+  Evaluation result;
+  const auto all = list(values);
+  result.estimate.value = mean_skip_nan(all);
+  result.estimate.error = deviation(all, 0);
+  result.estimate.split_values = {result.estimate.value};
+  result.estimate.per_neuroid = values.cpu().unsqueeze(0);
+  result.averaged_over = "presentation";
+  result.axes = {{Axis::kPresentation, values.size(0)}};
+  result.usual = Axis::kPresentation;
+  result.draws = [values](const Draws& draws) {
+    const auto w = draws.of(Axis::kPresentation, values.size(0), values.options());
+    return (at::mv(w, values) / w.sum(1)).expand({draws.n});
+  };
+  return result;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,50 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "cortiscore/score.h"
+#include "src/metric/choice_agreement.h"
+#include "src/metric/choice_patterns.h"
+#include "src/score/evaluate.h"
+
+namespace cortiscore {
+
+/// Choices of subjects on n stimuli, coded.
+struct SubjectChoices {
+  at::Tensor correct;    ///< [subjects, n] bool
+  at::Tensor there;      ///< [subjects, n] bool
+  at::Tensor condition;  ///< [n] int64
+  int64_t n_conditions = 1;
+};
+
+/// Error consistency or accuracy distance of a network with each subject: cells (subject, condition), conditions
+/// averaged, then subjects, then the absolute value. `error` is the standard deviation (ddof 0) over cells (error
+/// consistency) or subjects (accuracy distance). Draws: presentations and subjects.
+/// @param network  [n] bool
+Evaluation evaluate_choices(ChoiceMetric metric,
+                            const at::Tensor& network,
+                            const SubjectChoices& subjects);
+
+/// The same between subjects: every unordered pair, the first as the source (what differs for accuracy distance alone).
+/// A pair counts as often as both subjects were drawn. @throws Error(kBadInput)  fewer than two subjects
+Evaluation evaluate_choice_ceiling(ChoiceMetric metric, const SubjectChoices& subjects);
+
+/// i1 to o2: correlation of a source's pattern with that of half of the trials, for the platform's two halves (the
+/// trials' order shuffled in place by RandomState(0), the first floor(n / 2) taken); `error` is the standard deviation
+/// (ddof 0) over the two. Without a source: of one half with the other, which is the ceiling. Draws: presentations (cells
+/// fixed; not for o1 and o2).
+/// @param source  confusion [n_images, n_objects], or undefined
+/// @param skipna  leave out cells that the source does not have; otherwise they are an error
+Evaluation evaluate_pattern(const PatternName& name,
+                            const at::Tensor& source,
+                            const TwoWayTrials& trials,
+                            const at::Tensor& truth,
+                            int64_t n_objects,
+                            bool skipna);
+
+/// Share of right choices; `error` is the standard deviation of the 0/1 vector. Draws: presentations.
+Evaluation evaluate_accuracy(const at::Tensor& correct);
+
+}  // namespace cortiscore
