@@ -1,4 +1,5 @@
 // Google Benchmark over the mathematics, on the CPU (one thread) and on CUDA where there is a device.
+// The shapes are those of docs/ALGORITHMS.md section 3; bench/table.py runs peers beside them.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
@@ -8,7 +9,11 @@
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/pls.h"
+#include "src/mapping/ridge.h"
+#include "src/metric/rdm.h"
+#include "src/ops/average_ranks.h"
 #include "src/ops/pearson_columns.h"
+#include "src/ops/weighted_pearson.h"
 
 namespace cortiscore {
 namespace {
@@ -18,16 +23,92 @@ void wait_for(const at::Tensor& result) {
   benchmark::DoNotOptimize(result.sum().item<double>());
 }
 
-void pls_standard_job(benchmark::State& state, const at::Device& device) {
+void add_flops(benchmark::State& state, double flops) {
+  state.counters["flops"] = benchmark::Counter(flops * static_cast<double>(state.iterations()),
+                                               benchmark::Counter::kIsRate);
+}
+
+struct Job {
+  at::Tensor x, y;
+};
+
+// Features of variance 1 / i, targets tanh of a low-rank projection plus private noise.
+Job job(int64_t n, int64_t p, int64_t m, const at::Device& device) {
   at::manual_seed(0);
-  const auto spectrum = at::arange(1, 1001, at::kDouble).pow(-0.5);
-  const auto x = at::randn({2560, 1000}, at::kDouble) * spectrum;
-  const auto y = at::tanh(at::mm(x, at::randn({1000, 168}, at::kDouble))) +
-                 at::randn({2560, 168}, at::kDouble);
-  const auto source = x.to(device);
-  const auto target = y.to(device);
+  const auto x = at::randn({n, p}, at::kDouble) * at::arange(1, p + 1, at::kDouble).pow(-0.5);
+  const auto y = at::mm(at::tanh(at::mm(x, at::randn({p, 40}, at::kDouble)) / 3),
+                        at::randn({40, m}, at::kDouble)) +
+                 6 * at::randn({n, m}, at::kDouble);
+  return {x.to(device), y.to(device)};
+}
+
+void gemm(benchmark::State& state, const at::Device& device) {
+  const auto a = at::randn({1024, 1024}, at::kDouble).to(device);
+  for (auto _ : state) wait_for(at::mm(a, a));
+  add_flops(state, 2.0 * 1024 * 1024 * 1024);
+}
+
+void pls_standard_job(benchmark::State& state, const at::Device& device) {
+  const auto [x, y] = job(2560, 1000, 168, device);
   const auto splits = shuffle_splits(2560, 10, 0.9, 1);
-  for (auto _ : state) wait_for(pls_cross_validate(source, target, splits).predictions(9));
+  for (auto _ : state) wait_for(pls_cross_validate(x, y, splits).predictions(9));
+  add_flops(state, 6.17e9);
+}
+
+void pls_raw(benchmark::State& state, const at::Device& device) {
+  const auto [x, y] = job(2560, 12000, 168, device);
+  const auto splits = shuffle_splits(2560, 10, 0.9, 1);
+  for (auto _ : state) wait_for(pls_cross_validate(x, y, splits).predictions(9));
+}
+
+void ridgecv_one_split(benchmark::State& state, const at::Device& device) {
+  const auto [x, y] = job(2560, 1000, 168, device);
+  const auto splits = shuffle_splits(2560, 1, 0.9, 1);
+  for (auto _ : state)
+    wait_for(ridge_cross_validate(x, y, splits, {platform_alphas()}).predictions[0]);
+}
+
+void ridge_ten_splits(benchmark::State& state, const at::Device& device) {
+  const auto [x, y] = job(2560, 1000, 168, device);
+  const auto splits = shuffle_splits(2560, 10, 0.9, 1);
+  for (auto _ : state) wait_for(ridge_cross_validate(x, y, splits).predictions[9]);
+}
+
+void split_half_ceiling(benchmark::State& state, const at::Device& device, int64_t n_splits) {
+  const auto trials = at::randn({28, 2560, 168}, at::kDouble).to(device);
+  for (auto _ : state)
+    wait_for(internal_consistency(trials, {.n_splits = n_splits, .complete = true}));
+}
+
+void image_bootstrap(benchmark::State& state, const at::Device& device) {
+  const auto x = at::randn({2560, 168}, at::kDouble).to(device);
+  const auto y = x + at::randn({2560, 168}, at::kDouble).to(device);
+  for (auto _ : state) {
+    const auto counts = bootstrap_counts(0, Axis::kPresentation, 0, 10000, 2560, x.options());
+    wait_for(weighted_pearson(counts, x, y));
+  }
+  add_flops(state, 2.0 * 10000 * 2560 * 5 * 168);
+}
+
+void rdm_of_responses(benchmark::State& state, const at::Device& device) {
+  const auto x = at::randn({2560, 1000}, at::kDouble).to(device);
+  for (auto _ : state) wait_for(rdm(x));
+  add_flops(state, 2560.0 * 2560 * 1000);
+}
+
+void spearman_of_rdms(benchmark::State& state, const at::Device& device) {
+  const auto a = at::rand({2560 * 2559 / 2}, at::kDouble).to(device);
+  const auto b = a + at::rand({2560 * 2559 / 2}, at::kDouble).to(device);
+  for (auto _ : state) wait_for(spearman(a, b));
+}
+
+void rdm_bootstrap(benchmark::State& state, const at::Device& device, RdmComparison comparison) {
+  const auto models = at::rand({5, 200 * 199 / 2}, at::kDouble).to(device);
+  const auto subjects = at::rand({10, 200 * 199 / 2}, at::kDouble).to(device);
+  for (auto _ : state) {
+    const auto counts = bootstrap_counts(0, Axis::kPresentation, 0, 100, 200, models.options());
+    wait_for(compare_rdms_draws(models, subjects, counts, comparison));
+  }
 }
 
 void columns_pearson(benchmark::State& state, const at::Device& device) {
@@ -40,18 +121,16 @@ void columns_pearson(benchmark::State& state, const at::Device& device) {
 void gram_of_raw_features(benchmark::State& state, const at::Device& device) {
   const auto x = at::randn({640, 100000}, at::kFloat).to(device);
   for (auto _ : state) wait_for(centred_gram(x));
+  add_flops(state, 640.0 * 640 * 100000);
 }
 
-void split_half_ceiling(benchmark::State& state, const at::Device& device) {
-  const auto trials = at::randn({28, 2560, 168}, at::kDouble).to(device);
-  for (auto _ : state) wait_for(internal_consistency(trials));
-}
-
-void register_all(const char* name, void (*function)(benchmark::State&, const at::Device&)) {
+template <typename Function>
+void register_all(const char* name, Function function) {
   for (const char* device : {"cpu", "cuda"}) {
     if (std::string(device) == "cuda" && !at::hasCUDA()) continue;
-    benchmark::RegisterBenchmark((std::string(name) + "/" + device).c_str(), function,
-                                 at::Device(device))
+    benchmark::RegisterBenchmark(
+        (std::string(name) + "/" + device).c_str(),
+        [function, device](benchmark::State& state) { function(state, at::Device(device)); })
         ->Unit(benchmark::kMillisecond)
         ->UseRealTime();
   }
@@ -65,10 +144,28 @@ int main(int argc, char** argv) {
   use_caching_host_allocator();
   at::set_num_threads(1);
   set_thread_count(1);
+  register_all("gemm_1024", gemm);
   register_all("pls_2560x1000_168_targets_25_components_10_splits", pls_standard_job);
+  register_all("pls_raw_2560x12000_168_targets_10_splits", pls_raw);
+  register_all("ridgecv_2560x1000_99_penalties_1_split", ridgecv_one_split);
+  register_all("ridge_2560x1000_10_splits", ridge_ten_splits);
+  register_all("ceiling_28x2560x168_10_splits",
+               [](auto& state, const auto& device) { split_half_ceiling(state, device, 10); });
+  register_all("ceiling_28x2560x168_10000_splits",
+               [](auto& state, const auto& device) { split_half_ceiling(state, device, 10000); });
+  register_all("bootstrap_10000_of_2560x168", image_bootstrap);
+  register_all("rdm_2560x1000", rdm_of_responses);
+  register_all("spearman_3275520", spearman_of_rdms);
+  register_all("rdm_bootstrap_pearson_100_of_200_10_subjects_5_models",
+               [](auto& state, const auto& device) {
+                 rdm_bootstrap(state, device, RdmComparison::kPearson);
+               });
+  register_all("rdm_bootstrap_spearman_100_of_200_10_subjects_5_models",
+               [](auto& state, const auto& device) {
+                 rdm_bootstrap(state, device, RdmComparison::kSpearman);
+               });
   register_all("pearson_columns_10000x2000", columns_pearson);
   register_all("centred_gram_640x100000", gram_of_raw_features);
-  register_all("internal_consistency_28x2560x168_10_splits", split_half_ceiling);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

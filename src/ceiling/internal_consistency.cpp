@@ -1,7 +1,6 @@
 #include "src/ceiling/internal_consistency.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 #include <ATen/ATen.h>
@@ -9,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/ops/pearson_columns.h"
+#include "src/ops/split_half.h"
 #include "src/ops/weighted_median.h"
 #include "src/ops/weighted_pearson.h"
 #include "src/resample/splits.h"
@@ -61,37 +61,25 @@ class HalfMeans {
   at::Tensor filled_, counted_;  // [n_repetitions, n m]
 };
 
-// Every repetition there: with C = D'D over presentations [R, R] of one neuroid, centred, and w the indicator of a half,
-// the halves' sums have variances w'Cw and (1-w)'C(1-w) and covariance w'C(1-w). One small product serves all splits.
+// Every repetition there: one covariance matrix of the repetitions a neuroid serves all splits.
 at::Tensor from_trial_covariance(const at::Tensor& trials, const Splits& splits) {
   const int64_t n_repetitions = trials.size(0), n_neuroids = trials.size(2);
   const auto n_splits = static_cast<int64_t>(splits.size());
-  const auto options = trials.options().dtype(at::kDouble);
-  auto indicator = at::zeros({n_splits, n_repetitions}, at::kDouble);
-  auto in_first = indicator.accessor<double, 2>();
+  auto indicator = at::zeros({n_splits, n_repetitions}, at::kByte);
+  auto in_first = indicator.accessor<uint8_t, 2>();
   for (int64_t s = 0; s < n_splits; ++s) {
     for (const auto r : splits[static_cast<size_t>(s)].train) in_first[s][r] = 1;
   }
   const auto w = indicator.to(trials.device());
-  const auto size = w.sum(1);
-  auto result = at::empty({n_splits, n_neuroids}, options);
+  auto result = at::empty({n_splits, n_neuroids}, trials.options().dtype(at::kDouble));
   const auto block = [&](int64_t begin, int64_t count) {
     // [count, R, n]: the trials of a few neuroids, each repetition about its mean
     const auto raw = trials.narrow(2, begin, count).permute({2, 0, 1}).to(at::kDouble).contiguous();
     const auto d = raw - raw.mean(2, true);
-    const auto c = at::bmm(d, d.transpose(1, 2));
-    const auto wc = at::matmul(w.unsqueeze(0), c);  // [count, splits, R]
-    const auto q = (wc * w).sum(2);
-    const auto l = wc.sum(2);
-    const auto rest = c.sum({1, 2}).unsqueeze(1) - 2 * l + q;
-    const auto r = ((l - q) / (q.clamp_min(0).sqrt() * rest.clamp_min(0).sqrt())).clamp(-1, 1);
     // A constant half leaves rounding behind: the rule of pearson_columns.
-    const auto noise = raw.abs().amax({1, 2}).square().unsqueeze(1) *
-                       (1e-26 * static_cast<double>(trials.size(1)));
-    const auto undefined = (q <= noise * size.square()) |
-                           (rest <= noise * (static_cast<double>(n_repetitions) - size).square());
-    result.narrow(1, begin, count)
-        .copy_(at::where(undefined, std::numeric_limits<double>::quiet_NaN(), r).t());
+    const auto noise =
+        raw.abs().amax({1, 2}).square() * (1e-26 * static_cast<double>(trials.size(1)));
+    result.narrow(1, begin, count).copy_(split_half(at::bmm(d, d.transpose(1, 2)), w, noise));
   };
   if (!trials.is_cpu()) {
     constexpr int64_t kElements = int64_t{1} << 27;

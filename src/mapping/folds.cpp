@@ -5,6 +5,8 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
+#include "src/ops/batched.h"
+#include "src/ops/fold_updates.h"
 
 namespace cortiscore {
 
@@ -63,13 +65,10 @@ at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y) {
   return out;
 }
 
-void downdate_cross(const Folds& folds, const at::Tensor& all, at::Tensor& cross) {
-  parallel_for(cross.size(0), [&](int64_t f) {
-    auto s = cross.select(0, f);
-    s.neg_().add_(all);
-    s.addr_(folds.x_mean.select(0, f) * folds.n_train.select(0, f), folds.y_mean.select(0, f), 1,
-            -1);
-  });
+at::Tensor train_cross(const Folds& folds, const at::Tensor& x, const at::Tensor& y) {
+  auto cross = batched_cross(folds.x_out, folds.y_out);
+  downdate(cross, cross_product(x, y), folds.x_mean, folds.y_mean, folds.n_train);
+  return cross;
 }
 
 at::Tensor train_gram(const Folds& folds, const at::Tensor& c, int64_t split) {

@@ -34,8 +34,8 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
 /// X'Y over all presentations: [n_features, n_targets].
 at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y);
 
-/// Turns Folds::x_out' y_out [n_splits, n_features, n_targets] into X_train'Y_train of train-centred data, in place.
-void downdate_cross(const Folds& folds, const at::Tensor& all, at::Tensor& cross);
+/// X_train'Y_train of train-centred data for every split: [n_splits, n_features, n_targets].
+at::Tensor train_cross(const Folds& folds, const at::Tensor& x, const at::Tensor& y);
 
 /// X_train'X_train of train-centred data for one split, from C = X'X over all presentations: [n_features, n_features].
 at::Tensor train_gram(const Folds& folds, const at::Tensor& c, int64_t split);

@@ -10,6 +10,7 @@
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
 #include "src/ops/batched.h"
+#include "src/ops/fold_updates.h"
 
 namespace cortiscore {
 namespace {
@@ -146,9 +147,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   if (targets.rotation.defined()) {
     folds = make_folds(x, targets.values, splits);
   }
-  auto s_all =
-      batched_cross(folds.x_out, folds.y_out);  // [F, P, M] X_train'Y_train; never deflated
-  downdate_cross(folds, cross_product(x, targets.values), s_all);
+  auto s_all = train_cross(folds, x, targets.values);  // [F, P, M] X_train' Y_train; never deflated
   if (!targets.rotation.defined()) s_all.mul_(live.unsqueeze(1));
   const auto c = cross_gram(x);
   const auto n_folds = static_cast<int64_t>(splits.size());
@@ -200,11 +199,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
     if (k) z = z - batched_vecmat(batched_matvec(x_loadings, p_new) * tau_before, y_loadings);
     const auto u = q_new * tau.unsqueeze(1);
     const auto h = z - (0.5 * p_new.square().sum(1)).unsqueeze(1) * u;
-    parallel_for(n_folds, [&](int64_t f) {
-      g.select(0, f)
-          .addr_(u.select(0, f), h.select(0, f), 1, -1)
-          .addr_(h.select(0, f), u.select(0, f), 1, -1);
-    });
+    rank2_update(g, u, h);
 
     found.rotations.select(1, k).copy_(r);
     found.x_loadings.select(1, k).copy_(p_new);

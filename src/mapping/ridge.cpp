@@ -7,7 +7,6 @@
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
-#include "src/ops/batched.h"
 
 namespace cortiscore {
 namespace {
@@ -133,8 +132,7 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   y = (y - grand_mean).contiguous();
   const auto folds = make_folds(x, y, splits);
   const auto c = cross_gram(x);
-  auto cross = batched_cross(folds.x_out, folds.y_out);
-  downdate_cross(folds, cross_product(x, y), cross);
+  const auto cross = train_cross(folds, x, y);
 
   const auto n_folds = static_cast<int64_t>(splits.size());
   const auto alphas = at::tensor(options.alphas, at::kDouble).to(x.device());

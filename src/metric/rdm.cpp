@@ -94,28 +94,6 @@ at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
   return out;
 }
 
-at::Tensor upper_triangle(const at::Tensor& rdms) {
-  const int64_t n = rdms.size(-1);
-  if (rdms.is_cpu() && rdms.scalar_type() == at::kDouble) {  // rows are copied whole
-    const auto dense = rdms.contiguous();
-    const int64_t count = n ? dense.numel() / (n * n) : 0;
-    const int64_t pairs = n * (n - 1) / 2;
-    auto sizes = dense.sizes().vec();
-    sizes.pop_back();
-    sizes.back() = pairs;
-    auto out = at::empty(sizes, dense.options());
-    parallel_for(count, [&](int64_t r) {
-      const double* in = dense.const_data_ptr<double>() + r * n * n;
-      double* to = out.mutable_data_ptr<double>() + r * pairs;
-      for (int64_t i = 0; i + 1 < n; ++i) to = std::copy(in + i * n + i + 1, in + (i + 1) * n, to);
-    });
-    return out;
-  }
-  const auto pairs =
-      at::triu_indices(n, n, 1, at::TensorOptions().dtype(at::kLong).device(rdms.device()));
-  return rdms.flatten(-2).index_select(-1, pairs[0] * n + pairs[1]);
-}
-
 at::Tensor compare_rdms(const at::Tensor& a, const at::Tensor& s, RdmComparison comparison) {
   TORCH_CHECK_VALUE(a.dim() == 2 && s.dim() == 2 && a.size(1) == s.size(1),
                     "compare_rdms: need [a, pairs] and [s, pairs], got ", a.sizes(), " and ",

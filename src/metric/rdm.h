@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/ops/upper_triangle.h"
 #include "src/resample/bootstrap.h"
 
 namespace cortiscore {
@@ -31,9 +32,6 @@ RdmComparison rdm_comparison(const std::string& name);
 /// @return [n, n] float64, symmetric, zero diagonal; NaN in the rows of constant patterns (correlation distance)
 /// Source: Kriegeskorte, Mur & Bandettini 2008; the platform's `RDM` (1 - numpy.corrcoef); BENCHMARKS.md 2.5.
 at::Tensor rdm(const at::Tensor& responses, RdmDistance distance = RdmDistance::kCorrelation);
-
-/// The strict upper triangle of each [.., n, n], row by row: [.., n (n - 1) / 2].
-at::Tensor upper_triangle(const at::Tensor& rdms);
 
 /// Similarity of every first RDM with every second one: [a, s] float64.
 /// @param a  [a, n_pairs] float64, no NaN (drop such pairs first)

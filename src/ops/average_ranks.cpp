@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
+#include "src/ops/fused.h"
 #include "src/ops/pearson_columns.h"
 
 namespace cortiscore {
@@ -92,7 +93,11 @@ at::Tensor average_ranks_definition(const at::Tensor& values) {
 }
 
 at::Tensor average_ranks(const at::Tensor& values) {
-  if (!values.is_cpu()) return average_ranks_definition(values);
+  if (!values.is_cpu()) {
+    const auto [sorted, order] = at::sort(values, -1);
+    if (auto fused = fused::tie_ranks(sorted, order)) return *fused;
+    return average_ranks_definition(values);
+  }
   const auto dense = values.contiguous();
   auto out = at::empty_like(dense);
   const int64_t n = dense.size(-1);

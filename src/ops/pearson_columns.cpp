@@ -16,9 +16,7 @@ at::Tensor pearson_columns(const at::Tensor& x,
                     y.sizes());
   TORCH_CHECK_VALUE(!keep || keep->sizes() == x.sizes(), "pearson_columns: keep must be ",
                     x.sizes());
-  if (!keep) {
-    if (auto r = fused::pearson_columns(x, y)) return *r;
-  }
+  if (auto r = fused::pearson_columns(x, y, keep)) return *r;
   auto a = x.to(at::kDouble);
   auto b = y.to(at::kDouble);
   at::Tensor n_pairs;

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
+#include "src/ops/fused.h"
 
 namespace cortiscore {
 namespace {
@@ -120,8 +121,9 @@ Stopped power_loop(const double* g,
 TopVector top_vector(const at::Tensor& g,
                      const at::Tensor& start,
                      const TopVectorOptions& options) {
-  if (options.mode == TopVectorMode::kExact || !g.is_cpu())
-    return top_vector_definition(g, start, options);
+  if (options.mode == TopVectorMode::kExact) return top_vector_definition(g, start, options);
+  if (auto fused = fused::top_vector(g, start, options)) return *fused;
+  if (!g.is_cpu()) return top_vector_definition(g, start, options);
   const auto packed = g.contiguous();
   const auto from = start.contiguous();
   auto result = empty_result(packed);

@@ -1,6 +1,8 @@
 """Who may include whom, who may copy off the device, and what the kernels may see. The table is docs/decisions/0001-layout.md's."""
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,7 @@ def test_kernels_see_no_torch():
 def test_the_table_has_no_empty_room():
     for room in MAY_INCLUDE:
         assert any((ROOT / "src" / room).glob("*.cpp")) or not (ROOT / "src" / room).exists(), room
+
+
+def test_the_list_of_kernels_is_as_generated():
+    subprocess.run([sys.executable, ROOT / "bench/kernel_list.py", "--check"], check=True)
