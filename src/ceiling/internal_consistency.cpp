@@ -79,7 +79,15 @@ at::Tensor from_trial_covariance(const at::Tensor& trials, const Splits& splits)
     // A constant half leaves rounding behind: the rule of pearson_columns.
     const auto noise =
         raw.abs().amax({1, 2}).square() * (1e-26 * static_cast<double>(trials.size(1)));
-    result.narrow(1, begin, count).copy_(split_half(at::bmm(d, d.transpose(1, 2)), w, noise));
+    const auto c = at::bmm(d, d.transpose(1, 2));
+    // Splits a few at a time on the CPU, where what lies between w and r should stay in cache.
+    const int64_t at_once = trials.is_cpu() ? 512 : n_splits;
+    for (int64_t s = 0; s < n_splits; s += at_once) {
+      const int64_t some = std::min(at_once, n_splits - s);
+      result.narrow(0, s, some)
+          .narrow(1, begin, count)
+          .copy_(split_half(c, w.narrow(0, s, some), noise));
+    }
   };
   if (!trials.is_cpu()) {
     constexpr int64_t kElements = int64_t{1} << 27;

@@ -1,7 +1,10 @@
 #include "src/core/random.h"
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
+
+#include "src/core/simd.h"
 
 namespace cortiscore {
 
@@ -178,6 +181,38 @@ std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t counter_low, uint64_t 
     k1 += 0xBB67AE85U;
   }
   return c;
+}
+
+CORTISCORE_SIMD void philox_words(
+    uint64_t key, uint64_t begin, int64_t n, uint64_t counter_high, int word, uint32_t* out) {
+  constexpr int64_t kLanes = 16;
+  for (int64_t at = 0; at < n; at += kLanes) {
+    // 32-bit words held in 64 bits, as the widening multiplication wants them.
+    uint64_t c[4][kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const uint64_t low = begin + static_cast<uint64_t>(at + i);
+      c[0][i] = low & 0xFFFFFFFFU;
+      c[1][i] = low >> 32U;
+      c[2][i] = counter_high & 0xFFFFFFFFU;
+      c[3][i] = counter_high >> 32U;
+    }
+    uint64_t k0 = key & 0xFFFFFFFFU;
+    uint64_t k1 = key >> 32U;
+    for (int round = 0; round < 10; ++round) {
+      for (int64_t i = 0; i < kLanes; ++i) {
+        const uint64_t p0 = (c[0][i] & 0xFFFFFFFFU) * 0xD2511F53U;
+        const uint64_t p1 = (c[2][i] & 0xFFFFFFFFU) * 0xCD9E8D57U;
+        c[0][i] = (p1 >> 32U) ^ c[1][i] ^ k0;
+        c[1][i] = p1 & 0xFFFFFFFFU;
+        c[2][i] = (p0 >> 32U) ^ c[3][i] ^ k1;
+        c[3][i] = p0 & 0xFFFFFFFFU;
+      }
+      k0 = (k0 + 0x9E3779B9U) & 0xFFFFFFFFU;
+      k1 = (k1 + 0xBB67AE85U) & 0xFFFFFFFFU;
+    }
+    for (int64_t i = 0; i < std::min(kLanes, n - at); ++i)
+      out[at + i] = static_cast<uint32_t>(c[word][i]);
+  }
 }
 
 }  // namespace cortiscore

@@ -58,4 +58,8 @@ class NumpyGenerator {
 /// @return four independent 32-bit words
 std::array<uint32_t, 4> philox4x32(uint64_t key, uint64_t counter_low, uint64_t counter_high);
 
+/// Word `word` of philox4x32 at low counters begin..begin+n-1: the same words, several at a time.
+void philox_words(
+    uint64_t key, uint64_t begin, int64_t n, uint64_t counter_high, int word, uint32_t* out);
+
 }  // namespace cortiscore

@@ -12,7 +12,7 @@ namespace cortiscore {
 namespace {
 
 constexpr int64_t kFeatures = 4096;  // features a block: 640 rows of them in float64 are 21 MB
-constexpr int64_t kTile = 256;       // rows and columns of one product
+constexpr int64_t kTile = 192;       // rows and columns of one product
 
 // out += lower blocks of a a', in tiles; a is [n, k] float64.
 void add_lower_product(const at::Tensor& a, at::Tensor& out) {
@@ -27,12 +27,24 @@ void add_lower_product(const at::Tensor& a, at::Tensor& out) {
     const int64_t rows = std::min(kTile, n - i * kTile);
     const int64_t columns = std::min(kTile, n - j * kTile);
     auto tile = out.narrow(0, i * kTile, rows).narrow(1, j * kTile, columns);
-    tile.add_(at::mm(a.narrow(0, i * kTile, rows), a.narrow(0, j * kTile, columns).t()));
+    tile.addmm_(a.narrow(0, i * kTile, rows), a.narrow(0, j * kTile, columns).t());
   });
 }
 
+// The upper triangle from the lower one, in blocks that fit the cache both ways.
 void mirror_lower(at::Tensor& out) {
-  out.copy_(at::tril(out) + at::tril(out, -1).t());
+  constexpr int64_t kBlock = 64;
+  const int64_t n = out.size(0);
+  double* const m = out.mutable_data_ptr<double>();
+  const int64_t blocks = (n + kBlock - 1) / kBlock;
+  parallel_for(blocks, [&](int64_t bi) {
+    for (int64_t bj = 0; bj <= bi; ++bj) {
+      for (int64_t i = bi * kBlock; i < std::min(n, (bi + 1) * kBlock); ++i) {
+        for (int64_t j = bj * kBlock; j < std::min(i, (bj + 1) * kBlock); ++j)
+          m[j * n + i] = m[i * n + j];
+      }
+    }
+  });
 }
 
 }  // namespace

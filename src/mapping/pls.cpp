@@ -185,10 +185,9 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
     auto r = w;
     if (k) r = w - batched_vecmat(batched_matvec(x_loadings, w), rotations);
     auto cr = shared_product(r, c);  // C_f r = C r - X_out'(X_out r) - n xbar (xbar.r)
-    const auto t_out = batched_matvec(folds.x_out, r);
+    const auto [t_out, back] = batched_there_and_back(folds.x_out, r);
     const auto shift = (folds.x_mean * r).sum(1);
-    cr = cr - batched_vecmat(t_out, folds.x_out) -
-         (folds.n_train * shift).unsqueeze(1) * folds.x_mean;
+    cr = cr - back - (folds.n_train * shift).unsqueeze(1) * folds.x_mean;
     const auto tau = (r * cr).sum(1);
     const auto safe_tau = at::where(exhausted, 1.0, tau);
     const auto p_new = cr / safe_tau.unsqueeze(1);

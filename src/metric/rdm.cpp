@@ -82,13 +82,13 @@ at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
     out = (norm.unsqueeze(0) + norm.unsqueeze(1) - 2 * k).clamp_min(0) / n_features;
   } else {
     const bool centre = distance == RdmDistance::kCorrelation;
-    const auto k = row_gram(responses, centre);
+    auto k = row_gram(responses, centre);
     const auto norm = k.diagonal().clone().sqrt();
     // A constant pattern has rounding for a norm: the same rule as pearson_columns.
     const auto undefined =
         norm <= std::sqrt(n_features) * 1e-13 * responses.abs().amax(1).to(at::kDouble);
     const auto inverse = at::where(undefined, kNaN, 1 / norm);
-    out = 1 - k * inverse.unsqueeze(0) * inverse.unsqueeze(1);
+    out = k.mul_(inverse.unsqueeze(0)).mul_(inverse.unsqueeze(1)).neg_().add_(1);
   }
   out.diagonal().zero_();
   return out;
@@ -171,10 +171,10 @@ at::Tensor compare_rdms_draws(const at::Tensor& a,
   const auto z = standardised(a);
   const auto t = standardised(s);
   auto out = at::empty({counts.size(0), n_a, n_s}, a.options());
-  // Draws at once, so that weights and ranks of all pairs stay below 128 MB each.
+  // Draws at once, so that weights and ranks of all pairs take 16 MB each.
   const int64_t rows = by_rank ? n_a + n_s : 1;
   const int64_t block =
-      std::clamp<int64_t>((int64_t{1} << 24) / std::max<int64_t>(pairs.size(1) * rows, 1), 1, 64);
+      std::clamp<int64_t>((int64_t{1} << 21) / std::max<int64_t>(pairs.size(1) * rows, 1), 1, 64);
   const auto blocks = (counts.size(0) + block - 1) / block;
   const auto one = [&](int64_t b) {
     const int64_t begin = b * block;

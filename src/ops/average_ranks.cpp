@@ -2,14 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
 #include "src/ops/fused.h"
-#include "src/ops/pearson_columns.h"
 
 namespace cortiscore {
 namespace {
@@ -19,56 +17,101 @@ struct Entry {
   int32_t place;
 };
 
-// Values are dropped into equally wide buckets first and sorted within each: linear time for densities without peaks
-// (similarities, distances), never worse than one comparison sort.
-void sort_entries(const double* values, int64_t n, std::vector<Entry>& out) {
-  out.resize(static_cast<size_t>(n));
-  const auto by_value = [](const Entry& a, const Entry& b) { return a.value < b.value; };
-  const auto [low, high] = std::minmax_element(values, values + n);
-  const double from = n ? *low : 0;
-  const double span = n ? *high - *low : 0;
-  if (n < 4096 || !(span > 0) || !std::isfinite(span)) {
-    for (int64_t i = 0; i < n; ++i)
-      out[static_cast<size_t>(i)] = {values[i], static_cast<int32_t>(i)};
-    std::sort(out.begin(), out.end(), by_value);
+bool by_value(const Entry& a, const Entry& b) {
+  return a.value < b.value;
+}
+
+// Ranks of entries that stand in order, the first of them at place `before` + 1.
+void write_ranks(const Entry* sorted, int64_t n, int64_t before, double* ranks) {
+  for (int64_t i = 0; i < n;) {
+    int64_t j = i + 1;
+    while (j < n && sorted[j].value == sorted[i].value) ++j;
+    const double rank = static_cast<double>(before) + 0.5 * static_cast<double>(i + 1 + j);
+    for (; i < j; ++i) ranks[sorted[i].place] = rank;
+  }
+}
+
+// Which of `n_buckets` equally wide ones between two values.
+struct Buckets {
+  double from, scale;
+  Buckets(double low, double high, int64_t n_buckets)
+      : from(low), scale(static_cast<double>(n_buckets - 1) / (high - low)) {}
+  int64_t of(double v) const { return static_cast<int64_t>((v - from) * scale); }
+};
+
+// A counting sort into buckets of two entries on average, then insertion within: linear for densities without peaks; a
+// bucket that holds many is sorted by comparison.
+void sort_part(const Entry* in, int64_t n, std::vector<int32_t>& end, Entry* out) {
+  const auto [low, high] = std::minmax_element(in, in + n, by_value);
+  if (n < 64 || !(high->value > low->value)) {
+    std::copy(in, in + n, out);
+    std::sort(out, out + n, by_value);
     return;
   }
   const int64_t n_buckets = n / 2;
-  const double scale = static_cast<double>(n_buckets - 1) / span;
-  const auto bucket = [&](double v) { return static_cast<int64_t>((v - from) * scale); };
-  std::vector<int32_t> end(static_cast<size_t>(n_buckets) + 1);
-  for (int64_t i = 0; i < n; ++i) ++end[static_cast<size_t>(bucket(values[i])) + 1];
+  const Buckets buckets(low->value, high->value, n_buckets);
+  end.assign(static_cast<size_t>(n_buckets) + 1, 0);
+  for (int64_t i = 0; i < n; ++i) ++end[static_cast<size_t>(buckets.of(in[i].value)) + 1];
   for (size_t i = 1; i < end.size(); ++i) end[i] += end[i - 1];
-  for (int64_t i = 0; i < n; ++i) {
-    out[static_cast<size_t>(end[static_cast<size_t>(bucket(values[i]))]++)] = {
-        values[i], static_cast<int32_t>(i)};
-  }
+  for (int64_t i = 0; i < n; ++i) out[end[static_cast<size_t>(buckets.of(in[i].value))]++] = in[i];
   int32_t begin = 0;  // each end now stands where the next bucket begins
   for (int64_t b = 0; b < n_buckets; ++b) {
     const int32_t stop = end[static_cast<size_t>(b)];
     if (stop - begin > 16) {
-      std::sort(out.begin() + begin, out.begin() + stop, by_value);
+      std::sort(out + begin, out + stop, by_value);
     } else {
       for (int32_t i = begin + 1; i < stop; ++i) {
-        const Entry entry = out[static_cast<size_t>(i)];
+        const Entry entry = out[i];
         int32_t j = i;
-        for (; j > begin && entry.value < out[static_cast<size_t>(j - 1)].value; --j)
-          out[static_cast<size_t>(j)] = out[static_cast<size_t>(j - 1)];
-        out[static_cast<size_t>(j)] = entry;
+        for (; j > begin && entry.value < out[j - 1].value; --j) out[j] = out[j - 1];
+        out[j] = entry;
       }
     }
     begin = stop;
   }
 }
 
+// Values are dealt into coarse parts first, each of which then sorts within the cache.
 void rank_row(const double* values, int64_t n, double* ranks) {
-  std::vector<Entry> sorted;
-  sort_entries(values, n, sorted);
-  for (size_t i = 0; i < sorted.size();) {
-    size_t j = i + 1;
-    while (j < sorted.size() && sorted[j].value == sorted[i].value) ++j;
-    const double rank = 0.5 * static_cast<double>(i + 1 + j);
-    for (; i < j; ++i) ranks[sorted[i].place] = rank;
+  if (n == 0) return;
+  const auto [low, high] = std::minmax_element(values, values + n);
+  const double span = *high - *low;
+  // Torch's allocator keeps large blocks, so that the next row does not start from pages that the kernel must clear.
+  const auto scratch_of = [](int64_t count) {
+    return at::empty({count * static_cast<int64_t>(sizeof(Entry))}, at::kByte);
+  };
+  const auto all = scratch_of(n);
+  auto* const entries = reinterpret_cast<Entry*>(all.mutable_data_ptr<uint8_t>());
+  if (n < 4096 || !(span > 0) || !std::isfinite(span)) {
+    for (int64_t i = 0; i < n; ++i)
+      entries[i] = {values[i], static_cast<int32_t>(i)};
+    std::sort(entries, entries + n, by_value);
+    write_ranks(entries, n, 0, ranks);
+    return;
+  }
+  constexpr int64_t kEntries = 8192;  // in a part, where values spread evenly: 128 KB
+  const int64_t n_parts = std::clamp<int64_t>(n / kEntries, 2, 1024);
+  const Buckets parts(*low, *high, n_parts);
+  std::vector<int64_t> end(static_cast<size_t>(n_parts) + 1);
+  for (int64_t i = 0; i < n; ++i) ++end[static_cast<size_t>(parts.of(values[i])) + 1];
+  int64_t largest = 0;
+  for (const auto count : end) largest = std::max(largest, count);
+  for (size_t i = 1; i < end.size(); ++i) end[i] += end[i - 1];
+  for (int64_t i = 0; i < n; ++i) {
+    auto& place = end[static_cast<size_t>(parts.of(values[i]))];
+    entries[place++] = {values[i], static_cast<int32_t>(i)};
+  }
+  const auto part = scratch_of(largest);
+  auto* const sorted = reinterpret_cast<Entry*>(part.mutable_data_ptr<uint8_t>());
+  std::vector<int32_t> scratch;
+  int64_t begin = 0;
+  for (int64_t p = 0; p < n_parts; ++p) {
+    const int64_t stop = end[static_cast<size_t>(p)];
+    if (stop > begin) {
+      sort_part(entries + begin, stop - begin, scratch, sorted);
+      write_ranks(sorted, stop - begin, begin, ranks);
+    }
+    begin = stop;
   }
 }
 
@@ -109,8 +152,11 @@ at::Tensor average_ranks(const at::Tensor& values) {
 }
 
 at::Tensor spearman(const at::Tensor& a, const at::Tensor& b) {
-  const auto ranks = average_ranks(at::stack({a, b}));
-  return pearson_columns(ranks[0].unsqueeze(1), ranks[1].unsqueeze(1)).squeeze(0);
+  // Ranks have a known mean and no rounding, so r needs three sums and no more.
+  auto ranks = average_ranks(at::stack({a, b}));
+  ranks.sub_((static_cast<double>(a.size(0)) + 1) / 2);
+  const auto x = ranks[0], y = ranks[1];
+  return at::dot(x, y) / (at::dot(x, x).sqrt() * at::dot(y, y).sqrt());
 }
 
 }  // namespace cortiscore

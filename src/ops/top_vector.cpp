@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
+#include "src/core/simd.h"
 #include "src/ops/fused.h"
 
 namespace cortiscore {
@@ -29,14 +30,6 @@ TopVector eigenvector(const at::Tensor& g) {
   result.rayleigh = (result.v * result.gv).sum(1);
   return result;
 }
-
-// One function body, compiled for the instruction sets worth having; the loader picks. Sanitizers replace the
-// resolver's view of the world before it may run, so they get the plain one.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define CORTISCORE_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define CORTISCORE_SIMD
-#endif
 
 // out = G v for symmetric G [m, m], eight columns at a time: adds in a fixed order, so the compiler may vectorise
 // over rows without reassociating anything.

@@ -4,6 +4,8 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/parallel.h"
+
 namespace cortiscore {
 
 SortedTies sort_ties(const at::Tensor& values) {
@@ -22,7 +24,35 @@ SortedTies sort_ties(const at::Tensor& values) {
   return {order, first, last};
 }
 
+namespace {
+
+// One walk through the sorted order a weighting.
+void walk(const int64_t* order, const int64_t* last, const double* w, int64_t n, double* ranks) {
+  double before = 0;
+  for (int64_t i = 0; i < n;) {
+    const int64_t end = last[i];
+    double group = 0;
+    for (int64_t k = i; k <= end; ++k) group += w[order[k]];
+    const double rank = before + (group + 1) / 2;
+    for (int64_t k = i; k <= end; ++k) ranks[order[k]] = rank;
+    before += group;
+    i = end + 1;
+  }
+}
+
+}  // namespace
+
 at::Tensor weighted_ranks(const SortedTies& ties, const at::Tensor& weights) {
+  if (weights.is_cpu()) {
+    const auto dense = weights.contiguous();
+    auto ranks = at::empty_like(dense);
+    const int64_t n = dense.size(1);
+    parallel_for(dense.size(0), [&](int64_t b) {
+      walk(ties.order.const_data_ptr<int64_t>(), ties.last.const_data_ptr<int64_t>(),
+           dense.const_data_ptr<double>() + b * n, n, ranks.mutable_data_ptr<double>() + b * n);
+    });
+    return ranks;
+  }
   const auto w = weights.index_select(1, ties.order);
   const auto up_to = w.cumsum(1);
   const auto before = up_to.index_select(1, ties.first) - w.index_select(1, ties.first);

@@ -1,5 +1,6 @@
 #include "src/resample/bootstrap.h"
 
+#include <algorithm>
 #include <array>
 
 #include <ATen/ATen.h>
@@ -76,11 +77,17 @@ at::Tensor bootstrap_counts(uint64_t seed,
   if (!counts.is_cpu()) return bootstrap_counts_definition(seed, axis, first, n_draws, n, options);
   auto* const count = counts.mutable_data_ptr<double>();
   parallel_for(n_draws, [&](int64_t b) {
-    for (int64_t i = 0; i < n; ++i) {
-      const auto word = philox4x32(seed, static_cast<uint64_t>(i),
-                                   static_cast<uint64_t>(first + b))[static_cast<size_t>(axis)];
+    constexpr int64_t kAtOnce = 256;
+    std::array<uint32_t, kAtOnce> words{};
+    for (int64_t begin = 0; begin < n; begin += kAtOnce) {
+      const int64_t some = std::min(kAtOnce, n - begin);
+      philox_words(seed, static_cast<uint64_t>(begin), some, static_cast<uint64_t>(first + b),
+                   static_cast<int>(axis), words.data());
       // Multiply-shift keeps the bias below 2^-32 n.
-      count[b * n + static_cast<int64_t>((uint64_t{word} * static_cast<uint64_t>(n)) >> 32U)] += 1;
+      for (int64_t i = 0; i < some; ++i) {
+        const uint64_t place = uint64_t{words[static_cast<size_t>(i)]} * static_cast<uint64_t>(n);
+        count[b * n + static_cast<int64_t>(place >> 32U)] += 1;
+      }
     }
   });
   return counts;
