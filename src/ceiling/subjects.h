@@ -4,14 +4,9 @@
 
 namespace cortiscore {
 
-/// Halves of the subjects against each other, for `accuracy_delta`: one RandomState(0), 100 permutations; h and r the
-/// mean deltas of the first floor(n / 2) and of the rest; max(0, 1 - |h - r| / h) raised by Spearman-Brown. The median is
-/// the ceiling. Source: BENCHMARKS.md 2.13, which gives the halves and the correction; that halves are compared by the
-/// metric's own similarity is our reading.
-std::vector<double> accuracy_delta_halves(const std::vector<double>& subjects);
-
-/// Each subject's threshold scored against those of the others: mean over the others of max(0, 1 - |T - t| / T).
-/// Source: BENCHMARKS.md 2.14; the order in which the platform rotates its list does not change these means.
-std::vector<double> leave_one_out_thresholds(const std::vector<double>& subjects);
+/// Each time one subject's threshold scored against those of the others, mean over the others of max(0, 1 - |T - t| / T).
+/// Who is left out is drawn as the platform draws: RandomState(i).choice on a list from which the drawn value is taken and
+/// to whose end it returns, so that a subject may come twice and another never. Source: BENCHMARKS.md 2.14.
+std::vector<double> leave_one_out_thresholds(std::vector<double> subjects);
 
 }  // namespace cortiscore

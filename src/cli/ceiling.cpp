@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <ATen/ATen.h>
 #include <CLI/App.hpp>
@@ -45,10 +46,21 @@ const std::vector<std::string> kCeilings = {"internal_consistency",
                                             "accuracy_delta",
                                             "threshold"};
 
+// Presentations by stimulus_id, as the platform walks through them when it draws.
+at::Tensor by_stimulus(const Trials& trials) {
+  std::vector<int64_t> order(trials.stimulus_ids.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
+    return trials.stimulus_ids[static_cast<size_t>(i)] <
+           trials.stimulus_ids[static_cast<size_t>(j)];
+  });
+  return trials.values.index_select(1, at::tensor(order, at::kLong));
+}
+
 // Ceilings of responses: split halves of repeated trials.
 void run_trials(const CeilingArguments& a) {
-  const auto trials =
-      a.trials.ends_with(".nc") ? to_trials(read_assembly(a.trials)).values : read_array(a.trials);
+  const auto trials = a.trials.ends_with(".nc") ? by_stimulus(to_trials(read_assembly(a.trials)))
+                                                : read_array(a.trials);
   if (trials.dim() != 3) {
     throw bad_input({a.trials, "dims", std::to_string(trials.dim()),
                      "3: repetitions x presentations x neuroids, NaN where missing", ""});
@@ -140,13 +152,7 @@ void run_subjects(const CeilingArguments& a) {
   }
   const auto table = read_choices(a.trials);
   if (a.name == "accuracy_delta") {
-    std::vector<double> subjects;
-    for (const auto& subject : distinct(table.subject))
-      subjects.push_back(accuracy_delta_of(table, subject, a.whole, a.manipulated));
-    if (subjects.size() < 2)
-      throw bad_input({a.trials, "column subject", std::to_string(subjects.size()) + " subjects",
-                       "at least 2", ""});
-    const auto halves = accuracy_delta_halves(subjects);
+    const auto halves = accuracy_delta_halves(subject_deltas_of(table, a.whole, a.manipulated));
     return print_values(a, median_skip_nan(halves), deviation(halves, 0), halves);
   }
   Evaluation e;

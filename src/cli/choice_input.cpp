@@ -1,6 +1,7 @@
 #include "src/cli/choice_input.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -9,7 +10,6 @@
 #include "cortiscore/error.h"
 #include "src/cli/array_input.h"
 #include "src/core/class_codes.h"
-#include "src/metric/accuracy_delta.h"
 
 namespace cortiscore::cli {
 
@@ -95,13 +95,22 @@ CodedTrials two_way_trials(const ChoiceTable& table, const std::vector<std::stri
   return out;
 }
 
-double accuracy_delta_of(const ChoiceTable& table,
-                         const std::string& subject,
-                         const std::string& whole,
-                         const std::string& manipulated) {
-  if (whole.empty() || manipulated.empty())
+namespace {
+
+struct KindTrials {
+  at::Tensor correct, category, kind;
+  int64_t n_categories;
+};
+
+// Trials of one subject (of all rows where that is empty), by condition: 0 whole, 1 manipulated, 2 neither.
+KindTrials by_kind(const ChoiceTable& table,
+                   const std::string& subject,
+                   const std::string& whole,
+                   const std::string& manipulated) {
+  if (whole.empty() || manipulated.empty()) {
     throw Error(ErrorKind::kUsage,
                 "accuracy_delta takes --whole and --manipulated, two of the conditions.");
+  }
   const auto chosen = table.chosen();
   const auto categories = class_codes(table.truth);
   std::vector<int64_t> category, kind, correct;
@@ -119,10 +128,41 @@ double accuracy_delta_of(const ChoiceTable& table,
                        "trials of both conditions", ""});
     }
   }
-  return accuracy_delta(at::tensor(correct, at::kLong).to(at::kBool),
-                        at::tensor(category, at::kLong), at::tensor(kind, at::kLong),
-                        1 + *std::max_element(categories.begin(), categories.end()))
-      .item<double>();
+  return {at::tensor(correct, at::kLong).to(at::kBool), at::tensor(category, at::kLong),
+          at::tensor(kind, at::kLong), 1 + *std::max_element(categories.begin(), categories.end())};
+}
+
+}  // namespace
+
+double model_delta_of(const ChoiceTable& table,
+                      const std::string& whole,
+                      const std::string& manipulated) {
+  const auto t = by_kind(table, "", whole, manipulated);
+  return accuracy_delta(t.correct, t.category, t.kind, t.n_categories).item<double>();
+}
+
+std::vector<SubjectDelta> subject_deltas_of(const ChoiceTable& table,
+                                            const std::string& whole,
+                                            const std::string& manipulated) {
+  const auto names = distinct(table.subject);
+  std::vector<int64_t> numbers;
+  for (const auto& name : names) {
+    int64_t value = 0;
+    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), value);
+    if (status != std::errc() || end != name.data() + name.size()) break;
+    numbers.push_back(value);
+  }
+  std::vector<SubjectDelta> out;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto t = by_kind(table, names[i], whole, manipulated);
+    out.push_back({numbers.size() == names.size() ? numbers[i] : static_cast<int64_t>(i),
+                   subject_accuracy_delta(t.correct, t.kind).item<double>()});
+  }
+  if (out.size() < 3) {
+    throw bad_input({table.table.path, "column subject", std::to_string(out.size()) + " subjects",
+                     "at least 3", ""});
+  }
+  return out;
 }
 
 void add_evaluation(Json& out,

@@ -4,6 +4,7 @@
 
 #include "src/cli/metric_arguments.h"
 #include "src/data/choices.h"
+#include "src/metric/accuracy_delta.h"
 #include "src/results/json.h"
 #include "src/score/choices.h"
 
@@ -30,11 +31,15 @@ struct CodedTrials {
 /// @param stimuli  names to code by; empty: the table's own, sorted
 CodedTrials two_way_trials(const ChoiceTable& table, const std::vector<std::string>& stimuli);
 
-/// Loss of accuracy from the condition `whole` to `manipulated`; of one subject, or of all rows where that is empty.
-double accuracy_delta_of(const ChoiceTable& table,
-                         const std::string& subject,
-                         const std::string& whole,
-                         const std::string& manipulated);
+/// A model's loss of accuracy from the condition `whole` to `manipulated`, categories averaged.
+double model_delta_of(const ChoiceTable& table,
+                      const std::string& whole,
+                      const std::string& manipulated);
+
+/// Every subject's loss, and its number: the column's where it holds whole numbers, else the place in sorted order.
+std::vector<SubjectDelta> subject_deltas_of(const ChoiceTable& table,
+                                            const std::string& whole,
+                                            const std::string& manipulated);
 
 /// Value, error, parts, interval and draws of an evaluation, under the keys that metric and ceiling share.
 void add_evaluation(Json& out,

@@ -70,19 +70,9 @@ Evaluation accuracy(const MetricArguments& a) {
 
 Evaluation accuracy_delta_metric(const MetricArguments& a) {
   require(a, a.target, "--target");
-  require(a, a.whole, "--whole");
-  require(a, a.manipulated, "--manipulated");
-  const auto source = read_choices(a.source);
-  const auto target = read_choices(a.target);
-  std::vector<double> subjects;
-  for (const auto& subject : distinct(target.subject))
-    subjects.push_back(accuracy_delta_of(target, subject, a.whole, a.manipulated));
-  if (subjects.size() < 3)
-    throw bad_input({a.target, "column subject", std::to_string(subjects.size()) + " subjects",
-                     "at least 3", ""});
-  return of_values(
-      accuracy_delta_scores(accuracy_delta_of(source, "", a.whole, a.manipulated), subjects),
-      "subset of subjects");
+  const double model = model_delta_of(read_choices(a.source), a.whole, a.manipulated);
+  const auto subjects = subject_deltas_of(read_choices(a.target), a.whole, a.manipulated);
+  return of_values(accuracy_delta_scores(model, subjects), "subset of subjects");
 }
 
 Evaluation confusion_similarity(const MetricArguments& a) {

@@ -22,8 +22,8 @@ at::Tensor ks_similarity(const at::Tensor& model,
 
 /// How many dimensions of a representation carry each factor, from pairs of stimuli that share it.
 ///
-/// Over all pairs, mean mu (of both sides) and variance per unit; a factor's score is the sum over units of the mean over
-/// its pairs of (a - mu)(b - mu), over the summed variance; a residual factor has score 1. Softmax over factors times
+/// A factor's score is the sum over units of the covariance of both sides over its pairs, about the mean of both sides
+/// within the factor, over the summed variance of all pairs and both sides; a residual factor has score 1. Softmax over factors times
 /// n_units, rounded down, the residual taking what is left.
 /// @param first, second  [n_pairs, n_units] float64  @param factor  [n_pairs] int64, 0..n_factors-1
 /// @return [n_factors + 1] int64 dimensions, the residual last; they add up to n_units

@@ -26,13 +26,17 @@ double density(double z) {
   return std::exp(-0.5 * z * z) / std::sqrt(2 * std::numbers::pi);
 }
 
-double sum_of_squares(const Vector3& p,
-                      const std::vector<double>& x,
-                      const std::vector<double>& y) {
+double curve(const Vector3& p, double x) {
+  return 0.5 + (0.5 - p[2]) * phi(p[0] * (x - p[1]));
+}
+
+double negative_log_likelihood(const Vector3& p,
+                               const std::vector<double>& x,
+                               const std::vector<double>& y) {
   double sum = 0;
   for (size_t i = 0; i < x.size(); ++i) {
-    const double e = 0.5 + (0.5 - p[2]) * phi(p[0] * (x[i] - p[1])) - y[i];
-    sum += e * e;
+    const double q = curve(p, x[i]);
+    sum -= y[i] * std::log(q) + (1 - y[i]) * std::log(1 - q);
   }
   return sum;
 }
@@ -56,21 +60,24 @@ bool solve(std::array<Vector3, 3> a, const Vector3& g, size_t n, Vector3& s) {
   return true;
 }
 
-// Levenberg-Marquardt on (alpha, beta, lambda); lambda stays on a bound while the gradient pushes against it.
+// Fisher scoring with Levenberg's damping on (alpha, beta, lambda); lambda stays on a bound while the gradient pushes
+// against it.
 Vector3 minimise(Vector3 p, const std::vector<double>& x, const std::vector<double>& y) {
-  double value = sum_of_squares(p, x, y);
+  double value = negative_log_likelihood(p, x, y);
   double damping = 1e-3;
   for (int iteration = 0; iteration < 300 && damping < 1e12; ++iteration) {
     std::array<Vector3, 3> a{};
     Vector3 g{};
     for (size_t i = 0; i < x.size(); ++i) {
       const double z = p[0] * (x[i] - p[1]);
-      const double e = 0.5 + (0.5 - p[2]) * phi(z) - y[i];
+      const double q = curve(p, x[i]);
+      const double weight = 1 / (q * (1 - q));
+      const double e = (q - y[i]) * weight;
       const double slope = (0.5 - p[2]) * density(z);
       const Vector3 j = {slope * (x[i] - p[1]), -slope * p[0], -phi(z)};
       for (size_t r = 0; r < 3; ++r) {
         g[r] += j[r] * e;
-        for (size_t c = 0; c < 3; ++c) a[r][c] += j[r] * j[c];
+        for (size_t c = 0; c < 3; ++c) a[r][c] += j[r] * j[c] * weight;
       }
     }
     const bool bound = (p[2] <= kLeastLapse && g[2] > 0) || (p[2] >= kMostLapse && g[2] < 0);
@@ -84,7 +91,7 @@ Vector3 minimise(Vector3 p, const std::vector<double>& x, const std::vector<doub
       if (solve(damped, g, n, step)) {
         Vector3 next = {p[0] + step[0], p[1] + step[1],
                         std::clamp(p[2] + step[2], kLeastLapse, kMostLapse)};
-        const double next_value = sum_of_squares(next, x, y);
+        const double next_value = negative_log_likelihood(next, x, y);
         if (next_value <= value) {
           step_size = 0;
           for (size_t r = 0; r < 3; ++r)
@@ -122,14 +129,17 @@ PsychometricFit fit_psychometric(const std::vector<double>& x, const std::vector
     const double alpha = std::pow(10.0, -3 + 4.0 * i / (kSlopes - 1));
     for (const double beta : x) {
       const auto p = minimise({alpha, beta, lapse}, x, y);
-      const double value = sum_of_squares(p, x, y);
+      const double value = negative_log_likelihood(p, x, y);
       if (value < least) least = value, best = p;
     }
   }
-  double mean = 0, total = 0;
+  double mean = 0, total = 0, left = 0;
   for (const auto v : y) mean += v / static_cast<double>(y.size());
-  for (const auto v : y) total += (v - mean) * (v - mean);
-  return {best[0], best[1], best[2], total > 0 ? 1 - least / total : kNaN};
+  for (size_t i = 0; i < y.size(); ++i) {
+    total += (y[i] - mean) * (y[i] - mean);
+    left += (y[i] - curve(best, x[i])) * (y[i] - curve(best, x[i]));
+  }
+  return {best[0], best[1], best[2], total > 0 ? 1 - left / total : kNaN};
 }
 
 AccuracyCurve accuracy_by(const std::vector<double>& x, const std::vector<bool>& correct) {
@@ -158,7 +168,9 @@ double model_threshold(const AccuracyCurve& curve, double mean_accuracy, double 
   for (auto cut = top + 1; cut < y.end(); ++cut) {
     if (!std::all_of(cut, y.end(), [&](double v) { return v <= limit; })) continue;
     const auto left = static_cast<size_t>(cut - y.begin());
-    if (3 * left >= y.size()) y.resize(left), x.resize(left);
+    if (3 * left < y.size()) return 0;  // too little is left to fit
+    y.resize(left);
+    x.resize(left);
     break;
   }
   const auto fit = fit_psychometric(x, y);

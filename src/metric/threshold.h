@@ -3,7 +3,7 @@
 
 namespace cortiscore {
 
-/// A psychometric curve .5 + (.5 - lambda) Phi(alpha (x - beta)), fitted by least squares.
+/// A psychometric curve .5 + (.5 - lambda) Phi(alpha (x - beta)): Wichmann & Hill 2001, eq. 1.
 struct PsychometricFit {
   double alpha = 0, beta = 0, lambda = 0;
   double r_squared = 0;
@@ -12,8 +12,9 @@ struct PsychometricFit {
   double threshold(double accuracy) const;
 };
 
-/// Least squares from many starts (50 slopes, logspace(-3, 1), by every x as centre), lambda within [.03, .5], each by
-/// Levenberg-Marquardt to a step below 1e-12: the minimum that the platform's L-BFGS-B approaches.
+/// Least cross-entropy of the accuracies from many starts (50 slopes, logspace(-3, 1), by every x as centre), lambda
+/// within [.03, .5], each by damped Fisher scoring to a step below 1e-14: the minimum that the platform's L-BFGS-B
+/// approaches.
 /// @param x  ascending  @param y  accuracy at each
 PsychometricFit fit_psychometric(const std::vector<double>& x, const std::vector<double>& y);
 
@@ -24,8 +25,8 @@ struct AccuracyCurve {
 AccuracyCurve accuracy_by(const std::vector<double>& x, const std::vector<bool>& correct);
 
 /// A model's threshold as the platform takes it: 0 where accuracy over all trials is below .6; points after a collapse
-/// (from some point after the maximum on, everything at least one standard deviation below it) cut off, where at least
-/// a third is left; 0 where the fit's R^2 is below .4 or the threshold is NaN or beyond the largest x.
+/// (from some point after the maximum on, everything at least one standard deviation below it) are cut off; 0 where less
+/// than a third is left, where the fit's R^2 is below .4 or the threshold is NaN or beyond the largest x.
 /// Source: Malania, Herzog & Westheimer 2007; BENCHMARKS.md 2.14.
 double model_threshold(const AccuracyCurve& curve, double mean_accuracy, double accuracy);
 

@@ -80,8 +80,7 @@ Evaluation evaluate_pattern(const PatternName& name,
                             int64_t n_objects,
                             bool skipna) {
   const int64_t n = trials.stimulus.size(0);
-  std::vector<int64_t> order(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i) order[static_cast<size_t>(i)] = i;
+  std::vector<int64_t> order;
   NumpyRandomState random(0);
   const auto pattern_of = [&](int64_t begin, int64_t end) {
     const std::vector<int64_t> rows(order.begin() + begin, order.begin() + end);
@@ -92,7 +91,7 @@ Evaluation evaluate_pattern(const PatternName& name,
   std::vector<std::pair<at::Tensor, at::Tensor>> halves;  // (source, target) cells
   constexpr int kRepetitions = 2;
   for (int i = 0; i < kRepetitions; ++i) {
-    random.shuffle(order);
+    order = random.permutation(n);
     const auto target = pattern_of(0, n / 2);
     const auto from = source.defined() ? ours : pattern_of(n / 2, n);
     if (!skipna && source.defined()) {

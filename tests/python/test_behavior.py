@@ -196,9 +196,9 @@ def test_choice_patterns(name, tmp_path):
     p[own] = np.nan
     source = pattern(name, p, truth)
     random = np.random.RandomState(0)
-    order = list(range(len(trials)))
     scores, ceilings = [], []
     for _ in range(2):
+        order = list(range(len(trials)))
         random.shuffle(order)
         halves = []
         for half in (order[: len(order) // 2], order[len(order) // 2:]):
@@ -221,19 +221,18 @@ def test_accuracy_delta(tmp_path):
                      choice=t if rng.random() < (0.9 if k == "w" else 0.9 - drop) else "none")
                 for i in range(160) for k in ("w", "f", "o")]
 
-    human = [r for s in range(9) for r in rows(f"p{s}", 0.3)]
+    human = [r for s in range(9) for r in rows(s, 0.3)]
     model = rows("m", 0.2)
 
-    def delta(table):
-        acc = lambda kind: np.mean([np.mean([r["choice"] == r["truth"] for r in table
-                                             if r["condition"] == kind and r["truth"] == c]) for c in CLASSES])
-        return acc("w") - acc("f")
+    def accuracy(table, kind):
+        return np.mean([r["choice"] == r["truth"] for r in table if r["condition"] == kind])
 
-    deltas = np.array([delta([r for r in human if r["subject"] == f"p{s}"]) for s in range(9)])
-    m = delta(model)
+    deltas = {s: accuracy(t, "w") - accuracy(t, "f") for s in range(9) for t in [[r for r in human if r["subject"] == s]]}
+    m = np.subtract(*(np.mean([accuracy([r for r in model if r["truth"] == c], kind) for c in CLASSES]) for kind in "wf"))
     scores = []
     for i in range(100):
-        h = deltas[np.random.RandomState(i).choice(range(1, 9), 9 // 2, replace=False)].mean()
+        drawn = np.random.RandomState(i).choice(range(1, 9), 9 // 2, replace=False)
+        h = np.mean([deltas[s] for s in drawn])
         scores.append(max(0, 1 - abs(h - m) / h))
     kinds = ["--whole", "w", "--manipulated", "f"]
     target = write(tmp_path / "h.csv", human)
@@ -242,9 +241,10 @@ def test_accuracy_delta(tmp_path):
     ceiling = run_json("ceiling", "accuracy_delta", "--trials", target, *kinds)
     random, halves = np.random.RandomState(0), []
     for _ in range(100):
-        order = random.permutation(9)
-        a, b = deltas[order[:4]].mean(), deltas[order[4:]].mean()
-        s = max(0, 1 - abs(a - b) / a)
+        drawn = random.choice(range(1, 9), 9 // 2, replace=False)
+        a = np.mean([deltas[s] for s in drawn])
+        b = np.mean([deltas[s] for s in range(9) if s not in drawn])
+        s = max(0, 1 - abs(a - b) / b)
         halves.append(2 * s / (1 + s))
     assert ceiling["ceiling"] == pytest.approx(np.median(halves), rel=1e-12)
     done = run("metric", "accuracy_delta", "--source", tmp_path / "m.csv", "--target", target, "--whole", "w",
@@ -284,15 +284,16 @@ def test_value_delta(tmp_path):
 
 
 def psychometric_threshold(x, y):
-    """The least squares that the platform asks L-BFGS-B for, here from its starts and then polished."""
-    def sse(p):
-        return np.sum((0.5 + (0.5 - p[2]) * norm.cdf(p[0] * (x - p[1])) - y) ** 2)
+    """The platform's fit: L-BFGS-B on the cross-entropy from its starts, here run on to convergence."""
+    def loss(p):
+        q = 0.5 + (0.5 - p[2]) * norm.cdf(p[0] * (x - p[1]))
+        return -np.sum(y * np.log(q) + (1 - y) * np.log(1 - q))
 
-    starts = sorted(((sse(s), s) for s in ((a, b, np.clip(1 - y.max(), 0.03, 0.5))
-                                           for a in np.logspace(-3, 1, 50) for b in x)), key=lambda e: e[0])[:30]
+    starts = sorted(((loss(s), s) for s in ((a, b, np.clip(1 - y.max(), 0.03, 0.5))
+                                            for a in np.logspace(-3, 1, 50) for b in x)), key=lambda e: e[0])[:30]
     best = None
     for _, start in starts:
-        fit = minimize(sse, start, method="L-BFGS-B", bounds=[(None, None), (None, None), (0.03, 0.5)],
+        fit = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None), (None, None), (0.03, 0.5)],
                        options=dict(ftol=1e-16, gtol=1e-12, maxiter=2000))
         if best is None or fit.fun < best.fun:
             best = fit
@@ -333,7 +334,12 @@ def test_threshold_and_elevation(tmp_path):
     e = ours["model_threshold"]
     np.testing.assert_allclose(ours["split_scores"], np.maximum(0, 1 - np.abs(humans / base - e) / (humans / base)))
     ceiling = run_json("ceiling", "threshold", "--trials", tmp_path / "h.npy")
-    loo = [np.mean([max(0, 1 - abs(o - h) / o) for o in np.delete(humans, i)]) for i, h in enumerate(humans)]
+    pool, loo = humans.tolist(), []
+    for i in range(4):  # drawn with a generator of its own each time, so one may come twice
+        drawn = np.random.RandomState(i).choice(pool, replace=False)
+        pool.remove(drawn)
+        loo.append(np.mean([max(0, 1 - abs(o - drawn) / o) for o in pool]))
+        pool.append(drawn)
     assert ceiling["ceiling"] == pytest.approx(np.mean(loo), rel=1e-12)
 
 
@@ -381,7 +387,8 @@ def test_factor_dimensionality(tmp_path):
                     "--stratify", tmp_path / "f.npy")
     mu = (a.mean(0) + b.mean(0)) / 2
     var = np.sum(((a - mu) ** 2).mean(0) + ((b - mu) ** 2).mean(0)) / 2
-    scores = [np.sum(((a - mu) * (b - mu))[factor == f].mean(0)) / var for f in (0, 1)] + [1.0]
+    own = [((a + b) / 2)[factor == f].mean(0) for f in (0, 1)]
+    scores = [np.sum(((a - own[f]) * (b - own[f]))[factor == f].mean(0)) / var for f in (0, 1)] + [1.0]
     shares = np.exp(scores) / np.exp(scores).sum()
     dims = (shares * units).astype(int)
     dims[2] = units - dims[:2].sum()
