@@ -1,4 +1,4 @@
-"""The mathematics beside its peers, one thread each, interleaved in one run: the table of docs/user/speed.md.
+"""The mathematics beside its peers, one thread each, interleaved in one run: the table of docs/speed.md.
 
     .venv/bin/python bench/table.py [--rounds 3] [--only NAME ...] [--out FOLDER]
 

@@ -36,6 +36,10 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
   option("--mode", a.mode, "pls: the iterate that scikit-learn stops at, or the converged one")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();
+  option("--precision", a.precision,
+         "pls, ridge, ridgecv: products of Gram size in fp64, or fast (scores within 1e-6)")
+      ->check(CLI::IsMember({"fp64", "fast"}))
+      ->capture_default_str();
   option("--alpha", a.alpha, "ridge: penalty")->capture_default_str();
   option("--alphas", a.alphas,
          "ridgecv: penalties to choose from, .npy or .csv [the platform's 99]");

@@ -12,7 +12,7 @@ struct MetricArguments {
   std::string name, source, target;
   std::string train_source, train_target, test_source, test_target;
   std::string splits, stratify, predictions, per_neuroid, versus, trials, bins;
-  std::string mode = "sklearn", device = "cpu", over, interval = "percentile";
+  std::string mode = "sklearn", precision = "fp64", device = "cpu", over, interval = "percentile";
   std::string distance = "correlation", comparison = "spearman", convention = "r2_over_c";
   std::string whole, manipulated, variable, baseline_source, baseline_target, probabilities;
   int64_t components = 25, n_boot = -1, n_permutations = 0, ceiling_splits = 10;

@@ -10,6 +10,7 @@
 #include "src/core/random.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
+#include "src/score/compare.h"
 #include "src/score/diagnostics.h"
 #include "src/score/evaluate.h"
 #include "src/score/statistics.h"
@@ -114,6 +115,7 @@ MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
   options.pls.n_components = arguments.components;
   options.pls.top.mode =
       arguments.mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  options.precision = arguments.precision == "fast" ? Precision::kFast : Precision::kFloat64;
   options.ridge_alpha = arguments.alpha;
   if (!arguments.alphas.empty()) {
     const auto values = read_array(arguments.alphas).to(at::kDouble).flatten().contiguous();
@@ -161,6 +163,7 @@ Json base_result(const MetricArguments& arguments, const MetricName& name, const
     out["iterations"] = nested(e.fit.iterations.cpu());
     out["marginal"] = e.fit.marginal.sum().item<int64_t>();
     out["mode"] = arguments.mode;
+    out["precision"] = arguments.precision;
   }
   if (e.fit.alpha.defined()) out["alpha"] = nested(e.fit.alpha.cpu());
   return out;

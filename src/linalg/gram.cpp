@@ -14,7 +14,10 @@ namespace {
 constexpr int64_t kFeatures = 4096;  // features a block: 640 rows of them in float64 are 21 MB
 constexpr int64_t kTile = 192;       // rows and columns of one product
 
-// out += lower blocks of a a', in tiles; a is [n, k] float64.
+// Features whose products are summed in float32 before they join a float64 sum.
+constexpr int64_t kShortSum = 2048;
+
+// out += lower blocks of a a', in tiles; a is [n, k] float64, or float32 for fast products.
 void add_lower_product(const at::Tensor& a, at::Tensor& out) {
   const int64_t n = a.size(0);
   const int64_t tiles = (n + kTile - 1) / kTile;
@@ -27,8 +30,45 @@ void add_lower_product(const at::Tensor& a, at::Tensor& out) {
     const int64_t rows = std::min(kTile, n - i * kTile);
     const int64_t columns = std::min(kTile, n - j * kTile);
     auto tile = out.narrow(0, i * kTile, rows).narrow(1, j * kTile, columns);
-    tile.addmm_(a.narrow(0, i * kTile, rows), a.narrow(0, j * kTile, columns).t());
+    const auto left = a.narrow(0, i * kTile, rows);
+    const auto right = a.narrow(0, j * kTile, columns);
+    if (a.scalar_type() == at::kDouble) {
+      tile.addmm_(left, right.t());
+      return;
+    }
+    for (int64_t begin = 0; begin < a.size(1); begin += kShortSum) {
+      const int64_t width = std::min(kShortSum, a.size(1) - begin);
+      tile.add_(at::mm(left.narrow(1, begin, width), right.narrow(1, begin, width).t()));
+    }
   });
+}
+
+class AllowTf32 {
+ public:
+  AllowTf32() : before_(at::globalContext().allowTF32CuBLAS()) {
+    at::globalContext().setAllowTF32CuBLAS(true);
+  }
+  ~AllowTf32() { at::globalContext().setAllowTF32CuBLAS(before_); }
+  AllowTf32(const AllowTf32&) = delete;
+  AllowTf32& operator=(const AllowTf32&) = delete;
+
+ private:
+  bool before_;
+};
+
+// out += a a' on a GPU from three TF32 products: each factor as the sum of two of 11 bits, but for the smallest term.
+void add_tf32_product(const at::Tensor& a, at::Tensor& out) {
+  const AllowTf32 guard;
+  for (int64_t begin = 0; begin < a.size(1); begin += kShortSum) {
+    const auto part = a.narrow(1, begin, std::min(kShortSum, a.size(1) - begin));
+    const auto single = part.to(at::kFloat).contiguous();
+    constexpr int64_t kKept =
+        ~((int64_t{1} << 13) - 1);  // float32 without the bits that TF32 drops
+    const auto high = at::bitwise_and(single.view(at::kInt), kKept).view(at::kFloat);
+    const auto low = (part - high.to(at::kDouble)).to(at::kFloat);
+    const auto mixed = at::mm(high, low.t());
+    out.add_(at::mm(high, high.t())).add_(mixed).add_(mixed.t());
+  }
 }
 
 // The upper triangle from the lower one, in blocks that fit the cache both ways.
@@ -47,19 +87,20 @@ void mirror_lower(at::Tensor& out) {
   });
 }
 
-}  // namespace
-
-namespace {
-
 // Sum over blocks of features of prepare(block) prepare(block)', prepare giving float64.
 template <typename Prepare>
-at::Tensor gram_of_blocks(const at::Tensor& x, const Prepare& prepare) {
+at::Tensor gram_of_blocks(const at::Tensor& x,
+                          const Prepare& prepare,
+                          Precision precision = Precision::kFloat64) {
+  const bool fast = precision == Precision::kFast;
   auto out = at::zeros({x.size(0), x.size(0)}, x.options().dtype(at::kDouble));
   for (int64_t begin = 0; begin < x.size(1); begin += kFeatures) {
     const auto block =
         prepare(x.narrow(1, begin, std::min(kFeatures, x.size(1) - begin)).to(at::kDouble));
     if (x.is_cpu()) {
-      add_lower_product(block.contiguous(), out);
+      add_lower_product(fast ? block.to(at::kFloat).contiguous() : block.contiguous(), out);
+    } else if (fast) {
+      add_tf32_product(block, out);
     } else {
       out.addmm_(block, block.t());
     }
@@ -70,8 +111,9 @@ at::Tensor gram_of_blocks(const at::Tensor& x, const Prepare& prepare) {
 
 }  // namespace
 
-at::Tensor centred_gram(const at::Tensor& x) {
-  return gram_of_blocks(x, [](const at::Tensor& block) { return block - block.mean(0); });
+at::Tensor centred_gram(const at::Tensor& x, Precision precision) {
+  return gram_of_blocks(
+      x, [](const at::Tensor& block) { return block - block.mean(0); }, precision);
 }
 
 at::Tensor row_gram(const at::Tensor& x, bool centre_rows) {
@@ -80,10 +122,15 @@ at::Tensor row_gram(const at::Tensor& x, bool centre_rows) {
   return gram_of_blocks(x, [&](const at::Tensor& block) { return block - mean; });
 }
 
-at::Tensor cross_gram(const at::Tensor& x) {
-  if (!x.is_cpu()) return at::mm(x.t(), x);
+at::Tensor cross_gram(const at::Tensor& x, Precision precision) {
+  const bool fast = precision == Precision::kFast;
+  if (!x.is_cpu() && !fast) return at::mm(x.t(), x);
   auto out = at::zeros({x.size(1), x.size(1)}, x.options());
-  add_lower_product(x.t(), out);
+  if (!x.is_cpu()) {
+    add_tf32_product(x.t(), out);
+    return out;
+  }
+  add_lower_product(fast ? x.t().to(at::kFloat).contiguous() : x.t(), out);
   mirror_lower(out);
   return out;
 }
@@ -114,18 +161,19 @@ at::Tensor whitened_gram(const at::Tensor& x, const at::Tensor& factor, const at
 
 }  // namespace
 
-at::Tensor isometric_coordinates(const at::Tensor& x) {
-  const auto gram = centred_gram(x);
+at::Tensor isometric_coordinates(const at::Tensor& x, Precision precision) {
+  const auto gram = centred_gram(x, precision);
   const auto n = static_cast<double>(gram.size(0));
   const auto lift = gram.diagonal().mean().clamp_min(1e-300) / n;
   const auto [factor, info] = at::linalg_cholesky_ex(gram + lift);
   if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) {
     // Below this ratio of pivots, eps times the squared condition number is within the bound on predictions.
-    constexpr double kWellConditioned = 30;
+    // Fast products have lost more than a second pass could bring back.
+    const double well_conditioned = precision == Precision::kFast ? 1e300 : 30;
     const auto pivots = factor.diagonal().contiguous();
     const auto [least, most] = std::minmax_element(
         pivots.const_data_ptr<double>(), pivots.const_data_ptr<double>() + pivots.numel());
-    if (*most < kWellConditioned * *least) return factor;
+    if (*most < well_conditioned * *least) return factor;
   }
   // A failed factorisation is replaced, not branched on, where branching would ask the device.
   const auto refine = [&] {

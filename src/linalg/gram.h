@@ -1,6 +1,8 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include "src/core/precision.h"
+
 namespace cortiscore {
 
 /// X X' of centred rows: K = (X - 1 mean') (X - 1 mean')', accumulated in float64 over fixed blocks of features.
@@ -9,13 +11,13 @@ namespace cortiscore {
 /// bits. Only blocks on and below the diagonal are computed.
 /// @param x  [n, p] float32 or float64, any device, row-major; not modified
 /// @return [n, n] float64, symmetric; peak extra memory about n * 4096 * 8 bytes a thread
-at::Tensor centred_gram(const at::Tensor& x);
+at::Tensor centred_gram(const at::Tensor& x, Precision precision = Precision::kFloat64);
 
 /// X X' of rows as they are, or each less its own mean (`centre_rows`); blocks as above.
 at::Tensor row_gram(const at::Tensor& x, bool centre_rows);
 
 /// X'X for float64 X [n, p]: [p, p], symmetric, blocks as above.
-at::Tensor cross_gram(const at::Tensor& x);
+at::Tensor cross_gram(const at::Tensor& x, Precision precision = Precision::kFloat64);
 
 /// n-dimensional coordinates Z of the rows of X whose inner products, once centred, are those of X: Z Z' = K + c 11',
 /// K the Gram matrix of centred rows.
@@ -28,6 +30,6 @@ at::Tensor cross_gram(const at::Tensor& x);
 /// lower rank still, the eigendecomposition serves.
 /// @param x  [n, p] float32 or float64, any device, row-major; not modified
 /// @return [n, n] float64
-at::Tensor isometric_coordinates(const at::Tensor& x);
+at::Tensor isometric_coordinates(const at::Tensor& x, Precision precision = Precision::kFloat64);
 
 }  // namespace cortiscore

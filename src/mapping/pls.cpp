@@ -133,7 +133,8 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   check_splits(splits, x_raw.size(0), "pls");
   check(x_raw, y_raw, splits, options);
   if (x_raw.size(1) > x_raw.size(0)) {
-    return pls_cross_validate(isometric_coordinates(x_raw), y_raw, splits, options);
+    return pls_cross_validate(isometric_coordinates(x_raw, options.precision), y_raw, splits,
+                              options);
   }
   auto x = x_raw.to(at::kDouble);
   x = (x - x.mean(0)).contiguous();
@@ -149,7 +150,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   }
   auto s_all = train_cross(folds, x, targets.values);  // [F, P, M] X_train' Y_train; never deflated
   if (!targets.rotation.defined()) s_all.mul_(live.unsqueeze(1));
-  const auto c = cross_gram(x);
+  const auto c = cross_gram(x, options.precision);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);
   const int64_t m = targets.values.size(1);

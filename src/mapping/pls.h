@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/core/precision.h"
 #include "src/ops/top_vector.h"
 #include "src/resample/splits.h"
 
@@ -12,6 +13,7 @@ namespace cortiscore {
 struct PlsOptions {
   int64_t n_components = 25;
   TopVectorOptions top{};
+  Precision precision = Precision::kFloat64;
 };
 
 /// Cross-validated PLS2 predictions and how they came about.

@@ -124,14 +124,15 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
                     x_raw.sizes(), " and ", y_raw.sizes());
   TORCH_CHECK_VALUE(!options.alphas.empty(), "ridge: no penalties");
   if (x_raw.size(1) > x_raw.size(0))
-    return ridge_cross_validate(isometric_coordinates(x_raw), y_raw, splits, options);
+    return ridge_cross_validate(isometric_coordinates(x_raw, options.precision), y_raw, splits,
+                                options);
   auto x = x_raw.to(at::kDouble);
   x = (x - x.mean(0)).contiguous();
   auto y = y_raw.to(at::kDouble);
   const auto grand_mean = y.mean(0);
   y = (y - grand_mean).contiguous();
   const auto folds = make_folds(x, y, splits);
-  const auto c = cross_gram(x);
+  const auto c = cross_gram(x, options.precision);
   const auto cross = train_cross(folds, x, y);
 
   const auto n_folds = static_cast<int64_t>(splits.size());

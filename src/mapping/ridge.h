@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/core/precision.h"
 #include "src/resample/splits.h"
 
 namespace cortiscore {
@@ -14,6 +15,7 @@ struct RidgeOptions {
   /// One penalty: that one (metric `ridge`). Several: the one with the least mean squared leave-one-out error over
   /// train presentations and targets together, the first of equals (metric `ridgecv`).
   std::vector<double> alphas = {1.0};
+  Precision precision = Precision::kFloat64;
 };
 
 struct RidgePrediction {

@@ -28,7 +28,9 @@ PredictionOf fit(const at::Tensor& source,
   };
   switch (options.kind) {
     case MappingKind::kPls: {
-      auto pls = pls_cross_validate(source, target, splits, options.pls);
+      auto pls_options = options.pls;
+      pls_options.precision = options.precision;
+      auto pls = pls_cross_validate(source, target, splits, pls_options);
       result.iterations = pls.iterations;
       result.marginal = pls.marginal;
       result.exhausted = pls.exhausted;
@@ -40,7 +42,8 @@ PredictionOf fit(const at::Tensor& source,
       const bool choose = options.kind == MappingKind::kRidgeCv;
       auto ridge = ridge_cross_validate(
           source, target, splits,
-          {choose ? options.ridgecv_alphas : std::vector<double>{options.ridge_alpha}});
+          {choose ? options.ridgecv_alphas : std::vector<double>{options.ridge_alpha},
+           options.precision});
       result.alpha = ridge.alpha;
       if (choose) result.alpha_at_end = ridge.at_end;
       return from(std::move(ridge.predictions));

@@ -18,7 +18,8 @@ struct MappingOptions {
   PlsOptions pls{};
   double ridge_alpha = 1;
   std::vector<double> ridgecv_alphas = platform_alphas();
-  double linear_cutoff = -1;  ///< see linear_cross_validate
+  double linear_cutoff = -1;                  ///< see linear_cross_validate
+  Precision precision = Precision::kFloat64;  ///< pls, ridge, ridgecv
   bool keep_predictions = false;
 };
 

@@ -61,20 +61,4 @@ Evaluation evaluate(const MetricName& name,
                     const MetricInputs& inputs,
                     const std::optional<at::Tensor>& order = std::nullopt);
 
-/// Two sources on the same target and splits: the difference first - second, resampled with the same draws for both.
-struct Comparison {
-  Resampled difference;
-  double p_bootstrap =
-      0;  ///< twice the smaller share of draws at or beyond zero, (k + 1) / (n + 1)
-  /// Two-sided, the sources exchanged at random for whole neuroids; NaN where the metric has none.
-  double p_permutation = 0;
-};
-Comparison compare(const Evaluation& first,
-                   const Evaluation& second,
-                   const ResampleOptions& options,
-                   int64_t n_permutations);
-
-/// Share of values at least as large as `observed`, the observed one counted in: (k + 1) / (n + 1).
-double p_value_above(const std::vector<double>& null_values, double observed);
-
 }  // namespace cortiscore

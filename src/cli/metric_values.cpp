@@ -1,163 +1,27 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <functional>
-#include <map>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/cli/array_input.h"
-#include "src/cli/choice_input.h"
-#include "src/cli/metric_arguments.h"
-#include "src/core/class_codes.h"
+#include "src/cli/metric_families.h"
+#include "src/data/choices.h"
 #include "src/mapping/logistic.h"
-#include "src/metric/accuracy_delta.h"
 #include "src/metric/property.h"
 #include "src/metric/threshold.h"
-#include "src/ops/pearson_columns.h"
 #include "src/score/choices.h"
-#include "src/score/statistics.h"
 
 namespace cortiscore::cli {
 namespace {
-
-void require(const MetricArguments& a, const std::string& value, const char* flag) {
-  if (value.empty()) throw Error(ErrorKind::kUsage, "metric " + a.name + " takes " + flag + ".");
-}
-
-Evaluation of_values(std::vector<double> values, const std::string& averaged_over) {
-  Evaluation e;
-  e.estimate.value = mean_skip_nan(values);
-  e.estimate.error = deviation(values, 0);
-  e.estimate.split_values = std::move(values);
-  e.averaged_over = averaged_over;
-  return e;
-}
 
 std::vector<double> read_values(const std::string& path) {
   const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
-// --- choices ---------------------------------------------------------------------------------------------------------
-
-Evaluation agreement(const MetricArguments& a) {
-  require(a, a.target, "--target");
-  const auto source = read_choices(a.source);
-  const auto subjects = read_choices(a.target);
-  const auto aligned = align_subjects(subjects);
-  const auto metric = a.name == "error_consistency" ? ChoiceMetric::kErrorConsistency
-                                                    : ChoiceMetric::kAccuracyDistance;
-  return evaluate_choices(metric, right_on(source, aligned.stimuli), aligned.choices);
-}
-
-Evaluation accuracy(const MetricArguments& a) {
-  const auto source = read_choices(a.source);
-  const auto chosen = source.chosen();
-  auto truth = source.truth;
-  if (!a.target.empty()) {  // the truth is the target's choice, or its truth where it holds none
-    const auto target = read_choices(a.target);
-    const auto codes = codes_among(source.stimulus_id, target.stimulus_id, a.source, "stimulus_id");
-    const auto& labels = target.holds_probabilities() ? target.truth : target.choice;
-    for (size_t i = 0; i < truth.size(); ++i) truth[i] = labels[static_cast<size_t>(codes[i])];
-  }
-  auto correct = at::empty({static_cast<int64_t>(truth.size())}, at::kBool);
-  for (size_t i = 0; i < truth.size(); ++i)
-    correct.mutable_data_ptr<bool>()[i] = chosen[i] == truth[i];
-  return evaluate_accuracy(correct);
-}
-
-Evaluation accuracy_delta_metric(const MetricArguments& a) {
-  require(a, a.target, "--target");
-  const double model = model_delta_of(read_choices(a.source), a.whole, a.manipulated);
-  const auto subjects = subject_deltas_of(read_choices(a.target), a.whole, a.manipulated);
-  return of_values(accuracy_delta_scores(model, subjects), "subset of subjects");
-}
-
-Evaluation confusion_similarity(const MetricArguments& a) {
-  require(a, a.target, "--target");
-  const auto source = read_choices(a.source);
-  const auto target = read_choices(a.target);
-  auto names = source.truth;
-  for (const auto& more : {source.chosen(), target.truth, target.chosen()})
-    names.insert(names.end(), more.begin(), more.end());
-  const auto classes = distinct(names);
-  const auto k = static_cast<int64_t>(classes.size());
-  const auto counts = [&](const ChoiceTable& table) {
-    const auto truth = at::tensor(codes_among(table.truth, classes, table.table.path, "truth"));
-    const auto choice =
-        at::tensor(codes_among(table.chosen(), classes, table.table.path, "choice"));
-    const auto all = at::bincount(truth * k + choice, {}, k * k).to(at::kDouble);
-    return all.masked_select(at::eye(k, at::kBool).logical_not().flatten()).unsqueeze(1);
-  };
-  return of_values({pearson_columns(counts(source), counts(target)).item<double>()}, "nothing");
-}
-
-Evaluation tasks_consistency(const MetricArguments& a) {
-  require(a, a.target, "--target");
-  const auto accuracies = [](const ChoiceTable& table) {
-    std::map<std::string, std::pair<double, double>> sums;
-    const auto chosen = table.chosen();
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      sums[table.condition[i]].first += chosen[i] == table.truth[i] ? 1 : 0;
-      sums[table.condition[i]].second += 1;
-    }
-    return sums;
-  };
-  const auto source = accuracies(read_choices(a.source));
-  const auto target = accuracies(read_choices(a.target));
-  std::vector<double> x, y;
-  for (const auto& [task, sum] : target) {
-    const auto found = source.find(task);
-    if (found == source.end())
-      throw bad_input(
-          {a.source, "column condition", "no \"" + task + "\"", "the tasks of " + a.target, ""});
-    x.push_back(found->second.first / found->second.second);
-    y.push_back(sum.first / sum.second);
-  }
-  return of_values(
-      {pearson_columns(at::tensor(x).unsqueeze(1), at::tensor(y).unsqueeze(1)).item<double>()},
-      "nothing");
-}
-
-Evaluation pattern(const MetricArguments& a) {
-  require(a, a.target, "--target");
-  const auto target = read_choices(a.target);
-  const auto source = read_choices(a.source);
-  const auto stimuli = distinct(source.stimulus_id);
-  const auto trials = two_way_trials(target, stimuli);
-  at::Tensor confusion;
-  std::vector<int64_t> truth_of(stimuli.size(), -1);
-  const auto rows = codes_among(source.stimulus_id, stimuli, a.source, "stimulus_id");
-  const auto truths = codes_among(source.truth, trials.objects, a.source, "truth");
-  for (size_t i = 0; i < rows.size(); ++i) truth_of[static_cast<size_t>(rows[i])] = truths[i];
-  const auto truth = at::tensor(truth_of, at::kLong);
-  const auto n_objects = static_cast<int64_t>(trials.objects.size());
-  if (source.holds_probabilities()) {
-    if (rows.size() != stimuli.size())
-      throw bad_input({a.source, "column stimulus_id", "a stimulus twice",
-                       "one row of probabilities a stimulus", ""});
-    const auto order = codes_among(trials.objects, source.classes, a.target, "choice");
-    auto p = at::empty({static_cast<int64_t>(stimuli.size()), n_objects}, at::kDouble);
-    p.index_copy_(0, at::tensor(rows, at::kLong),
-                  source.probabilities.index_select(1, at::tensor(order, at::kLong)));
-    confusion = confusion_of_probabilities(p, truth);
-  } else {
-    const auto own = two_way_trials(source, stimuli);
-    if (own.objects != trials.objects)
-      throw bad_input({a.source, "column choice", std::to_string(own.objects.size()) + " objects",
-                       "the " + std::to_string(n_objects) + " of " + a.target, ""});
-    confusion =
-        confusion_of_trials(own.trials, at::arange(own.trials.stimulus.size(0)), truth, n_objects);
-  }
-  return evaluate_pattern(pattern_name(a.name), confusion, trials.trials, truth, n_objects,
-                          a.skipna);
-}
-
-// --- numbers ---------------------------------------------------------------------------------------------------------
-
-Evaluation value_delta(const MetricArguments& a) {
+Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto x = read_values(a.source);
   const auto y = read_values(a.target);
@@ -205,7 +69,7 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
   return of_values(threshold_scores(model, subjects), "subject");
 }
 
-Evaluation ks(const MetricArguments& a) {
+Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   require(a, a.bins, "--bins");
   const auto finite = [](const std::string& path) {
@@ -253,7 +117,7 @@ Evaluation factors(const MetricArguments& a, Json& more) {
   return e;
 }
 
-Evaluation match(const MetricArguments& a) {
+Evaluation match(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto x = read_dims(a.source, 2, "stimuli x dimensions").to(at::kDouble);
   const auto table = read_csv(a.target);
@@ -280,7 +144,7 @@ Evaluation match(const MetricArguments& a) {
   return evaluate_accuracy(odd == column("choice"));
 }
 
-Evaluation logistic(const MetricArguments& a) {
+Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
   require(a, a.train_source, "--train-source");
   require(a, a.train_target, "--train-target (CSV: stimulus_id, truth)");
   require(a, a.test_source, "--test-source");
@@ -329,54 +193,16 @@ Evaluation logistic(const MetricArguments& a) {
   return evaluate_accuracy(correct);
 }
 
-using Run = std::function<Evaluation(const MetricArguments&, Json&)>;
-
-const std::map<std::string, Run>& table() {
-  const auto plain = [](Evaluation (*f)(const MetricArguments&)) {
-    return [f](const MetricArguments& a, Json&) { return f(a); };
-  };
-  static const std::map<std::string, Run> all = {
-      {"error_consistency", plain(agreement)},
-      {"accuracy_distance", plain(agreement)},
-      {"accuracy", plain(accuracy)},
-      {"accuracy_delta", plain(accuracy_delta_metric)},
-      {"confusion_similarity", plain(confusion_similarity)},
-      {"tasks_consistency", plain(tasks_consistency)},
-      {"i1", plain(pattern)},
-      {"i1n", plain(pattern)},
-      {"i2", plain(pattern)},
-      {"i2n", plain(pattern)},
-      {"o1", plain(pattern)},
-      {"o2", plain(pattern)},
-      {"value_delta", plain(value_delta)},
-      {"threshold", threshold},
-      {"threshold_elevation", threshold},
-      {"ks_similarity", plain(ks)},
-      {"factor_dimensionality", factors},
-      {"match", plain(match)},
-      {"logistic", plain(logistic)},
-  };
-  return all;
-}
-
 }  // namespace
 
-std::vector<std::string> behavior_metric_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, run] : table()) names.push_back(name);
-  return names;
-}
-
-bool run_behavior_metric(const MetricArguments& a) {
-  const auto found = table().find(a.name);
-  if (found == table().end()) return false;
-  if (a.name != "logistic") require(a, a.source, "--source");
-  Json out;
-  out["warnings"] = Json::array();
-  const auto e = found->second(a, out);
-  add_evaluation(out, a, e, "score", "split_scores");
-  print_result(out, "score", a.json);
-  return true;
+std::map<std::string, Run> value_metrics() {
+  return {{"value_delta", value_delta},
+          {"threshold", threshold},
+          {"threshold_elevation", threshold},
+          {"ks_similarity", ks},
+          {"factor_dimensionality", factors},
+          {"match", match},
+          {"logistic", logistic}};
 }
 
 }  // namespace cortiscore::cli
