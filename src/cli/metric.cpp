@@ -100,6 +100,8 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
   option("--bins", a.bins, "ks_similarity: bin edges, .npy or .csv");
   option("--probabilities", a.probabilities,
          "logistic: write stimulus_id, truth and one column a choice");
+  option("--axes", a.axes, "bootstrap_error: axes that are drawn, counted from 0, with commas")
+      ->capture_default_str();
   option("--c", a.c, "logistic: inverse penalty")->capture_default_str();
   verb.add_flag("--skipna", a.skipna, "i1 to o2: leave out cells that the source does not have")
       ->group("Choices and properties");

@@ -17,7 +17,7 @@ struct MetricArguments {
   std::string whole, manipulated, variable, baseline_source, baseline_target, probabilities;
   int64_t components = 25, n_boot = -1, n_permutations = 0, ceiling_splits = 10;
   double alpha = 1, cutoff = -1, level = 0.95, scale = 1, accuracy = 0.75, c = 1e-3;
-  std::string alphas;
+  std::string alphas, axes = "0";
   bool source_rdm = false, target_rdm = false, skipna = false, cosine = false, json = false;
 };
 

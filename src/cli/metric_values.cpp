@@ -11,6 +11,7 @@
 #include "src/mapping/logistic.h"
 #include "src/metric/property.h"
 #include "src/metric/threshold.h"
+#include "src/score/bootstrap_error.h"
 #include "src/score/choices.h"
 
 namespace cortiscore::cli {
@@ -193,6 +194,29 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
   return evaluate_accuracy(correct);
 }
 
+Evaluation resampled_error(const MetricArguments& a, Json& more) {
+  const auto values = read_array(a.source);
+  std::vector<int64_t> axes;
+  for (size_t at = 0; at < a.axes.size();) {
+    const auto comma = std::min(a.axes.find(',', at), a.axes.size());
+    const auto text = a.axes.substr(at, comma - at);
+    const auto axis = static_cast<int64_t>(text.size() == 1 ? text[0] - '0' : -1);
+    if (axis < 0 || axis >= values.dim()) {
+      throw Error(ErrorKind::kUsage, "--axes: found \"" + text + "\", expected axes of " +
+                                         a.source + " counted from 0, below " +
+                                         std::to_string(values.dim()) + ", separated by commas.");
+    }
+    axes.push_back(axis);
+    at = comma + 1;
+  }
+  Evaluation e;
+  e.estimate.value = values.to(at::kDouble).nanmean().item<double>();
+  e.estimate.error = bootstrap_error(values, axes, a.n_boot > 0 ? a.n_boot : 1000);
+  e.averaged_over = "everything";
+  more["axes"] = axes;
+  return e;
+}
+
 }  // namespace
 
 std::map<std::string, Run> value_metrics() {
@@ -202,7 +226,8 @@ std::map<std::string, Run> value_metrics() {
           {"ks_similarity", ks},
           {"factor_dimensionality", factors},
           {"match", match},
-          {"logistic", logistic}};
+          {"logistic", logistic},
+          {"bootstrap_error", resampled_error}};
 }
 
 }  // namespace cortiscore::cli

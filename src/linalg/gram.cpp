@@ -165,7 +165,9 @@ at::Tensor isometric_coordinates(const at::Tensor& x, Precision precision) {
   const auto gram = centred_gram(x, precision);
   const auto n = static_cast<double>(gram.size(0));
   const auto lift = gram.diagonal().mean().clamp_min(1e-300) / n;
-  const auto [factor, info] = at::linalg_cholesky_ex(gram + lift);
+  const auto first = at::linalg_cholesky_ex(gram + lift);
+  const at::Tensor& factor = std::get<0>(first);
+  const at::Tensor& info = std::get<1>(first);
   if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) {
     // Below this ratio of pivots, eps times the squared condition number is within the bound on predictions.
     // Fast products have lost more than a second pass could bring back.

@@ -143,7 +143,7 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   result.alpha = at::full({n_folds}, options.alphas.front(), x.options());
   result.at_end = at::zeros({n_folds}, x.options().dtype(at::kBool));
   parallel_for(n_folds, [&](int64_t f) {
-    const auto gram = train_gram(folds, c, f);
+    auto gram = train_gram(folds, c, f);
     at::Tensor weights;  // [p, m]
     if (choose) {
       const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
@@ -157,10 +157,8 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
       result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
       weights = at::mm(s.vectors, s.response / (s.values + alpha).unsqueeze(1));
     } else {
-      auto penalised = gram;
-      penalised.diagonal().add_(options.alphas.front());
-      weights =
-          at::cholesky_solve(cross.select(0, f), std::get<0>(at::linalg_cholesky_ex(penalised)));
+      gram.diagonal().add_(options.alphas.front());
+      weights = at::cholesky_solve(cross.select(0, f), std::get<0>(at::linalg_cholesky_ex(gram)));
     }
     const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
     const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights);

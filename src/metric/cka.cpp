@@ -28,9 +28,10 @@ at::Tensor hsic(const Sums& a,
   if (!unbiased) {
     return product_sum - 2 * (w * a.row * b.row).sum(1) / n + a.total * b.total / n.square();
   }
-  const auto self = [&](const at::Tensor& d) { return (w * d).sum(1); };
+  // Pairs of a presentation with itself or with its own copies are no pairs of stimuli.
+  const auto self = [&](const at::Tensor& d) { return (w.square() * d).sum(1); };
   const auto off_product = product_sum - self(a.diagonal * b.diagonal);
-  const auto off_rows = (w * (a.row - a.diagonal) * (b.row - b.diagonal)).sum(1);
+  const auto off_rows = (w * (a.row - w * a.diagonal) * (b.row - w * b.diagonal)).sum(1);
   const auto off_totals = (a.total - self(a.diagonal)) * (b.total - self(b.diagonal));
   return (off_product + off_totals / ((n - 1) * (n - 2)) - 2 * off_rows / (n - 2)) / (n * (n - 3));
 }

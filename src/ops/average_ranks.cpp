@@ -83,8 +83,7 @@ void rank_row(const double* values, int64_t n, double* ranks) {
   const auto all = scratch_of(n);
   auto* const entries = reinterpret_cast<Entry*>(all.mutable_data_ptr<uint8_t>());
   if (n < 4096 || !(span > 0) || !std::isfinite(span)) {
-    for (int64_t i = 0; i < n; ++i)
-      entries[i] = {values[i], static_cast<int32_t>(i)};
+    for (int64_t i = 0; i < n; ++i) entries[i] = {values[i], static_cast<int32_t>(i)};
     std::sort(entries, entries + n, by_value);
     write_ranks(entries, n, 0, ranks);
     return;

@@ -46,8 +46,9 @@ double median_of(const double* values, const double* counts, const std::vector<i
 
 at::Tensor weighted_median_definition(const at::Tensor& values, const at::Tensor& counts) {
   const auto valid = values.isnan().logical_not();
-  const auto [sorted, order] =
-      at::sort(at::where(valid, values, std::numeric_limits<double>::infinity()), 2);
+  const auto sort = at::sort(at::where(valid, values, std::numeric_limits<double>::infinity()), 2);
+  const at::Tensor& sorted = std::get<0>(sort);
+  const at::Tensor& order = std::get<1>(sort);
   const auto weight =
       at::where(valid, counts.unsqueeze(1), 0.0)
           .expand({std::max(values.size(0), counts.size(0)), values.size(1), values.size(2)});

@@ -27,13 +27,12 @@ at::Tensor standardised(const at::Tensor& raw, const std::optional<at::Tensor>& 
 at::Tensor epilogue(const at::Tensor& sums, const at::Tensor& total) {
   if (auto fused = fused::pearson_epilogue(sums, total)) return *fused;
   const auto part = [&](int64_t i) { return sums.select(1, i); };
-  const auto n = total;
-  const auto vz = part(2) - part(0).square() / n;
-  const auto vt = part(3) - part(1).square() / n;
-  const auto co = part(4) - part(0) * part(1) / n;
+  const auto vz = part(2) - part(0).square() / total;
+  const auto vt = part(3) - part(1).square() / total;
+  const auto co = part(4) - part(0) * part(1) / total;
   const auto r = (co / (vz.sqrt() * vt.sqrt())).clamp(-1, 1);
   // Sums of up to n squares of order one: what a constant resample leaves is their rounding.
-  const auto undefined = ~((vz > 1e-13 * n) & (vt > 1e-13 * n));
+  const auto undefined = ~((vz > 1e-13 * total) & (vt > 1e-13 * total));
   return at::where(undefined, std::numeric_limits<double>::quiet_NaN(), r);
 }
 

@@ -158,6 +158,27 @@ def test_bootstrap_over_presentations_equals_resampled_rdms(tmp_path):
         assert ours["bootstrap_error"] == pytest.approx(np.std(draws, ddof=1), rel=1e-10)
 
 
+def test_cka_bootstrap_leaves_out_copies(tmp_path):
+    from test_resampling import philox_counts
+
+    x, y = responses(60, seed=9)
+    x, y = x - x.mean(0), y - y.mean(0)
+    draws = []
+    for c in philox_counts(0, "presentation", 300, 60):
+        drawn = np.repeat(np.arange(60), c)
+        n = len(drawn)
+        apart = drawn[:, None] != drawn[None]
+        k, l = x[drawn] @ x[drawn].T * apart, y[drawn] @ y[drawn].T * apart
+
+        def hsic(a, b):
+            return (a * b).sum() + a.sum() * b.sum() / ((n - 1) * (n - 2)) - 2 * (a.sum(0) * b.sum(0)).sum() / (n - 2)
+
+        draws.append(hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l)))
+    ours = run_json("metric", "cka", *save(tmp_path, source=x, target=y), "--bootstrap", 300)
+    np.testing.assert_allclose([ours["ci_lo"], ours["ci_hi"]], np.percentile(draws, [2.5, 97.5]), rtol=1e-9)
+    assert ours["ci_lo"] < ours["score"] < ours["ci_hi"]
+
+
 def test_real_human_it(real_data, tmp_path):
     """Human IT RDMs of Cichy et al. 2014 against the mean of the others: a plain NumPy loop says the same."""
     rdms = np.load(real_data / "algonauts2019_cichy_fmri/92images/fmri_IT_RDMs.npz")

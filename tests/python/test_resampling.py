@@ -211,6 +211,22 @@ def test_draws_over_an_axis_do_not_depend_on_the_others(tmp_path):
     assert (one["ci_lo"], one["ci_hi"]) == (again["ci_lo"], again["ci_hi"])
 
 
+@pytest.mark.parametrize("shape,axes", [((40,), (0,)), ((7, 30), (0, 1)), ((5, 16, 9), (2, 0))])
+def test_bootstrap_error_draws_as_the_platform(shape, axes, tmp_path):
+    values = np.random.default_rng(12).standard_normal(shape)
+    values.flat[3] = np.nan
+    ours = run_json("metric", "bootstrap_error", *save(tmp_path, source=values), "--axes", ",".join(map(str, axes)))
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(1000):
+        drawn = values
+        for axis in axes:
+            drawn = np.take(drawn, rng.integers(0, shape[axis], shape[axis]), axis=axis)
+        draws.append(np.nanmean(drawn))
+    assert ours["error"] == pytest.approx(np.std(draws, ddof=1), rel=1e-11)
+    assert ours["score"] == pytest.approx(np.nanmean(values), rel=1e-12)
+
+
 def test_bad_flags(tmp_path):
     flags = save(tmp_path, **dict(zip(("source", "target"), data())))
     done = run("metric", "ridge", *flags, "--over", "subject")
