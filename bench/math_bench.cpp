@@ -139,10 +139,8 @@ void register_all(const char* name, Function function) {
 }
 
 }  // namespace
-}  // namespace cortiscore
 
-int main(int argc, char** argv) {
-  using namespace cortiscore;
+int run(int argc, char** argv) {
   use_caching_host_allocator();
   at::set_num_threads(1);
   set_thread_count(1);
@@ -171,4 +169,10 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;
+}
+
+}  // namespace cortiscore
+
+int main(int argc, char** argv) {
+  return cortiscore::run(argc, argv);
 }

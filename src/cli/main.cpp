@@ -30,7 +30,11 @@ int fail(int code, const std::string& message) {
 }
 
 int run(int argc, char** argv) {
-  using namespace cortiscore;
+  using cortiscore::ErrorKind;
+  using cortiscore::set_progress;
+  using cortiscore::set_quiet;
+  using cortiscore::set_thread_count;
+  namespace cli = cortiscore::cli;
   CLI::App app{"Scores artificial neural networks against the brain.", "cortiscore"};
   app.require_subcommand(1);
   app.footer(kFooter);

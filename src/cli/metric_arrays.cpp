@@ -20,7 +20,7 @@ namespace {
 
 at::Tensor read_side(const std::string& path, bool is_rdm, bool bins, const char* columns) {
   if (is_rdm) {
-    const auto values = read_array(path);
+    auto values = read_array(path);
     if ((values.dim() != 2 && values.dim() != 3) || values.size(-1) != values.size(-2)) {
       throw bad_input({path, "shape", c10::str(values.sizes()), "RDMs: n x n, or subjects x n x n",
                        "Leave the -rdm flag away for responses"});
@@ -182,6 +182,13 @@ void add_interval(Json& out,
   out["level"] = options.level;
 }
 
+// Trials are repeated recordings of the target: a metric that predicts or compares its neuroids has their ceiling.
+bool name_has_ceiling(const std::string& name) {
+  const auto parsed = metric_name(name);
+  return (parsed.maps() || parsed.base == "pearsonr") && parsed.prefix != "reverse" &&
+         parsed.prefix != "spantime";
+}
+
 // Raw and ceiling for the same draws.
 void add_ceiling(Json& out,
                  const MetricArguments& arguments,
@@ -193,6 +200,10 @@ void add_ceiling(Json& out,
                     : read_dims(arguments.trials, 3, "repetitions x presentations x neuroids");
   trials = trials.to(device);
   const auto neuroids = e.axes.find(Axis::kNeuroid);
+  if (!name_has_ceiling(arguments.name)) {
+    throw Error(ErrorKind::kUsage, "--trials: metric " + arguments.name +
+                                       " predicts no neuroids. Give them to cortiscore ceiling.");
+  }
   if (neuroids == e.axes.end() || neuroids->second != trials.size(2)) {
     throw bad_input({arguments.trials, "neuroids", std::to_string(trials.size(2)),
                      "as many as the metric's neuroids", "Give the trials that --target averages"});
@@ -292,7 +303,8 @@ void run_array_metric(const MetricArguments& arguments) {
   if (!arguments.source_rdm) out["n"]["features"] = inputs.source.size(1);
   if (!arguments.target_rdm) out["n"]["neuroids"] = inputs.target.size(1);
   const bool cheap = e.axes.contains(Axis::kNeuroid) || e.axes.contains(Axis::kSubject);
-  const auto options = resample_options(arguments, e.axes, e.usual, cheap ? 1000 : 0);
+  const auto options =
+      resample_options(arguments, e.axes, e.usual, cheap || !arguments.versus.empty() ? 1000 : 0);
   out["ci_lo"] = out["ci_hi"] = nullptr;
   if (options.n_boot > 0) {
     const auto on = e.estimate.per_neuroid.options().device(device);
@@ -306,6 +318,12 @@ void run_array_metric(const MetricArguments& arguments) {
   }
   if (!arguments.per_neuroid.empty()) write_npy(arguments.per_neuroid, e.estimate.per_neuroid);
   if (!arguments.trials.empty()) add_ceiling(out, arguments, e, options, device);
+  if (!arguments.versus.empty() && !e.draws) {
+    throw Error(ErrorKind::kUsage,
+                "--versus: metric " + arguments.name +
+                    " has nothing to draw. Compare with the metric without _cv or "
+                    "spantime_.");
+  }
   if (!arguments.versus.empty()) {
     auto other = inputs;
     other.source =

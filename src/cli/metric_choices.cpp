@@ -167,6 +167,13 @@ bool run_behavior_metric(const MetricArguments& a) {
   const auto found = all.find(a.name);
   if (found == all.end()) return false;
   if (a.name != "logistic") require(a, a.source, "--source");
+  for (const auto& [flag, given] :
+       {std::pair("--versus", !a.versus.empty()), std::pair("--permutations", a.n_permutations > 0),
+        std::pair("--trials", !a.trials.empty())}) {
+    if (given)
+      throw Error(ErrorKind::kUsage, std::string(flag) + ": metric " + a.name +
+                                         " does not take it, metrics on arrays do.");
+  }
   Json out;
   out["warnings"] = Json::array();
   const auto e = found->second(a, out);

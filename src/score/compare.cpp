@@ -40,7 +40,8 @@ Comparison compare(const Evaluation& first,
     high += d >= 0 ? 1 : 0;
   }
   result.p_bootstrap =
-      std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
+      n == 1 ? kNaN
+             : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
   result.p_permutation = kNaN;
   const auto& a = first.estimate.per_neuroid;
   const auto& b = second.estimate.per_neuroid;

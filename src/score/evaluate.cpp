@@ -54,7 +54,7 @@ Evaluation evaluate_mapping(const MetricName& name,
   }
   result.averaged_over = name.prefix == "reverse" ? "feature" : "neuroid";
   result.axes = {{Axis::kNeuroid, target.size(1)}};
-  if (options.keep_predictions) result.axes[Axis::kPresentation] = target.size(0);
+  result.axes[Axis::kPresentation] = target.size(0);  // needs keep_predictions
   if (inputs.splits.size() > 1)
     result.axes[Axis::kSplit] = static_cast<int64_t>(inputs.splits.size());
   else

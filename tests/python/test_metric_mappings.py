@@ -62,7 +62,10 @@ def check(ours, tmp_path, x, y, model, splits=None, bound=1e-12):
         error = np.abs(got[s][test] - predictions[s]).max() / y.std()
         assert error <= 10 * bound, (s, error)
     medians = np.median(expected, axis=1)
-    assert abs(ours["score"] - medians.mean()) <= bound
+    # A correlation over a few test rows that are predicted nearly alike magnifies the predictions' rounding by how much
+    # closer together they lie than the targets.
+    spread = min(p.std(0).min() for p in predictions) / y.std()
+    assert abs(ours["score"] - medians.mean()) <= bound * max(1, 1 / spread)
     assert ours["error"] == pytest.approx(medians.std() / np.sqrt(len(splits)), rel=1e-9)
     return models
 
@@ -229,15 +232,20 @@ def test_pearsonr(tmp_path):
     np.testing.assert_allclose(ours["per_neuroid"][0], [pearsonr(x[:, i], y[:, i])[0] for i in range(6)], rtol=1e-12)
 
 
-def test_many_random_cases(tmp_path):
-    """Ridge with one penalty, small shapes drawn at random, all in one file each."""
-    rng = np.random.default_rng(17)
-    for i in range(40):
+@pytest.mark.parametrize("first,count", [(0, 30), pytest.param(30, 300, marks=pytest.mark.slow)])
+def test_many_random_cases(first, count, tmp_path):
+    """Shapes, spectra, means and penalties drawn at random, ridge and ridgecv."""
+    rng = np.random.default_rng(17 + first)
+    for i in range(first, first + count):
         n, p, m = int(rng.integers(12, 80)), int(rng.integers(1, 120)), int(rng.integers(1, 20))
         x, y = simulated(n, p, m, exponent=rng.uniform(0, 3), seed=100 + i, mean=rng.choice([0, 0, 50]))
         alpha = 10 ** rng.uniform(-2, 4)
         ours = run_json("metric", "ridge", *save(tmp_path, x, y), "--alpha", alpha, "--bootstrap", 0)
         check(ours, tmp_path, x, y, lambda: Ridge(alpha=alpha), bound=3e-12)
+        if i % 3 == 0:
+            ours = run_json("metric", "ridgecv", *save(tmp_path, x, y), "--bootstrap", 0)
+            models = check(ours, tmp_path, x, y, lambda: RidgeCV(alphas=ALPHAS), bound=3e-12)
+            assert ours["alpha"] == [fitted.alpha_ for fitted in models]
 
 
 def test_bits_do_not_depend_on_threads_or_repeats(tmp_path):

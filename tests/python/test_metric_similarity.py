@@ -179,6 +179,22 @@ def test_cka_bootstrap_leaves_out_copies(tmp_path):
     assert ours["ci_lo"] < ours["score"] < ours["ci_hi"]
 
 
+@pytest.mark.parametrize("first,count", [(0, 10), pytest.param(10, 300, marks=pytest.mark.slow)])
+def test_many_random_cases(first, count, tmp_path):
+    rng = np.random.default_rng(30 + first)
+    for i in range(first, first + count):
+        n, p, m = int(rng.integers(5, 90)), int(rng.integers(3, 150)), int(rng.integers(3, 40))
+        x, y = responses(n, p, min(m, p), seed=200 + i)
+        x = np.round(x, int(rng.integers(1, 6))) + rng.choice([0, 100])  # ties, and means far from zero
+        flags = save(tmp_path, source=x, target=y)
+        expected = spearmanr(triangle(1 - np.corrcoef(x)), triangle(1 - np.corrcoef(y)))[0]
+        # Rounding separates or joins near ties in one implementation and not in another: a rank of n^2 / 2.
+        assert run_json("metric", "rdm", *flags)["score"] == pytest.approx(expected, abs=1e-9)
+        centred = x - x.mean(0)  # CKA does not feel a shift; the reference does, by rounding
+        assert run_json("metric", "cka_biased", *flags)["score"] == pytest.approx(biased(centred, y), rel=1e-10)
+        assert run_json("metric", "cka", *flags)["score"] == pytest.approx(unbiased(centred, y), rel=1e-7, abs=1e-10)
+
+
 def test_real_human_it(real_data, tmp_path):
     """Human IT RDMs of Cichy et al. 2014 against the mean of the others: a plain NumPy loop says the same."""
     rdms = np.load(real_data / "algonauts2019_cichy_fmri/92images/fmri_IT_RDMs.npz")

@@ -234,3 +234,11 @@ def test_bad_flags(tmp_path):
     done = run("metric", "ridge", *flags, "--over", "images")
     assert done.returncode == 2 and "presentation" in done.stderr
     assert run("metric", "ridge", *flags, "--level", 2).returncode == 2
+    done = run("metric", "rdm_cv", *flags, "--versus", tmp_path / "source.npy")
+    assert done.returncode == 2 and "nothing to draw" in done.stderr
+    done = run("metric", "rdm", *flags, "--trials", tmp_path / "source.npy")
+    assert done.returncode != 0
+    done = run("metric", "value_delta", *flags, "--permutations", 3)
+    assert done.returncode == 2 and "--permutations" in done.stderr
+    both = run_json("metric", "rdm", *flags, "--versus", tmp_path / "source.npy", "--bootstrap", 50)
+    assert both["versus"]["difference"] == 0 and both["versus"]["p_permutation"] is None
