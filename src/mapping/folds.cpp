@@ -33,17 +33,19 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
     longest = std::max(longest, folds.left_out.back().size());
   }
   const auto l = static_cast<int64_t>(longest);
-  folds.x_out = at::zeros({n_folds, l, x.size(1)}, x.options());
-  folds.y_out = at::zeros({n_folds, l, y.size(1)}, y.options());
+  folds.x_out = at::empty({n_folds, l, x.size(1)}, x.options());
+  folds.y_out = at::empty({n_folds, l, y.size(1)}, y.options());
   std::vector<double> n_train;
   for (int64_t f = 0; f < n_folds; ++f) {
     const auto& rows = folds.left_out[static_cast<size_t>(f)];
     n_train.push_back(static_cast<double>(splits[static_cast<size_t>(f)].train.size()));
-    if (rows.empty()) continue;
     const auto index = index_tensor(rows, x);
     const auto count = static_cast<int64_t>(rows.size());
-    folds.x_out.select(0, f).narrow(0, 0, count).copy_(x.index_select(0, index));
-    folds.y_out.select(0, f).narrow(0, 0, count).copy_(y.index_select(0, index));
+    for (const auto& [out, from] : {std::pair(folds.x_out, x), std::pair(folds.y_out, y)}) {
+      auto kept = out.select(0, f).narrow(0, 0, count);
+      if (count > 0) at::index_select_out(kept, from, 0, index);
+      out.select(0, f).narrow(0, count, l - count).zero_();
+    }
   }
   folds.n_train = at::tensor(n_train, at::kDouble).to(x.device());
   folds.x_mean = -folds.x_out.sum(1) / folds.n_train.unsqueeze(1);
