@@ -56,6 +56,16 @@ void add_values(Json& result, const char* key, const at::Tensor& values, const s
                                " numbers and is left out: " + flag + " FILE.npy writes them");
 }
 
+void add_interval(Json& result, const Resampled& resampled, const ResampleOptions& options) {
+  result["ci_lo"] = number(resampled.ci_lo);
+  result["ci_hi"] = number(resampled.ci_hi);
+  result["bootstrap_error"] = number(resampled.error);
+  std::string over;
+  for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
+  result["over"] = over;
+  result["level"] = options.level;
+}
+
 void print_result(const Json& result, const char* key, bool json) {
   if (json) {
     std::cout << result.dump() << '\n';

@@ -5,6 +5,7 @@
 
 #include "src/resample/splits.h"
 #include "src/results/json.h"
+#include "src/score/interval.h"
 
 namespace cortiscore::cli {
 
@@ -19,6 +20,9 @@ at::Tensor read_dims(const std::string& path, int64_t dims, const std::string& e
 
 /// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that says how to get them.
 void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag);
+
+/// The interval of a bootstrap and what was drawn, under the keys that metric and ceiling share.
+void add_interval(Json& result, const Resampled& resampled, const ResampleOptions& options);
 
 /// The result as one JSON line, or its `key` as a sentence with warnings on stderr.
 void print_result(const Json& result, const char* key, bool json);

@@ -180,14 +180,7 @@ void add_evaluation(Json& out,
   for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
   const auto options = resample_options(arguments, e.axes, e.usual, 1000);
   if (options.n_boot < 1) return;
-  const auto r = resample(e.draws, options, at::TensorOptions().dtype(at::kDouble));
-  out["ci_lo"] = number(r.ci_lo);
-  out["ci_hi"] = number(r.ci_hi);
-  out["bootstrap_error"] = number(r.error);
-  std::string over;
-  for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
-  out["over"] = over;
-  out["level"] = options.level;
+  add_interval(out, resample(e.draws, options, at::TensorOptions().dtype(at::kDouble)), options);
 }
 
 }  // namespace cortiscore::cli

@@ -32,17 +32,22 @@ at::Tensor read_side(const std::string& path, bool is_rdm, bool bins, const char
 }
 
 // Both halves of a train-test variant, one under the other.
-at::Tensor read_train_test(const std::string& train,
-                           const std::string& test,
-                           bool bins,
-                           const char* columns) {
+struct TrainTest {
+  at::Tensor values;
+  int64_t n_train;
+};
+
+TrainTest read_train_test(const std::string& train,
+                          const std::string& test,
+                          bool bins,
+                          const char* columns) {
   const auto a = read_side(train, false, bins, columns);
   const auto b = read_side(test, false, bins, columns);
   if (a.size(1) != b.size(1)) {
     throw bad_input({test, columns, std::to_string(b.size(1)),
                      std::to_string(a.size(1)) + " as in " + train, ""});
   }
-  return at::cat({a, b});
+  return {at::cat({a, b}), a.size(0)};
 }
 
 struct Sides {
@@ -89,9 +94,12 @@ Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
           "metric: a train-test variant needs --train-source, --train-target, --test-source "
           "and --test-target.");
     }
-    sides.source = read_train_test(arguments.train_source, arguments.test_source, bins, "features");
-    sides.target = read_train_test(arguments.train_target, arguments.test_target, bins, "neuroids");
-    const auto n_train = read_array(arguments.train_source).size(0);
+    const auto source =
+        read_train_test(arguments.train_source, arguments.test_source, bins, "features");
+    sides.source = source.values;
+    sides.target =
+        read_train_test(arguments.train_target, arguments.test_target, bins, "neuroids").values;
+    const auto n_train = source.n_train;
     Split split;
     for (int64_t i = 0; i < sides.source.size(0); ++i)
       (i < n_train ? split.train : split.test).push_back(i);
@@ -167,19 +175,6 @@ Json base_result(const MetricArguments& arguments, const MetricName& name, const
   }
   if (e.fit.alpha.defined()) out["alpha"] = nested(e.fit.alpha.cpu());
   return out;
-}
-
-void add_interval(Json& out,
-                  const Resampled& r,
-                  const ResampleOptions& options,
-                  const std::string& prefix) {
-  out[prefix + "ci_lo"] = number(r.ci_lo);
-  out[prefix + "ci_hi"] = number(r.ci_hi);
-  out[prefix + "bootstrap_error"] = number(r.error);
-  std::string over;
-  for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
-  out["over"] = over;
-  out["level"] = options.level;
 }
 
 // Trials are repeated recordings of the target: a metric that predicts or compares its neuroids has their ceiling.
@@ -308,7 +303,7 @@ void run_array_metric(const MetricArguments& arguments) {
   out["ci_lo"] = out["ci_hi"] = nullptr;
   if (options.n_boot > 0) {
     const auto on = e.estimate.per_neuroid.options().device(device);
-    add_interval(out, resample(e.draws, options, on), options, "");
+    add_interval(out, resample(e.draws, options, on), options);
   }
   if (!arguments.predictions.empty()) {
     if (!name.maps())

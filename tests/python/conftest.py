@@ -1,9 +1,11 @@
 """What every Python test shares: the built command line, and the folder of real data (absent on most machines)."""
+import csv
 import json
 import os
 import pathlib
 import subprocess
 
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -20,6 +22,24 @@ def run_json(*arguments, env=None):
     done = run(*arguments, "--json", env=env)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def save(tmp_path, **arrays):
+    """Writes each array as .npy and returns the flags that name them: --source FILE --target FILE ..."""
+    out = []
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        out += [f"--{name}", tmp_path / f"{name}.npy"]
+    return out
+
+
+def write(path, rows):
+    """A CSV of dicts; returns its path."""
+    with open(path, "w", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
 
 
 @pytest.fixture

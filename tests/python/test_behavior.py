@@ -1,7 +1,6 @@
 """Metrics and ceilings of choices, thresholds and properties against NumPy, SciPy, scikit-learn and published values."""
 import csv
 import itertools
-import json
 
 import numpy as np
 import pytest
@@ -11,15 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import cohen_kappa_score
 from sklearn.preprocessing import StandardScaler
 
-from conftest import run, run_json
-
-
-def write(path, rows):
-    with open(path, "w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+from conftest import run, run_json, write
 
 
 CLASSES = ["bear", "car", "dog", "plane"]

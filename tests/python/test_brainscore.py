@@ -1,35 +1,17 @@
 """What the published platform's own metric classes gave (tests/fixtures/brainscore.json, with the script that ran them)."""
-import csv
 import json
-import pathlib
 import sys
 
 import numpy as np
 import pytest
 
-from conftest import ROOT, run_json
+from conftest import ROOT, run_json, save, write
 
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
 import brainscore as made  # noqa: E402
 
 CLASSES = made.CLASSES
 EXPECTED = json.loads((ROOT / "tests/fixtures/brainscore.json").read_text())
-
-
-def save(tmp_path, **arrays):
-    out = []
-    for name, array in arrays.items():
-        np.save(tmp_path / f"{name}.npy", array)
-        out += [f"--{name}", tmp_path / f"{name}.npy"]
-    return out
-
-
-def write(path, rows):
-    with open(path, "w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 def check(name, ours, key="score", bound=1e-12):

@@ -6,21 +6,13 @@ from rsatoolbox.rdm import calc_rdm, compare
 from scipy.stats import spearmanr
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from conftest import run, run_json
+from conftest import run, run_json, save
 
 
 def responses(n=40, p=30, m=20, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, p)) + 2 * rng.standard_normal((n, 1))
     return x, np.tanh(x[:, : m] @ rng.standard_normal((min(m, p), m))) + rng.standard_normal((n, m))
-
-
-def save(tmp_path, **arrays):
-    out = []
-    for name, array in arrays.items():
-        np.save(tmp_path / f"{name}.npy", array)
-        out += [f"--{name}", tmp_path / f"{name}.npy"]
-    return out
 
 
 def triangle(rdm):

@@ -6,7 +6,7 @@ from scipy.stats import norm, pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ShuffleSplit
 
-from conftest import run, run_json
+from conftest import run, run_json, save
 
 WORDS = {"neuroid": 0, "presentation": 1, "split": 2, "subject": 3}
 
@@ -30,14 +30,6 @@ def data(n=60, p=15, m=8, seed=0, noise=2.0):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, p))
     return x, x @ rng.standard_normal((p, m)) + noise * rng.standard_normal((n, m))
-
-
-def save(tmp_path, **arrays):
-    out = []
-    for name, array in arrays.items():
-        np.save(tmp_path / f"{name}.npy", array)
-        out += [f"--{name}", tmp_path / f"{name}.npy"]
-    return out
 
 
 def fitted(x, y):
