@@ -28,7 +28,7 @@ LayerCoordinates coordinates_of(const std::string& layer, const at::Tensor& feat
 }
 
 std::vector<LayerCoordinates> extract_coordinates(const Network& network,
-                                                  const StimulusSet& stimuli,
+                                                  Screen& screen,
                                                   const std::vector<std::string>& layers,
                                                   double stimulus_degrees,
                                                   int64_t budget_bytes,
@@ -36,11 +36,11 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
   std::vector<std::vector<std::string>> passes;
   int64_t held = 0;
   for (const auto& name : layers) {
-    const int64_t bytes = stimuli.size() * network.layer(name).n_features() * 4;
+    const int64_t bytes = screen.size() * network.layer(name).n_features() * 4;
     if (bytes > budget_bytes) {
       throw Error(ErrorKind::kOutOfMemory, network.path() + ": layer " + name +
                                                ": its activations on " +
-                                               std::to_string(stimuli.size()) + " stimuli take " +
+                                               std::to_string(screen.size()) + " stimuli take " +
                                                gib(bytes) + ", found " + gib(budget_bytes) +
                                                " allowed. Raise --memory-gib, or "
                                                "choose another --layer.");
@@ -53,16 +53,16 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
   if (passes.size() > 1) {
     log_line("activations exceed " + gib(budget_bytes) +
              " (--memory-gib): " + std::to_string(passes.size()) + " forward passes over " +
-             std::to_string(stimuli.size()) + " stimuli");
+             std::to_string(screen.size()) + " stimuli");
   }
   times.passes += static_cast<int64_t>(passes.size());
   Progress progress(network.identifier() + ": forward",
-                    stimuli.size() * static_cast<int64_t>(passes.size()));
+                    screen.size() * static_cast<int64_t>(passes.size()));
   std::vector<LayerCoordinates> coordinates;
   for (const auto& group : passes) {
     const Timer forward;
     auto activations =
-        extract(network, stimuli, group, stimulus_degrees, [&](int64_t n) { progress.advance(n); });
+        extract(network, screen, group, stimulus_degrees, [&](int64_t n) { progress.advance(n); });
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {

@@ -6,7 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "src/model/network.h"
-#include "src/stimuli/stimulus_set.h"
+#include "src/stimuli/screen.h"
 
 namespace cortiscore {
 
@@ -31,7 +31,7 @@ struct ExtractionTimes {
 /// take several forward passes, which is announced; the same bits come out.
 /// @throws Error(kOutOfMemory)  one layer alone exceeds the budget; kBadInput  NaN or infinity in a layer
 std::vector<LayerCoordinates> extract_coordinates(const Network& network,
-                                                  const StimulusSet& stimuli,
+                                                  Screen& screen,
                                                   const std::vector<std::string>& layers,
                                                   double stimulus_degrees,
                                                   int64_t budget_bytes,

@@ -17,13 +17,13 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) 
 }
 
 std::vector<at::Tensor> extract(const Network& network,
-                                const StimulusSet& stimuli,
+                                Screen& screen,
                                 const std::vector<std::string>& layers,
                                 double stimulus_degrees,
                                 const std::function<void(int64_t)>& advance) {
   const at::NoGradGuard no_grad;
   const auto preprocessing = preprocessing_of(network, stimulus_degrees);
-  const int64_t n = stimuli.size();
+  const int64_t n = screen.size();
   std::vector<at::Tensor> activations;
   for (const auto& name : layers)
     activations.push_back(at::empty({n, network.layer(name).n_features()}, at::kFloat));
@@ -31,11 +31,12 @@ std::vector<at::Tensor> extract(const Network& network,
   parallel_for((n + kMicroBatch - 1) / kMicroBatch, [&](int64_t batch_index) {
     const int64_t begin = batch_index * kMicroBatch;
     const int64_t count = std::min(kMicroBatch, n - begin);
-    std::vector<at::Tensor> images;
-    for (int64_t i = 0; i < count; ++i)
-      images.push_back(load_stimulus(stimuli, begin + i, preprocessing));
-    while (static_cast<int64_t>(images.size()) < kMicroBatch) images.push_back(images.back());
-    network.run(at::stack(images), layers, [&](size_t layer, const at::Tensor& output) {
+    auto images = screen.batch(begin, count, preprocessing);
+    if (count < kMicroBatch) {
+      images = at::cat(
+          {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});
+    }
+    network.run(images, layers, [&](size_t layer, const at::Tensor& output) {
       if (output.dim() < 2 || output.size(0) != kMicroBatch ||
           output.numel() != kMicroBatch * activations[layer].size(1)) {
         throw bad_input({network.path(), "layer " + layers[layer],

@@ -6,7 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "src/model/network.h"
-#include "src/stimuli/stimulus_set.h"
+#include "src/stimuli/screen.h"
 
 namespace cortiscore {
 
@@ -22,7 +22,7 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 /// @param advance  told how many stimuli have just gone through; called under a lock
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
 std::vector<at::Tensor> extract(const Network& network,
-                                const StimulusSet& stimuli,
+                                Screen& screen,
                                 const std::vector<std::string>& layers,
                                 double stimulus_degrees,
                                 const std::function<void(int64_t)>& advance = {});

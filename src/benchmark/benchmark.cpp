@@ -1,7 +1,6 @@
 #include "src/benchmark/benchmark.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -10,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/class_codes.h"
+#include "src/core/folders.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
 
@@ -143,17 +143,6 @@ Population load_population(const Benchmark& benchmark,
 }
 
 }  // namespace
-
-std::string home() {
-  const auto variable = [](const char* name) -> std::string {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-  };
-  if (auto set = variable("CORTISCORE_HOME"); !set.empty()) return set;
-  if (auto xdg = variable("XDG_DATA_HOME"); !xdg.empty())
-    return (fs::path(xdg) / "cortiscore").string();
-  return (fs::path(variable("HOME")) / ".local/share/cortiscore").string();
-}
 
 std::vector<Benchmark> all_benchmarks() {
   std::vector<Benchmark> all;

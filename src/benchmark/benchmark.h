@@ -51,10 +51,6 @@ struct Benchmark {
   std::string sha256;  ///< of the manifest
 };
 
-/// Where fetched and imported data lie: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else
-/// ~/.local/share/cortiscore.
-std::string home();
-
 /// Every manifest of the project and of home()/benchmarks, by identifier.
 /// @throws Error(kBadInput)  a manifest that is not schema version 1
 std::vector<Benchmark> all_benchmarks();

@@ -15,6 +15,7 @@
 
 #include "src/benchmark/benchmark.h"
 #include "src/cli/commands.h"
+#include "src/core/folders.h"
 #include "src/results/json.h"
 
 namespace cortiscore::cli {

@@ -45,7 +45,8 @@ void run(const Arguments& arguments) {
   const auto stimuli = StimulusSet::open(arguments.stimuli);
   std::filesystem::create_directories(arguments.output);
   Progress progress("stimuli", stimuli.size());
-  const auto activations = extract(network, stimuli, arguments.layers, arguments.degrees,
+  Screen screen(stimuli, preprocessing_of(network, arguments.degrees), false);
+  const auto activations = extract(network, screen, arguments.layers, arguments.degrees,
                                    [&](int64_t n) { progress.advance(n); });
   for (size_t i = 0; i < arguments.layers.size(); ++i) {
     const auto& layer = arguments.layers[i];

@@ -60,6 +60,7 @@ int run(int argc, char** argv) {
   cli::add_metric(app, outcome);
   cli::add_ceiling(app, outcome);
   cli::add_model(app, outcome);
+  cli::add_results(app, outcome);
   cli::add_extract(app, outcome);
   cli::add_doctor(app, outcome);
   try {

@@ -1,9 +1,6 @@
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
-
-#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -11,6 +8,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/python.h"
 #include "src/model/network.h"
 #include "src/results/json.h"
 
@@ -64,25 +62,6 @@ void inspect(const std::string& path, bool json) {
   }
 }
 
-// Export is Python's: this process becomes it.
-void run_export(const std::vector<std::string>& arguments) {
-  const char* set = std::getenv("CORTISCORE_PYTHON");
-  const std::string python = set ? set : CORTISCORE_PYTHON;
-  const char* inherited = std::getenv("PYTHONPATH");
-  const std::string path =
-      std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
-  setenv("PYTHONPATH", path.c_str(), 1);
-  std::vector<std::string> words = {python, "-m", "cortiscore"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  execvp(argv[0], argv.data());
-  throw Error(ErrorKind::kUsage,
-              "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
-}
-
 }  // namespace
 
 void add_model(CLI::App& app, Outcome& /*outcome*/) {
@@ -102,7 +81,7 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
                                      "`model export --help` lists its flags");
   write->prefix_command();
   write->set_help_flag();
-  write->callback([write] { run_export(write->remaining()); });
+  write->callback([write] { become_python("cortiscore", write->remaining()); });
 }
 
 }  // namespace cortiscore::cli

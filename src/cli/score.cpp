@@ -11,9 +11,11 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/record_table.h"
+#include "src/core/folders.h"
 #include "src/core/progress.h"
 #include "src/engine/score_network.h"
-#include "src/results/record_file.h"
+#include "src/results/store.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -26,44 +28,13 @@ struct Arguments {
   bool json = false, again = false;
 };
 
-double get(const Json& object, const char* key) {
-  return object.at(key).is_null() ? std::nan("") : object.at(key).get<double>();
-}
-
-std::string cell(double value, const char* format = "%.3f") {
-  if (std::isnan(value)) return "-";
-  char text[32];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-void print_header() {
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
-              "ceiled", "95% interval", "seconds", "layer (region)");
-}
-
-void print_row(const Json& record) {
-  const auto& score = record.at("score");
-  const auto& error = record.at("error");
-  const auto interval = cell(get(error, "ci_lo")) + " .. " + cell(get(error, "ci_hi"));
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7.1f  %s (%s)\n",
-              record.at("model_identifier").get<std::string>().c_str(),
-              record.at("benchmark_identifier").get<std::string>().c_str(),
-              cell(get(score, "raw")).c_str(), cell(get(score, "ceiling")).c_str(),
-              cell(get(score, "ceiled")).c_str(), interval.c_str(),
-              record.at("timing_ms").at("total").get<double>() / 1e3,
-              record.at("layer").get<std::string>().c_str(),
-              record.at("region").get<std::string>().c_str());
-  std::fflush(stdout);
-}
-
 // The composite: the mean over nodes of the tree of the mean over their benchmarks. A missing score leaves none.
 void print_composite(const std::string& network, const std::vector<Json>& records) {
   std::map<std::string, std::vector<double>> nodes;
   double variance = 0;
   for (const auto& record : records) {
     if (record.at("composite").get<bool>())
-      nodes[record.at("parent")].push_back(get(record.at("score"), "ceiled"));
+      nodes[record.at("parent")].push_back(value_of(record.at("score"), "ceiled"));
   }
   if (nodes.size() < 2) return;
   double sum = 0;
@@ -74,7 +45,7 @@ void print_composite(const std::string& network, const std::vector<Json>& record
     const double share = 1.0 / static_cast<double>(values.size() * nodes.size());
     for (const auto& record : records) {
       if (record.at("parent") != parent || !record.at("composite").get<bool>()) continue;
-      const double error = get(record.at("error"), "ceiled");
+      const double error = value_of(record.at("error"), "ceiled");
       variance += share * share * error * error;
     }
   }
@@ -109,8 +80,9 @@ void run(const Arguments& arguments, Outcome& outcome) {
   options.bootstrap.n_boot = arguments.n_boot;
   std::vector<Benchmark> benchmarks;
   for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
-  const auto results = arguments.results.empty() ? home() + "/results" : arguments.results;
+  Store store(arguments.results.empty() ? home() + "/results" : arguments.results);
 
+  Workbench workbench(options);
   // With one pair an error is the process's; with many it is that pair's, and the others go on.
   const bool one = arguments.networks.size() * benchmarks.size() == 1;
   int64_t failed = 0;
@@ -118,20 +90,19 @@ void run(const Arguments& arguments, Outcome& outcome) {
   for (const auto& path : arguments.networks) {
     std::vector<Json> records;
     std::optional<Candidate> candidate;
-    std::string name = path;
+    auto name = std::filesystem::path(path).stem().string();
     for (const auto& benchmark : benchmarks) {
       try {
         if (!candidate) candidate = open_candidate(path);
         name = candidate->identifier;
-        const auto key = record_key(*candidate, benchmark, options);
-        auto record = arguments.again ? std::nullopt
-                                      : stored_record(results, name, benchmark.identifier, key);
+        const auto key = record_key(candidate->fingerprint, benchmark, workbench);
+        auto record = arguments.again ? std::nullopt : store.find(key);
         const bool stored = record.has_value();
         if (!stored) {
           log_line(name + " on " + benchmark.identifier);
-          record = score_network(*candidate, benchmark, options);
+          record = score_network(*candidate, benchmark, workbench);
         }
-        const auto file = stored ? "" : store_record(results, *record);
+        if (!stored) store.append(*record);
         if (arguments.json)
           std::cout << canonical(*record) << std::endl;
         else {
@@ -141,22 +112,15 @@ void run(const Arguments& arguments, Outcome& outcome) {
         if (!stored) {
           for (const auto& warning : record->at("warnings"))
             log_line("warning: " + warning.get<std::string>());
-          log_line("record: " + file);
         }
         records.push_back(std::move(*record));
       } catch (const Error& e) {
         if (one) throw;
         ++failed;
         log_line("failed: " + name + " on " + benchmark.identifier + ": " + e.what());
-        if (arguments.json) {
-          std::cout << canonical({{"schema_version", 1},
-                                  {"status", "failed"},
-                                  {"model_identifier", name},
-                                  {"benchmark_identifier", benchmark.identifier},
-                                  {"error_type", e.exit_code()},
-                                  {"message", e.what()}})
-                    << std::endl;
-        }
+        const auto record = failure_record(name, path, benchmark, e.exit_code(), e.what());
+        store.append(record);
+        if (arguments.json) std::cout << canonical(record) << std::endl;
       }
     }
     if (!arguments.json && records.size() == benchmarks.size()) print_composite(name, records);
@@ -198,7 +162,7 @@ void add_score(CLI::App& app, Outcome& outcome) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   verb->add_option("--results", arguments->results,
-                   "folder of records; default $CORTISCORE_HOME/results");
+                   "store of results; default $CORTISCORE_HOME/results");
   verb->add_flag("--again", arguments->again, "score even where the same score is stored");
   verb->add_flag("--json", arguments->json, "print one JSON record a line");
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });

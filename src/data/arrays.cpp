@@ -226,13 +226,15 @@ at::Tensor read_csv_matrix(const std::string& path) {
 
 }  // namespace
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, int64_t from) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     throw bad_input({path, "", "no such file", "a file", "Check the path"});
   }
   std::ifstream stream(path, std::ios::binary);
-  std::string bytes(std::filesystem::file_size(path), '\0');
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(path));
+  std::string bytes(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
+  stream.seekg(from);
   stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   if (!stream)
     throw bad_input({path, "", "it cannot be read", "a readable file", "Check its permissions"});

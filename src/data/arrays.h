@@ -34,8 +34,8 @@ struct Table {
 };
 Table read_csv(const std::string& path);
 
-/// The whole file. @throws Error(kBadInput)  it cannot be read
-std::string read_file(const std::string& path);
+/// The file behind byte `from`; nothing where it is shorter. @throws Error(kBadInput)  it cannot be read
+std::string read_file(const std::string& path, int64_t from = 0);
 
 /// Lower-case hex SHA-256.
 std::string sha256_of(const std::string& bytes);

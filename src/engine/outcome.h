@@ -17,12 +17,10 @@ struct Outcome {
   double load_s = 0, fit_s = 0;
 };
 
-Outcome score_neural(const Candidate& candidate,
-                     const Benchmark& benchmark,
-                     const ScoreOptions& options);
+Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
 Outcome score_behavior(const Candidate& candidate,
                        const Benchmark& benchmark,
-                       const ScoreOptions& options);
+                       Workbench& workbench);
 
 /// The layers to try for a region: the committed one, or candidates.
 std::vector<std::string> layers_for(const Candidate& candidate,
@@ -32,10 +30,9 @@ std::vector<std::string> layers_for(const Candidate& candidate,
 
 /// Coordinates of every layer on the stimuli, or of the precomputed features.
 std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
-                                              const StimulusSet& stimuli,
+                                              const Benchmark& benchmark,
                                               const std::vector<std::string>& layers,
-                                              double degrees,
-                                              const ScoreOptions& options,
+                                              Workbench& workbench,
                                               ExtractionTimes& times);
 
 Json estimate_json(const Estimate& estimate, const char* key);

@@ -12,10 +12,11 @@ namespace cortiscore {
 
 Outcome score_behavior(const Candidate& candidate,
                        const Benchmark& benchmark,
-                       const ScoreOptions& options) {
+                       Workbench& workbench) {
+  const auto& options = workbench.options();
   Outcome outcome;
   const Timer load;
-  const auto data = load_behavior(benchmark);
+  const auto& data = workbench.behavior(benchmark);
   outcome.load_s = load.seconds();
   outcome.data_sha256 = data.data_sha256;
 
@@ -32,7 +33,9 @@ Outcome score_behavior(const Candidate& candidate,
                       "another --layer.");
     }
     Progress progress(candidate.identifier + ": forward", data.stimuli.size());
-    features = extract(*candidate.network, data.stimuli, layers, benchmark.visual_degrees,
+    auto& screen =
+        workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
+    features = extract(*candidate.network, screen, layers, benchmark.visual_degrees,
                        [&](int64_t n) { progress.advance(n); })[0];
     outcome.times.passes = 1;
     outcome.times.peak_bytes = bytes;

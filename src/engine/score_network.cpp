@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/activations/extract.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/engine/outcome.h"
@@ -61,6 +62,7 @@ Candidate open_candidate(const std::string& path) {
     check_finite(candidate.features, path, "feature", "Recompute the activations");
     candidate.identifier = std::filesystem::path(path).stem().string();
     candidate.sha256 = sha256_of_file(path);
+    candidate.fingerprint = sha256_of("features " + candidate.sha256);
     return candidate;
   }
   if (!path.ends_with(".pt2")) {
@@ -71,6 +73,7 @@ Candidate open_candidate(const std::string& path) {
   }
   candidate.network = Network::load(path);
   candidate.identifier = candidate.network->identifier();
+  candidate.fingerprint = candidate.network->fingerprint();
   return candidate;
 }
 
@@ -124,21 +127,25 @@ std::vector<std::string> layers_for(const Candidate& candidate,
 }
 
 std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
-                                              const StimulusSet& stimuli,
+                                              const Benchmark& benchmark,
                                               const std::vector<std::string>& layers,
-                                              double degrees,
-                                              const ScoreOptions& options,
+                                              Workbench& workbench,
                                               ExtractionTimes& times) {
   if (candidate.network) {
-    std::string key = stimuli.sha256() + " " + std::to_string(degrees);
+    auto& screen =
+        workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
+    auto key =
+        workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees);
     for (const auto& layer : layers) key += "\n" + layer;
     auto& cached = (*candidate.cache)[key];
     if (cached.empty()) {
-      cached = extract_coordinates(*candidate.network, stimuli, layers, degrees,
-                                   static_cast<int64_t>(options.memory_gib * (1 << 30)), times);
+      const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
+      cached = extract_coordinates(*candidate.network, screen, layers, benchmark.visual_degrees,
+                                   budget, times);
     }
     return cached;
   }
+  const auto& stimuli = workbench.neural(benchmark).data().stimuli;
   if (candidate.features.size(0) != stimuli.size()) {
     throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
                      std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
@@ -154,30 +161,48 @@ Json estimate_json(const Estimate& estimate, const char* key) {
           {"ci_hi", number(estimate.ci_hi)}};
 }
 
-std::string record_key(const Candidate& candidate,
+std::string record_key(const std::string& fingerprint,
                        const Benchmark& benchmark,
-                       const ScoreOptions& options) {
-  std::string text = candidate.network
-                         ? candidate.network->graph_sha256() + candidate.network->weights_sha256() +
-                               std::to_string(candidate.network->input().size)
-                         : candidate.sha256;
-  text += "\n" + benchmark.sha256 + "\n" + name_of(options.convention);
-  text += "\n" + std::to_string(options.n_candidates) +
+                       Workbench& workbench) {
+  const auto& options = workbench.options();
+  std::string text = fingerprint + "\n" + benchmark.sha256;
+  for (const auto& sha256 : workbench.data_sha256(benchmark)) text += " " + sha256;
+  text += "\n" + name_of(options.convention) + " " + std::to_string(options.n_candidates) +
           (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
-  text += "\n" + std::to_string(options.bootstrap.n_boot) + " " +
-          std::to_string(options.bootstrap.seed);
+  text += "\n" + Json(options.bootstrap.level).dump() + " " +
+          std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
   for (const auto& [region, layer] : options.layers) text += "\n" + region + "=" + layer;
-  return sha256_of(text + "\n" CORTISCORE_VERSION);
+  return sha256_of(text + "\n" CORTISCORE_VERSION " " CORTISCORE_TORCH);
 }
 
-Json score_network(const Candidate& candidate,
-                   const Benchmark& benchmark,
-                   const ScoreOptions& options) {
+Json failure_record(const std::string& identifier,
+                    const std::string& path,
+                    const Benchmark& benchmark,
+                    int exit_code,
+                    const std::string& message) {
+  return {{"schema_version", 1},
+          {"key", sha256_of("failed " + path + " " + benchmark.sha256)},
+          {"status", "failed"},
+          {"model_identifier", identifier},
+          {"path", path},
+          {"benchmark_identifier", benchmark.identifier},
+          {"benchmark_version", benchmark.version},
+          {"benchmark_sha256", benchmark.sha256},
+          {"region", benchmark.region},
+          {"parent", benchmark.parent},
+          {"error_type", exit_code},
+          {"message", message},
+          {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
+          {"end", utc_now()}};
+}
+
+Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
+  const auto& options = workbench.options();
   const auto start = utc_now();
   const Timer total;
   const auto outcome = benchmark.kind == Benchmark::Kind::kNeural
-                           ? score_neural(candidate, benchmark, options)
-                           : score_behavior(candidate, benchmark, options);
+                           ? score_neural(candidate, benchmark, workbench)
+                           : score_behavior(candidate, benchmark, workbench);
   const auto& score = outcome.score;
   const bool neural = benchmark.kind == Benchmark::Kind::kNeural;
   auto score_json =
@@ -187,7 +212,7 @@ Json score_network(const Candidate& candidate,
            {"ceiling_convention", neural ? name_of(score.convention) : "raw_over_ceiling_clipped"}};
   Json record = {
       {"schema_version", 1},
-      {"key", record_key(candidate, benchmark, options)},
+      {"key", record_key(candidate.fingerprint, benchmark, workbench)},
       {"status", "ok"},
       {"model_identifier", candidate.identifier},
       {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},

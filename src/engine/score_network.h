@@ -5,23 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "cortiscore/score.h"
 #include "src/activations/coordinates.h"
-#include "src/benchmark/benchmark.h"
+#include "src/engine/workbench.h"
 #include "src/model/network.h"
-#include "src/ops/top_vector.h"
 #include "src/results/json.h"
 
 namespace cortiscore {
-
-struct ScoreOptions {
-  CeilingConvention convention = CeilingConvention::kR2OverC;
-  std::map<std::string, std::string> layers;  ///< region -> layer; "" for every region
-  int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
-  double memory_gib = 4;      ///< activations held at a time
-  TopVectorMode mode = TopVectorMode::kSklearn;
-  BootstrapOptions bootstrap;
-};
 
 /// What is scored: a network, or activations that were computed elsewhere.
 struct Candidate {
@@ -31,6 +20,8 @@ struct Candidate {
   at::Tensor
       features;  ///< [n_stimuli, n_features] in the order of the stimulus set, without a network
   std::string sha256;  ///< of the features
+  std::string
+      fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
   /// What its forward passes gave so far, by stimuli, degrees and layers: benchmarks that share stimuli share them.
   std::shared_ptr<std::map<std::string, std::vector<LayerCoordinates>>> cache;
 };
@@ -44,15 +35,22 @@ std::vector<std::string> candidate_layers(const Network& network,
                                           int64_t count,
                                           int64_t min_features);
 
-/// One candidate on one benchmark: the record of ECOSYSTEM.md 3.3, schema version 1 (docs/formats.md). Timings apart,
-/// the same inputs give the same record.
-Json score_network(const Candidate& candidate,
-                   const Benchmark& benchmark,
-                   const ScoreOptions& options);
+/// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart, the same inputs give
+/// the same record.
+Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
+
+/// The record of a pair that could not be scored.
+/// @param identifier  the network's, or its file's stem where it did not open
+Json failure_record(const std::string& identifier,
+                    const std::string& path,
+                    const Benchmark& benchmark,
+                    int exit_code,
+                    const std::string& message);
 
 /// What a record's scores depend on; equal keys mean that the work is done already.
-std::string record_key(const Candidate& candidate,
+/// @param fingerprint  the candidate's
+std::string record_key(const std::string& fingerprint,
                        const Benchmark& benchmark,
-                       const ScoreOptions& options);
+                       Workbench& workbench);
 
 }  // namespace cortiscore

@@ -307,6 +307,14 @@ const std::string& Network::weights_sha256() const {
   return state_->weights_sha256;
 }
 
+std::string Network::fingerprint() const {
+  const auto& s = *state_;
+  std::string text = s.graph_sha256 + " " + s.weights_sha256 + " " + std::to_string(s.input.size);
+  text += Json({s.input.mean, s.input.std, s.input.degrees}).dump();
+  for (const auto& layer : s.layers) text += "\n" + layer.name + "=" + layer.value;
+  return sha256_of(text);
+}
+
 const Layer& Network::layer(const std::string& name) const {
   std::vector<std::string> known;
   for (const auto& layer : state_->layers) {

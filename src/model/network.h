@@ -43,6 +43,8 @@ class Network {
   int64_t n_nodes() const;
   const std::string& graph_sha256() const;
   const std::string& weights_sha256() const;
+  /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table and preprocessing.
+  std::string fingerprint() const;
 
   /// @throws Error(kUnknownName)  no such layer; the nearest names are offered
   const Layer& layer(const std::string& name) const;

@@ -5,11 +5,9 @@
 #include <map>
 #include <mutex>
 
-#include <ATen/ATen.h>
 #include <zip.h>
 
 #include "cortiscore/error.h"
-#include "src/stimuli/image.h"
 
 namespace cortiscore {
 
@@ -124,29 +122,6 @@ std::string StimulusSet::sha256() const {
   for (int64_t i = 0; i < size(); ++i)
     all += ids_[static_cast<size_t>(i)] + "\n" + sha256_of(bytes(i)) + "\n";
   return sha256_of(all);
-}
-
-at::Tensor load_stimulus(const StimulusSet& stimuli,
-                         int64_t i,
-                         const Preprocessing& preprocessing) {
-  const auto n = preprocessing.input_size;
-  const auto image =
-      resize_bilinear(place_on_screen(decode_image(stimuli.bytes(i), stimuli.location(i)),
-                                      preprocessing.model_degrees, preprocessing.stimulus_degrees),
-                      n, n);
-  auto out = at::empty({3, n, n}, at::kFloat);
-  auto* values = out.mutable_data_ptr<float>();
-  for (int64_t c = 0; c < 3; ++c) {
-    const auto channel = static_cast<size_t>(c);
-    const bool normalise = !preprocessing.mean.empty();
-    const auto mean = normalise ? static_cast<float>(preprocessing.mean[channel]) : 0.0F;
-    const auto deviation = normalise ? static_cast<float>(preprocessing.std[channel]) : 1.0F;
-    for (int64_t p = 0; p < n * n; ++p) {
-      const float unit = static_cast<float>(image.pixels[static_cast<size_t>(p * 3 + c)]) / 255.0F;
-      values[c * n * n + p] = normalise ? (unit - mean) / deviation : unit;
-    }
-  }
-  return out;
 }
 
 }  // namespace cortiscore

@@ -49,8 +49,4 @@ struct Preprocessing {
   double stimulus_degrees = 8;
 };
 
-/// Stimulus i: decoded, placed on the network's screen, resized to N x N (square, whatever its shape), float32 / 255,
-/// normalised. @return [3, N, N] float32
-at::Tensor load_stimulus(const StimulusSet& stimuli, int64_t i, const Preprocessing& preprocessing);
-
 }  // namespace cortiscore

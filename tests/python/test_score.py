@@ -151,8 +151,7 @@ def test_records_are_stored_reused_and_the_same_again(home, network, tmp_path):
     env = {"CORTISCORE_HOME": str(home)}
     arguments = ["score", network, "-b", "Simulated2026.V1-pls", "--results", tmp_path]
     first = run_json(*arguments, env=env)
-    stored = json.loads((tmp_path / "tiny/Simulated2026.V1-pls.json").read_text())
-    assert stored == first
+    assert run_json("results", "show", "--store", tmp_path, "--benchmark", "Simulated2026.V1-pls") == first
     assert run_json(*arguments, env=env) == first  # timings included: it was not scored again
     again = run_json("--threads", 3, *arguments, "--again", "--memory-gib", "0.004", env=env)
     assert again["timing_ms"]["forward_passes"] > first["timing_ms"]["forward_passes"]
@@ -170,7 +169,9 @@ def test_table_and_composite(home, network, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 6 and lines[0].split()[:5] == ["network", "benchmark", "raw", "ceiling", "ceiled"]
-    records = [json.loads((tmp_path / f"tiny/{name}.json").read_text()) for name in flags[1::2]]
+    shown = run("results", "show", "--store", tmp_path, "--json")
+    records = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert sorted(r["benchmark_identifier"] for r in records) == sorted(flags[1::2])
     composite = np.mean([r["score"]["ceiled"] for r in records])
     assert f"{composite:.3f}" in lines[-1] and "mean of" in lines[-1]
 
@@ -196,7 +197,9 @@ def test_bad_input_loses_nothing(home, network, tmp_path):
     (tmp_path / "broken.pt2").write_bytes(network.read_bytes()[:1000])
     done = run("score", tmp_path / "broken.pt2", network, *bench, env=env)
     assert done.returncode == 3 and "broken.pt2" in done.stderr
-    assert (tmp_path / "tiny/Simulated2026.V1-pls.json").exists()
+    shown = [json.loads(line) for line in run("results", "show", "--store", tmp_path, "--json").stdout.splitlines()]
+    assert [(r["model_identifier"], r["status"]) for r in shown] == [("broken", "failed"), ("tiny", "ok")]
+    assert "broken.pt2" in shown[0]["message"] and shown[0]["error_type"] == 5
     few = tmp_path / "few.npy"
     np.save(few, np.random.default_rng(0).standard_normal((320, 10)))
     done = run("score", few, *bench, env=env)

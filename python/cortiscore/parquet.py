@@ -1,0 +1,32 @@
+"""`python -m cortiscore.parquet EXPORT.csv OUT.parquet`: what `cortiscore results export --format parquet` runs.
+
+Columns and order are the CSV's; numbers are float64, text is text, empty cells are null. The CSV is removed.
+"""
+import os
+import sys
+
+NUMBERS = {"benchmark_version", "score.raw", "score.ceiling", "score.ceiled", "error.sem", "error.ceiled", "error.ci_lo",
+           "error.ci_hi", "raw.ci_lo", "raw.ci_hi", "ceiling.error", "timing_ms.total"}
+
+
+def main(source, target):
+    try:
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError:
+        os.unlink(source)
+        sys.exit("cortiscore: --format parquet needs pyarrow in this Python: pip install pyarrow, or export csv or jsonl")
+    with open(source, encoding="utf-8") as file:
+        columns = file.readline().rstrip("\r\n").split(",")
+    types = {c: pyarrow.float64() if c in NUMBERS else pyarrow.string() for c in columns}
+    table = pyarrow.csv.read_csv(
+        source, convert_options=pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True))
+    partial = f"{source}.parquet"
+    pyarrow.parquet.write_table(table, partial)
+    os.replace(partial, target)
+    os.unlink(source)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,29 @@
+#include "src/cli/python.h"
+
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "cortiscore/error.h"
+
+namespace cortiscore::cli {
+
+void become_python(const std::string& module, const std::vector<std::string>& arguments) {
+  const char* set = std::getenv("CORTISCORE_PYTHON");
+  const std::string python = set ? set : CORTISCORE_PYTHON;
+  const char* inherited = std::getenv("PYTHONPATH");
+  const std::string path =
+      std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
+  setenv("PYTHONPATH", path.c_str(), 1);
+  std::vector<std::string> words = {python, "-m", module};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  throw Error(ErrorKind::kUsage,
+              "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+}
+
+}  // namespace cortiscore::cli

@@ -1,0 +1,19 @@
+#pragma once
+#include <string>
+
+#include "src/results/json.h"
+
+namespace cortiscore::cli {
+
+/// The table of `score`, `sweep` and `results show`: one line a record, ok or failed.
+void print_header();
+void print_row(const Json& record);
+
+/// A number of a record, NaN where it is null.
+double value_of(const Json& object, const char* key);
+std::string cell(double value, const char* format = "%.3f");
+
+/// Text from a file or a name, with control characters shown as "?": it may not steer the terminal.
+std::string printable(std::string text);
+
+}  // namespace cortiscore::cli

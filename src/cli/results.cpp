@@ -1,0 +1,217 @@
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/commands.h"
+#include "src/cli/python.h"
+#include "src/cli/record_table.h"
+#include "src/core/folders.h"
+#include "src/core/progress.h"
+#include "src/results/store.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  std::string store, format = "csv", output;
+  std::vector<std::string> sources;
+  RecordFilter filter;
+  bool json = false, no_timings = false;
+};
+
+Store open_store(const Arguments& arguments) {
+  return Store(arguments.store.empty() ? home() + "/results" : arguments.store);
+}
+
+void report_damage(Store& store) {
+  for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
+}
+
+void show(const Arguments& arguments) {
+  auto store = open_store(arguments);
+  int64_t n = 0, failed = 0;
+  store.each(arguments.filter, [&](const Json& record) {
+    if (arguments.json) {
+      std::cout << canonical(record) << '\n';
+    } else {
+      if (n == 0) print_header();
+      print_row(record);
+    }
+    ++n;
+    failed += record.at("status") != "ok";
+  });
+  std::cout.flush();
+  if (!arguments.json)
+    log_line(std::to_string(n) + " results in " + store.folder() +
+             (failed ? ", of which " + std::to_string(failed) + " failed" : ""));
+  report_damage(store);
+}
+
+// RFC 4180, and no cell that a spreadsheet would take for a formula.
+std::string csv_text(std::string text) {
+  if (!text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos)
+    text = "'" + text;
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const auto c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+// Scalars by dotted name, e.g. score.raw; lists as JSON. The columns are fixed: rows of different benchmarks agree.
+constexpr const char* kColumns[] = {"model_identifier",
+                                    "benchmark_identifier",
+                                    "benchmark_version",
+                                    "status",
+                                    "region",
+                                    "layer",
+                                    "score.raw",
+                                    "score.ceiling",
+                                    "score.ceiled",
+                                    "score.ceiling_convention",
+                                    "error.sem",
+                                    "error.ceiled",
+                                    "error.ci_lo",
+                                    "error.ci_hi",
+                                    "raw.ci_lo",
+                                    "raw.ci_hi",
+                                    "ceiling.error",
+                                    "metric.name",
+                                    "n",
+                                    "tags",
+                                    "weights_sha256",
+                                    "graph_sha256",
+                                    "key",
+                                    "engine.version",
+                                    "timing_ms.total",
+                                    "start",
+                                    "end",
+                                    "message"};
+
+std::string csv_cell(const Json& record, const std::string& column) {
+  const Json* value = &record;
+  size_t begin = 0;
+  while (begin <= column.size()) {
+    const auto end = std::min(column.find('.', begin), column.size());
+    const auto name = column.substr(begin, end - begin);
+    if (!value->is_object() || !value->contains(name)) return "";
+    value = &value->at(name);
+    begin = end + 1;
+  }
+  if (value->is_null()) return "";
+  if (value->is_string()) return csv_text(value->get<std::string>());
+  return value->is_structured() ? csv_text(canonical(*value)) : canonical(*value);
+}
+
+void write_export(const Arguments& arguments, std::ostream& out) {
+  auto store = open_store(arguments);
+  if (arguments.format == "csv") {
+    for (const auto* column : kColumns) out << (column == kColumns[0] ? "" : ",") << column;
+    out << "\r\n";
+  }
+  store.each(arguments.filter, [&](const Json& record) {
+    if (arguments.format == "jsonl") {
+      out << canonical(arguments.no_timings ? reproducible(record) : record) << '\n';
+      return;
+    }
+    const auto kept = arguments.no_timings ? reproducible(record) : record;
+    for (const auto* column : kColumns)
+      out << (column == kColumns[0] ? "" : ",") << csv_cell(kept, column);
+    out << "\r\n";
+  });
+  out.flush();
+  report_damage(store);
+}
+
+void export_results(const Arguments& arguments) {
+  if (arguments.format == "parquet" && arguments.output.empty()) {
+    throw Error(ErrorKind::kUsage, "--format parquet is binary: name a file with -o FILE.");
+  }
+  if (arguments.output.empty()) return write_export(arguments, std::cout);
+  // Visible only when whole.
+  const auto parquet = arguments.format == "parquet";
+  const auto partial = arguments.output + ".partial." + std::to_string(::getpid());
+  {
+    std::ofstream file(partial, std::ios::binary);
+    auto rows = arguments;
+    if (parquet) rows.format = "csv";
+    if (file) write_export(rows, file);
+    file.close();
+    if (!file) {
+      std::error_code ignored;
+      std::filesystem::remove(partial, ignored);
+      throw bad_input({arguments.output, "", "it cannot be written", "room and permission", ""});
+    }
+  }
+  if (parquet) become_python("cortiscore.parquet", {partial, arguments.output});
+  std::filesystem::rename(partial, arguments.output);
+}
+
+void merge(const Arguments& arguments) {
+  auto store = open_store(arguments);
+  for (const auto& source : arguments.sources) {
+    const auto merged = store.merge(source);
+    std::printf("%s: %lld taken, %lld there already\n", source.c_str(),
+                static_cast<long long>(merged.taken), static_cast<long long>(merged.present));
+    std::fflush(stdout);
+  }
+}
+
+void collect(const Arguments& arguments) {
+  auto store = open_store(arguments);
+  report_damage(store);
+  const auto done = store.gc();
+  std::printf(
+      "%lld records kept, %lld superseded dropped, %lld shards removed, %lld being written\n",
+      static_cast<long long>(done.kept), static_cast<long long>(done.dropped),
+      static_cast<long long>(done.shards), static_cast<long long>(done.living));
+}
+
+}  // namespace
+
+void add_results(CLI::App& app, Outcome& /*outcome*/) {
+  auto* verb = app.add_subcommand("results", "The store: show, export, merge, collect garbage");
+  verb->require_subcommand(1);
+  auto arguments = std::make_shared<Arguments>();
+  const auto add = [&](const char* name, const char* text) {
+    auto* sub = verb->add_subcommand(name, text);
+    sub->add_option("--store", arguments->store, "folder; default $CORTISCORE_HOME/results");
+    return sub;
+  };
+  const auto add_filter = [&](CLI::App* sub) {
+    sub->add_option("--model", arguments->filter.model, "only model identifiers like this (*, ?)");
+    sub->add_option("--benchmark", arguments->filter.benchmark, "only benchmarks like this (*, ?)");
+    sub->add_option("--status", arguments->filter.status, "ok or failed")
+        ->check(CLI::IsMember({"ok", "failed"}));
+  };
+  auto* shown = add("show", "One line a result; may run while a sweep writes");
+  add_filter(shown);
+  shown->add_flag("--json", arguments->json, "print one JSON record a line");
+  shown->callback([arguments] { show(*arguments); });
+  auto* exported = add("export", "Every result as CSV, JSON lines or Parquet");
+  add_filter(exported);
+  exported->add_option("--format", arguments->format, "csv, jsonl or parquet")
+      ->check(CLI::IsMember({"csv", "jsonl", "parquet"}))
+      ->capture_default_str();
+  exported->add_option("-o,--output", arguments->output, "file; default: stdout");
+  exported->add_flag("--no-timings", arguments->no_timings,
+                     "leave out what differs between two runs of the same work");
+  exported->callback([arguments] { export_results(*arguments); });
+  auto* merged = add("merge", "Take over the results of other stores");
+  merged->add_option("source", arguments->sources, "folders of results")->required();
+  merged->callback([arguments] { merge(*arguments); });
+  auto* collected =
+      add("gc", "Rewrite shards that nobody writes to as one, without superseded records");
+  collected->callback([arguments] { collect(*arguments); });
+}
+
+}  // namespace cortiscore::cli

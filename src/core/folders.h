@@ -1,0 +1,13 @@
+#pragma once
+#include <string>
+
+namespace cortiscore {
+
+/// Where fetched and imported data lie: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else
+/// ~/.local/share/cortiscore.
+std::string home();
+
+/// Where what can be made again lies, on this machine: $XDG_CACHE_HOME/cortiscore, else ~/.cache/cortiscore.
+std::string cache_folder();
+
+}  // namespace cortiscore

@@ -1,0 +1,125 @@
+#include "src/engine/workbench.h"
+
+#include <numeric>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/ceiling/internal_consistency.h"
+#include "src/score/diagnostics.h"
+
+namespace cortiscore {
+namespace {
+
+InternalConsistencyOptions consistency(const Benchmark& benchmark) {
+  return {benchmark.ceiling_splits, benchmark.ceiling_seed};
+}
+
+void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
+  for (auto& population : data.populations) {
+    if (benchmark.keep_above >= 0) {
+      const auto per_neuroid = internal_consistency(population.trials, consistency(benchmark));
+      const auto kept = (per_neuroid.nanmean(0) > benchmark.keep_above).nonzero().squeeze(1);
+      population.n_dropped = population.trials.size(2) - kept.size(0);
+      population.trials = population.trials.index_select(2, kept);
+      std::vector<std::string> ids;
+      for (int64_t i = 0; i < kept.numel(); ++i) {
+        ids.push_back(
+            population.neuroid_ids[static_cast<size_t>(kept.const_data_ptr<int64_t>()[i])]);
+      }
+      population.neuroid_ids = std::move(ids);
+    }
+    population.averaged = population.trials.nanmean(0);
+    check_finite(population.averaged, "assembly of " + population.identifier, "neuroid",
+                 "A stimulus without a single trial for a neuroid cannot be mapped: drop the "
+                 "stimulus or the neuroid");
+  }
+}
+
+}  // namespace
+
+PreparedNeural::PreparedNeural(const Benchmark& benchmark, NeuralData data)
+    : benchmark_(benchmark), data_(std::move(data)) {
+  drop_unreliable(data_, benchmark_);
+}
+
+Part PreparedNeural::make(std::vector<int64_t> rows) const {
+  Part part;
+  part.rows = std::move(rows);
+  part.index = at::tensor(part.rows, at::kLong);
+  part.splits = make_splits(benchmark_.splits, data_.stimuli, part.rows);
+  for (const auto& population : data_.populations) {
+    part.targets.push_back(population.averaged.index_select(0, part.index));
+    part.ceilings.push_back(aggregate(internal_consistency(
+        population.trials.index_select(1, part.index), consistency(benchmark_))));
+  }
+  part.ceiling = pool_neuroids(part.ceilings);
+  return part;
+}
+
+const Part& PreparedNeural::whole() {
+  if (!whole_) {
+    std::vector<int64_t> rows(static_cast<size_t>(data_.stimuli.size()));
+    std::iota(rows.begin(), rows.end(), int64_t{0});
+    whole_ = make(std::move(rows));
+  }
+  return *whole_;
+}
+
+const std::pair<Part, Part>& PreparedNeural::halves() {
+  if (halves_) return *halves_;
+  const auto group_of = data_.stimuli.column(benchmark_.select_by);
+  const std::set<std::string> groups(group_of.begin(), group_of.end());
+  std::vector<int64_t> even, odd;
+  for (size_t i = 0; i < group_of.size(); ++i) {
+    const auto place = std::distance(groups.begin(), groups.find(group_of[i]));
+    (place % 2 == 0 ? even : odd).push_back(static_cast<int64_t>(i));
+  }
+  if (odd.empty()) {
+    throw bad_input({data_.stimuli.path(), benchmark_.select_by, "one group",
+                     "at least two, to choose a layer on one half and score on the other",
+                     "Commit to a layer with --layer"});
+  }
+  halves_ = {make(std::move(even)), make(std::move(odd))};
+  return *halves_;
+}
+
+Workbench::Workbench(ScoreOptions options, int64_t stimulus_bytes)
+    : options_(std::move(options)), stimulus_bytes_(stimulus_bytes) {}
+
+PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
+  auto& prepared = neural_[benchmark.sha256];
+  if (!prepared) prepared = std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark));
+  return *prepared;
+}
+
+const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
+  auto& data = behavior_[benchmark.sha256];
+  if (!data) data = std::make_unique<BehavioralData>(load_behavior(benchmark));
+  return *data;
+}
+
+const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmark) {
+  return benchmark.kind == Benchmark::Kind::kNeural ? neural(benchmark).data().data_sha256
+                                                    : behavior(benchmark).data_sha256;
+}
+
+Screen& Workbench::screen(const Benchmark& benchmark, const Preprocessing& preprocessing) {
+  const auto& stimuli = benchmark.kind == Benchmark::Kind::kNeural
+                            ? neural(benchmark).data().stimuli
+                            : behavior(benchmark).stimuli;
+  const auto key = data_sha256(benchmark).back() + " " + std::to_string(preprocessing.input_size) +
+                   " " + std::to_string(preprocessing.model_degrees) + " " +
+                   std::to_string(preprocessing.stimulus_degrees);
+  auto& screen = screens_[key];
+  if (!screen) {
+    const auto bytes = Screen::bytes(stimuli.size(), preprocessing.input_size);
+    const bool keep = bytes <= stimulus_bytes_;
+    if (keep) stimulus_bytes_ -= bytes;
+    screen = std::make_unique<Screen>(stimuli, preprocessing, keep);
+  }
+  return *screen;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,75 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cortiscore/score.h"
+#include "src/benchmark/benchmark.h"
+#include "src/ops/top_vector.h"
+#include "src/stimuli/screen.h"
+
+namespace cortiscore {
+
+struct ScoreOptions {
+  CeilingConvention convention = CeilingConvention::kR2OverC;
+  std::map<std::string, std::string> layers;  ///< region -> layer; "" for every region
+  int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
+  double memory_gib = 4;      ///< activations held at a time
+  TopVectorMode mode = TopVectorMode::kSklearn;
+  BootstrapOptions bootstrap;
+};
+
+/// Some presentations of a neural benchmark, with all that depends on the recordings alone.
+struct Part {
+  std::vector<int64_t> rows;        ///< of the stimulus set
+  at::Tensor index;                 ///< the same, [n] int64
+  Splits splits;                    ///< indices into `rows`
+  std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids]
+  std::vector<Estimate> ceilings;   ///< a population
+  Estimate ceiling;                 ///< of all neuroids side by side
+};
+
+/// A neural benchmark, read and filtered, its parts made when first asked for.
+class PreparedNeural {
+ public:
+  PreparedNeural(const Benchmark& benchmark, NeuralData data);
+
+  const NeuralData& data() const { return data_; }
+  const Part& whole();
+  /// The presentations of the even-indexed groups of `select_by`, and of the odd ones; groups in sorted order.
+  const std::pair<Part, Part>& halves();
+
+ private:
+  Part make(std::vector<int64_t> rows) const;
+
+  Benchmark benchmark_;
+  NeuralData data_;
+  std::optional<Part> whole_;
+  std::optional<std::pair<Part, Part>> halves_;
+};
+
+/// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli, each made once.
+class Workbench {
+ public:
+  /// @param stimulus_bytes  decoded stimuli that are kept; beyond it, sets are decoded for each network again
+  explicit Workbench(ScoreOptions options, int64_t stimulus_bytes = int64_t{2} << 30);
+
+  const ScoreOptions& options() const { return options_; }
+  PreparedNeural& neural(const Benchmark& benchmark);
+  const BehavioralData& behavior(const Benchmark& benchmark);
+  /// SHA-256 of every file that the benchmark's scores depend on; the stimulus set's last.
+  const std::vector<std::string>& data_sha256(const Benchmark& benchmark);
+  /// Stimuli on the screen of a network's input.
+  Screen& screen(const Benchmark& benchmark, const Preprocessing& preprocessing);
+
+ private:
+  ScoreOptions options_;
+  int64_t stimulus_bytes_;
+  std::map<std::string, std::unique_ptr<PreparedNeural>> neural_;  // by the manifest's sha256
+  std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
+  std::map<std::string, std::unique_ptr<Screen>> screens_;
+};
+
+}  // namespace cortiscore

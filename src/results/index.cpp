@@ -1,0 +1,286 @@
+#include "src/results/index.h"
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+#include <type_traits>
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/core/folders.h"
+#include "src/data/arrays.h"
+#include "src/results/json.h"
+
+namespace cortiscore {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Raised with what SQLite says; caught by Index, which starts over with an empty index.
+struct DatabaseError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+constexpr const char* kSchema = R"sql(
+CREATE TABLE IF NOT EXISTS shards(name TEXT PRIMARY KEY, inode INTEGER, end INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS records(shard TEXT, offset INTEGER, length INTEGER, key TEXT, ok INTEGER, status TEXT,
+  model TEXT, benchmark TEXT, PRIMARY KEY(shard, offset)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_key ON records(key);
+PRAGMA user_version = 1;
+)sql";
+
+// SQLite takes the other columns of a group with max() from the row that has it.
+constexpr const char* kCurrent = R"sql(
+WITH last AS (
+  SELECT *, max(ok || shard || printf('%020d', offset)) AS rank, shard || printf('%020d', offset) AS place
+  FROM records GROUP BY key)
+SELECT shard, offset, length FROM last
+WHERE (ok OR NOT EXISTS (SELECT 1 FROM last AS better
+    WHERE better.ok AND better.model = last.model AND better.benchmark = last.benchmark AND better.place > last.place))
+  AND (?1 = '' OR model GLOB ?1) AND (?2 = '' OR benchmark GLOB ?2) AND (?3 = '' OR status GLOB ?3)
+ORDER BY model, benchmark, key
+)sql";
+
+}  // namespace
+
+struct Index::Database {
+  sqlite3* handle = nullptr;
+
+  explicit Database(const std::string& path) {
+    const int code = sqlite3_open(path.c_str(), &handle);
+    if (code != SQLITE_OK) fail();
+    sqlite3_busy_timeout(handle, 60000);
+    run("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;");
+    run(kSchema);
+  }
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database() { sqlite3_close(handle); }
+
+  [[noreturn]] void fail() const { throw DatabaseError(sqlite3_errmsg(handle)); }
+  void run(const char* sql) const {
+    if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
+  }
+};
+
+namespace {
+
+class Statement {
+ public:
+  Statement(sqlite3* handle, const char* sql) : handle_(handle) {
+    if (sqlite3_prepare_v2(handle, sql, -1, &statement_, nullptr) != SQLITE_OK)
+      throw DatabaseError(sqlite3_errmsg(handle));
+  }
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+  ~Statement() { sqlite3_finalize(statement_); }
+
+  Statement& bind(const std::string& value) {
+    sqlite3_bind_text(statement_, ++bound_, value.c_str(), static_cast<int>(value.size()),
+                      SQLITE_TRANSIENT);
+    return *this;
+  }
+  Statement& bind(int64_t value) {
+    sqlite3_bind_int64(statement_, ++bound_, value);
+    return *this;
+  }
+  // Whether there is a row.
+  bool step() {
+    const int code = sqlite3_step(statement_);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) throw DatabaseError(sqlite3_errmsg(handle_));
+    return code == SQLITE_ROW;
+  }
+  void execute() {
+    step();
+    sqlite3_reset(statement_);
+    bound_ = 0;
+  }
+  std::string text(int column) const {
+    return reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  }
+  int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
+
+ private:
+  sqlite3* handle_;
+  sqlite3_stmt* statement_ = nullptr;
+  int bound_ = 0;
+};
+
+RecordPlace place_of(const Statement& row) {
+  return {row.text(0), row.number(1), row.number(2)};
+}
+
+// A transaction that is rolled back unless committed.
+class Transaction {
+ public:
+  explicit Transaction(sqlite3* handle) : handle_(handle) { run("BEGIN IMMEDIATE"); }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  ~Transaction() {
+    if (open_) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  void commit() {
+    run("COMMIT");
+    open_ = false;
+  }
+
+ private:
+  void run(const char* sql) {
+    if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+      throw DatabaseError(sqlite3_errmsg(handle_));
+  }
+  sqlite3* handle_;
+  bool open_ = true;
+};
+
+struct ShardState {
+  int64_t inode = 0, end = 0;
+};
+
+}  // namespace
+
+Index::Index(std::string folder) : folder_(std::move(folder)) {
+  std::error_code error;
+  const auto whole = fs::weakly_canonical(folder_, error).string();
+  char host[64] = "";
+  ::gethostname(host, sizeof host - 1);
+  // A cache folder that machines share still has an index a machine: SQLite's locks are not for network file systems.
+  const auto name = sha256_of(whole + "\n" + host).substr(0, 16);
+  const auto cache = cache_folder();
+  fs::create_directories(fs::path(cache) / "index", error);
+  path_ = (fs::path(cache) / "index" / (name + ".sqlite")).string();
+  open(false);
+}
+
+Index::~Index() = default;
+
+void Index::open(bool in_memory) {
+  database_.reset();
+  try {
+    database_ = std::make_unique<Database>(in_memory ? ":memory:" : path_);
+  } catch (const DatabaseError&) {
+    if (in_memory) throw;
+    open(true);
+  }
+}
+
+// An index that fails is made anew once, then replaced by one in memory.
+template <typename Body>
+auto Index::guarded(Body body) {
+  for (const bool last : {false, true}) {
+    try {
+      return body();
+    } catch (const DatabaseError&) {
+      std::error_code ignored;
+      if (!last) fs::remove(path_, ignored);
+      open(last);
+      if constexpr (!std::is_same_v<decltype(body()), void>) catch_up();
+    }
+  }
+  return body();
+}
+
+void Index::catch_up() {
+  guarded([&] {
+    std::map<std::string, ShardState> known;
+    Statement select(database_->handle, "SELECT name, inode, end FROM shards");
+    while (select.step()) known[select.text(0)] = {select.number(1), select.number(2)};
+    struct Grown {
+      std::string name, path;
+      int64_t inode, from;
+    };
+    std::vector<Grown> grown;
+    std::set<std::string> gone;
+    for (const auto& [name, state] : known) gone.insert(name);
+    for (const auto& name : shards_of(folder_)) {
+      gone.erase(name);
+      const auto path = (fs::path(folder_) / name).string();
+      struct stat now {};
+      if (::stat(path.c_str(), &now) != 0) continue;
+      const auto state = known.contains(name) ? known[name] : ShardState{};
+      const auto inode = static_cast<int64_t>(now.st_ino);
+      const bool replaced = state.inode != inode || now.st_size < state.end;
+      if (replaced && known.contains(name)) gone.insert(name);
+      if (replaced || now.st_size > state.end)
+        grown.push_back({name, path, inode, replaced ? 0 : state.end});
+    }
+    if (grown.empty() && gone.empty()) return;
+    Transaction transaction(database_->handle);
+    Statement drop_records(database_->handle, "DELETE FROM records WHERE shard = ?1");
+    Statement drop_shard(database_->handle, "DELETE FROM shards WHERE name = ?1");
+    for (const auto& name : gone) {
+      drop_records.bind(name).execute();
+      drop_shard.bind(name).execute();
+    }
+    Statement insert(
+        database_->handle,
+        "INSERT OR REPLACE INTO records(shard, offset, length, key, ok, status, model, "
+        "benchmark) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    Statement advance(database_->handle,
+                      "INSERT OR REPLACE INTO shards(name, inode, end) VALUES(?1, ?2, ?3)");
+    for (const auto& shard : grown) {
+      const auto scan = scan_shard(shard.path, shard.from,
+                                   [&](int64_t offset, int64_t length, std::string_view text) {
+                                     const auto record = Json::parse(text, nullptr, false);
+                                     if (!record.is_object())
+                                       return;  // its checksum agrees: not ours, so not a score
+                                     const auto status = record.value("status", "");
+                                     insert.bind(shard.name)
+                                         .bind(offset)
+                                         .bind(length)
+                                         .bind(record.value("key", ""))
+                                         .bind(int64_t{status == "ok"})
+                                         .bind(status)
+                                         .bind(record.value("model_identifier", ""))
+                                         .bind(record.value("benchmark_identifier", ""))
+                                         .execute();
+                                   });
+      advance.bind(shard.name).bind(shard.inode).bind(scan.end).execute();
+    }
+    transaction.commit();
+  });
+}
+
+std::optional<RecordPlace> Index::find(const std::string& key) {
+  return guarded([&]() -> std::optional<RecordPlace> {
+    Statement select(database_->handle,
+                     "SELECT shard, offset, length FROM records WHERE key = ?1 AND ok ORDER BY "
+                     "shard DESC, offset DESC "
+                     "LIMIT 1");
+    select.bind(key);
+    if (!select.step()) return std::nullopt;
+    return place_of(select);
+  });
+}
+
+std::vector<RecordPlace> Index::current(const RecordFilter& filter) {
+  return guarded([&] {
+    Statement select(database_->handle, kCurrent);
+    select.bind(filter.model).bind(filter.benchmark).bind(filter.status);
+    std::vector<RecordPlace> places;
+    while (select.step()) places.push_back(place_of(select));
+    return places;
+  });
+}
+
+std::vector<ShardDamage> Index::damage() {
+  std::vector<ShardDamage> all;
+  for (const auto& name : shards_of(folder_)) {
+    const auto path = (fs::path(folder_) / name).string();
+    const auto scan = scan_shard(path, 0, [](int64_t, int64_t, std::string_view) {});
+    const auto torn = ShardLock(path).held() ? scan.torn_bytes : 0;
+    if (torn > 0 || !scan.damaged.empty()) all.push_back({name, torn, scan.damaged});
+  }
+  return all;
+}
+
+void Index::rebuild() {
+  guarded([&] { database_->run("DELETE FROM records; DELETE FROM shards;"); });
+  catch_up();
+}
+
+}  // namespace cortiscore

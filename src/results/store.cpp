@@ -1,0 +1,163 @@
+#include "src/results/store.h"
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <system_error>
+
+#include "cortiscore/error.h"
+
+namespace cortiscore {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The record's text, or nothing where the index does not describe the shard (which was replaced by hand).
+std::string read_record(const std::string& folder, const RecordPlace& place) {
+  std::ifstream shard(fs::path(folder) / place.shard, std::ios::binary);
+  std::string line(static_cast<size_t>(place.length), '\0');
+  shard.seekg(place.offset);
+  shard.read(line.data(), place.length);
+  return shard ? std::string(record_of_line(line)) : std::string();
+}
+
+}  // namespace
+
+std::string canonical(const Json& record) {
+  return record.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json reproducible(Json record) {
+  for (const auto* key : {"timing_ms", "peak_bytes", "start", "end", "run"}) record.erase(key);
+  return record;
+}
+
+Store::Store(std::string folder) : folder_(std::move(folder)), index_(folder_), writer_(folder_) {}
+
+std::string Store::text_at(const RecordPlace& place) {
+  return read_record(folder_, place);
+}
+
+std::optional<Json> Store::find(const std::string& key) {
+  for (const bool rebuilt : {false, true}) {
+    if (rebuilt)
+      index_.rebuild();
+    else
+      index_.catch_up();
+    const auto place = index_.find(key);
+    if (!place) return std::nullopt;
+    const auto record = Json::parse(text_at(*place), nullptr, false);
+    if (record.is_object() && record.value("key", "") == key) return record;
+  }
+  return std::nullopt;
+}
+
+void Store::append(const Json& record) {
+  writer_.append(canonical(record));
+}
+
+void Store::each(const RecordFilter& filter, const std::function<void(const Json&)>& each) {
+  index_.catch_up();
+  auto places = index_.current(filter);
+  std::vector<std::string> texts;
+  for (const auto& place : places) {
+    texts.push_back(text_at(place));
+    if (!texts.back().empty()) continue;
+    index_.rebuild();
+    places = index_.current(filter);
+    texts.clear();
+    for (const auto& again : places) texts.push_back(text_at(again));
+    break;
+  }
+  for (const auto& text : texts) {
+    if (!text.empty()) each(Json::parse(text));
+  }
+}
+
+std::vector<std::string> Store::damage() {
+  std::vector<std::string> sentences;
+  for (const auto& shard : index_.damage()) {
+    const auto path = (fs::path(folder_) / shard.shard).string();
+    if (shard.torn_bytes > 0) {
+      sentences.push_back(path + ": its last line is torn (" + std::to_string(shard.torn_bytes) +
+                          " bytes): its writer was stopped before it reported that result. Left "
+                          "out; it will be scored again.");
+    }
+    for (const auto offset : shard.damaged) {
+      sentences.push_back(path + ": the line at byte " + std::to_string(offset) +
+                          " does not agree with its checksum. Left out; it will be scored again.");
+    }
+  }
+  return sentences;
+}
+
+Store::Merged Store::merge(const std::string& other) {
+  std::error_code error;
+  if (!fs::is_directory(other, error)) {
+    throw bad_input({other, "", "no such folder", "a folder of results", "Check the path"});
+  }
+  std::set<std::string> done, failures;
+  each({}, [&](const Json& record) {
+    if (record.value("status", "") == "ok")
+      done.insert(record.value("key", ""));
+    else
+      failures.insert(canonical(record));
+  });
+  Merged merged;
+  Store(other).each({}, [&](const Json& record) {
+    const bool ok = record.value("status", "") == "ok";
+    const bool added = ok ? done.insert(record.value("key", "")).second
+                          : failures.insert(canonical(record)).second;
+    ++(added ? merged.taken : merged.present);
+    if (added) append(record);
+  });
+  return merged;
+}
+
+Store::Collected Store::gc() {
+  for (const auto& shard : index_.damage()) {
+    if (shard.damaged.empty()) continue;
+    throw bad_input({(fs::path(folder_) / shard.shard).string(),
+                     "line at byte " + std::to_string(shard.damaged[0]),
+                     "another checksum than it states", "a whole line",
+                     "Remove the line by hand, or keep the shard elsewhere, then collect again"});
+  }
+  Collected collected;
+  std::vector<std::string> settled;
+  std::vector<ShardLock> locks;  // until the shards are gone: nobody may begin to write to one
+  int64_t lines = 0;
+  for (const auto& name : shards_of(folder_)) {
+    ShardLock lock((fs::path(folder_) / name).string());
+    if (!lock.held()) {
+      ++collected.living;
+      continue;
+    }
+    settled.push_back(name);
+    locks.push_back(std::move(lock));
+  }
+  index_.catch_up();
+  const std::set<std::string> replaced(settled.begin(), settled.end());
+  std::vector<std::string> texts;
+  for (const auto& place : index_.current({})) {
+    if (replaced.contains(place.shard)) texts.push_back(text_at(place));
+  }
+  for (const auto& name : settled) {
+    scan_shard((fs::path(folder_) / name).string(), 0,
+               [&](int64_t, int64_t, std::string_view) { ++lines; });
+  }
+  if (settled.size() < 2 && lines == static_cast<int64_t>(texts.size())) {
+    collected.kept = lines;
+    return collected;
+  }
+  ShardWriter compacted(folder_);
+  for (const auto& text : texts) compacted.append(text);
+  for (const auto& name : settled) {
+    fs::remove(fs::path(folder_) / name);
+    ++collected.shards;
+  }
+  collected.kept = static_cast<int64_t>(texts.size());
+  collected.dropped = lines - collected.kept;
+  return collected;
+}
+
+}  // namespace cortiscore
