@@ -1,4 +1,14 @@
-"""Cortiscore in Python: `export` writes a network as a .pt2 archive that `cortiscore score` runs."""
+"""Cortiscore in Python: `export` writes a network as a .pt2 archive; `score`, `metric` and `internal_consistency` run the
+engine in this process (they need the compiled module: ./dev build)."""
 from .export import export
 
-__all__ = ["export"]
+__all__ = ["Error", "export", "internal_consistency", "metric", "score"]
+
+
+def __getattr__(name):
+    # The module is loaded when first used, so that exporting needs torch alone.
+    if name in ("Error", "internal_consistency", "metric", "score"):
+        from . import engine
+
+        return getattr(engine, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

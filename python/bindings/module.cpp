@@ -1,0 +1,198 @@
+// `_cortiscore`: the engine in a Python process. Arrays come in by DLPack without a copy and are worked on where they
+// live; Python's lock is released meanwhile. python/cortiscore/engine.py documents what users call.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <ATen/ATen.h>
+#include <ATen/DLConvertor.h>
+#include <ATen/Parallel.h>
+
+#include "cortiscore/error.h"
+#include "src/ceiling/internal_consistency.h"
+#include "src/engine/score_network.h"
+#include "src/results/store.h"
+#include "src/score/diagnostics.h"
+#include "src/score/evaluate.h"
+#include "src/score/statistics.h"
+
+namespace nb = nanobind;
+using namespace cortiscore;
+
+namespace {
+
+// A capsule that __dlpack__() made, as a tensor on the same memory.
+at::Tensor tensor_of(const nb::object& array, const char* name) {
+  if (!nb::hasattr(array, "__dlpack__")) {
+    throw bad_input({name, "", "an object without __dlpack__",
+                     "an array of NumPy, torch, CuPy or JAX", "Pass numpy.asarray(...)"});
+  }
+  const nb::object capsule = array.attr("__dlpack__")();
+  auto* managed = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
+  if (!managed) throw nb::python_error();
+  auto tensor = at::fromDLPack(managed);
+  PyCapsule_SetName(capsule.ptr(), "used_dltensor");
+  if (!tensor.is_floating_point()) tensor = tensor.to(at::kDouble);
+  return tensor.detach().contiguous();  // sums in one order, whatever the strides
+}
+
+// A float64 or int64 tensor as a NumPy array that owns it.
+nb::object array_of(const at::Tensor& tensor) {
+  if (!tensor.defined()) return nb::none();
+  auto* owned = new at::Tensor(tensor.cpu().contiguous());
+  const nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<at::Tensor*>(p); });
+  const std::vector<size_t> shape(owned->sizes().begin(), owned->sizes().end());
+  if (owned->scalar_type() == at::kLong)
+    return nb::cast(nb::ndarray<nb::numpy, int64_t>(owned->mutable_data_ptr<int64_t>(),
+                                                    shape.size(), shape.data(), owner));
+  *owned = owned->to(at::kDouble);
+  return nb::cast(nb::ndarray<nb::numpy, double>(owned->mutable_data_ptr<double>(), shape.size(),
+                                                 shape.data(), owner));
+}
+
+// One intra-operator thread while the engine runs, as in the command line; the caller's number afterwards.
+class OneThread {
+ public:
+  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+using PythonSplits = std::vector<std::pair<std::vector<int64_t>, std::vector<int64_t>>>;
+
+nb::dict metric(const std::string& name,
+                const nb::object& source,
+                const nb::object& target,
+                const std::optional<PythonSplits>& splits,
+                const std::optional<std::vector<int64_t>>& stratify,
+                int64_t components,
+                const std::string& mode,
+                double alpha) {
+  MetricInputs inputs;
+  inputs.source = tensor_of(source, "source");
+  inputs.target = tensor_of(target, "target");
+  inputs.mapping.pls.n_components = components;
+  inputs.mapping.pls.top.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  inputs.mapping.ridge_alpha = alpha;
+  const auto parsed = metric_name(name);
+  const auto n = inputs.target.dim() ? inputs.target.size(0) : 0;
+  if (splits) {
+    for (const auto& [train, test] : *splits) inputs.splits.push_back({train, test});
+    check_splits(inputs.splits, n, "splits");
+  }
+  Evaluation result;
+  {
+    const nb::gil_scoped_release released;
+    const OneThread one;
+    check_finite(inputs.source, "source", "feature", "Drop or replace these values");
+    check_finite(inputs.target, "target", "neuroid", "Drop the presentations or neuroids");
+    if (!splits) {
+      inputs.splits = stratify ? stratified_shuffle_splits(*stratify, 10, 0.9, 1)
+                               : shuffle_splits(n, 10, 0.9, 1);
+    }
+    result = evaluate(parsed, inputs);
+  }
+  nb::dict out;
+  out["score"] = result.estimate.value;
+  out["error"] = result.estimate.error;
+  out["split_scores"] = result.estimate.split_values;
+  out["per_neuroid"] = array_of(result.estimate.per_neuroid);
+  out["averaged_over"] = result.averaged_over;
+  if (result.fit.iterations.defined()) out["iterations"] = array_of(result.fit.iterations);
+  if (result.fit.alpha.defined()) out["alpha"] = array_of(result.fit.alpha);
+  out["warnings"] = result.warnings;
+  return out;
+}
+
+nb::dict internal_consistency_of(const nb::object& trials, int64_t n_splits, uint32_t seed) {
+  const auto values = tensor_of(trials, "trials");
+  Estimate estimate;
+  {
+    const nb::gil_scoped_release released;
+    const OneThread one;
+    estimate = aggregate(internal_consistency(values, {n_splits, seed}));
+  }
+  nb::dict out;
+  out["ceiling"] = estimate.value;
+  out["error"] = estimate.error;
+  out["split_ceilings"] = estimate.split_values;
+  out["per_neuroid"] = array_of(estimate.per_neuroid);
+  return out;
+}
+
+// Canonical JSON, one record a pair.
+std::vector<std::string> score(const std::string& network,
+                               const std::vector<std::string>& benchmarks,
+                               const std::map<std::string, std::string>& layers,
+                               const std::optional<std::string>& results,
+                               const std::string& convention,
+                               const std::string& mode,
+                               int64_t candidates,
+                               int64_t n_boot,
+                               double memory_gib,
+                               bool again) {
+  const nb::gil_scoped_release released;
+  const OneThread one;
+  ScoreOptions options;
+  options.convention = ceiling_convention(convention);
+  options.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  options.layers = layers;
+  options.n_candidates = candidates;
+  options.memory_gib = memory_gib;
+  options.bootstrap.n_boot = n_boot;
+  Workbench workbench(options);
+  std::optional<Store> store;
+  if (results) store.emplace(*results);
+  const auto candidate = open_candidate(network);
+  std::vector<std::string> records;
+  for (const auto& name : benchmarks) {
+    const auto benchmark = find_benchmark(name);
+    std::optional<Json> record;
+    if (store && !again)
+      record = store->find(record_key(candidate.fingerprint, benchmark, workbench));
+    if (!record) {
+      record = score_network(candidate, benchmark, workbench);
+      if (store) store->append(*record);
+    }
+    records.push_back(canonical(*record));
+  }
+  return records;
+}
+
+}  // namespace
+
+NB_MODULE(_cortiscore, module) {
+  static PyObject* error_type = nullptr;
+  error_type = PyErr_NewException("cortiscore.Error", PyExc_RuntimeError, nullptr);
+  module.attr("Error") = nb::handle(error_type);
+  nb::register_exception_translator([](const std::exception_ptr& pointer, void*) {
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const Error& error) {
+      const nb::object value = nb::handle(error_type)(error.what());
+      value.attr("exit_code") = error.exit_code();
+      PyErr_SetObject(error_type, value.ptr());
+    }
+  });
+  module.attr("version") = CORTISCORE_VERSION;
+  module.def("metric", &metric, nb::arg("name"), nb::arg("source"), nb::arg("target"),
+             nb::arg("splits").none(), nb::arg("stratify").none(), nb::arg("components"),
+             nb::arg("mode"), nb::arg("alpha"));
+  module.def("internal_consistency", &internal_consistency_of, nb::arg("trials"),
+             nb::arg("n_splits"), nb::arg("seed"));
+  module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
+             nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
+             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"));
+}

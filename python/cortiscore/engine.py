@@ -1,0 +1,72 @@
+"""The engine in this process: `score`, `metric` and `internal_consistency`, on paths and on arrays.
+
+Arrays are NumPy's, torch's, CuPy's or anything with `__dlpack__`; they are read in place. Numbers are those of the
+command line with the same flags, to the bit. Every function raises `cortiscore.Error` (with `exit_code`, the command
+line's) where the command line prints a message and exits.
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+
+import numpy as np
+import torch  # noqa: F401  loads the LibTorch that the module links
+
+
+def _load():
+    """The compiled module: of $CORTISCORE_MODULE_DIR, else of build/cuda where a device is, else of build/cpu."""
+    build = pathlib.Path(__file__).resolve().parents[2] / "build"
+    presets = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    folders = [build / preset / "python" for preset in presets]
+    if "CORTISCORE_MODULE_DIR" in os.environ:
+        folders = [pathlib.Path(os.environ["CORTISCORE_MODULE_DIR"])]
+    for folder in folders:
+        for path in sorted(folder.glob("_cortiscore*.so")):
+            spec = importlib.util.spec_from_file_location("_cortiscore", path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            sys.modules["_cortiscore"] = module
+            return module
+    raise ImportError(f"no compiled module in {', '.join(map(str, folders))}: run ./dev build")
+
+
+_native = _load()
+Error = _native.Error
+
+
+def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
+          bootstrap=1000, memory_gib=4.0, again=False):
+    """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
+
+    network     path of a .pt2 archive, or of activations (.npy, .nc, .csv)
+    benchmarks  an identifier or a manifest's path, or several
+    layers      a layer to commit to, or {region: layer}; without it layers compete on alternating halves
+    results     a store: what it holds is not scored again, what is scored is durable there before this returns
+    """
+    names = [benchmarks] if isinstance(benchmarks, (str, os.PathLike)) else list(benchmarks)
+    layers = {"": layers} if isinstance(layers, str) else dict(layers or {})
+    texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], layers,
+                          None if results is None else os.fspath(results), ceiling_convention, mode, candidates, bootstrap,
+                          memory_gib, again)
+    return [json.loads(text) for text in texts]
+
+
+def metric(name, source, target, *, splits=None, stratify=None, components=25, mode="sklearn", alpha=1.0):
+    """A metric by the platform's name (docs/metrics.md) on arrays: score, error, split_scores, per_neuroid, warnings.
+
+    source    [presentation, feature], float32 or float64
+    target    [presentation, neuroid]
+    splits    pairs of train and test indices; without them ten shuffle splits of 90 %, seed 1
+    stratify  labels, one a presentation: StratifiedShuffleSplit instead
+    """
+    if splits is not None:
+        splits = [(np.asarray(train).tolist(), np.asarray(test).tolist()) for train, test in splits]
+    codes = None if stratify is None else np.unique(np.asarray(stratify), return_inverse=True)[1].tolist()
+    return _native.metric(name, source, target, splits, codes, components, mode, alpha)
+
+
+def internal_consistency(trials, *, splits=10, seed=1):
+    """Split-half reliability of trials [repetition, presentation, neuroid], NaN for missing: ceiling, error,
+    split_ceilings, per_neuroid [split, neuroid]."""
+    return _native.internal_consistency(trials, splits, seed)
