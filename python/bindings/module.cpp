@@ -159,14 +159,8 @@ std::vector<std::string> score(const std::string& network,
   std::vector<std::string> records;
   for (const auto& name : benchmarks) {
     const auto benchmark = find_benchmark(name);
-    std::optional<Json> record;
-    if (store && !again)
-      record = store->find(record_key(candidate.fingerprint, benchmark, workbench));
-    if (!record) {
-      record = score_network(candidate, benchmark, workbench);
-      if (store) store->append(*record);
-    }
-    records.push_back(canonical(*record));
+    records.push_back(canonical(
+        score_pair(candidate, benchmark, workbench, store ? &*store : nullptr, again).record));
   }
   return records;
 }

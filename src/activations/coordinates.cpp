@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
 #include "src/core/progress.h"
+#include "src/core/stop.h"
 #include "src/linalg/gram.h"
 
 namespace cortiscore {
@@ -66,6 +67,7 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {
+      check_stop();
       coordinates.push_back(coordinates_of(group[i], activations[i]));
       activations[i].reset();
       if (!std::isfinite(coordinates.back().values.sum().item<double>())) {

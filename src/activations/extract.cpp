@@ -8,6 +8,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
+#include "src/core/stop.h"
 
 namespace cortiscore {
 
@@ -29,6 +30,7 @@ std::vector<at::Tensor> extract(const Network& network,
     activations.push_back(at::empty({n, network.layer(name).n_features()}, at::kFloat));
   std::mutex mutex;
   parallel_for((n + kMicroBatch - 1) / kMicroBatch, [&](int64_t batch_index) {
+    check_stop();
     const int64_t begin = batch_index * kMicroBatch;
     const int64_t count = std::min(kMicroBatch, n - begin);
     auto images = screen.batch(begin, count, preprocessing);

@@ -16,6 +16,7 @@ struct Outcome {
 void add_metric(CLI::App& app, Outcome& outcome);
 void add_ceiling(CLI::App& app, Outcome& outcome);
 void add_score(CLI::App& app, Outcome& outcome);
+void add_sweep(CLI::App& app, Outcome& outcome);
 void add_results(CLI::App& app, Outcome& outcome);
 void add_extract(CLI::App& app, Outcome& outcome);
 void add_model(CLI::App& app, Outcome& outcome);

@@ -21,7 +21,9 @@ namespace {
 constexpr const char* kFooter =
     "Exit codes: 0 all done, 2 usage, 3 some pairs failed (the rest stored), 4 unknown name, 5 bad "
     "input or hash,\n"
-    "6 out of memory, 7 no usable device, 70 internal, 130 interrupted, 143 terminated.\n"
+    "6 out of memory, 7 no usable device, 70 internal, 75 stopped: run it again to go on (SIGUSR1, "
+    "or SIGTERM in a Slurm job),\n"
+    "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
 
 int fail(int code, const std::string& message) {
@@ -60,6 +62,7 @@ int run(int argc, char** argv) {
   cli::add_metric(app, outcome);
   cli::add_ceiling(app, outcome);
   cli::add_model(app, outcome);
+  cli::add_sweep(app, outcome);
   cli::add_results(app, outcome);
   cli::add_extract(app, outcome);
   cli::add_doctor(app, outcome);

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <set>
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
@@ -49,10 +51,19 @@ Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) 
 
 }  // namespace
 
+Candidate candidate_of(Network network) {
+  Candidate candidate;
+  candidate.path = network.path();
+  candidate.identifier = network.identifier();
+  candidate.fingerprint = network.fingerprint();
+  candidate.network = std::move(network);
+  candidate.cache = std::make_shared<std::map<std::string, std::vector<LayerCoordinates>>>();
+  return candidate;
+}
+
 Candidate open_candidate(const std::string& path) {
   Candidate candidate;
   candidate.path = path;
-  candidate.cache = std::make_shared<std::map<std::string, std::vector<LayerCoordinates>>>();
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
     candidate.features = read_array(path);
     if (candidate.features.dim() != 2) {
@@ -71,10 +82,7 @@ Candidate open_candidate(const std::string& path) {
                      ".pt2 (a network), or .npy, .nc, .csv (activations)",
                      "Write a network with `cortiscore model export`"});
   }
-  candidate.network = Network::load(path);
-  candidate.identifier = candidate.network->identifier();
-  candidate.fingerprint = candidate.network->fingerprint();
-  return candidate;
+  return candidate_of(Network::load(path));
 }
 
 std::vector<std::string> candidate_layers(const Network& network,
@@ -175,11 +183,50 @@ std::string record_key(const std::string& fingerprint,
   return sha256_of(text + "\n" CORTISCORE_VERSION " " CORTISCORE_TORCH);
 }
 
+std::optional<Failure> attempt(const std::function<void()>& body) {
+  try {
+    body();
+    return std::nullopt;
+  } catch (const StoreError&) {
+    throw;
+  } catch (const Error& e) {
+    return Failure{e.exit_code(), e.what()};
+  } catch (const c10::OutOfMemoryError& e) {
+    return Failure{static_cast<int>(ErrorKind::kOutOfMemory), e.what_without_backtrace()};
+  } catch (const std::bad_alloc&) {
+    return Failure{static_cast<int>(ErrorKind::kOutOfMemory), "out of host memory."};
+  } catch (const c10::Error& e) {
+    return Failure{static_cast<int>(ErrorKind::kInternal), e.what_without_backtrace()};
+  }
+}
+
+PairResult score_pair(const Candidate& candidate,
+                      const Benchmark& benchmark,
+                      Workbench& workbench,
+                      Store* store,
+                      bool again,
+                      const Json& tags) {
+  if (store && !again) {
+    const auto key = record_key(candidate.fingerprint, benchmark, workbench);
+    if (auto found = store->find(key, candidate.identifier)) {
+      if (found->at("model_identifier") == candidate.identifier) return {std::move(*found), true};
+      (*found)["model_identifier"] = candidate.identifier;
+      found->erase("tags");
+      if (!tags.empty()) (*found)["tags"] = tags;
+      store->append(*found);
+      return {std::move(*found), false};
+    }
+  }
+  auto record = score_network(candidate, benchmark, workbench);
+  if (!tags.empty()) record["tags"] = tags;
+  if (store) store->append(record);
+  return {std::move(record), false};
+}
+
 Json failure_record(const std::string& identifier,
                     const std::string& path,
                     const Benchmark& benchmark,
-                    int exit_code,
-                    const std::string& message) {
+                    const Failure& failure) {
   return {{"schema_version", 1},
           {"key", sha256_of("failed " + path + " " + benchmark.sha256)},
           {"status", "failed"},
@@ -190,8 +237,8 @@ Json failure_record(const std::string& identifier,
           {"benchmark_sha256", benchmark.sha256},
           {"region", benchmark.region},
           {"parent", benchmark.parent},
-          {"error_type", exit_code},
-          {"message", message},
+          {"error_type", failure.exit_code},
+          {"message", failure.message},
           {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
           {"end", utc_now()}};
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,7 +9,7 @@
 #include "src/activations/coordinates.h"
 #include "src/engine/workbench.h"
 #include "src/model/network.h"
-#include "src/results/json.h"
+#include "src/results/store.h"
 
 namespace cortiscore {
 
@@ -26,6 +27,8 @@ struct Candidate {
   std::shared_ptr<std::map<std::string, std::vector<LayerCoordinates>>> cache;
 };
 
+Candidate candidate_of(Network network);
+
 /// A .pt2 archive, or an .npy/.nc/.csv matrix of activations.
 Candidate open_candidate(const std::string& path);
 
@@ -39,13 +42,35 @@ std::vector<std::string> candidate_layers(const Network& network,
 /// the same record.
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
 
-/// The record of a pair that could not be scored.
+/// Why a pair could not be scored.
+struct Failure {
+  int exit_code = 0;  ///< the command line's for this kind of error
+  std::string message;
+};
+
+/// Runs `body`; what it throws becomes a value, but for Stopped and for a store that cannot be written.
+std::optional<Failure> attempt(const std::function<void()>& body);
+
 /// @param identifier  the network's, or its file's stem where it did not open
 Json failure_record(const std::string& identifier,
                     const std::string& path,
                     const Benchmark& benchmark,
-                    int exit_code,
-                    const std::string& message);
+                    const Failure& failure);
+
+/// A pair's record, from the store where that has it under this name (`stored`), or under another name (then stored
+/// under this one too), else scored and stored.
+/// @param store  null: nothing is looked up or stored
+/// @param tags   an object that the record carries
+struct PairResult {
+  Json record;
+  bool stored = false;
+};
+PairResult score_pair(const Candidate& candidate,
+                      const Benchmark& benchmark,
+                      Workbench& workbench,
+                      Store* store,
+                      bool again,
+                      const Json& tags = Json::object());
 
 /// What a record's scores depend on; equal keys mean that the work is done already.
 /// @param fingerprint  the candidate's

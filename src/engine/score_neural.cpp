@@ -9,6 +9,7 @@
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
+#include "src/core/stop.h"
 #include "src/engine/outcome.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
@@ -102,6 +103,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
       const auto& score_on = select_on == &even ? odd : even;
       std::vector<double> scores;
       for (const auto& layer : coordinates) {
+        check_stop();
         scores.push_back(
             pool_neuroids(map_populations(layer, *select_on, benchmark, options.mode).raw).value);
       }

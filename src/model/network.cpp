@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <caffe2/serialize/inline_container.h>
@@ -10,21 +11,37 @@
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
+#include "src/data/safetensors.h"
 #include "src/model/graph.h"
 
 namespace cortiscore {
 
 using graph::Json;
 
-struct Network::State {
-  std::string path, identifier, graph_sha256, weights_sha256;
+// What a graph file says, for any number of weight files.
+struct Network::Graph {
+  std::string sha256;
   NetworkInput input;
   std::vector<Layer> layers;
   graph::Names names;
-  graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   std::vector<graph::Node> nodes;
   std::vector<int64_t> made_by;  // a value's node, -1 for inputs
   size_t input_number = 0;
+  // A weight, buffer or lifted constant: its name in the archive and the number of its value.
+  struct Slot {
+    std::string name;
+    size_t number;
+    bool parameter;
+    bool swapped;  // a weight file replaces it; constants stay the graph's
+  };
+  std::vector<Slot> slots;
+  std::string prefix;  // of every name, which a user's state dict does not have
+};
+
+struct Network::State {
+  std::string path, identifier, weights_sha256;
+  std::shared_ptr<const Graph> graph;
+  graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   int64_t n_parameters = 0;
 };
 
@@ -178,13 +195,47 @@ int64_t Layer::n_features() const {
   return n;
 }
 
+namespace {
+
+// SHA-256 over names and bytes, in the order of the graph's signature.
+class WeightsDigest {
+ public:
+  void add(const std::string& name, const at::Tensor& tensor) {
+    const auto dense = tensor.contiguous();
+    digests_ += name + " " +
+                sha256_of({static_cast<const char*>(dense.const_data_ptr()),
+                           static_cast<size_t>(dense.numel() * dense.element_size())}) +
+                "\n";
+  }
+  std::string sha256() const { return sha256_of(digests_); }
+
+ private:
+  std::string digests_;
+};
+
+at::Tensor on_device(at::Tensor tensor, bool parameter, const at::Device& device) {
+  tensor = tensor.to(device);
+  // at::matmul folds its batch otherwise when the weight requires grad, as parameters in Python do: without this
+  // transformers differ from PyTorch in the last bit.
+  if (parameter && tensor.is_floating_point()) tensor.requires_grad_(true);
+  return tensor;
+}
+
+Json weights_config(const Archive& archive) {
+  return archive.json("data/weights/model_weights_config.json").at("config");
+}
+
+}  // namespace
+
 Network Network::load(const std::string& path, const at::Device& device) {
   const Archive archive(path);
   auto state = std::make_shared<State>();
+  auto graph_part = std::make_shared<Graph>();
+  auto& g = *graph_part;
   state->path = path;
   state->identifier = std::filesystem::path(path).stem().string();
   const auto model_text = archive.text("models/model.json");
-  state->graph_sha256 = sha256_of(model_text);
+  g.sha256 = sha256_of(model_text);
   try {
     const auto model = Json::parse(model_text);
     const auto major = model.at("schema_version").at("major").get<int64_t>();
@@ -193,31 +244,22 @@ Network Network::load(const std::string& path, const at::Device& device) {
                        "Export again with torch 2.11"});
     }
     const auto& graph = model.at("graph_module").at("graph");
-    const auto weights = archive.json("data/weights/model_weights_config.json").at("config");
+    const auto weights = weights_config(archive);
     const auto constants =
         archive.has("data/constants/model_constants_config.json")
             ? archive.json("data/constants/model_constants_config.json").at("config")
             : Json::object();
-    std::string digests;
+    WeightsDigest digest;
     const auto add = [&](const Json& argument, const std::string& name, bool parameter) {
       const bool lifted = !weights.contains(name);
-      auto tensor = read_tensor(archive, (lifted ? constants : weights).at(name),
-                                lifted ? "data/constants/" : "data/weights/", path);
-      const auto dense = tensor.contiguous();
-      digests += name + " " +
-                 sha256_of({static_cast<const char*>(dense.const_data_ptr()),
-                            static_cast<size_t>(dense.numel() * dense.element_size())}) +
-                 "\n";
-      tensor = tensor.to(device);
-      if (parameter) {
-        state->n_parameters += tensor.numel();
-        // at::matmul folds its batch otherwise when the weight requires grad, as parameters in Python do: without this
-        // transformers differ from PyTorch in the last bit.
-        if (tensor.is_floating_point()) tensor.requires_grad_(true);
-      }
-      const auto number = state->names.number(argument.at("name").get<std::string>());
+      const auto tensor = read_tensor(archive, (lifted ? constants : weights).at(name),
+                                      lifted ? "data/constants/" : "data/weights/", path);
+      digest.add(name, tensor);
+      if (parameter) state->n_parameters += tensor.numel();
+      const auto number = g.names.number(argument.at("name").get<std::string>());
       if (state->constants.size() <= number) state->constants.resize(number + 1);
-      state->constants[number] = tensor;
+      state->constants[number] = on_device(tensor, parameter, device);
+      g.slots.push_back({name, number, parameter, !lifted});
     };
     bool has_input = false;
     for (const auto& spec : model.at("graph_module").at("signature").at("input_specs")) {
@@ -230,22 +272,22 @@ Network Network::load(const std::string& path, const at::Device& device) {
       else if (kind == "tensor_constant")
         add(value.at("arg"), value.at("tensor_constant_name"), false);
       else if (kind == "user_input" && !has_input && value.at("arg").contains("as_tensor")) {
-        state->input_number = state->names.number(value.at("arg").at("as_tensor").at("name"));
+        g.input_number = g.names.number(value.at("arg").at("as_tensor").at("name"));
         has_input = true;
       } else {
         throw bad_input({path, "input", kind, "one image tensor",
                          "Export a network whose forward takes images alone"});
       }
     }
-    state->weights_sha256 = sha256_of(digests);
+    state->weights_sha256 = digest.sha256();
     for (const auto& node : graph.at("nodes"))
-      state->nodes.push_back(graph::read_node(node, state->names, device, path));
-    state->constants.resize(state->names.size());
-    state->made_by.assign(state->names.size(), -1);
-    for (size_t n = 0; n < state->nodes.size(); ++n) {
-      for (const auto& numbers : state->nodes[n].outputs) {
+      g.nodes.push_back(graph::read_node(node, g.names, device, path));
+    state->constants.resize(g.names.size());
+    g.made_by.assign(g.names.size(), -1);
+    for (size_t n = 0; n < g.nodes.size(); ++n) {
+      for (const auto& numbers : g.nodes[n].outputs) {
         for (const auto number : numbers) {
-          if (number >= 0) state->made_by[static_cast<size_t>(number)] = static_cast<int64_t>(n);
+          if (number >= 0) g.made_by[static_cast<size_t>(number)] = static_cast<int64_t>(n);
         }
       }
     }
@@ -254,22 +296,22 @@ Network Network::load(const std::string& path, const at::Device& device) {
     if (table) {
       const auto extra = archive.json("extra/cortiscore.json");
       state->identifier = extra.value("identifier", state->identifier);
-      state->input.size = extra.at("input_size").get<int64_t>();
-      state->input.mean = doubles(extra, "mean");
-      state->input.std = doubles(extra, "std");
-      state->input.degrees = extra.value("degrees", 8.0);
+      g.input.size = extra.at("input_size").get<int64_t>();
+      g.input.mean = doubles(extra, "mean");
+      g.input.std = doubles(extra, "std");
+      g.input.degrees = extra.value("degrees", 8.0);
+      g.prefix = extra.value("parameter_prefix", "");
       for (const auto& layer : extra.at("layers")) {
-        state->layers.push_back({layer.at("name"), layer.value("type", ""), layer.at("value"), {}});
+        g.layers.push_back({layer.at("name"), layer.value("type", ""), layer.at("value"), {}});
       }
     } else {
-      state->layers = layers_from_stacks(graph.at("nodes"));
+      g.layers = layers_from_stacks(graph.at("nodes"));
       const auto shape =
           shape_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name"));
-      if (!shape.empty()) state->input.size = shape.back();
+      if (!shape.empty()) g.input.size = shape.back();
     }
-    std::erase_if(state->layers,
-                  [&](const Layer& layer) { return !state->names.has(layer.value); });
-    for (auto& layer : state->layers) layer.shape = shape_of(tensor_values, layer.value);
+    std::erase_if(g.layers, [&](const Layer& layer) { return !g.names.has(layer.value); });
+    for (auto& layer : g.layers) layer.shape = shape_of(tensor_values, layer.value);
   } catch (const Json::exception& e) {
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
@@ -277,9 +319,108 @@ Network Network::load(const std::string& path, const at::Device& device) {
     throw bad_input({path, "models/model.json", "a value that no node makes", "a whole graph",
                      "Export it again"});
   }
+  state->graph = std::move(graph_part);
   Network network;
   network.state_ = std::move(state);
   return network;
+}
+
+Network Network::with_weights(const std::string& path) const {
+  const auto& g = *state_->graph;
+  auto state = std::make_shared<State>(*state_);
+  state->path = path;
+  state->identifier = std::filesystem::path(path).stem().string();
+  std::map<std::string, at::Tensor> given;
+  if (path.ends_with(".pt2")) {
+    const Archive archive(path);
+    try {
+      const auto config = weights_config(archive);
+      for (const auto& [name, entry] : config.items())
+        given[name] = read_tensor(archive, entry, "data/weights/", path);
+      if (archive.has("extra/cortiscore.json"))
+        state->identifier =
+            archive.json("extra/cortiscore.json").value("identifier", state->identifier);
+    } catch (const Json::exception& e) {
+      throw bad_input({path, "data/weights", e.what(), "the weights of a torch.export archive",
+                       "Write it again with `cortiscore model export` (torch 2.11)"});
+    }
+  } else if (path.ends_with(".safetensors")) {
+    given = read_safetensors(path);
+  } else {
+    throw bad_input(
+        {path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
+         ".safetensors or .pt2", "Save the state dict with safetensors.torch.save_file"});
+  }
+  std::vector<std::string> missing;
+  WeightsDigest digest;
+  for (const auto& slot : g.slots) {
+    auto tensor = state->constants[slot.number].toTensor();
+    if (slot.swapped) {
+      // By the archive's name, or by the one that the user's own module has.
+      auto found = given.find(slot.name);
+      if (found == given.end() && slot.name.starts_with(g.prefix))
+        found = given.find(slot.name.substr(g.prefix.size()));
+      if (found == given.end()) {
+        missing.push_back(slot.name.starts_with(g.prefix) ? slot.name.substr(g.prefix.size())
+                                                          : slot.name);
+        continue;
+      }
+      const auto device = tensor.device();
+      const auto type = tensor.scalar_type();
+      const auto& weight = found->second;
+      // Half precision widens without loss; anything else would change the weights silently.
+      const bool widens = type == at::kFloat && (weight.scalar_type() == at::kHalf ||
+                                                 weight.scalar_type() == at::kBFloat16);
+      if (weight.sizes() != tensor.sizes() || (weight.scalar_type() != type && !widens)) {
+        throw bad_input(
+            {path, found->first, c10::str(weight.scalar_type(), " ", weight.sizes()),
+             c10::str(type, " ", tensor.sizes()) + " as in the graph of " + state_->path,
+             "Weights and graph must be of one architecture"});
+      }
+      tensor = on_device(widens ? weight.to(type) : weight, slot.parameter, device);
+      state->constants[slot.number] = tensor;
+      given.erase(found);
+    }
+    digest.add(slot.name, tensor.detach());
+  }
+  // torch counts batches in a buffer that no forward pass in eval mode reads.
+  std::erase_if(given,
+                [](const auto& entry) { return entry.first.ends_with("num_batches_tracked"); });
+  if (!missing.empty() || !given.empty()) {
+    const auto& example = missing.empty() ? given.begin()->first : missing.front();
+    throw bad_input({path, "weights",
+                     std::to_string(missing.size()) + " missing, " + std::to_string(given.size()) +
+                         " that the graph does not have; the first is \"" + example + "\"",
+                     "the " + std::to_string(g.slots.size()) + " of the graph of " + state_->path,
+                     "Weights and graph must be of one architecture"});
+  }
+  state->weights_sha256 = digest.sha256();
+  Network network;
+  network.state_ = std::move(state);
+  return network;
+}
+
+std::string Network::signature(const std::string& path) {
+  const Archive archive(path);
+  auto text = sha256_of(archive.text("models/model.json"));
+  if (archive.has("extra/cortiscore.json")) {
+    auto extra = archive.json("extra/cortiscore.json");
+    extra.erase("identifier");
+    text += extra.dump();
+  }
+  if (archive.has("data/constants/model_constants_config.json")) {
+    const auto constants = archive.json("data/constants/model_constants_config.json");
+    text += constants.dump();
+    try {
+      for (const auto& [name, entry] : constants.at("config").items())
+        text +=
+            sha256_of(archive.text("data/constants/" + entry.at("path_name").get<std::string>()));
+    } catch (const Json::exception& e) {
+      throw bad_input({path, "data/constants", e.what(), "a torch.export archive of schema 8",
+                       "Write it again with `cortiscore model export` (torch 2.11)"});
+    }
+  }
+  return sha256_of(text);
 }
 
 const std::string& Network::path() const {
@@ -289,27 +430,27 @@ const std::string& Network::identifier() const {
   return state_->identifier;
 }
 const std::vector<Layer>& Network::layers() const {
-  return state_->layers;
+  return state_->graph->layers;
 }
 const NetworkInput& Network::input() const {
-  return state_->input;
+  return state_->graph->input;
 }
 int64_t Network::n_parameters() const {
   return state_->n_parameters;
 }
 int64_t Network::n_nodes() const {
-  return static_cast<int64_t>(state_->nodes.size());
+  return static_cast<int64_t>(state_->graph->nodes.size());
 }
 const std::string& Network::graph_sha256() const {
-  return state_->graph_sha256;
+  return state_->graph->sha256;
 }
 const std::string& Network::weights_sha256() const {
   return state_->weights_sha256;
 }
 
 std::string Network::fingerprint() const {
-  const auto& s = *state_;
-  std::string text = s.graph_sha256 + " " + s.weights_sha256 + " " + std::to_string(s.input.size);
+  const auto& s = *state_->graph;
+  std::string text = s.sha256 + " " + state_->weights_sha256 + " " + std::to_string(s.input.size);
   text += Json({s.input.mean, s.input.std, s.input.degrees}).dump();
   for (const auto& layer : s.layers) text += "\n" + layer.name + "=" + layer.value;
   return sha256_of(text);
@@ -317,7 +458,7 @@ std::string Network::fingerprint() const {
 
 const Layer& Network::layer(const std::string& name) const {
   std::vector<std::string> known;
-  for (const auto& layer : state_->layers) {
+  for (const auto& layer : state_->graph->layers) {
     if (layer.name == name) return layer;
     known.push_back(layer.name);
   }
@@ -327,7 +468,7 @@ const Layer& Network::layer(const std::string& name) const {
 void Network::run(const at::Tensor& batch,
                   const std::vector<std::string>& layers,
                   const Tap& tap) const {
-  const auto& s = *state_;
+  const auto& s = *state_->graph;
   // Which layers end at which node, and where the graph can be cut.
   std::vector<std::vector<size_t>> ends(s.nodes.size());
   std::vector<size_t> at_once;
@@ -348,7 +489,7 @@ void Network::run(const at::Tensor& batch,
       }
     }
   }
-  auto values = s.constants;
+  auto values = state_->constants;
   values[s.input_number] = batch;
   for (const auto i : at_once) tap(i, batch);
   for (int64_t n = 0; n <= last_node; ++n) {

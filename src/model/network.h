@@ -35,6 +35,15 @@ class Network {
   /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an operator not allowed
   static Network load(const std::string& path, const at::Device& device = at::kCPU);
 
+  /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the module that was
+  /// exported; every weight must be there, in its shape. The identifier is the file's stem.
+  /// @param path  .safetensors (a state dict), or another .pt2 of the same architecture
+  /// @throws Error(kBadInput)  naming what is missing, too much, or of another shape
+  Network with_weights(const std::string& path) const;
+
+  /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one network with_weights.
+  static std::string signature(const std::string& path);
+
   const std::string& path() const;
   const std::string& identifier() const;
   const std::vector<Layer>& layers() const;
@@ -58,6 +67,7 @@ class Network {
   void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
 
  private:
+  struct Graph;
   struct State;
   std::shared_ptr<const State> state_;
 };

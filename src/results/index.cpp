@@ -30,14 +30,14 @@ CREATE TABLE IF NOT EXISTS shards(name TEXT PRIMARY KEY, inode INTEGER, end INTE
 CREATE TABLE IF NOT EXISTS records(shard TEXT, offset INTEGER, length INTEGER, key TEXT, ok INTEGER, status TEXT,
   model TEXT, benchmark TEXT, PRIMARY KEY(shard, offset)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_key ON records(key);
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS notes(file TEXT PRIMARY KEY, stamp TEXT, text TEXT) WITHOUT ROWID;
 )sql";
 
 // SQLite takes the other columns of a group with max() from the row that has it.
 constexpr const char* kCurrent = R"sql(
 WITH last AS (
   SELECT *, max(ok || shard || printf('%020d', offset)) AS rank, shard || printf('%020d', offset) AS place
-  FROM records GROUP BY key)
+  FROM records GROUP BY key, model)
 SELECT shard, offset, length FROM last
 WHERE (ok OR NOT EXISTS (SELECT 1 FROM last AS better
     WHERE better.ok AND better.model = last.model AND better.benchmark = last.benchmark AND better.place > last.place))
@@ -245,15 +245,40 @@ void Index::catch_up() {
   });
 }
 
-std::optional<RecordPlace> Index::find(const std::string& key) {
+std::optional<RecordPlace> Index::find(const std::string& key, const std::string& model) {
   return guarded([&]() -> std::optional<RecordPlace> {
     Statement select(database_->handle,
                      "SELECT shard, offset, length FROM records WHERE key = ?1 AND ok ORDER BY "
-                     "shard DESC, offset DESC "
-                     "LIMIT 1");
-    select.bind(key);
+                     "model = ?2 DESC, shard "
+                     "DESC, offset DESC LIMIT 1");
+    select.bind(key).bind(model);
     if (!select.step()) return std::nullopt;
     return place_of(select);
+  });
+}
+
+std::set<std::pair<std::string, std::string>> Index::done() {
+  return guarded([&] {
+    Statement select(database_->handle, "SELECT DISTINCT key, model FROM records WHERE ok");
+    std::set<std::pair<std::string, std::string>> keys;
+    while (select.step()) keys.emplace(select.text(0), select.text(1));
+    return keys;
+  });
+}
+
+std::string Index::note(const std::string& file, const std::string& stamp) {
+  return guarded([&]() -> std::string {
+    Statement select(database_->handle, "SELECT text FROM notes WHERE file = ?1 AND stamp = ?2");
+    select.bind(file).bind(stamp);
+    return select.step() ? select.text(0) : "";
+  });
+}
+
+void Index::set_note(const std::string& file, const std::string& stamp, const std::string& text) {
+  guarded([&] {
+    Statement insert(database_->handle,
+                     "INSERT OR REPLACE INTO notes(file, stamp, text) VALUES(?1, ?2, ?3)");
+    insert.bind(file).bind(stamp).bind(text).execute();
   });
 }
 

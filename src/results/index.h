@@ -1,7 +1,9 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/results/shard.h"
@@ -33,17 +35,24 @@ class Index {
   /// Reads what the shards have grown by since last time.
   void catch_up();
 
-  /// The record of that key and status ok that came last.
-  std::optional<RecordPlace> find(const std::string& key);
+  /// The record of that key and status ok that came last, of that model where there is one.
+  std::optional<RecordPlace> find(const std::string& key, const std::string& model);
 
-  /// One record a key, sorted by model, benchmark and key: the last ok one, else the last failure; failures whose
-  /// model and benchmark have an ok record since are left out.
+  /// Key and model of every ok record.
+  std::set<std::pair<std::string, std::string>> done();
+
+  /// One record a key and model, sorted by model, benchmark and key: the last ok one, else the last failure; failures
+  /// whose model and benchmark have an ok record since are left out.
   std::vector<RecordPlace> current(const RecordFilter& filter);
 
   /// As the shards are now.
   std::vector<ShardDamage> damage();
 
-  /// Forgets everything and reads the shards again.
+  /// A note about a file, valid while its stamp is the same; empty where there is none.
+  std::string note(const std::string& file, const std::string& stamp);
+  void set_note(const std::string& file, const std::string& stamp, const std::string& text);
+
+  /// Forgets all records and reads the shards again.
   void rebuild();
 
  private:

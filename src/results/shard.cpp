@@ -15,7 +15,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "cortiscore/error.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
@@ -44,10 +43,11 @@ std::string hex(uint32_t value) {
   return text;
 }
 
-Error cannot_write(const std::string& path, int error) {
-  return bad_input({path, "", std::strerror(error), "room and permission to write results",
-                    "Free space or name another --results folder; what was reported as stored is "
-                    "kept"});
+StoreError cannot_write(const std::string& path, int error) {
+  return StoreError(
+      bad_input({path, "", std::strerror(error), "room and permission to write results",
+                 "Free space or name another --results folder; what was reported as stored is "
+                 "kept"}));
 }
 
 void sync_folder(const std::string& folder) {

@@ -5,7 +5,15 @@
 #include <string_view>
 #include <vector>
 
+#include "cortiscore/error.h"
+
 namespace cortiscore {
+
+/// The store cannot be written: a run cannot go on, whatever pair it is at. Its exit code is bad input's.
+class StoreError : public Error {
+ public:
+  explicit StoreError(const Error& error) : Error(error) {}
+};
 
 /// CRC-32C (Castagnoli, as RFC 3720 and SSE4.2 have it) of `bytes`.
 uint32_t crc32c(std::string_view bytes);
@@ -35,7 +43,7 @@ class ShardWriter {
   ShardWriter& operator=(const ShardWriter&) = delete;
 
   /// On disk (fdatasync) when this returns.
-  /// @throws Error(kBadInput)  it cannot be written (a full disk); the shard is cut back to its last whole line
+  /// @throws StoreError  it cannot be written (a full disk); the shard is cut back to its last whole line
   RecordPlace append(std::string_view record);
 
   /// The shard's file name; empty before the first append.

@@ -38,18 +38,23 @@ std::string Store::text_at(const RecordPlace& place) {
   return read_record(folder_, place);
 }
 
-std::optional<Json> Store::find(const std::string& key) {
+std::optional<Json> Store::find(const std::string& key, const std::string& model) {
   for (const bool rebuilt : {false, true}) {
     if (rebuilt)
       index_.rebuild();
     else
       index_.catch_up();
-    const auto place = index_.find(key);
+    const auto place = index_.find(key, model);
     if (!place) return std::nullopt;
     const auto record = Json::parse(text_at(*place), nullptr, false);
     if (record.is_object() && record.value("key", "") == key) return record;
   }
   return std::nullopt;
+}
+
+std::set<std::pair<std::string, std::string>> Store::done() {
+  index_.catch_up();
+  return index_.done();
 }
 
 void Store::append(const Json& record) {
@@ -96,18 +101,16 @@ Store::Merged Store::merge(const std::string& other) {
   if (!fs::is_directory(other, error)) {
     throw bad_input({other, "", "no such folder", "a folder of results", "Check the path"});
   }
-  std::set<std::string> done, failures;
-  each({}, [&](const Json& record) {
-    if (record.value("status", "") == "ok")
-      done.insert(record.value("key", ""));
-    else
-      failures.insert(canonical(record));
-  });
+  index_.catch_up();
+  auto done = index_.done();
+  std::set<std::string> failures;
+  each({"", "", "failed"}, [&](const Json& record) { failures.insert(canonical(record)); });
   Merged merged;
   Store(other).each({}, [&](const Json& record) {
     const bool ok = record.value("status", "") == "ok";
-    const bool added = ok ? done.insert(record.value("key", "")).second
-                          : failures.insert(canonical(record)).second;
+    const bool added =
+        ok ? done.emplace(record.value("key", ""), record.value("model_identifier", "")).second
+           : failures.insert(canonical(record)).second;
     ++(added ? merged.taken : merged.present);
     if (added) append(record);
   });

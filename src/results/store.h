@@ -1,7 +1,9 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "src/results/index.h"
@@ -18,17 +20,29 @@ Json reproducible(Json record);
 /// Results of one folder: append-only shards, one a writing process, and an index of them (docs/formats.md).
 ///
 /// A record is durable when append() returns. Any number of processes may write to one folder at once. Readers see
-/// one record a key: the last that is ok, else the last failure.
+/// one record a key and model: the last that is ok, else the last failure.
 class Store {
  public:
   explicit Store(std::string folder);
 
   const std::string& folder() const { return folder_; }
 
-  /// The stored record with this key and status ok, also another process's.
-  std::optional<Json> find(const std::string& key);
+  /// The stored record with this key and status ok, also another process's; of that model where there is one (the key
+  /// is of contents: a copy under another name has the same).
+  std::optional<Json> find(const std::string& key, const std::string& model);
 
-  /// @throws Error(kBadInput)  it cannot be written; nothing that was stored before is lost
+  /// Key and model of every ok record.
+  std::set<std::pair<std::string, std::string>> done();
+
+  /// What was noted about a file on this machine, while its stamp (size, times) is the same; empty where nothing was.
+  std::string note(const std::string& file, const std::string& stamp) {
+    return index_.note(file, stamp);
+  }
+  void set_note(const std::string& file, const std::string& stamp, const std::string& text) {
+    index_.set_note(file, stamp, text);
+  }
+
+  /// @throws StoreError  it cannot be written; nothing that was stored before is lost
   void append(const Json& record);
 
   /// Calls `each` for every current record, sorted by model, benchmark and key.

@@ -1,0 +1,65 @@
+#include "src/cli/score_flags.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "src/core/folders.h"
+
+namespace cortiscore::cli {
+
+void ScoreFlags::add(CLI::App& verb) {
+  verb.add_option("-b,--benchmark", names, "identifier or manifest; repeat for several")
+      ->required()
+      ->allow_extra_args(false);
+  verb.add_option("-l,--layer", layers,
+                  "layer to commit to: NAME, or REGION=NAME; without it, layers compete on "
+                  "alternating halves")
+      ->allow_extra_args(false);
+  verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--ceiling-convention", convention, "r2_over_c (since 2026) or r_over_c_squared")
+      ->capture_default_str();
+  verb.add_option("--mode", mode, "PLS: sklearn (the iterate it stops at) or exact")
+      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->capture_default_str();
+  verb.add_option("--bootstrap", n_boot, "bootstrap draws")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--memory-gib", memory_gib, "GiB of activations held at a time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--results", results, "store of results; default $CORTISCORE_HOME/results");
+  verb.add_flag("--again", again, "score even where the same score is stored");
+  verb.add_flag("--json", json, "print one JSON record a line");
+}
+
+std::vector<Benchmark> ScoreFlags::benchmarks() const {
+  std::vector<Benchmark> all;
+  for (const auto& name : names) all.push_back(find_benchmark(name));
+  return all;
+}
+
+ScoreOptions ScoreFlags::options() const {
+  ScoreOptions out;
+  out.convention = ceiling_convention(convention);
+  for (const auto& entry : layers) {
+    const auto equals = entry.find('=');
+    if (equals == std::string::npos)
+      out.layers[""] = entry;
+    else
+      out.layers[entry.substr(0, equals)] = entry.substr(equals + 1);
+  }
+  out.n_candidates = candidates;
+  out.memory_gib = memory_gib;
+  out.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  out.bootstrap.n_boot = n_boot;
+  return out;
+}
+
+std::string ScoreFlags::store() const {
+  return results.empty() ? home() + "/results" : results;
+}
+
+}  // namespace cortiscore::cli

@@ -1,0 +1,205 @@
+#include "src/engine/sweep.h"
+
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/commands.h"
+#include "src/cli/record_table.h"
+#include "src/cli/score_flags.h"
+#include "src/core/progress.h"
+#include "src/core/stop.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> checkpoints, manifests;
+  std::string graph, shard = "0/1";
+  ScoreFlags flags;
+  SweepOptions options;
+  bool dry_run = false;
+};
+
+std::string duration(double seconds) {
+  if (!std::isfinite(seconds)) return "unknown";
+  char text[48];
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  if (whole >= 3600)
+    std::snprintf(text, sizeof text, "%lld h %02lld min", whole / 3600, whole / 60 % 60);
+  else if (whole >= 60)
+    std::snprintf(text, sizeof text, "%lld min %02lld s", whole / 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%lld s", whole);
+  return text;
+}
+
+void parse_shard(const std::string& text, SweepOptions& options) {
+  long long i = 0, n = 0;
+  char rest = 0;
+  if (std::sscanf(text.c_str(), "%lld/%lld%c", &i, &n, &rest) != 2 || n < 1 || i < 0 || i >= n) {
+    throw Error(ErrorKind::kUsage, "--shard: found \"" + text +
+                                       "\", expected I/N with I from 0 to N-1, e.g. "
+                                       "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT.");
+  }
+  options.shard = i;
+  options.shards = n;
+}
+
+// Where the sweep stands, for a person: on a terminal each time, else once a minute.
+class Report {
+ public:
+  Report(int64_t n_benchmarks, int64_t before) : n_benchmarks_(n_benchmarks), before_(before) {}
+
+  void add(const Json& record, const SweepState& state) {
+    if (record.at("status") == "ok") {
+      const double ceiled = value_of(record.at("score"), "ceiled");
+      if (!(ceiled <= best_)) {
+        best_ = ceiled;
+        best_name_ = printable(record.at("model_identifier").get<std::string>()) + " on " +
+                     printable(record.at("benchmark_identifier").get<std::string>());
+      }
+    }
+    if (timer_.seconds() - last_ < 60) return;
+    last_ = timer_.seconds();
+    log_line(line(state));
+  }
+
+  std::string line(const SweepState& state) const {
+    const double seconds = timer_.seconds();
+    const auto done = state.stored + state.scored + state.failed;
+    const auto now = static_cast<double>(done - before_);
+    const double hourly = now / static_cast<double>(n_benchmarks_) / seconds * 3600;
+    auto text = std::to_string(done) + " of " + std::to_string(state.pairs) + " pairs";
+    if (now > 0) {
+      char rate[64];
+      std::snprintf(rate, sizeof rate, ", %.0f checkpoints an hour, ", hourly);
+      text += rate + duration(seconds / now * static_cast<double>(state.pairs - done)) + " left";
+    }
+    if (!best_name_.empty()) text += ", best " + cell(best_) + " (" + best_name_ + ")";
+    if (state.failed) text += ", " + std::to_string(state.failed) + " failed";
+    return text;
+  }
+
+ private:
+  int64_t n_benchmarks_, before_;
+  double best_ = std::nan(""), last_ = 0;
+  std::string best_name_;
+  Timer timer_;
+};
+
+void print_plan(const SweepPlan& plan, bool json) {
+  if (json) {
+    Json pairs = Json::array();
+    for (const auto& [path, benchmark] : plan.pairs)
+      pairs.push_back({{"path", path}, {"benchmark_identifier", benchmark}});
+    std::cout << canonical({{"pairs", pairs},
+                            {"stored", plan.state.stored},
+                            {"seconds", number(plan.seconds)},
+                            {"stimulus_bytes", plan.stimulus_bytes},
+                            {"activation_bytes", plan.activation_bytes}})
+              << '\n';
+    return;
+  }
+  for (const auto& [path, benchmark] : plan.pairs)
+    std::printf("%s  %s\n", printable(path).c_str(), benchmark.c_str());
+  std::printf(
+      "%lld pairs, of which %lld are stored and %lld would be scored; time, from stored "
+      "results of these benchmarks: %s\nmemory, for the first checkpoint: %.2f GiB of "
+      "decoded stimuli, %.2f GiB of activations\n",
+      static_cast<long long>(plan.state.pairs), static_cast<long long>(plan.state.stored),
+      static_cast<long long>(plan.pairs.size()), duration(plan.seconds).c_str(),
+      static_cast<double>(plan.stimulus_bytes) / (1 << 30),
+      static_cast<double>(plan.activation_bytes) / (1 << 30));
+}
+
+int exit_code_of(int signal) {
+  if (signal == SIGUSR1 || (signal == SIGTERM && std::getenv("SLURM_JOB_ID"))) return 75;
+  return 128 + signal;
+}
+
+void run(const Arguments& arguments, Outcome& outcome) {
+  const auto& flags = arguments.flags;
+  auto options = arguments.options;
+  options.again = flags.again;
+  parse_shard(arguments.shard, options);
+  auto checkpoints = expand(arguments.checkpoints, arguments.graph);
+  for (const auto& manifest : arguments.manifests) {
+    for (auto& checkpoint : read_manifest(manifest)) checkpoints.push_back(std::move(checkpoint));
+  }
+  if (checkpoints.empty()) {
+    throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --manifest of them.");
+  }
+  const auto benchmarks = flags.benchmarks();
+  Workbench workbench(flags.options());
+  Store store(flags.store());
+  if (arguments.dry_run)
+    return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
+
+  stop_on_signals();
+  for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
+  std::optional<Report> report;
+  bool header = false;
+  SweepState last;
+  try {
+    last = sweep(checkpoints, benchmarks, workbench, store, options,
+                 [&](const Json& record, const SweepState& state) {
+                   last = state;
+                   if (!report)
+                     report.emplace(static_cast<int64_t>(benchmarks.size()), state.stored);
+                   if (flags.json) {
+                     std::cout << canonical(record) << std::endl;
+                   } else {
+                     if (!std::exchange(header, true)) print_header();
+                     print_row(record);
+                   }
+                   report->add(record, state);
+                 });
+  } catch (const Stopped&) {
+    outcome.exit_code = exit_code_of(stop_signal());
+    log_line("stopped: " + std::to_string(last.scored + last.failed) +
+             " pairs of this run are stored; the same command goes on from here");
+    return;
+  }
+  log_line(std::to_string(last.pairs) + " pairs: " + std::to_string(last.scored) + " scored, " +
+           std::to_string(last.stored) + " stored before, " + std::to_string(last.failed) +
+           " failed" + (last.limited ? ", the rest left by --limit or --max-failures" : ""));
+  if (last.failed) outcome.exit_code = static_cast<int>(ErrorKind::kPairsFailed);
+}
+
+}  // namespace
+
+void add_sweep(CLI::App& app, Outcome& outcome) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* verb = app.add_subcommand(
+      "sweep", "Many checkpoints on benchmarks, each pair once; goes on where it was stopped");
+  verb->add_option("checkpoints", arguments->checkpoints,
+                   "paths or quoted patterns: .pt2 archives, activations, or with --graph weight "
+                   "files (.safetensors, .pt2)");
+  verb->add_option("--manifest", arguments->manifests,
+                   "CSV with a column model, optionally weights and identifier; other columns are "
+                   "tags that records carry");
+  verb->add_option("--graph", arguments->graph, "archive whose graph runs the weight files");
+  verb->add_option("--shard", arguments->shard, "part I/N of the checkpoints, I from 0")
+      ->capture_default_str();
+  verb->add_option("--limit", arguments->options.limit, "pairs to score at most; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--max-failures", arguments->options.max_failures,
+                   "stop after so many failed pairs; 0: never")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_flag("--dry-run", arguments->dry_run, "say what would run, with time and memory");
+  arguments->flags.add(*verb);
+  verb->callback([arguments, &outcome] { run(*arguments, outcome); });
+}
+
+}  // namespace cortiscore::cli

@@ -1,0 +1,20 @@
+#pragma once
+#include <exception>
+
+namespace cortiscore {
+
+/// Raised where long work notices that it shall stop; what it was doing is dropped.
+struct Stopped : std::exception {
+  const char* what() const noexcept override { return "stopped by a signal"; }
+};
+
+/// SIGINT, SIGTERM and SIGUSR1 ask the process to stop from here on; a second one ends it as by default.
+void stop_on_signals();
+
+/// The signal that asked, 0 while none has.
+int stop_signal();
+
+/// @throws Stopped  once a signal has asked. Cheap: called between micro-batches and layers.
+void check_stop();
+
+}  // namespace cortiscore

@@ -1,0 +1,311 @@
+#include "src/engine/sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <future>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include "cortiscore/error.h"
+#include "src/core/stop.h"
+#include "src/data/arrays.h"
+#include "src/engine/outcome.h"
+
+namespace cortiscore {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Size, inode and change times of the files behind a checkpoint: what a note about it is valid for.
+std::string stamp_of(const Checkpoint& checkpoint) {
+  std::string stamp;
+  for (const auto& path : {checkpoint.path, checkpoint.graph}) {
+    if (path.empty()) continue;
+    struct stat now {};
+    if (::stat(path.c_str(), &now) != 0) return "";
+    for (const auto part :
+         {static_cast<int64_t>(now.st_size), static_cast<int64_t>(now.st_ino),
+          static_cast<int64_t>(now.st_mtim.tv_sec), static_cast<int64_t>(now.st_mtim.tv_nsec)})
+      stamp += std::to_string(part) + " ";
+  }
+  return stamp;
+}
+
+std::string note_name(const Checkpoint& checkpoint) {
+  std::error_code error;
+  return fs::absolute(checkpoint.path, error).string() + "\n" +
+         (checkpoint.graph.empty() ? "" : fs::absolute(checkpoint.graph, error).string());
+}
+
+// Opens checkpoints one after the other; those that share all but their weights share a graph.
+class Opener {
+ public:
+  Candidate open(const Checkpoint& checkpoint) {
+    auto candidate = open_as_it_is(checkpoint);
+    if (!checkpoint.identifier.empty()) candidate.identifier = checkpoint.identifier;
+    return candidate;
+  }
+
+ private:
+  Candidate open_as_it_is(const Checkpoint& checkpoint) {
+    if (!checkpoint.graph.empty()) {
+      if (checkpoint.graph != graph_path_) {
+        graph_ = Network::load(checkpoint.graph);
+        graph_path_ = checkpoint.graph;
+        signature_.clear();
+      }
+      return candidate_of(graph_->with_weights(checkpoint.path));
+    }
+    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path);
+    const auto signature = Network::signature(checkpoint.path);
+    if (graph_ && signature == signature_)
+      return candidate_of(graph_->with_weights(checkpoint.path));
+    auto candidate = open_candidate(checkpoint.path);
+    graph_ = candidate.network;
+    signature_ = signature;
+    graph_path_.clear();
+    return candidate;
+  }
+
+  std::optional<Network> graph_;
+  std::string graph_path_, signature_;
+};
+
+// The candidate or why it does not open, and what it left as a note.
+struct Opened {
+  std::optional<Candidate> candidate;
+  std::optional<Failure> failure;
+};
+
+std::string tagged(const Checkpoint& checkpoint) {
+  return checkpoint.identifier.empty() ? fs::path(checkpoint.path).stem().string()
+                                       : checkpoint.identifier;
+}
+
+bool in_shard(const Checkpoint& checkpoint, const SweepOptions& options) {
+  if (options.shards <= 1) return true;
+  // By contents of the list alone, so that every worker cuts it the same way, whatever is stored already.
+  const auto digest =
+      sha256_of(checkpoint.path + "\n" + checkpoint.graph + "\n" + checkpoint.identifier);
+  const auto number = std::stoull(digest.substr(0, 15), nullptr, 16);
+  return static_cast<int64_t>(number % static_cast<uint64_t>(options.shards)) == options.shard;
+}
+
+// Benchmarks of a checkpoint that the store lacks, as far as that is known without opening it.
+class Done {
+ public:
+  Done(Store& store, const std::vector<Benchmark>& benchmarks, Workbench& workbench, bool again)
+      : store_(store), benchmarks_(benchmarks), workbench_(workbench) {
+    // Recordings that are missing are no checkpoint's fault: nothing begins.
+    for (const auto& benchmark : benchmarks) workbench.data_sha256(benchmark);
+    if (!again) done_ = store.done();
+  }
+
+  std::vector<const Benchmark*> missing(const Checkpoint& checkpoint) {
+    std::vector<const Benchmark*> all;
+    for (const auto& benchmark : benchmarks_) all.push_back(&benchmark);
+    if (done_.empty()) return all;
+    const auto stamp = stamp_of(checkpoint);
+    const auto note = stamp.empty() ? "" : store_.note(note_name(checkpoint), stamp);
+    const auto newline = note.find('\n');
+    if (newline == std::string::npos) return all;
+    const auto fingerprint = note.substr(0, newline);
+    const auto identifier =
+        checkpoint.identifier.empty() ? note.substr(newline + 1) : checkpoint.identifier;
+    std::erase_if(all, [&](const Benchmark* benchmark) {
+      return done_.contains({record_key(fingerprint, *benchmark, workbench_), identifier});
+    });
+    return all;
+  }
+
+ private:
+  Store& store_;
+  const std::vector<Benchmark>& benchmarks_;
+  Workbench& workbench_;
+  std::set<std::pair<std::string, std::string>> done_;
+};
+
+}  // namespace
+
+std::vector<Checkpoint> expand(const std::vector<std::string>& patterns, const std::string& graph) {
+  std::vector<Checkpoint> checkpoints;
+  for (const auto& pattern : patterns) {
+    glob_t found{};
+    const int code = ::glob(pattern.c_str(), GLOB_NOCHECK | GLOB_TILDE, nullptr, &found);
+    const bool magic = pattern.find_first_of("*?[") != std::string::npos;
+    std::error_code error;
+    const bool empty = code != 0 || (magic && found.gl_pathc == 1 && found.gl_pathv[0] == pattern &&
+                                     !fs::exists(pattern, error));
+    for (size_t i = 0; i < found.gl_pathc && !empty; ++i)
+      checkpoints.push_back({found.gl_pathv[i], graph, "", Json::object()});
+    ::globfree(&found);
+    if (empty) {
+      throw bad_input({pattern, "", "no file", "a pattern that matches checkpoints",
+                       "Check the path; quote it so that the shell leaves it alone"});
+    }
+  }
+  return checkpoints;
+}
+
+std::vector<Checkpoint> read_manifest(const std::string& path) {
+  const auto table = read_csv(path);
+  const auto folder = fs::path(path).parent_path();
+  const auto place = [&](const std::string& file) {
+    return file.empty() || fs::path(file).is_absolute() ? file : (folder / file).string();
+  };
+  const auto models = table.column("model");
+  const auto optional = [&](const char* name) {
+    return table.has(name) ? table.column(name) : std::vector<std::string>(models.size());
+  };
+  const auto weights = optional("weights");
+  const auto identifiers = optional("identifier");
+  std::vector<Checkpoint> checkpoints;
+  for (size_t i = 0; i < models.size(); ++i) {
+    if (models[i].empty()) {
+      throw bad_input({path, "data row " + std::to_string(i + 1) + ", model", "nothing",
+                       "a .pt2 archive or activations", ""});
+    }
+    Checkpoint checkpoint;
+    checkpoint.path = place(weights[i].empty() ? models[i] : weights[i]);
+    checkpoint.graph = weights[i].empty() ? "" : place(models[i]);
+    checkpoint.identifier = identifiers[i];
+    for (size_t c = 0; c < table.columns.size(); ++c) {
+      const auto& name = table.columns[c];
+      if (name != "model" && name != "weights" && name != "identifier")
+        checkpoint.tags[name] = table.rows[i][c];
+    }
+    checkpoints.push_back(std::move(checkpoint));
+  }
+  return checkpoints;
+}
+
+SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
+                     const std::vector<Benchmark>& benchmarks,
+                     Workbench& workbench,
+                     Store& store,
+                     const SweepOptions& options) {
+  SweepPlan plan;
+  Done done(store, benchmarks, workbench, options.again);
+  std::map<std::string, std::pair<double, int64_t>> times;  // a benchmark's seconds and records
+  store.each({"", "", "ok"}, [&](const Json& record) {
+    auto& [seconds, count] = times[record.at("benchmark_identifier")];
+    seconds += record.at("timing_ms").at("total").get<double>() / 1e3;
+    ++count;
+  });
+  const auto n_benchmarks = static_cast<int64_t>(benchmarks.size());
+  for (const auto& checkpoint : checkpoints) {
+    if (!in_shard(checkpoint, options)) continue;
+    plan.state.pairs += n_benchmarks;
+    const auto missing = done.missing(checkpoint);
+    plan.state.stored += n_benchmarks - static_cast<int64_t>(missing.size());
+    for (const auto* benchmark : missing) {
+      if (options.limit > 0 && static_cast<int64_t>(plan.pairs.size()) >= options.limit) break;
+      plan.pairs.emplace_back(checkpoint.path, benchmark->identifier);
+      const auto& [seconds, count] = times[benchmark->identifier];
+      plan.seconds += count ? seconds / static_cast<double>(count) : std::nan("");
+    }
+  }
+  for (const auto& checkpoint : checkpoints) {
+    const auto& path = checkpoint.graph.empty() ? checkpoint.path : checkpoint.graph;
+    if (!path.ends_with(".pt2")) continue;
+    const auto network = Network::load(path);
+    for (const auto& benchmark : benchmarks) {
+      const auto n = benchmark.kind == Benchmark::Kind::kNeural
+                         ? workbench.neural(benchmark).data().stimuli.size()
+                         : workbench.behavior(benchmark).stimuli.size();
+      plan.stimulus_bytes += Screen::bytes(n, network.input().size);
+      Candidate candidate;
+      candidate.network = network;
+      candidate.path = path;
+      int64_t held = 0;
+      for (const auto& layer :
+           layers_for(candidate, benchmark.region, workbench.options(), benchmark.n_components))
+        held += n * network.layer(layer).n_features() * 4;
+      const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
+      plan.activation_bytes = std::max(plan.activation_bytes, std::min(held, budget));
+    }
+    break;
+  }
+  return plan;
+}
+
+SweepState sweep(const std::vector<Checkpoint>& checkpoints,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store& store,
+                 const SweepOptions& options,
+                 const std::function<void(const Json&, const SweepState&)>& each) {
+  SweepState state;
+  Done done(store, benchmarks, workbench, options.again);
+  struct Work {
+    const Checkpoint* checkpoint;
+    std::vector<const Benchmark*> benchmarks;
+  };
+  std::vector<Work> all;
+  for (const auto& checkpoint : checkpoints) {
+    if (!in_shard(checkpoint, options)) continue;
+    auto missing = done.missing(checkpoint);
+    state.pairs += static_cast<int64_t>(benchmarks.size());
+    state.stored += static_cast<int64_t>(benchmarks.size() - missing.size());
+    if (!missing.empty()) all.push_back({&checkpoint, std::move(missing)});
+  }
+
+  Opener opener;  // used by one load at a time: the next begins when the last was taken
+  const auto load = [&](size_t i) {
+    return std::async(std::launch::async, [&opener, checkpoint = all[i].checkpoint] {
+      Opened opened;
+      opened.failure = attempt([&] { opened.candidate = opener.open(*checkpoint); });
+      return opened;
+    });
+  };
+  std::future<Opened> next;
+  if (!all.empty()) next = load(0);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto opened = next.get();
+    if (i + 1 < all.size()) next = load(i + 1);
+    const auto& checkpoint = *all[i].checkpoint;
+    if (opened.candidate) {
+      if (const auto stamp = stamp_of(checkpoint); !stamp.empty()) {
+        store.set_note(note_name(checkpoint), stamp,
+                       opened.candidate->fingerprint + "\n" + opened.candidate->identifier);
+      }
+    }
+    for (const auto* benchmark : all[i].benchmarks) {
+      check_stop();
+      if ((options.limit > 0 && state.scored + state.failed >= options.limit) ||
+          (options.max_failures > 0 && state.failed >= options.max_failures)) {
+        state.limited = true;
+        return state;
+      }
+      std::optional<PairResult> result;
+      auto failure = opened.failure;
+      if (!failure) {
+        failure = attempt([&] {
+          result = score_pair(*opened.candidate, *benchmark, workbench, &store, options.again,
+                              checkpoint.tags);
+        });
+      }
+      if (failure) {
+        const auto name = opened.candidate ? opened.candidate->identifier : tagged(checkpoint);
+        auto record = failure_record(name, checkpoint.path, *benchmark, *failure);
+        if (!checkpoint.tags.empty()) record["tags"] = checkpoint.tags;
+        store.append(record);
+        ++state.failed;
+        each(record, state);
+      } else if (result->stored) {
+        ++state.stored;
+      } else {
+        ++state.scored;
+        each(result->record, state);
+      }
+    }
+  }
+  return state;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,70 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "src/engine/score_network.h"
+#include "src/results/store.h"
+
+namespace cortiscore {
+
+/// A network to score: an archive, activations, or weights for the graph of an archive.
+struct Checkpoint {
+  std::string path;        ///< .pt2, activations (.npy, .nc), or with `graph` a weight file
+  std::string graph;       ///< .pt2 whose graph runs the weights; empty: `path` is a network itself
+  std::string identifier;  ///< what records carry; empty: what the file says
+  Json tags = Json::object();  ///< of the manifest's other columns; kept in the record
+};
+
+/// Paths, or patterns as a shell expands them, in the order given.
+/// @throws Error(kBadInput)  a pattern that matches nothing
+std::vector<Checkpoint> expand(const std::vector<std::string>& patterns, const std::string& graph);
+
+/// A CSV with a column `model`, optionally `weights` and `identifier`; all other columns become tags. Paths are relative
+/// to the manifest. @throws Error(kBadInput)
+std::vector<Checkpoint> read_manifest(const std::string& path);
+
+struct SweepOptions {
+  int64_t limit = 0;         ///< pairs scored at most in this run; 0: all
+  int64_t max_failures = 0;  ///< failures after which it stops; 0: never
+  int64_t shard = 0, shards = 1;
+  bool again = false;
+};
+
+/// Where a sweep stands; pairs are counted within its shard.
+struct SweepState {
+  int64_t pairs = 0;
+  int64_t stored = 0;  ///< done before this run, or by another process
+  int64_t scored = 0;
+  int64_t failed = 0;
+  bool limited = false;  ///< stopped by limit or max_failures
+};
+
+/// Scores every pair of checkpoints and benchmarks that the store does not hold, each once; failures are recorded and
+/// the others go on. The next checkpoint's weights load while the present one is scored; checkpoints that share a
+/// graph share it, and all that depends on recordings and stimuli alone is made once (Workbench).
+/// @param each  told of every record of this run as soon as it is durable
+/// @throws Stopped  by a signal: the pair in hand is dropped, all before it are stored
+SweepState sweep(const std::vector<Checkpoint>& checkpoints,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store& store,
+                 const SweepOptions& options,
+                 const std::function<void(const Json&, const SweepState&)>& each);
+
+/// What a sweep would do, without doing it: pairs in order, and what the store says of the time of such pairs.
+struct SweepPlan {
+  SweepState state;
+  std::vector<std::pair<std::string, std::string>> pairs;  ///< checkpoint's path, benchmark
+  double seconds = 0;  ///< expected of those pairs; NaN where the store holds none like them
+  int64_t stimulus_bytes =
+      0;  ///< decoded stimuli of the first checkpoint's input size, kept through the sweep
+  int64_t activation_bytes = 0;  ///< held at a time for the first checkpoint
+};
+SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
+                     const std::vector<Benchmark>& benchmarks,
+                     Workbench& workbench,
+                     Store& store,
+                     const SweepOptions& options);
+
+}  // namespace cortiscore
