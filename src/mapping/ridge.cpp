@@ -1,6 +1,7 @@
 #include "src/mapping/ridge.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -10,6 +11,8 @@
 
 namespace cortiscore {
 namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 void append_linspace(std::vector<double>& out, double from, double to, int n, bool end) {
   const double step = (to - from) / (end ? n - 1 : n);
@@ -95,6 +98,29 @@ at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tens
   return (total / (1 - leverage).square()).mean(0) / static_cast<double>(y_in.size(1));
 }
 
+// (X'X + a)^-1 X'Y by Cholesky. Where a penalty is too small for a singular X'X, the eigenvectors' way, whose
+// eigenvalues are relatively accurate (scikit-learn falls back to an SVD there). Asking a device for the status would be
+// a synchronisation, so elsewhere than on the CPU such a split is NaN, which is reported, and not a poor number.
+at::Tensor solve_one(const at::Tensor& x,
+                     const at::Tensor& y,
+                     const Splits& splits,
+                     const Folds& folds,
+                     int64_t f,
+                     const at::Tensor& gram,
+                     const at::Tensor& cross,
+                     double alpha) {
+  auto penalised = gram.clone();
+  penalised.diagonal().add_(alpha);
+  const auto [factor, status] = at::linalg_cholesky_ex(penalised);
+  if (!status.is_cpu()) return at::where(status == 0, at::cholesky_solve(cross, factor), kNaN);
+  if (*status.const_data_ptr<int>() == 0) return at::cholesky_solve(cross, factor);
+  const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
+  const auto s = spectrum_of(x.index_select(0, train) - folds.x_mean.select(0, f), gram, cross);
+  // (X V)'Y and not V'(X'Y): what is zero in exact arithmetic is then smaller by the root of its eigenvalue.
+  const auto response = at::mm(s.scores.t(), y.index_select(0, train) - folds.y_mean.select(0, f));
+  return at::mm(s.vectors, response / (s.values + alpha).unsqueeze(1));
+}
+
 }  // namespace
 
 std::vector<double> platform_alphas() {
@@ -157,8 +183,7 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
       result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
       weights = at::mm(s.vectors, s.response / (s.values + alpha).unsqueeze(1));
     } else {
-      gram.diagonal().add_(options.alphas.front());
-      weights = at::cholesky_solve(cross.select(0, f), std::get<0>(at::linalg_cholesky_ex(gram)));
+      weights = solve_one(x, y, splits, folds, f, gram, cross.select(0, f), options.alphas.front());
     }
     const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
     const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights);

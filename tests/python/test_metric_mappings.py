@@ -92,6 +92,15 @@ def test_ridgecv_equals_scikit_learn(case, tmp_path):
     assert ours["alpha"] == [m.alpha_ for m in models]
 
 
+def test_ridge_with_a_penalty_below_rounding_on_a_singular_layer(tmp_path):
+    """Cholesky of X'X fails there; scikit-learn's solver for that case is the SVD."""
+    rng = np.random.default_rng(3)
+    half = rng.standard_normal((120, 15))
+    x, y = np.hstack([half, half, half[:, :5] * 3]), half @ rng.standard_normal((15, 4)) + rng.standard_normal((120, 4))
+    ours = run_json("metric", "ridge", *save(tmp_path, x, y), "--alpha", "1e-15")
+    check(ours, tmp_path, x, y, lambda: Ridge(alpha=1e-15, solver="svd"))
+
+
 def test_ridgecv_takes_other_penalties_and_flags_the_end(tmp_path):
     x, y = simulated(150, 30, 6, seed=4, scale=1000)
     alphas = np.array([0.1, 1.0, 10.0])
