@@ -15,6 +15,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
+#include "src/cli/slurm.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
 
@@ -26,6 +27,7 @@ struct Arguments {
   std::string graph, shard = "0/1";
   ScoreFlags flags;
   SweepOptions options;
+  SlurmFlags slurm;
   bool dry_run = false;
 };
 
@@ -144,6 +146,10 @@ void run(const Arguments& arguments, Outcome& outcome) {
   if (arguments.dry_run)
     return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
 
+  if (arguments.slurm.submit) {
+    outcome.exit_code = submit_array(arguments.slurm, arguments_without_slurm(), store.folder());
+    return;
+  }
   stop_on_signals();
   for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
   std::optional<Report> report;
@@ -198,6 +204,21 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   verb->add_flag("--dry-run", arguments->dry_run, "say what would run, with time and memory");
+  auto& slurm = arguments->slurm;
+  verb->add_flag("--slurm", slurm.submit, "submit a job array of shards to Slurm instead");
+  verb->add_option("--slurm-tasks", slurm.tasks, "array tasks")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--slurm-throttle", slurm.throttle, "tasks that run at once; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--slurm-partition", slurm.partition, "sbatch --partition");
+  verb->add_option("--slurm-time", slurm.time, "sbatch --time: at the limit a task is requeued");
+  verb->add_option("--slurm-gres", slurm.gres, "sbatch --gres, e.g. gpu:1");
+  verb->add_option(
+      "--slurm-profile", slurm.profile,
+      "file with more lines for the head of the script (#SBATCH ..., module load ...)");
+  verb->add_flag("--slurm-wait", slurm.wait, "return when no task is left, with their exit code");
   arguments->flags.add(*verb);
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <new>
@@ -306,6 +307,11 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"peak_bytes", {{"activations", outcome.times.peak_bytes}}},
       {"start", start},
       {"end", utc_now()}};
+  const char* job = std::getenv("SLURM_JOB_ID");
+  if (job) {
+    const char* restarts = std::getenv("SLURM_RESTART_COUNT");
+    record["run"] = {{"slurm_job_id", job}, {"slurm_restart_count", restarts ? restarts : "0"}};
+  }
   return record;
 }
 

@@ -122,6 +122,41 @@ def test_score_is_the_command_lines(tmp_path):
     assert strip(found) == strip(line) and again == found
 
 
+def code_of(heading, language):
+    """The first code block of that language below a heading of docs/clusters.md."""
+    text = (ROOT / "docs/clusters.md").read_text().split(heading)[1]
+    return text.split(f"```{language}\n")[1].split("```")[0]
+
+
+def test_the_makefile_and_the_dask_job_of_the_documents(tmp_path, monkeypatch):
+    import subprocess
+
+    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", tmp_path], check=True)
+    monkeypatch.setenv("CORTISCORE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
+    banks = [tmp_path / f"data/Simulated2026/bank_{region}.npy" for region in ("V4", "IT")]
+    own = lambda code: code.replace("Cowley2023.V4-pls", "Simulated2026.V4-pls").replace("/shared/results", str(tmp_path / "s"))
+    names = {"paths": [str(bank) for bank in banks]}
+    from dask.distributed import LocalCluster
+    import dask.distributed
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setattr(dask.distributed, "Client", lambda: client)
+        client = dask.distributed.client.Client(cluster)
+        exec(own(code_of("## Dask", "python")), names)
+        client.close()
+    by_name = {r["model_identifier"]: r["score"]["ceiled"] for r in names["records"]}
+    assert sorted(by_name) == ["bank_IT", "bank_V4"]
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "scores").mkdir()
+    banks[0].rename(tmp_path / "checkpoints/bank_V4.pt2")
+    (tmp_path / "checkpoints/bank_V4.npy").symlink_to(tmp_path / "checkpoints/bank_V4.pt2")
+    rule = own(code_of("## Make", "")).replace("%.pt2", "%.npy").replace("cortiscore score", f"{BINARY} score")
+    (tmp_path / "Makefile").write_text(rule)
+    subprocess.run(["make", "-C", tmp_path, "scores/bank_V4.json"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert json.loads((tmp_path / "scores/bank_V4.json").read_text())["score"]["ceiled"] == by_name["bank_V4"]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: arrays that live there are worked on there")
 def test_arrays_on_a_gpu():
     x, y = (torch.from_numpy(a) for a in data())
