@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include <pthread.h>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -15,6 +18,82 @@ namespace {
 
 std::atomic<int64_t> g_threads{0};
 thread_local bool t_inside = false;
+
+// Threads that wait for work, so that a loop of microseconds does not pay for making any. One loop uses them at a time.
+class Pool {
+ public:
+  // Runs `work` in the caller and in up to `helpers` threads; helpers that have not begun when the caller returns from
+  // it are not waited for. False, and nothing is done, while another loop has the pool.
+  bool run(int64_t helpers, const std::function<void()>& work) {
+    const std::unique_lock<std::mutex> busy(busy_, std::try_to_lock);
+    if (!busy) return false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      for (; n_threads_ < helpers; ++n_threads_) std::thread([this] { serve(); }).detach();
+      work_ = &work;
+      wanted_ = helpers;
+    }
+    for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
+    work();
+    std::unique_lock<std::mutex> lock(mutex_);
+    wanted_ = 0;
+    done_.wait(lock, [this] { return running_ == 0; });
+    return true;
+  }
+
+ private:
+  void serve() {
+    at::set_num_threads(1);
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return wanted_ > 0; });
+      --wanted_;
+      ++running_;
+      const auto* work = work_;
+      lock.unlock();
+      (*work)();
+      lock.lock();
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+
+  std::mutex busy_, mutex_;
+  std::condition_variable wake_, done_;
+  int64_t n_threads_ = 0, wanted_ = 0, running_ = 0;
+  const std::function<void()>* work_ = nullptr;
+};
+
+// Never destroyed: its threads outlive static objects. A forked child has none of them, and makes its own.
+std::atomic<Pool*> g_pool{nullptr};
+
+Pool& pool() {
+  static std::once_flag once;
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { g_pool = new Pool; }); });
+  auto* existing = g_pool.load();
+  if (existing) return *existing;
+  auto* fresh = new Pool;
+  if (!g_pool.compare_exchange_strong(existing, fresh)) {
+    delete fresh;
+    return *existing;
+  }
+  return *fresh;
+}
+
+// One intra-operator thread in the caller while it takes part in a loop.
+class OneThread {
+ public:
+  OneThread() : before_(at::get_num_threads()) {
+    if (before_ != 1) at::set_num_threads(1);
+  }
+  ~OneThread() {
+    if (before_ != 1) at::set_num_threads(before_);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 }  // namespace
 
@@ -45,20 +124,19 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body) {
     }
     t_inside = outer;
   };
-  // A single worker is a fresh thread too unless the caller is already down to one intra-operator thread:
-  // at::set_num_threads is per thread, and the caller's setting stays as it is.
-  int64_t workers = t_inside ? 0 : std::min(n, thread_count());
-  if (workers == 1 && at::get_num_threads() == 1) workers = 0;
-  if (workers == 0) {
+  const int64_t workers = t_inside ? 1 : std::min(n, thread_count());
+  const OneThread one;
+  if (workers == 1) {
     work();
-  } else {
+  } else if (!pool().run(workers - 1, work)) {
     std::vector<std::thread> threads;
-    for (int64_t t = 0; t < workers; ++t) {
+    for (int64_t t = 1; t < workers; ++t) {
       threads.emplace_back([&] {
         at::set_num_threads(1);
         work();
       });
     }
+    work();
     for (auto& thread : threads) thread.join();
   }
   if (failure) std::rethrow_exception(failure);

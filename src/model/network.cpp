@@ -377,7 +377,10 @@ Network Network::with_weights(const std::string& path) const {
              c10::str(type, " ", tensor.sizes()) + " as in the graph of " + state_->path,
              "Weights and graph must be of one architecture"});
       }
-      tensor = on_device(widens ? weight.to(type) : weight, slot.parameter, device);
+      // In the strides of the graph's own weights, as torch's load_state_dict leaves them: kernels are chosen by them.
+      auto own = at::empty_like(tensor.detach());
+      own.copy_(weight);
+      tensor = on_device(own, slot.parameter, device);
       state->constants[slot.number] = tensor;
       given.erase(found);
     }

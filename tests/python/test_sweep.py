@@ -90,6 +90,21 @@ def test_a_weight_file_scores_as_its_own_archive_does(world, env, tmp_path, undi
     alone = records(tmp_path / "s", env)
     same = lambda r: {k: v for k, v in r.items() if k not in ("graph_sha256", "key")}  # exported apart
     assert [same(json.loads(line)) for line in swept] == [same(r) for r in alone]
+    # Weights whose strides are not the plain ones: kernels are chosen by them, so they are kept.
+    strided = tiny(3)
+    strided[3].weight = torch.nn.Parameter(strided[3].weight.to(memory_format=torch.channels_last))
+    export(strided, tmp_path / "strided.pt2", input_size=32)
+    other = tiny(7)
+    other[3].weight = torch.nn.Parameter(other[3].weight.to(memory_format=torch.channels_last))
+    export(other, tmp_path / "strided_7.pt2", input_size=32)
+    done = run("score", tmp_path / "strided_7.pt2", *FLAGS, "--results", tmp_path / "v", env=env)
+    assert done.returncode == 0, done.stderr
+    done = run("sweep", world / "w/net_07.safetensors", "--graph", tmp_path / "strided.pt2", *FLAGS, "--results", tmp_path / "v", env=env)
+    assert done.returncode == 0, done.stderr
+    [a, b] = records(tmp_path / "v", env)
+    assert a["split_scores"] == b["split_scores"] and a["weights_sha256"] == b["weights_sha256"]
+    (tmp_path / "strided.pt2").unlink()
+    (tmp_path / "strided_7.pt2").unlink()
     # Half precision widens; another .pt2 gives its weights; archives that share a graph share it.
     save_file({k: v.half() if v.is_floating_point() else v for k, v in tiny(3).state_dict().items()}, tmp_path / "half.safetensors")
     done = run("sweep", tmp_path / "*.pt2", tmp_path / "half.safetensors", "--graph", world / "graph.pt2", *FLAGS,
