@@ -223,6 +223,10 @@ def test_failures_are_recorded_and_the_others_finish(world, env, tmp_path):
         assert found[name]["status"] == "failed" and found[name]["error_type"] == 5
         assert all(word in found[name]["message"] for word in [*words, name]), found[name]["message"]
     assert found["a_good"]["status"] == found["h_good"]["status"] == "ok"
+    import jsonschema
+
+    for record in lines(store):
+        jsonschema.validate(record, json.loads((ROOT / "data_manifests/record.schema.json").read_text()))
     # A failure is tried again; mended, it is no longer listed.
     save_file(state, folder / "d_nan.safetensors")
     done = run(*sweep, env=env)
