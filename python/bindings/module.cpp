@@ -25,8 +25,8 @@
 #include "src/score/statistics.h"
 
 namespace nb = nanobind;
-using namespace cortiscore;
 
+namespace cortiscore {
 namespace {
 
 // A capsule that __dlpack__() made, as a tensor on the same memory.
@@ -165,9 +165,7 @@ std::vector<std::string> score(const std::string& network,
   return records;
 }
 
-}  // namespace
-
-NB_MODULE(_cortiscore, module) {
+void define(nb::module_& module) {
   static PyObject* error_type = nullptr;
   error_type = PyErr_NewException("cortiscore.Error", PyExc_RuntimeError, nullptr);
   module.attr("Error") = nb::handle(error_type);
@@ -189,4 +187,11 @@ NB_MODULE(_cortiscore, module) {
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
              nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"));
+}
+
+}  // namespace
+}  // namespace cortiscore
+
+NB_MODULE(_cortiscore, module) {
+  cortiscore::define(module);
 }

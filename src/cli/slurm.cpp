@@ -30,15 +30,16 @@ std::string quoted(const std::string& text) {
 
 // The task's own process gets the signals that Slurm sends to the batch shell. 75 means "run me again".
 constexpr const char* kBody = R"sh(
-trap 'kill -USR1 "$child" 2>/dev/null' USR1
+limit=
+trap 'limit=1; kill -USR1 "$child" 2>/dev/null' USR1
 trap 'kill -TERM "$child" 2>/dev/null' TERM
 "${command[@]}" --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" &
 child=$!
 code=0
 wait "$child" || code=$?
 while kill -0 "$child" 2>/dev/null; do code=0; wait "$child" || code=$?; done
-# A time limit ends in 75 here; a preempted or requeued task is put back by Slurm itself.
-if [ "$code" -eq 75 ]; then scontrol requeue "$SLURM_JOB_ID" && sleep 60; fi
+# At its time limit a task asks to be run again. A preempted one is put back by Slurm, a cancelled one stays cancelled.
+if [ "$code" -eq 75 ] && [ -n "$limit" ]; then scontrol requeue "$SLURM_JOB_ID" && sleep 60; fi
 exit "$code"
 )sh";
 

@@ -22,7 +22,11 @@ namespace fs = std::filesystem;
 
 // Raised with what SQLite says; caught by Index, which starts over with an empty index.
 struct DatabaseError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit DatabaseError(sqlite3* handle)
+      : std::runtime_error(sqlite3_errmsg(handle)),
+        damaged(sqlite3_errcode(handle) == SQLITE_CORRUPT ||
+                sqlite3_errcode(handle) == SQLITE_NOTADB) {}
+  bool damaged;
 };
 
 constexpr const char* kSchema = R"sql(
@@ -48,22 +52,23 @@ ORDER BY model, benchmark, key
 }  // namespace
 
 struct Index::Database {
+  struct Close {
+    void operator()(sqlite3* open) const { sqlite3_close(open); }
+  };
+  std::unique_ptr<sqlite3, Close> owner;
   sqlite3* handle = nullptr;
 
   explicit Database(const std::string& path) {
     const int code = sqlite3_open(path.c_str(), &handle);
-    if (code != SQLITE_OK) fail();
+    owner.reset(handle);  // SQLite gives one to close even where it could not open
+    if (code != SQLITE_OK) throw DatabaseError(handle);
     sqlite3_busy_timeout(handle, 60000);
     run("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;");
     run(kSchema);
   }
-  Database(const Database&) = delete;
-  Database& operator=(const Database&) = delete;
-  ~Database() { sqlite3_close(handle); }
-
-  [[noreturn]] void fail() const { throw DatabaseError(sqlite3_errmsg(handle)); }
   void run(const char* sql) const {
-    if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
+    if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+      throw DatabaseError(handle);
   }
 };
 
@@ -73,7 +78,7 @@ class Statement {
  public:
   Statement(sqlite3* handle, const char* sql) : handle_(handle) {
     if (sqlite3_prepare_v2(handle, sql, -1, &statement_, nullptr) != SQLITE_OK)
-      throw DatabaseError(sqlite3_errmsg(handle));
+      throw DatabaseError(handle);
   }
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
@@ -91,7 +96,7 @@ class Statement {
   // Whether there is a row.
   bool step() {
     const int code = sqlite3_step(statement_);
-    if (code != SQLITE_ROW && code != SQLITE_DONE) throw DatabaseError(sqlite3_errmsg(handle_));
+    if (code != SQLITE_ROW && code != SQLITE_DONE) throw DatabaseError(handle_);
     return code == SQLITE_ROW;
   }
   void execute() {
@@ -131,7 +136,7 @@ class Transaction {
  private:
   void run(const char* sql) {
     if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-      throw DatabaseError(sqlite3_errmsg(handle_));
+      throw DatabaseError(handle_);
   }
   sqlite3* handle_;
   bool open_ = true;
@@ -160,24 +165,42 @@ Index::~Index() = default;
 
 void Index::open(bool in_memory) {
   database_.reset();
-  try {
-    database_ = std::make_unique<Database>(in_memory ? ":memory:" : path_);
-  } catch (const DatabaseError&) {
-    if (in_memory) throw;
-    open(true);
+  if (!in_memory) {
+    try {
+      database_ = std::make_unique<Database>(path_);
+      return;
+    } catch (const DatabaseError& e) {
+      if (e.damaged) remove_file();
+    }
+    try {
+      database_ = std::make_unique<Database>(path_);
+      return;
+    } catch (const DatabaseError&) {
+      database_.reset();
+    }
   }
+  database_ = std::make_unique<Database>(":memory:");
 }
 
-// An index that fails is made anew once, then replaced by one in memory.
+// A damaged index goes with its journal, which would else be taken for the next one's.
+void Index::remove_file() const {
+  std::error_code ignored;
+  fs::remove(path_ + "-journal", ignored);
+  fs::remove(path_, ignored);
+}
+
+// An index that turns out damaged is made anew; any other trouble with it (a lock that another process keeps, a full
+// disk) is answered by one in memory, and the file is left to the others.
 template <typename Body>
 auto Index::guarded(Body body) {
   for (const bool last : {false, true}) {
     try {
       return body();
-    } catch (const DatabaseError&) {
-      std::error_code ignored;
-      if (!last) fs::remove(path_, ignored);
-      open(last);
+    } catch (const DatabaseError& e) {
+      const bool damaged = e.damaged && !last;
+      database_.reset();
+      if (damaged) remove_file();
+      open(!damaged);
       if constexpr (!std::is_same_v<decltype(body()), void>) catch_up();
     }
   }

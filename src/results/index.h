@@ -58,6 +58,7 @@ class Index {
  private:
   struct Database;
   void open(bool in_memory);
+  void remove_file() const;
   template <typename Body>
   auto guarded(Body body);
 

@@ -1,5 +1,6 @@
 #include "src/results/store.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -81,7 +82,11 @@ void Store::each(const RecordFilter& filter, const std::function<void(const Json
 
 std::vector<std::string> Store::damage() {
   std::vector<std::string> sentences;
-  for (const auto& shard : index_.damage()) {
+  const auto all = index_.damage();
+  // A line may have been whole when the index took it.
+  if (std::any_of(all.begin(), all.end(), [](const auto& shard) { return !shard.damaged.empty(); }))
+    index_.rebuild();
+  for (const auto& shard : all) {
     const auto path = (fs::path(folder_) / shard.shard).string();
     if (shard.torn_bytes > 0) {
       sentences.push_back(path + ": its last line is torn (" + std::to_string(shard.torn_bytes) +

@@ -139,8 +139,8 @@ def test_requeue_goes_on_where_it_was(world, env, tmp_path, cluster, undisturbed
     job = done.stdout.strip()
     cluster.until(lambda: store.exists() and len(lines(store)) >= 2, "two results")
     cluster.ask("scontrol", "requeue", job + "_0")
-    cluster.until(lambda: not cluster.ask("squeue", "-h", "-j", job), "the end of the job")
-    assert exported(store, env) == undisturbed and len(lines(store)) == 12, logs(store)
+    cluster.until(lambda: len(lines(store)) == 12 and not cluster.ask("squeue", "-h", "-j", job), "the end of the job")
+    assert exported(store, env) == undisturbed, logs(store)
     assert {r["run"]["slurm_restart_count"] for r in lines(store)} == {"0", "1"}
 
 
@@ -149,10 +149,22 @@ def test_the_warning_before_a_time_limit_requeues(world, env, tmp_path, cluster,
     job = run(*sweep(world, store, "--slurm-tasks", 1), env=env).stdout.strip()
     cluster.until(lambda: store.exists() and len(lines(store)) >= 1, "a result")
     cluster.ask("scancel", "--batch", "--signal=USR1", job + "_0")  # what --signal=B:USR1@60 sends
-    cluster.until(lambda: not cluster.ask("squeue", "-h", "-j", job), "the end of the job")
+    cluster.until(lambda: len(lines(store)) == 12 and not cluster.ask("squeue", "-h", "-j", job), "the end of the job")
     assert "the same command goes on from here" in logs(store)
-    assert exported(store, env) == undisturbed and len(lines(store)) == 12, logs(store)
+    assert exported(store, env) == undisturbed, logs(store)
     assert {r["run"]["slurm_restart_count"] for r in lines(store)} == {"0", "1"}
+
+
+def test_a_cancelled_job_stays_cancelled(world, env, tmp_path, cluster):  # noqa: F811
+    store = tmp_path / "s"
+    job = run(*sweep(world, store, "--slurm-tasks", 1), env=env).stdout.strip()
+    cluster.until(lambda: store.exists() and len(lines(store)) >= 1, "a result")
+    cluster.ask("scancel", job)
+    cluster.until(lambda: not cluster.ask("squeue", "-h", "-j", job), "the end of the job")
+    stored = len(lines(store))
+    time.sleep(5)
+    assert stored < 12 and len(lines(store)) == stored and not cluster.ask("squeue", "-h", "-j", job)
+    assert "CANCELLED" in cluster.ask("scontrol", "show", "job", job + "_0")
 
 
 def test_a_node_that_is_killed(world, env, tmp_path, cluster, undisturbed):  # noqa: F811
@@ -173,7 +185,7 @@ def test_a_node_that_is_killed(world, env, tmp_path, cluster, undisturbed):  # n
             os.kill(int(pid), 9)
     victim.wait()
     cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=killed")
-    cluster.until(lambda: not cluster.ask("squeue", "-h", "-j", job), "the end of the job", 150)
+    cluster.until(lambda: len(lines(store)) == 12 and not cluster.ask("squeue", "-h", "-j", job), "the end of the job", 150)
     assert exported(store, env) == undisturbed, logs(store)
     counts = [r["model_identifier"] for r in lines(store)]
     assert len(counts) == len(set(counts)) == 12

@@ -137,6 +137,19 @@ def test_what_is_stored_is_not_scored_again(world, env, tmp_path, undisturbed):
     assert len(records(store, env)) == 13
 
 
+def test_a_damaged_line_is_scored_again(world, env, tmp_path, undisturbed):
+    """Also where the index took it when it was whole."""
+    store = tmp_path / "s"
+    assert run(*command(world, store), env=env).returncode == 0
+    [shard] = store.glob("*.jsonl")
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 4
+    shard.write_bytes(data)
+    done = run(*command(world, store), env=env)
+    assert "1 scored, 11 stored before" in done.stderr and "does not agree with its checksum" in done.stderr
+    assert exported(store, env) == undisturbed
+
+
 def test_every_input_of_a_score_is_in_its_key(world, env, tmp_path):
     """R14: changing any one thing that could change the number is a miss; changing none is a hit."""
     home = tmp_path / "home"

@@ -108,30 +108,16 @@ ON_HANDLE(fdatasync, (int file), (file))
 ON_HANDLE(ftruncate, (int file, off_t size), (file, size))
 ON_HANDLE(flock, (int file, int how), (file, how))
 
-int unlink(const char *path) {
-  REAL(unlink);
-  if (!below(path)) return real(path);
-  const int what = fault(0);
-  if (what == 1) return -1;
-  const int result = real(path);
-  if (what == 3) end();
-  return result;
-}
-int remove(const char *path) {
-  REAL(remove);
-  if (!below(path)) return real(path);
-  const int what = fault(0);
-  if (what == 1) return -1;
-  const int result = real(path);
-  if (what == 3) end();
-  return result;
-}
-int mkdir(const char *path, mode_t mode) {
-  REAL(mkdir);
-  if (!below(path)) return real(path, mode);
-  const int what = fault(0);
-  if (what == 1) return -1;
-  const int result = real(path, mode);
-  if (what == 3) end();
-  return result;
-}
+#define ON_PATH(name, parameters, arguments)    \
+  int name parameters {                          \
+    REAL(name);                                  \
+    if (!below(path)) return real arguments;     \
+    const int what = fault(0);                   \
+    if (what == 1) return -1;                    \
+    const int result = real arguments;           \
+    if (what == 3) end();                        \
+    return result;                               \
+  }
+ON_PATH(unlink, (const char *path), (path))
+ON_PATH(remove, (const char *path), (path))
+ON_PATH(mkdir, (const char *path, mode_t mode), (path, mode))
