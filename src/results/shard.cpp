@@ -152,7 +152,7 @@ RecordPlace ShardWriter::append(std::string_view record) {
     }
     throw cannot_write((fs::path(folder_) / name_).string(), error);
   }
-  const RecordPlace place{name_, size_, static_cast<int64_t>(line.size()) - 1};
+  RecordPlace place{name_, size_, static_cast<int64_t>(line.size()) - 1};
   size_ += static_cast<int64_t>(line.size());
   return place;
 }

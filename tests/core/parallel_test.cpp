@@ -5,10 +5,11 @@
 #include <thread>
 #include <vector>
 
-#include <ATen/Parallel.h>
-#include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
 
 namespace cortiscore {
 namespace {

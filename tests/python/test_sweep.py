@@ -377,5 +377,6 @@ def test_memory_and_descriptors_stay_flat(world, env, tmp_path):
     assert process.wait() == 0, process.stderr.read()
     rss = [r for r, _ in seen]
     print("MiB:", *(f"{r:.0f}" for r in rss))
-    assert len({n for _, n in seen}) == 1
+    files = [n for _, n in seen]  # a weight file or the index's journal may be open at that moment
+    assert max(files) - min(files) <= 2 and min(files[-5:]) <= min(files[:5])
     assert np.mean(rss[-5:]) - np.mean(rss[2:7]) < 0.02 * rss[4]

@@ -1,6 +1,7 @@
 /* LD_PRELOAD: the n-th file operation below $FAULT_FOLDER fails, writes short, or ends the process.
  *
  *   FAULT_CALL=n      which operation, counted from 1; with FAULT_ONWARDS=1 every one from there on
+ *   FAULT_KIND=slow   a quarter of a second before it
  *   FAULT_KIND=kill   SIGKILL before it; kill-after: behind it; ENOSPC, EIO, EROFS: errno; short: half of a write
  *   FAULT_LOG=FILE    at exit: how many operations there were
  */
@@ -41,6 +42,10 @@ static int fault(int is_write) {
   const char *at = getenv("FAULT_CALL"), *kind = getenv("FAULT_KIND");
   const long n = __sync_add_and_fetch(&calls, 1), wanted = at ? atol(at) : 0;
   if (!wanted || !kind || (getenv("FAULT_ONWARDS") ? n < wanted : n != wanted)) return 0;
+  if (!strcmp(kind, "slow")) {
+    usleep(250000);
+    return 0;
+  }
   if (!strcmp(kind, "kill")) end();
   if (!strcmp(kind, "kill-after")) return 3;
   if (!strcmp(kind, "short")) return is_write ? 2 : 0;
