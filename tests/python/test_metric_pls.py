@@ -66,8 +66,7 @@ def save(tmp_path, **arrays):
     return paths
 
 
-def check_parity(x, y, ours, predictions, splits, score_bound=None):
-    """How far the score is from scikit-learn's, and its iteration counts; fails above the bounds of ALGORITHMS.md 5a."""
+def check_parity(x, y, ours, predictions, splits):
     reference, iterations, reference_predictions = sklearn_scores(x, y, splits)
     counts_equal = np.array(ours["iterations"]) == np.array(iterations)
     if not ours["marginal"]:  # an iterate on the threshold itself is flagged, and may stop one step apart
@@ -77,12 +76,12 @@ def check_parity(x, y, ours, predictions, splits, score_bound=None):
         for s, (_, test) in enumerate(splits):
             assert np.abs((predictions[s][test] - reference_predictions[s]) / sd).max() <= 1e-10, s
         score = np.nanmean(np.nanmedian(reference, axis=1))
-        assert abs(ours["score"] - score) <= (score_bound or (1e-12 if y.shape[1] > 1 else 1e-11))
+        assert abs(ours["score"] - score) <= (1e-12 if y.shape[1] > 1 else 1e-11)
     medians = np.nanmedian(reference, axis=1)
     np.testing.assert_allclose(ours["split_scores"], medians, atol=1e-9)
     assert ours["error"] == pytest.approx(medians.std() / np.sqrt(len(medians)), rel=1e-9)
     assert np.array(ours["per_neuroid"], dtype=float).shape == reference.shape
-    return 0 if ours["marginal"] else abs(ours["score"] - np.nanmean(medians)), iterations
+    return iterations
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -92,7 +91,7 @@ def test_parity_with_scikit_learn(name, tmp_path):
     ours = run_json("metric", "pls", "--source", paths["x"], "--target", paths["y"],
                     "--predictions", tmp_path / "p.npy")
     splits = list(ShuffleSplit(10, train_size=0.9, random_state=1).split(x))
-    _, iterations = check_parity(x, y, ours, np.load(tmp_path / "p.npy"), splits)
+    iterations = check_parity(x, y, ours, np.load(tmp_path / "p.npy"), splits)
     if name == "past 200 iterations":
         assert np.max(iterations) > 200
     if name == "one target":
@@ -101,23 +100,34 @@ def test_parity_with_scikit_learn(name, tmp_path):
         assert any("1 constant neuroid" in w for w in ours["warnings"])
 
 
-@pytest.mark.parametrize("first,count", [(0, 40), pytest.param(40, 300, marks=pytest.mark.slow)])
-def test_random_cases(first, count, tmp_path):
-    """Shapes, spectra and noise drawn at random; a wrong branch anywhere shows as a wrong iteration count."""
+def check_random_cases(tmp_path, first, count, wanted):
     rng = np.random.default_rng(2026 + first)
-    far = 0
     for case in range(first, first + count):
         n = int(rng.integers(60, 250))
         x, y = simulated(n, int(rng.integers(25, 300)), int(rng.integers(1, 40)), rng.uniform(0.3, 3), 1000 + case,
                          mean=rng.choice([0, 10, 1000]), noise=rng.uniform(0.1, 4))
+        if not wanted(case):
+            continue
         paths = save(tmp_path, x=x, y=y)
         ours = run_json("metric", "pls", "--source", paths["x"], "--target", paths["y"],
                         "--predictions", tmp_path / "p.npy", "--bootstrap", 2)
         splits = list(ShuffleSplit(10, train_size=0.9, random_state=1).split(x))
-        far += check_parity(x, y, ours, np.load(tmp_path / "p.npy"), splits, 1e-11)[0] > 1e-12
-    # Case 278 (4 targets, steep spectrum) is 1.1e-12 from scikit-learn: 25 components out of 4 targets leave cross-products
-    # that are small differences of large ones. Its predictions keep their bound, as all do.
-    assert far <= count // 100
+        check_parity(x, y, ours, np.load(tmp_path / "p.npy"), splits)
+
+
+TOO_FAR = 278
+
+
+@pytest.mark.parametrize("first,count", [(0, 40), pytest.param(40, 300, marks=pytest.mark.slow)])
+def test_random_cases(first, count, tmp_path):
+    """Shapes, spectra and noise drawn at random; a wrong branch anywhere shows as a wrong iteration count."""
+    check_random_cases(tmp_path, first, count, lambda case: case != TOO_FAR)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="score 1.1e-12 from scikit-learn's, 1e-12 allowed: 25 components out of 4 targets lose it")
+def test_a_random_case_that_is_too_far(tmp_path):
+    check_random_cases(tmp_path, 40, 300, lambda case: case == TOO_FAR)
 
 
 def test_real_v4_with_pixels(real_data, tmp_path):
