@@ -14,10 +14,10 @@
 
 #include <ATen/ATen.h>
 #include <ATen/DLConvertor.h>
-#include <ATen/Parallel.h>
 
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
+#include "src/core/parallel.h"
 #include "src/engine/score_network.h"
 #include "src/results/store.h"
 #include "src/score/diagnostics.h"
@@ -58,18 +58,6 @@ nb::object array_of(const at::Tensor& tensor) {
                                                  shape.data(), owner));
 }
 
-// One intra-operator thread while the engine runs, as in the command line; the caller's number afterwards.
-class OneThread {
- public:
-  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
-
 using PythonSplits = std::vector<std::pair<std::vector<int64_t>, std::vector<int64_t>>>;
 
 nb::dict metric(const std::string& name,
@@ -84,7 +72,7 @@ nb::dict metric(const std::string& name,
   inputs.source = tensor_of(source, "source");
   inputs.target = tensor_of(target, "target");
   inputs.mapping.pls.n_components = components;
-  inputs.mapping.pls.top.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  inputs.mapping.pls.top.mode = top_vector_mode(mode);
   inputs.mapping.ridge_alpha = alpha;
   const auto parsed = metric_name(name);
   const auto n = inputs.target.dim() ? inputs.target.size(0) : 0;
@@ -147,7 +135,7 @@ std::vector<std::string> score(const std::string& network,
   const OneThread one;
   ScoreOptions options;
   options.convention = ceiling_convention(convention);
-  options.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  options.mode = top_vector_mode(mode);
   options.layers = layers;
   options.n_candidates = candidates;
   options.memory_gib = memory_gib;

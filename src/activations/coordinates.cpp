@@ -31,7 +31,6 @@ LayerCoordinates coordinates_of(const std::string& layer, const at::Tensor& feat
 std::vector<LayerCoordinates> extract_coordinates(const Network& network,
                                                   Screen& screen,
                                                   const std::vector<std::string>& layers,
-                                                  double stimulus_degrees,
                                                   int64_t budget_bytes,
                                                   ExtractionTimes& times) {
   std::vector<std::vector<std::string>> passes;
@@ -62,8 +61,7 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
   std::vector<LayerCoordinates> coordinates;
   for (const auto& group : passes) {
     const Timer forward;
-    auto activations =
-        extract(network, screen, group, stimulus_degrees, [&](int64_t n) { progress.advance(n); });
+    auto activations = extract(network, screen, group, [&](int64_t n) { progress.advance(n); });
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {

@@ -33,7 +33,6 @@ struct ExtractionTimes {
 std::vector<LayerCoordinates> extract_coordinates(const Network& network,
                                                   Screen& screen,
                                                   const std::vector<std::string>& layers,
-                                                  double stimulus_degrees,
                                                   int64_t budget_bytes,
                                                   ExtractionTimes& times);
 

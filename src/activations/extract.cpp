@@ -20,10 +20,8 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) 
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
-                                double stimulus_degrees,
                                 const std::function<void(int64_t)>& advance) {
   const at::NoGradGuard no_grad;
-  const auto preprocessing = preprocessing_of(network, stimulus_degrees);
   const int64_t n = screen.size();
   std::vector<at::Tensor> activations;
   for (const auto& name : layers)
@@ -33,7 +31,7 @@ std::vector<at::Tensor> extract(const Network& network,
     check_stop();
     const int64_t begin = batch_index * kMicroBatch;
     const int64_t count = std::min(kMicroBatch, n - begin);
-    auto images = screen.batch(begin, count, preprocessing);
+    auto images = screen.batch(begin, count, network.input().mean, network.input().std);
     if (count < kMicroBatch) {
       images = at::cat(
           {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});

@@ -24,7 +24,6 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
-                                double stimulus_degrees,
                                 const std::function<void(int64_t)>& advance = {});
 
 }  // namespace cortiscore

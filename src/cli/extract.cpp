@@ -46,8 +46,8 @@ void run(const Arguments& arguments) {
   std::filesystem::create_directories(arguments.output);
   Progress progress("stimuli", stimuli.size());
   Screen screen(stimuli, preprocessing_of(network, arguments.degrees), false);
-  const auto activations = extract(network, screen, arguments.layers, arguments.degrees,
-                                   [&](int64_t n) { progress.advance(n); });
+  const auto activations =
+      extract(network, screen, arguments.layers, [&](int64_t n) { progress.advance(n); });
   for (size_t i = 0; i < arguments.layers.size(); ++i) {
     const auto& layer = arguments.layers[i];
     const auto path =

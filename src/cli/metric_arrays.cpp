@@ -121,8 +121,7 @@ Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
 MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
   MappingOptions options;
   options.pls.n_components = arguments.components;
-  options.pls.top.mode =
-      arguments.mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  options.pls.top.mode = top_vector_mode(arguments.mode);
   options.precision = arguments.precision == "fast" ? Precision::kFast : Precision::kFloat64;
   options.ridge_alpha = arguments.alpha;
   if (!arguments.alphas.empty()) {

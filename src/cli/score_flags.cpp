@@ -53,7 +53,7 @@ ScoreOptions ScoreFlags::options() const {
   }
   out.n_candidates = candidates;
   out.memory_gib = memory_gib;
-  out.mode = mode == "exact" ? TopVectorMode::kExact : TopVectorMode::kSklearn;
+  out.mode = top_vector_mode(mode);
   out.bootstrap.n_boot = n_boot;
   return out;
 }

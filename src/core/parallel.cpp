@@ -79,23 +79,15 @@ Pool& pool() {
   return *fresh;
 }
 
-// One intra-operator thread in the caller while it takes part in a loop.
-class OneThread {
- public:
-  OneThread() : before_(at::get_num_threads()) {
-    if (before_ != 1) at::set_num_threads(1);
-  }
-  ~OneThread() {
-    if (before_ != 1) at::set_num_threads(before_);
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
-
 }  // namespace
+
+OneThread::OneThread() : before_(at::get_num_threads()) {
+  if (before_ != 1) at::set_num_threads(1);
+}
+
+OneThread::~OneThread() {
+  if (before_ != 1) at::set_num_threads(before_);
+}
 
 int64_t thread_count() {
   const int64_t set = g_threads.load();

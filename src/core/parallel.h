@@ -15,4 +15,16 @@ void set_thread_count(int64_t n);
 /// exception is rethrown after all threads have stopped. Nested calls run in the caller's thread.
 void parallel_for(int64_t n, const std::function<void(int64_t)>& body);
 
+/// One intra-operator thread of Torch in the calling thread while it lives; the number before comes back.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace cortiscore

@@ -35,8 +35,8 @@ Outcome score_behavior(const Candidate& candidate,
     Progress progress(candidate.identifier + ": forward", data.stimuli.size());
     auto& screen =
         workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
-    features = extract(*candidate.network, screen, layers, benchmark.visual_degrees,
-                       [&](int64_t n) { progress.advance(n); })[0];
+    features =
+        extract(*candidate.network, screen, layers, [&](int64_t n) { progress.advance(n); })[0];
     outcome.times.passes = 1;
     outcome.times.peak_bytes = bytes;
   }

@@ -149,8 +149,7 @@ std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
     auto& cached = (*candidate.cache)[key];
     if (cached.empty()) {
       const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
-      cached = extract_coordinates(*candidate.network, screen, layers, benchmark.visual_degrees,
-                                   budget, times);
+      cached = extract_coordinates(*candidate.network, screen, layers, budget, times);
     }
     return cached;
   }

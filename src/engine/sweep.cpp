@@ -76,13 +76,13 @@ class Opener {
   std::string graph_path_, signature_;
 };
 
-// The candidate or why it does not open, and what it left as a note.
+// The candidate, or why it does not open.
 struct Opened {
   std::optional<Candidate> candidate;
   std::optional<Failure> failure;
 };
 
-std::string tagged(const Checkpoint& checkpoint) {
+std::string unopened_name(const Checkpoint& checkpoint) {
   return checkpoint.identifier.empty() ? fs::path(checkpoint.path).stem().string()
                                        : checkpoint.identifier;
 }
@@ -291,7 +291,8 @@ SweepState sweep(const std::vector<Checkpoint>& checkpoints,
         });
       }
       if (failure) {
-        const auto name = opened.candidate ? opened.candidate->identifier : tagged(checkpoint);
+        const auto name =
+            opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
         auto record = failure_record(name, checkpoint.path, *benchmark, *failure);
         if (!checkpoint.tags.empty()) record["tags"] = checkpoint.tags;
         store.append(record);

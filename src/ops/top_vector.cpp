@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/core/simd.h"
 #include "src/ops/fused.h"
@@ -110,6 +111,12 @@ Stopped power_loop(const double* g,
 }
 
 }  // namespace
+
+TopVectorMode top_vector_mode(const std::string& name) {
+  if (name == "sklearn") return TopVectorMode::kSklearn;
+  if (name == "exact") return TopVectorMode::kExact;
+  throw Error(ErrorKind::kUsage, "mode: found \"" + name + "\", expected sklearn or exact.");
+}
 
 TopVector top_vector(const at::Tensor& g,
                      const at::Tensor& start,

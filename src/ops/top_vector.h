@@ -9,6 +9,9 @@ enum class TopVectorMode {
   kExact,    ///< the leading eigenvector
 };
 
+/// "sklearn" or "exact". @throws Error(kUsage)  an unknown name
+TopVectorMode top_vector_mode(const std::string& name);
+
 struct TopVectorOptions {
   TopVectorMode mode = TopVectorMode::kSklearn;
   double tol = 1e-6;  ///< on |w - w_old|^2, as scikit-learn's PLSRegression(tol)

@@ -35,10 +35,6 @@ Json reproducible(Json record) {
 
 Store::Store(std::string folder) : folder_(std::move(folder)), index_(folder_), writer_(folder_) {}
 
-std::string Store::text_at(const RecordPlace& place) {
-  return read_record(folder_, place);
-}
-
 std::optional<Json> Store::find(const std::string& key, const std::string& model) {
   for (const bool rebuilt : {false, true}) {
     if (rebuilt)
@@ -47,7 +43,7 @@ std::optional<Json> Store::find(const std::string& key, const std::string& model
       index_.catch_up();
     const auto place = index_.find(key, model);
     if (!place) return std::nullopt;
-    const auto record = Json::parse(text_at(*place), nullptr, false);
+    const auto record = Json::parse(read_record(folder_, *place), nullptr, false);
     if (record.is_object() && record.value("key", "") == key) return record;
   }
   return std::nullopt;
@@ -67,12 +63,12 @@ void Store::each(const RecordFilter& filter, const std::function<void(const Json
   auto places = index_.current(filter);
   std::vector<std::string> texts;
   for (const auto& place : places) {
-    texts.push_back(text_at(place));
+    texts.push_back(read_record(folder_, place));
     if (!texts.back().empty()) continue;
     index_.rebuild();
     places = index_.current(filter);
     texts.clear();
-    for (const auto& again : places) texts.push_back(text_at(again));
+    for (const auto& again : places) texts.push_back(read_record(folder_, again));
     break;
   }
   for (const auto& text : texts) {
@@ -147,7 +143,7 @@ Store::Collected Store::gc() {
   const std::set<std::string> replaced(settled.begin(), settled.end());
   std::vector<std::string> texts;
   for (const auto& place : index_.current({})) {
-    if (replaced.contains(place.shard)) texts.push_back(text_at(place));
+    if (replaced.contains(place.shard)) texts.push_back(read_record(folder_, place));
   }
   for (const auto& name : settled) {
     scan_shard((fs::path(folder_) / name).string(), 0,

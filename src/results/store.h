@@ -70,8 +70,6 @@ class Store {
   Collected gc();
 
  private:
-  std::string text_at(const RecordPlace& place);
-
   std::string folder_;
   Index index_;
   ShardWriter writer_;

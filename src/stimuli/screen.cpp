@@ -12,12 +12,13 @@ namespace {
 
 // The float of each of the 256 values of a channel: value / 255, then (unit - mean) / std, each rounded to float32 as
 // torchvision's ToTensor and Normalize round them.
-std::array<std::array<float, 256>, 3> normalised_values(const Preprocessing& preprocessing) {
+std::array<std::array<float, 256>, 3> normalised_values(const std::vector<double>& means,
+                                                        const std::vector<double>& deviations) {
   std::array<std::array<float, 256>, 3> values{};
-  const bool normalise = !preprocessing.mean.empty();
+  const bool normalise = !means.empty();
   for (size_t c = 0; c < 3; ++c) {
-    const auto mean = normalise ? static_cast<float>(preprocessing.mean[c]) : 0.0F;
-    const auto deviation = normalise ? static_cast<float>(preprocessing.std[c]) : 1.0F;
+    const auto mean = normalise ? static_cast<float>(means[c]) : 0.0F;
+    const auto deviation = normalise ? static_cast<float>(deviations[c]) : 1.0F;
     for (size_t v = 0; v < 256; ++v) {
       const float unit = static_cast<float>(v) / 255.0F;
       values[c][v] = normalise ? (unit - mean) / deviation : unit;
@@ -36,9 +37,12 @@ Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool kee
   decoded_ = std::make_unique<std::atomic<bool>[]>(static_cast<size_t>(size()));
 }
 
-at::Tensor Screen::batch(int64_t begin, int64_t count, const Preprocessing& preprocessing) {
+at::Tensor Screen::batch(int64_t begin,
+                         int64_t count,
+                         const std::vector<double>& mean,
+                         const std::vector<double>& std) {
   const auto n = preprocessing_.input_size;
-  const auto values = normalised_values(preprocessing);
+  const auto values = normalised_values(mean, std);
   auto out = at::empty({count, 3, n, n}, at::kFloat);
   auto* target = out.mutable_data_ptr<float>();
   for (int64_t i = begin; i < begin + count; ++i) {

@@ -73,6 +73,8 @@ def test_errors_carry_the_exit_code():
     with pytest.raises(cortiscore.Error, match="Nearest") as caught:
         cortiscore.metric("plss", x, y)
     assert caught.value.exit_code == 4
+    with pytest.raises(cortiscore.Error, match="expected sklearn or exact"):
+        cortiscore.metric("pls", x, y, mode="exat")
     with pytest.raises(cortiscore.Error, match="__dlpack__"):
         cortiscore.metric("pls", x.tolist(), y)
     with pytest.raises(cortiscore.Error, match="no such file"):
