@@ -22,6 +22,13 @@ CeilingConvention ceiling_convention(const std::string& name);
 /// raw^2 / ceiling or (raw / ceiling)^2; NaN where the ceiling is not positive.
 double explained_variance(double raw, double ceiling, CeilingConvention convention);
 
+/// A bootstrap over neuroids: how often each counts, and the estimate, for every draw.
+struct NeuroidDraws {
+  at::Tensor
+      counts;  ///< [n_boot, n_neuroids] float64, or undefined where they would take much memory
+  std::vector<double> values;
+};
+
 /// A value with its uncertainty and what it was averaged from.
 struct Estimate {
   double value = 0;
@@ -32,6 +39,7 @@ struct Estimate {
   at::Tensor per_neuroid;            ///< [n_splits, n_neuroids] float64 on the CPU
   int64_t n_undefined =
       0;  ///< neuroids that are NaN in every split, e.g. constant ones; skipped by medians
+  NeuroidDraws draws;  ///< empty until bootstrapped
 };
 
 /// Median over neuroids skipping NaN, mean over splits skipping NaN, and the platform's error, in that order: it matters.
@@ -44,7 +52,7 @@ struct BootstrapOptions {
   uint64_t seed = 0;
 };
 
-/// Fills ci_lo and ci_hi by resampling neuroids with replacement, the same draws for every estimate given.
+/// Fills draws, ci_lo and ci_hi by resampling neuroids with replacement, the same draws for every estimate given.
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options = {});
 
 /// A raw estimate divided by its ceiling.
@@ -58,7 +66,8 @@ struct Score {
   CeilingConvention convention = CeilingConvention::kR2OverC;
 };
 
-/// @param raw, ceiling  over the same neuroids in the same order
+/// @param raw, ceiling  over the same neuroids in the same order. A ceiling that has its draws (with these options) keeps
+///                      them, so that the ceiling of many networks is bootstrapped once.
 Score ceiled_score(Estimate raw,
                    Estimate ceiling,
                    CeilingConvention convention,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -19,7 +20,8 @@ namespace {
 std::atomic<int64_t> g_threads{0};
 thread_local bool t_inside = false;
 
-// Threads that wait for work, so that a loop of microseconds does not pay for making any. One loop uses them at a time.
+// Threads that wait for work, so that a loop of microseconds does not pay for making any, nor for waking them where one
+// loop follows the other. One loop uses them at a time.
 class Pool {
  public:
   // Runs `work` in the caller and in up to `helpers` threads; helpers that have not begun when the caller returns from
@@ -27,26 +29,37 @@ class Pool {
   bool run(int64_t helpers, const std::function<void()>& work) {
     const std::unique_lock<std::mutex> busy(busy_, std::try_to_lock);
     if (!busy) return false;
+    int64_t asleep = 0;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       for (; n_threads_ < helpers; ++n_threads_) std::thread([this] { serve(); }).detach();
       work_ = &work;
       wanted_ = helpers;
+      asleep = asleep_;
     }
-    for (int64_t i = 0; i < helpers; ++i) wake_.notify_one();
+    for (int64_t i = 0; i < std::min(helpers, asleep); ++i) wake_.notify_one();
     work();
-    std::unique_lock<std::mutex> lock(mutex_);
-    wanted_ = 0;
-    done_.wait(lock, [this] { return running_ == 0; });
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      wanted_ = 0;
+    }
+    if (!soon([this] { return running_ == 0; })) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      done_.wait(lock, [this] { return running_ == 0; });
+    }
     return true;
   }
 
  private:
   void serve() {
     at::set_num_threads(1);
-    std::unique_lock<std::mutex> lock(mutex_);
+    const auto wanted = [this] { return wanted_ > 0; };
     for (;;) {
-      wake_.wait(lock, [this] { return wanted_ > 0; });
+      soon(wanted);
+      std::unique_lock<std::mutex> lock(mutex_);
+      ++asleep_;
+      wake_.wait(lock, wanted);
+      --asleep_;
       --wanted_;
       ++running_;
       const auto* work = work_;
@@ -57,9 +70,30 @@ class Pool {
     }
   }
 
+  // Whether the condition came true within the time that a sleep and a wake would take.
+  template <typename Condition>
+  static bool soon(const Condition& condition) {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto kWait = std::chrono::microseconds(50);
+    for (const auto end = Clock::now() + kWait; Clock::now() < end;) {
+      for (int i = 0; i < 16; ++i) {
+        if (condition()) return true;
+        pause();
+      }
+    }
+    return false;
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+
   std::mutex busy_, mutex_;
   std::condition_variable wake_, done_;
-  int64_t n_threads_ = 0, wanted_ = 0, running_ = 0;
+  int64_t n_threads_ = 0, asleep_ = 0;
+  std::atomic<int64_t> wanted_{0}, running_{0};  // written under the mutex
   const std::function<void()>* work_ = nullptr;
 };
 

@@ -39,8 +39,10 @@ void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
 
 }  // namespace
 
-PreparedNeural::PreparedNeural(const Benchmark& benchmark, NeuralData data)
-    : benchmark_(benchmark), data_(std::move(data)) {
+PreparedNeural::PreparedNeural(const Benchmark& benchmark,
+                               NeuralData data,
+                               const BootstrapOptions& bootstrap)
+    : benchmark_(benchmark), data_(std::move(data)), bootstrap_(bootstrap) {
   drop_unreliable(data_, benchmark_);
 }
 
@@ -55,6 +57,8 @@ Part PreparedNeural::make(std::vector<int64_t> rows) const {
         population.trials.index_select(1, part.index), consistency(benchmark_))));
   }
   part.ceiling = pool_neuroids(part.ceilings);
+  bootstrap_over_neuroids(part.ceiling, bootstrap_);
+  for (auto& ceiling : part.ceilings) bootstrap_over_neuroids(ceiling, bootstrap_);
   return part;
 }
 
@@ -90,7 +94,10 @@ Workbench::Workbench(ScoreOptions options, int64_t stimulus_bytes)
 
 PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
   auto& prepared = neural_[benchmark.sha256];
-  if (!prepared) prepared = std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark));
+  if (!prepared) {
+    prepared =
+        std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark), options_.bootstrap);
+  }
   return *prepared;
 }
 

@@ -27,14 +27,14 @@ struct Part {
   at::Tensor index;                 ///< the same, [n] int64
   Splits splits;                    ///< indices into `rows`
   std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids]
-  std::vector<Estimate> ceilings;   ///< a population
-  Estimate ceiling;                 ///< of all neuroids side by side
+  std::vector<Estimate> ceilings;   ///< a population, bootstrapped
+  Estimate ceiling;                 ///< of all neuroids side by side, bootstrapped
 };
 
 /// A neural benchmark, read and filtered, its parts made when first asked for.
 class PreparedNeural {
  public:
-  PreparedNeural(const Benchmark& benchmark, NeuralData data);
+  PreparedNeural(const Benchmark& benchmark, NeuralData data, const BootstrapOptions& bootstrap);
 
   const NeuralData& data() const { return data_; }
   const Part& whole();
@@ -46,6 +46,7 @@ class PreparedNeural {
 
   Benchmark benchmark_;
   NeuralData data_;
+  BootstrapOptions bootstrap_;
   std::optional<Part> whole_;
   std::optional<std::pair<Part, Part>> halves_;
 };

@@ -53,6 +53,13 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
   return folds;
 }
 
+at::Tensor train_mask(const Folds& folds, const at::Tensor& x) {
+  auto mask = at::ones({static_cast<int64_t>(folds.left_out.size()), x.size(0)}, x.options());
+  for (size_t f = 0; f < folds.left_out.size(); ++f)
+    mask.select(0, static_cast<int64_t>(f)).index_fill_(0, index_tensor(folds.left_out[f], x), 0);
+  return mask;
+}
+
 at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y) {
   if (!x.is_cpu()) return at::mm(x.t(), y);
   // In blocks of fixed width, so that threads share it without changing a bit.

@@ -31,6 +31,9 @@ struct Folds {
 /// @param y  [n, n_targets] float64, column means zero
 Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits);
 
+/// 1 where a split trains on a presentation, else 0: [n_splits, n], of the dtype and on the device of x [n, ...].
+at::Tensor train_mask(const Folds& folds, const at::Tensor& x);
+
 /// X'Y over all presentations: [n_features, n_targets].
 at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y);
 

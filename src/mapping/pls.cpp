@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -11,6 +12,7 @@
 #include "src/mapping/folds.h"
 #include "src/ops/batched.h"
 #include "src/ops/fold_updates.h"
+#include "src/ops/pls_component.h"
 
 namespace cortiscore {
 namespace {
@@ -60,47 +62,89 @@ Targets rotate_targets(const at::Tensor& y, const at::Tensor& live) {
   return {r.t().contiguous(), q, q.index_select(0, first)};
 }
 
-// What the components found so far, per fold.
-struct Components {
-  at::Tensor rotations;   // [F, A, P] R
-  at::Tensor x_loadings;  // [F, A, P]
-  at::Tensor y_loadings;  // [F, A, M] Q
-  at::Tensor tau;         // [F, A] t't
-  at::Tensor out_scores;  // [F, L, A] scores of the left-out rows
-};
+// Few targets are exhausted before the last component, and what is left of S is then a small difference.
+// The rank-2 update hides a loss of the smallest eigenvalue of G (2e-10 sd was seen with 4 targets): up to this many, G
+// is formed anew each time, which is cheap.
+constexpr int64_t kFewTargets = 32;
+// Downdated sums round S and X'X apart, which such a difference shows as well (1e-12 in a score, 1e-10 sd in predictions,
+// with 4 targets): up to this many, both come from the train rows themselves, and agree as in exact arithmetic.
+constexpr int64_t kFewerTargets = 8;
 
 // S_k = S - P' diag(tau) Q, formed in full, and G = S_k'S_k for one fold.
-at::Tensor reformed_g(const at::Tensor& s_all, const Components& c, int64_t f, int64_t k) {
-  const auto weighted =
-      c.x_loadings.select(0, f).narrow(0, 0, k) * c.tau.select(0, f).narrow(0, 0, k).unsqueeze(1);
-  const auto s =
-      at::addmm(s_all.select(0, f), weighted.t(), c.y_loadings.select(0, f).narrow(0, 0, k), 1, -1);
-  return at::mm(s.t(), s);
+at::Tensor reformed_g(const PlsLoop& loop, int64_t f, int64_t k) {
+  const auto weighted = loop.x_loadings.select(0, f).narrow(0, 0, k) *
+                        loop.tau.select(0, f).narrow(0, 0, k).unsqueeze(1);
+  const auto s = at::addmm(loop.s.select(0, f), loop.y_loadings.select(0, f).narrow(0, 0, k).t(),
+                           weighted, 1, -1);
+  return at::mm(s, s.t());
+}
+
+double trace_of(const double* g, int64_t m) {
+  double sum = 0;
+  for (int64_t i = 0; i < m; ++i) sum += g[i * m + i];
+  return sum;
 }
 
 // The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before that shows.
 // On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since asking would synchronise and
 // the product costs a device little.
-void reform_g(const at::Tensor& s_all,
-              const Components& c,
-              int64_t k,
-              at::Tensor& g,
-              at::Tensor& trace_formed) {
+void reform_g(PlsLoop& loop, int64_t k, std::vector<double>& trace_formed) {
   constexpr double kShrunk = 1e-2;
-  // With few targets the smallest eigenvalue of G carries the answer and the trace hides its loss (2e-10 sd was seen
-  // with 4); the product is cheap there.
-  constexpr int64_t kFewTargets = 32;
-  const bool few = g.size(1) <= kFewTargets;
-  const auto trace = g.diagonal(0, 1, 2).sum(1);
-  const bool on_host = g.is_cpu();
-  parallel_for(g.size(0), [&](int64_t f) {
-    if (on_host && !few &&
-        trace.const_data_ptr<double>()[f] >= kShrunk * trace_formed.const_data_ptr<double>()[f])
-      return;
-    auto item = g.select(0, f);
-    item.copy_(reformed_g(s_all, c, f, k));
-    trace_formed.select(0, f).copy_(item.diagonal().sum());
+  const int64_t m = loop.g.size(1);
+  const bool always = m <= kFewTargets || !loop.g.is_cpu();
+  parallel_for(loop.g.size(0), [&](int64_t f) {
+    auto& formed = trace_formed[static_cast<size_t>(f)];
+    const double* const g = always ? nullptr : loop.g.const_data_ptr<double>() + f * m * m;
+    if (!always && trace_of(g, m) >= kShrunk * formed) return;
+    loop.g.select(0, f).copy_(reformed_g(loop, f, k));
+    if (!always) formed = trace_of(g, m);
   });
+}
+
+// X'X of train-centred rows times r, for every fold.
+class TrainProduct {
+ public:
+  TrainProduct(const at::Tensor& x, const Folds& folds, bool from_rows, Precision precision)
+      : x_(x), folds_(folds) {
+    if (!from_rows) {
+      gram_ = cross_gram(x, precision);
+      return;
+    }
+    transposed_ = x.t().contiguous();
+    in_train_ = train_mask(folds, x);
+  }
+
+  at::Tensor of(const PlsDirection& direction) const {
+    if (gram_.defined()) return shared_product(direction.r, gram_) - direction.left_out;
+    // Scores that sum to zero over the train rows to the last bit: their sum would meet column means that are not zero.
+    auto t = shared_product(direction.r, transposed_) * in_train_;  // [F, N]
+    for (int pass = 0; pass < 2; ++pass) {
+      const auto mean = t.sum(1) / folds_.n_train;
+      t = (t - mean.unsqueeze(1)) * in_train_;
+    }
+    return shared_product(t, x_) - t.sum(1, true) * folds_.x_mean;
+  }
+
+ private:
+  const at::Tensor& x_;
+  const Folds& folds_;
+  at::Tensor gram_, transposed_, in_train_;
+};
+
+// Y_train'X_train of train-centred rows for every fold: [F, M, P].
+at::Tensor train_cross_of_targets(const Folds& folds, const at::Tensor& x, const at::Tensor& y) {
+  auto cross = batched_cross(folds.y_out, folds.x_out);
+  downdate(cross, cross_product(x, y).t().contiguous(), folds.y_mean, folds.x_mean, folds.n_train);
+  return cross;
+}
+
+// The same without a difference of sums.
+at::Tensor train_cross_of_rows(const Folds& folds, const at::Tensor& x, const at::Tensor& y) {
+  const int64_t n_folds = folds.n_train.size(0), m = y.size(1);
+  const auto in_train = train_mask(folds, x);
+  const auto centred = (y - folds.y_mean.unsqueeze(1)) * in_train.unsqueeze(2);  // [F, N, M]
+  return cross_product(centred.transpose(0, 1).reshape({y.size(0), n_folds * m}), x)
+      .view({n_folds, m, x.size(1)});
 }
 
 void check(const at::Tensor& x,
@@ -156,77 +200,54 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   if (targets.rotation.defined()) {
     folds = make_folds(x, targets.values, splits);
   }
-  auto s_all = train_cross(folds, x, targets.values);  // [F, P, M] X_train' Y_train; never deflated
-  if (!targets.rotation.defined()) s_all.mul_(live.unsqueeze(1));
-  const auto c = cross_gram(x, options.precision);
+  const bool fewer = y.size(1) <= kFewerTargets;
+  PlsLoop loop;
+  loop.s = fewer ? train_cross_of_rows(folds, x, targets.values)
+                 : train_cross_of_targets(folds, x, targets.values);  // never deflated
+  if (!targets.rotation.defined()) loop.s.mul_(live.unsqueeze(2));
+  const TrainProduct train_product(x, folds, fewer, options.precision);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);
   const int64_t m = targets.values.size(1);
   const int64_t n_components = options.n_components;
-  Components found{at::zeros({n_folds, n_components, p}, x.options()),
-                   at::zeros({n_folds, n_components, p}, x.options()),
-                   at::zeros({n_folds, n_components, m}, x.options()),
-                   at::zeros({n_folds, n_components}, x.options()),
-                   at::zeros({n_folds, folds.x_out.size(1), n_components}, x.options())};
+  loop.x_out = folds.x_out;
+  loop.x_mean = folds.x_mean;
+  loop.n_train = folds.n_train;
+  loop.rotations = at::zeros({n_folds, n_components, p}, x.options());
+  loop.x_loadings = at::zeros({n_folds, n_components, p}, x.options());
+  loop.y_loadings = at::zeros({n_folds, n_components, m}, x.options());
+  loop.tau = at::zeros({n_folds, n_components}, x.options());
+  loop.out_scores = at::zeros({n_folds, folds.x_out.size(1), n_components}, x.options());
+  loop.exhausted = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
+  loop.g = batched_gram(loop.s);
+  loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
+  std::vector<double> trace_formed(static_cast<size_t>(n_folds));
+  if (x.is_cpu()) {
+    for (int64_t f = 0; f < n_folds; ++f)
+      trace_formed[static_cast<size_t>(f)] = loop.trace.const_data_ptr<double>()[f];
+  }
+
   PlsPrediction result;
   result.iterations = at::zeros({n_folds, n_components}, x.options().dtype(at::kLong));
   result.marginal = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
-  result.exhausted = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
-
-  auto g = batched_cross(s_all, s_all);
-  const auto trace_initial = g.diagonal(0, 1, 2).sum(1);
-  auto trace_formed = trace_initial.clone();
   for (int64_t k = 0; k < n_components; ++k) {
-    if (k) reform_g(s_all, found, k, g, trace_formed);
-    const auto top = top_vector(g, targets.start, options.top);
-    const auto rotations = found.rotations.narrow(1, 0, k);
-    const auto x_loadings = found.x_loadings.narrow(1, 0, k);
-    const auto y_loadings = found.y_loadings.narrow(1, 0, k);
-    const auto tau_before = found.tau.narrow(1, 0, k);
-
-    auto w = batched_matvec(s_all, top.v);  // S_k v = S v - P'(tau o Q v)
-    if (k) w = w - batched_vecmat(batched_matvec(y_loadings, top.v) * tau_before, x_loadings);
-    const auto w_norm = at::linalg_vector_norm(w, 2, {1});
-    // Explained to the last bit: scikit-learn stops ("y residual is constant") or goes on with rounding noise.
-    const auto exhausted = (w_norm.square() <= trace_initial * 1e-28) | (top.rayleigh <= 0);
-    w = at::where(exhausted.unsqueeze(1), 0.0, w / w_norm.unsqueeze(1));
-
-    auto r = w;
-    if (k) r = w - batched_vecmat(batched_matvec(x_loadings, w), rotations);
-    auto cr = shared_product(r, c);  // C_f r = C r - X_out'(X_out r) - n xbar (xbar.r)
-    const auto [t_out, back] = batched_there_and_back(folds.x_out, r);
-    const auto shift = (folds.x_mean * r).sum(1);
-    cr = cr - back - (folds.n_train * shift).unsqueeze(1) * folds.x_mean;
-    const auto tau = (r * cr).sum(1);
-    const auto safe_tau = at::where(exhausted, 1.0, tau);
-    const auto p_new = cr / safe_tau.unsqueeze(1);
-    const auto q_new =
-        at::where(exhausted.unsqueeze(1), 0.0, top.gv / (w_norm * safe_tau).unsqueeze(1));
-
-    auto z = batched_vecmat(p_new, s_all);  // S_k'p
-    if (k) z = z - batched_vecmat(batched_matvec(x_loadings, p_new) * tau_before, y_loadings);
-    const auto u = q_new * tau.unsqueeze(1);
-    const auto h = z - (0.5 * p_new.square().sum(1)).unsqueeze(1) * u;
-    rank2_update(g, u, h);
-
-    found.rotations.select(1, k).copy_(r);
-    found.x_loadings.select(1, k).copy_(p_new);
-    found.y_loadings.select(1, k).copy_(q_new);
-    found.tau.select(1, k).copy_(at::where(exhausted, 0.0, tau));
-    found.out_scores.select(2, k).copy_(t_out - shift.unsqueeze(1));
-    result.iterations.select(1, k).copy_(
-        at::where(exhausted, at::zeros_like(top.iterations), top.iterations));
+    if (k) reform_g(loop, k, trace_formed);
+    const auto top = top_vector(loop.g, targets.start, options.top);
+    const auto direction = pls_direction(loop, k, top);
+    pls_deflate(loop, k, top, direction, train_product.of(direction));
+    result.iterations.select(1, k).copy_(top.iterations);
     result.marginal.select(1, k).copy_(top.marginal);
-    result.exhausted.select(1, k).copy_(exhausted);
   }
+  result.iterations.mul_(loop.exhausted.logical_not());
+  result.exhausted = loop.exhausted;
 
   result.rotation = targets.rotation;
   result.offset = y_grand_mean;
   for (int64_t f = 0; f < n_folds; ++f) {
     const auto scores =
-        test_rows(folds, splits, f, x.size(0), found.out_scores.select(0, f));  // [n_test, A]
+        test_rows(folds, splits, f, x.size(0), loop.out_scores.select(0, f));  // [n_test, A]
     result.in_basis.push_back(
-        at::addmm(folds.y_mean.select(0, f), scores, found.y_loadings.select(0, f)));
+        at::addmm(folds.y_mean.select(0, f), scores, loop.y_loadings.select(0, f)));
   }
   return result;
 }

@@ -1,6 +1,8 @@
 #include "src/ops/top_vector.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -32,15 +34,20 @@ TopVector eigenvector(const at::Tensor& g) {
   return result;
 }
 
+// What follows works on sizes that are padded with zeros to whole vectors, so that no loop has a remainder.
+constexpr int64_t kLanes = 8;
+
+// Inlined into each clone of power_loop.
+#define CORTISCORE_INLINE __attribute__((always_inline)) inline
+
 // out = G v for symmetric G [m, m], eight columns at a time: adds in a fixed order, so the compiler may vectorise
 // over rows without reassociating anything.
-CORTISCORE_SIMD void symmetric_matvec(const double* __restrict g,
-                                      int64_t m,
-                                      const double* __restrict v,
-                                      double* __restrict out) {
+CORTISCORE_INLINE void symmetric_matvec(const double* __restrict g,
+                                        int64_t m,
+                                        const double* __restrict v,
+                                        double* __restrict out) {
   for (int64_t i = 0; i < m; ++i) out[i] = 0;
-  int64_t j = 0;
-  for (; j + 8 <= m; j += 8) {
+  for (int64_t j = 0; j < m; j += kLanes) {
     const double* a = g + j * m;
     const double x0 = v[j], x1 = v[j + 1], x2 = v[j + 2], x3 = v[j + 3];
     const double x4 = v[j + 4], x5 = v[j + 5], x6 = v[j + 6], x7 = v[j + 7];
@@ -49,65 +56,58 @@ CORTISCORE_SIMD void symmetric_matvec(const double* __restrict g,
                 ((a[i + 4 * m] * x4 + a[i + 5 * m] * x5) + (a[i + 6 * m] * x6 + a[i + 7 * m] * x7));
     }
   }
-  for (; j < m; ++j) {
-    const double* a = g + j * m;
-    for (int64_t i = 0; i < m; ++i) out[i] += a[i] * v[j];
-  }
 }
 
 // Eight running sums: a fixed order that fills the vector units.
-CORTISCORE_SIMD double dot(const double* __restrict a, const double* __restrict b, int64_t m) {
-  double s[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= m; i += 8) {
-    for (int64_t k = 0; k < 8; ++k) s[k] += a[i + k] * b[i + k];
+CORTISCORE_INLINE double dot(const double* __restrict a, const double* __restrict b, int64_t m) {
+  double s[kLanes] = {};
+  for (int64_t i = 0; i < m; i += kLanes) {
+    for (int64_t k = 0; k < kLanes; ++k) s[k] += a[i + k] * b[i + k];
   }
-  double tail = 0;
-  for (; i < m; ++i) tail += a[i] * b[i];
-  return (((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))) + tail;
+  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
-struct Stopped {
+struct Iterate {
+  double *v, *gv;
   double rayleigh;
   int64_t iterations;
   bool marginal;
 };
 
-Stopped power_loop(const double* g,
-                   int64_t m,
-                   const double* start,
-                   const TopVectorOptions& options,
-                   double* v,
-                   double* gv) {
-  std::vector<double> buffer(static_cast<size_t>(2 * m));
-  double* const v_old = buffer.data();
-  double* const gv_old = buffer.data() + m;
-  for (int64_t i = 0; i < m; ++i) v_old[i] = start[i];
-  symmetric_matvec(g, m, v_old, gv_old);
-  double a_old = dot(v_old, gv_old, m);
-  const auto finish = [&](double a, int64_t iterations, bool marginal) {
-    return Stopped{a, iterations, marginal};
-  };
-  for (int64_t i = 0; i < m; ++i) v[i] = v_old[i], gv[i] = gv_old[i];
-  if (m == 1 || options.max_iter == 1) return finish(a_old, 1, false);
-  for (int64_t iteration = 2;; ++iteration) {
-    const double norm = std::sqrt(dot(gv_old, gv_old, m));
-    if (!(norm > 0)) return finish(0, iteration, false);  // nothing is left to explain
-    for (int64_t i = 0; i < m; ++i) v[i] = gv_old[i] / norm;
-    symmetric_matvec(g, m, v, gv);
-    const double a = dot(v, gv, m);
-    const double scale = 1 / std::sqrt(a);
-    const double scale_old = 1 / std::sqrt(a_old);
-    double d2 = 0;
+// @param g  [m, m], m a multiple of eight  @param now  v holds where to start  @param before, change  room for vectors
+CORTISCORE_SIMD Iterate power_loop(const double* __restrict g,
+                                   int64_t m,
+                                   Iterate now,
+                                   Iterate before,
+                                   Iterate change,
+                                   double tol,
+                                   int64_t max_iter) {
+  symmetric_matvec(g, m, now.v, now.gv);
+  now.rayleigh = dot(now.v, now.gv, m);
+  for (now.iterations = 1; now.iterations < max_iter;) {
+    const double norm = std::sqrt(dot(now.gv, now.gv, m));
+    if (!(norm > 0)) {  // nothing is left to explain
+      now.rayleigh = 0;
+      ++now.iterations;
+      return now;
+    }
+    const int64_t iterations = now.iterations + 1;
+    std::swap(now, before);
+    for (int64_t i = 0; i < m; ++i) now.v[i] = before.gv[i] / norm;
+    symmetric_matvec(g, m, now.v, now.gv);
+    now.rayleigh = dot(now.v, now.gv, m);
+    now.iterations = iterations;
+    const double scale = 1 / std::sqrt(now.rayleigh);
+    const double scale_before = 1 / std::sqrt(before.rayleigh);
     for (int64_t i = 0; i < m; ++i) {
-      d2 += (v[i] * scale - v_old[i] * scale_old) * (gv[i] * scale - gv_old[i] * scale_old);
+      change.v[i] = now.v[i] * scale - before.v[i] * scale_before;
+      change.gv[i] = now.gv[i] * scale - before.gv[i] * scale_before;
     }
-    if (d2 < options.tol || iteration == options.max_iter) {
-      return finish(a, iteration, std::abs(d2 - options.tol) < kMarginal * options.tol);
-    }
-    for (int64_t i = 0; i < m; ++i) v_old[i] = v[i], gv_old[i] = gv[i];
-    a_old = a;
+    const double d2 = dot(change.v, change.gv, m);
+    now.marginal = std::abs(d2 - tol) < kMarginal * tol;
+    if (d2 < tol) return now;
   }
+  return now;
 }
 
 }  // namespace
@@ -128,14 +128,26 @@ TopVector top_vector(const at::Tensor& g,
   const auto from = start.contiguous();
   auto result = empty_result(packed);
   const int64_t m = packed.size(1);
+  const int64_t padded = (m + kLanes - 1) / kLanes * kLanes;
   parallel_for(packed.size(0), [&](int64_t f) {
-    const auto stopped = power_loop(packed.const_data_ptr<double>() + f * m * m, m,
-                                    from.const_data_ptr<double>() + f * m, options,
-                                    result.v.mutable_data_ptr<double>() + f * m,
-                                    result.gv.mutable_data_ptr<double>() + f * m);
-    result.rayleigh.mutable_data_ptr<double>()[f] = stopped.rayleigh;
-    result.iterations.mutable_data_ptr<int64_t>()[f] = stopped.iterations;
-    result.marginal.mutable_data_ptr<bool>()[f] = stopped.marginal;
+    std::vector<double> room(static_cast<size_t>((padded + 6) * padded));
+    for (int64_t i = 0; i < m; ++i) {
+      const double* const row = packed.const_data_ptr<double>() + (f * m + i) * m;
+      std::copy(row, row + m, room.data() + i * padded);
+    }
+    const auto vectors = [&](int64_t i) {
+      double* const first = room.data() + (padded + 2 * i) * padded;
+      return Iterate{first, first + padded, 0, 0, false};
+    };
+    const double* const first = from.const_data_ptr<double>() + f * m;
+    std::copy(first, first + m, vectors(0).v);
+    const auto top = power_loop(room.data(), padded, vectors(0), vectors(1), vectors(2),
+                                options.tol, m == 1 ? 1 : options.max_iter);
+    std::copy(top.v, top.v + m, result.v.mutable_data_ptr<double>() + f * m);
+    std::copy(top.gv, top.gv + m, result.gv.mutable_data_ptr<double>() + f * m);
+    result.rayleigh.mutable_data_ptr<double>()[f] = top.rayleigh;
+    result.iterations.mutable_data_ptr<int64_t>()[f] = top.iterations;
+    result.marginal.mutable_data_ptr<bool>()[f] = top.marginal;
   });
   return result;
 }

@@ -24,20 +24,25 @@ double error_over_splits(const std::vector<double>& values) {
   return deviation(values, 0) / std::sqrt(static_cast<double>(n));
 }
 
-// The estimate for every bootstrap draw of neuroids; the draws depend on the seed and their number alone.
-std::vector<double> draws_of(const Estimate& estimate, const BootstrapOptions& options) {
-  const auto& r = estimate.per_neuroid;
-  const auto counts =
-      bootstrap_counts(options.seed, Axis::kNeuroid, 0, options.n_boot, r.size(1), r.options());
-  const auto values = weighted_median(r.unsqueeze(0), counts).nanmean(1);
-  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+// Draws depend on the seed and their number alone.
+NeuroidDraws draw(const at::Tensor& per_neuroid,
+                  at::Tensor counts,
+                  const BootstrapOptions& options) {
+  constexpr int64_t kKeptBytes = int64_t{64} << 20;
+  if (!counts.defined()) {
+    counts = bootstrap_counts(options.seed, Axis::kNeuroid, 0, options.n_boot, per_neuroid.size(1),
+                              per_neuroid.options());
+  }
+  const auto values = weighted_median(per_neuroid.unsqueeze(0), counts).nanmean(1);
+  const auto* const first = values.const_data_ptr<double>();
+  return {counts.numel() * 8 <= kKeptBytes ? counts : at::Tensor(),
+          {first, first + values.numel()}};
 }
 
-std::vector<double> ceiled_draws(const Score& score, const BootstrapOptions& options) {
-  auto draws = draws_of(score.raw, options);
-  const auto ceilings = draws_of(score.ceiling, options);
+std::vector<double> ceiled_draws(const Score& score) {
+  auto draws = score.raw.draws.values;
   for (size_t b = 0; b < draws.size(); ++b)
-    draws[b] = explained_variance(draws[b], ceilings[b], score.convention);
+    draws[b] = explained_variance(draws[b], score.ceiling.draws.values[b], score.convention);
   return draws;
 }
 
@@ -96,7 +101,8 @@ Estimate aggregate(const at::Tensor& per_neuroid) {
 }
 
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options) {
-  set_interval(draws_of(estimate, options), options.level, estimate.ci_lo, estimate.ci_hi);
+  estimate.draws = draw(estimate.per_neuroid, estimate.draws.counts, options);
+  set_interval(estimate.draws.values, options.level, estimate.ci_lo, estimate.ci_hi);
 }
 
 Score ceiled_score(Estimate raw,
@@ -110,10 +116,11 @@ Score ceiled_score(Estimate raw,
   score.convention = convention;
   score.raw = std::move(raw);
   score.ceiling = std::move(ceiling);
+  if (score.ceiling.draws.values.empty()) bootstrap_over_neuroids(score.ceiling, options);
+  score.raw.draws.counts = score.ceiling.draws.counts;
   bootstrap_over_neuroids(score.raw, options);
-  bootstrap_over_neuroids(score.ceiling, options);
   score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
-  const auto draws = ceiled_draws(score, options);
+  const auto draws = ceiled_draws(score);
   score.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, score.ceiled_ci_lo, score.ceiled_ci_hi);
   return score;
@@ -156,13 +163,13 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
     into.error = std::sqrt(variance) / static_cast<double>(halves.size());
     into.per_neuroid = at::cat(stacked, 0);
     into.n_undefined = part(halves.front()).n_undefined;
-    set_interval(average([&](const Score& s) { return draws_of(part(s), options); }), options.level,
-                 into.ci_lo, into.ci_hi);
+    into.draws = {{}, average([&](const Score& s) { return part(s).draws.values; })};
+    set_interval(into.draws.values, options.level, into.ci_lo, into.ci_hi);
   };
   average_estimate(mean.raw, [](const Score& s) -> const Estimate& { return s.raw; });
   average_estimate(mean.ceiling, [](const Score& s) -> const Estimate& { return s.ceiling; });
   mean.ceiled = average([](const Score& s) { return std::vector<double>{s.ceiled}; }).front();
-  const auto draws = average([&](const Score& s) { return ceiled_draws(s, options); });
+  const auto draws = average(ceiled_draws);
   mean.ceiled_error = deviation(draws, 1);
   set_interval(draws, options.level, mean.ceiled_ci_lo, mean.ceiled_ci_hi);
   return mean;

@@ -100,13 +100,19 @@ def test_parity_with_scikit_learn(name, tmp_path):
         assert any("1 constant neuroid" in w for w in ours["warnings"])
 
 
-def check_random_cases(tmp_path, first, count, wanted):
+def check_random_cases(tmp_path, wanted):
+    for first, end in ((0, 40), (40, 340)):
+        check_stream(tmp_path, first, end, set(wanted))
+
+
+def check_stream(tmp_path, first, end, wanted):
+    """One stream of random numbers makes cases `first` to `end`; the wanted ones of them are run."""
     rng = np.random.default_rng(2026 + first)
-    for case in range(first, first + count):
+    for case in range(first, end):
         n = int(rng.integers(60, 250))
         x, y = simulated(n, int(rng.integers(25, 300)), int(rng.integers(1, 40)), rng.uniform(0.3, 3), 1000 + case,
                          mean=rng.choice([0, 10, 1000]), noise=rng.uniform(0.1, 4))
-        if not wanted(case):
+        if case not in wanted:
             continue
         paths = save(tmp_path, x=x, y=y)
         ours = run_json("metric", "pls", "--source", paths["x"], "--target", paths["y"],
@@ -115,19 +121,15 @@ def check_random_cases(tmp_path, first, count, wanted):
         check_parity(x, y, ours, np.load(tmp_path / "p.npy"), splits)
 
 
-TOO_FAR = 278
-
-
 @pytest.mark.parametrize("first,count", [(0, 40), pytest.param(40, 300, marks=pytest.mark.slow)])
 def test_random_cases(first, count, tmp_path):
     """Shapes, spectra and noise drawn at random; a wrong branch anywhere shows as a wrong iteration count."""
-    check_random_cases(tmp_path, first, count, lambda case: case != TOO_FAR)
+    check_random_cases(tmp_path, range(first, first + count))
 
 
-@pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="score 1.1e-12 from scikit-learn's, 1e-12 allowed: 25 components out of 4 targets lose it")
-def test_a_random_case_that_is_too_far(tmp_path):
-    check_random_cases(tmp_path, 40, 300, lambda case: case == TOO_FAR)
+def test_few_targets_of_a_steep_spectrum(tmp_path):
+    """4 targets run out long before 25 components: differences of sums that folds share lost 1e-12 of the score here."""
+    check_random_cases(tmp_path, [278])
 
 
 def test_real_v4_with_pixels(real_data, tmp_path):

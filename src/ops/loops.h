@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+
+/// Products of a matrix and a vector on the CPU, in float64. MKL's run generic code on processors that are not Intel's, at
+/// a third of what memory gives. Every loop adds in an order that depends on sizes alone.
+/// Matrices are [m, n], rows side by side, with `lda` entries from one row to the next.
+namespace cortiscore::loops {
+
+double dot(const double* a, const double* b, int64_t n);
+
+/// out = A v
+void matvec(const double* a, int64_t lda, const double* v, int64_t m, int64_t n, double* out);
+
+/// out += A'w
+void add_vecmat(const double* a, int64_t lda, const double* w, int64_t m, int64_t n, double* out);
+
+/// there = A v and back += A'(A v), reading A once.
+void there_and_back(const double* a,
+                    int64_t lda,
+                    const double* v,
+                    int64_t m,
+                    int64_t n,
+                    double* there,
+                    double* back);
+
+/// out += X A for few rows X [f, m] (`ldx` apart), out [f, n] (`ldo` apart): A is read once for all of them.
+void add_few_rows_times(const double* x,
+                        int64_t ldx,
+                        const double* a,
+                        int64_t lda,
+                        int64_t f,
+                        int64_t m,
+                        int64_t n,
+                        double* out,
+                        int64_t ldo);
+
+/// G -= u h' + h u' for G [m, m].
+void rank2_update(double* g, const double* u, const double* h, int64_t m);
+
+}  // namespace cortiscore::loops
