@@ -12,7 +12,10 @@ namespace cortiscore {
 namespace {
 
 constexpr int64_t kFeatures = 4096;  // features a block: 640 rows of them in float64 are 21 MB
-constexpr int64_t kTile = 192;       // rows and columns of one product
+constexpr int64_t kTile = 192;       // rows and columns of one product...
+constexpr int64_t kSmallTile =
+    96;  // ...or of matrices that would make too few products for threads to share evenly
+constexpr int64_t kSmall = 4 * kSmallTile;
 
 // Features whose products are summed in float32 before they join a float64 sum.
 constexpr int64_t kShortSum = 2048;
@@ -20,18 +23,19 @@ constexpr int64_t kShortSum = 2048;
 // out += lower blocks of a a', in tiles; a is [n, k] float64, or float32 for fast products.
 void add_lower_product(const at::Tensor& a, at::Tensor& out) {
   const int64_t n = a.size(0);
-  const int64_t tiles = (n + kTile - 1) / kTile;
+  const int64_t size = n <= kSmall ? kSmallTile : kTile;
+  const int64_t tiles = (n + size - 1) / size;
   std::vector<std::pair<int64_t, int64_t>> pairs;
   for (int64_t i = 0; i < tiles; ++i) {
     for (int64_t j = 0; j <= i; ++j) pairs.emplace_back(i, j);
   }
   parallel_for(static_cast<int64_t>(pairs.size()), [&](int64_t p) {
     const auto [i, j] = pairs[static_cast<size_t>(p)];
-    const int64_t rows = std::min(kTile, n - i * kTile);
-    const int64_t columns = std::min(kTile, n - j * kTile);
-    auto tile = out.narrow(0, i * kTile, rows).narrow(1, j * kTile, columns);
-    const auto left = a.narrow(0, i * kTile, rows);
-    const auto right = a.narrow(0, j * kTile, columns);
+    const int64_t rows = std::min(size, n - i * size);
+    const int64_t columns = std::min(size, n - j * size);
+    auto tile = out.narrow(0, i * size, rows).narrow(1, j * size, columns);
+    const auto left = a.narrow(0, i * size, rows);
+    const auto right = a.narrow(0, j * size, columns);
     if (a.scalar_type() == at::kDouble) {
       tile.addmm_(left, right.t());
       return;

@@ -213,12 +213,12 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   loop.x_out = folds.x_out;
   loop.x_mean = folds.x_mean;
   loop.n_train = folds.n_train;
-  loop.rotations = at::zeros({n_folds, n_components, p}, x.options());
-  loop.x_loadings = at::zeros({n_folds, n_components, p}, x.options());
-  loop.y_loadings = at::zeros({n_folds, n_components, m}, x.options());
-  loop.tau = at::zeros({n_folds, n_components}, x.options());
-  loop.out_scores = at::zeros({n_folds, folds.x_out.size(1), n_components}, x.options());
-  loop.exhausted = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
+  loop.rotations = at::empty({n_folds, n_components, p}, x.options());
+  loop.x_loadings = at::empty({n_folds, n_components, p}, x.options());
+  loop.y_loadings = at::empty({n_folds, n_components, m}, x.options());
+  loop.tau = at::empty({n_folds, n_components}, x.options());
+  loop.out_scores = at::empty({n_folds, folds.x_out.size(1), n_components}, x.options());
+  loop.exhausted = at::empty({n_folds, n_components}, x.options().dtype(at::kBool));
   loop.g = batched_gram(loop.s);
   loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
   std::vector<double> trace_formed(static_cast<size_t>(n_folds));
@@ -228,17 +228,17 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   }
 
   PlsPrediction result;
-  result.iterations = at::zeros({n_folds, n_components}, x.options().dtype(at::kLong));
-  result.marginal = at::zeros({n_folds, n_components}, x.options().dtype(at::kBool));
+  std::vector<at::Tensor> iterations, marginal;
   for (int64_t k = 0; k < n_components; ++k) {
     if (k) reform_g(loop, k, trace_formed);
     const auto top = top_vector(loop.g, targets.start, options.top);
     const auto direction = pls_direction(loop, k, top);
     pls_deflate(loop, k, top, direction, train_product.of(direction));
-    result.iterations.select(1, k).copy_(top.iterations);
-    result.marginal.select(1, k).copy_(top.marginal);
+    iterations.push_back(top.iterations);
+    marginal.push_back(top.marginal);
   }
-  result.iterations.mul_(loop.exhausted.logical_not());
+  result.iterations = at::stack(iterations, 1).mul_(loop.exhausted.logical_not());
+  result.marginal = at::stack(marginal, 1);
   result.exhausted = loop.exhausted;
 
   result.rotation = targets.rotation;

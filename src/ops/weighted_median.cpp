@@ -26,9 +26,16 @@ void sort_order(const double* values, int64_t m, std::vector<int64_t>& order) {
   });
 }
 
-double median_of(const double* values, const double* counts, const std::vector<int64_t>& order) {
+double total_of(const double* counts, const std::vector<int64_t>& order) {
   double total = 0;
   for (const auto i : order) total += counts[i];
+  return total;
+}
+
+double median_of(const double* values,
+                 const double* counts,
+                 const std::vector<int64_t>& order,
+                 double total) {
   if (!(total > 0)) return kNaN;
   const double low = std::floor((total + 1) / 2);  // the places of the middle two, from 1
   const double high = std::floor(total / 2) + 1;
@@ -83,12 +90,19 @@ at::Tensor weighted_median(const at::Tensor& values, const at::Tensor& counts) {
   const double* const value = v.const_data_ptr<double>();
   const double* const count = c.const_data_ptr<double>();
   double* const result = out.mutable_data_ptr<double>();
-  if (b_values == 1) {  // one order serves every draw
+  if (b_values == 1) {  // one order serves every draw, and one total all rows without NaN
+    const auto totals = c.sum(1);
     parallel_for(s, [&](int64_t j) {
       std::vector<int64_t> order;
       sort_order(value + j * m, m, order);
-      for (int64_t i = 0; i < b; ++i)
-        result[i * s + j] = median_of(value + j * m, count + (b_counts == 1 ? 0 : i * m), order);
+      const bool all = static_cast<int64_t>(order.size()) == m;
+      for (int64_t i = 0; i < b; ++i) {
+        const int64_t draw = b_counts == 1 ? 0 : i;
+        const double* const row = count + draw * m;
+        result[i * s + j] =
+            median_of(value + j * m, row, order,
+                      all ? totals.const_data_ptr<double>()[draw] : total_of(row, order));
+      }
     });
     return out;
   }
@@ -99,7 +113,8 @@ at::Tensor weighted_median(const at::Tensor& values, const at::Tensor& counts) {
       for (int64_t j = 0; j < s; ++j) {
         const double* const row = value + (i * s + j) * m;
         sort_order(row, m, order);
-        result[i * s + j] = median_of(row, count + (b_counts == 1 ? 0 : i * m), order);
+        const double* const of_draw = count + (b_counts == 1 ? 0 : i * m);
+        result[i * s + j] = median_of(row, of_draw, order, total_of(of_draw, order));
       }
     }
   });
