@@ -340,18 +340,58 @@ def test_killed_at_300_random_moments(world, env, tmp_path, undisturbed):
     kill_at_random(world, env, tmp_path / "s", undisturbed, 300, 6)
 
 
-def test_a_full_disk_stops_it_and_loses_nothing(world, env, tmp_path, undisturbed):
-    library = tmp_path / "faults.so"
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory):
+    library = tmp_path_factory.mktemp("faults") / "faults.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/faults.c", "-ldl"], check=True)
-    store = tmp_path / "s"
-    done = run(*command(world, store), env={**env, "LD_PRELOAD": str(library), "FAULT_FOLDER": str(store), "FAULT_CALL": "14",
-                                            "FAULT_KIND": "ENOSPC", "FAULT_ONWARDS": "1"})
-    assert done.returncode == 5 and "No space left on device" in done.stderr and str(store) in done.stderr
-    stored = len(lines(store))
-    printed = len(done.stdout.splitlines()) - 1
-    assert printed <= stored <= printed + 1 and 1 <= stored < 12  # the last may be whole, though not promised
-    assert f"{stored} stored before" in run(*command(world, store), env=env).stderr
-    assert exported(store, env) == undisturbed
+    return library
+
+
+def faulty(faults, env, folder, call, kind, onwards, *arguments, log=None):
+    return run(*arguments, env={**env, "LD_PRELOAD": str(faults), "FAULT_FOLDER": str(folder), "FAULT_CALL": str(call), "FAULT_KIND": kind,
+                                **({"FAULT_ONWARDS": "1"} if onwards else {}), **({"FAULT_LOG": str(log)} if log else {})})
+
+
+@pytest.mark.parametrize("kind,onwards,step", [
+    ("ENOSPC", True, 3), ("kill", False, 3),
+    *(pytest.param(kind, onwards, 1, marks=pytest.mark.slow) for kind in ("ENOSPC", "EIO", "EROFS", "short") for onwards in (False, True)),
+    pytest.param("kill", False, 1, marks=pytest.mark.slow), pytest.param("kill-after", False, 1, marks=pytest.mark.slow)])
+def test_a_fault_at_every_file_operation_of_a_sweep(world, env, tmp_path, faults, undisturbed, kind, onwards, step):
+    """Every operation below the store fails in turn, once or from there on, writes short, or is the process's last."""
+    three = "".join(line + "\n" for line in undisturbed.splitlines() if any(f'"net_{i:02d}"' in line for i in range(3)))
+    sweep = lambda store: command(world, store, weights="w/net_0[0-2].safetensors")
+    log = tmp_path / "calls"
+    done = faulty(faults, env, tmp_path / "count", 0, "", False, *sweep(tmp_path / "count"), log=log)
+    assert done.returncode == 0 and exported(tmp_path / "count", env) == three
+    n = int(log.read_text())
+    assert n >= 3 * 2 + 3  # a write and a sync a record; the folder, the shard, its lock
+    stopped = 0
+    for call in range(1, n + 1, step):
+        store = tmp_path / str(call)
+        done = faulty(faults, env, store, call, kind, onwards, *sweep(store))
+        stored = [r["model_identifier"] for r in (lines(store) if store.exists() else [])]
+        printed = [row.split()[0] for row in done.stdout.splitlines()[1:] if row.endswith(")")]
+        assert set(printed) <= set(stored) and len(set(stored)) == len(stored), call
+        if done.returncode:
+            stopped += 1
+            if kind.startswith("kill"):
+                assert done.returncode == -signal.SIGKILL
+            else:
+                assert done.returncode == 5 and str(store) in done.stderr and "expected room and permission" in done.stderr, call
+        again = run(*sweep(store), env=env)
+        assert again.returncode == 0 and f"{len(stored)} stored before" in again.stderr, (call, again.stderr)
+        assert exported(store, env) == three, call
+    assert stopped >= (1 if kind == "short" and not onwards else n // step - 2)
+
+
+@pytest.mark.parametrize("kind", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.slow), pytest.param("EROFS", marks=pytest.mark.slow)])
+def test_a_cache_that_cannot_be_written_loses_nothing(world, env, tmp_path, faults, undisturbed, kind):
+    """The index is a convenience: without it everything is stored and found all the same."""
+    for call in (1, 2, 5):
+        cache = tmp_path / f"cache{call}"
+        done = faulty(faults, {**env, "XDG_CACHE_HOME": str(cache)}, cache, call, kind, True, *command(world, tmp_path / str(call)))
+        assert done.returncode == 0, done.stderr
+        assert exported(tmp_path / str(call), env) == undisturbed
 
 
 @pytest.mark.slow
