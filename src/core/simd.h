@@ -7,3 +7,6 @@
 #else
 #define CORTISCORE_SIMD
 #endif
+
+// Helpers of such a function: inlined into each of its clones.
+#define CORTISCORE_INLINE __attribute__((always_inline)) inline

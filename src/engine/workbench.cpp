@@ -58,7 +58,9 @@ Part PreparedNeural::make(std::vector<int64_t> rows) const {
   }
   part.ceiling = pool_neuroids(part.ceilings);
   bootstrap_over_neuroids(part.ceiling, bootstrap_);
-  for (auto& ceiling : part.ceilings) bootstrap_over_neuroids(ceiling, bootstrap_);
+  for (auto& ceiling : part.ceilings) {  // one population is the whole
+    if (part.ceilings.size() > 1) bootstrap_over_neuroids(ceiling, bootstrap_);
+  }
   return part;
 }
 

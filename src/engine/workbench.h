@@ -27,7 +27,7 @@ struct Part {
   at::Tensor index;                 ///< the same, [n] int64
   Splits splits;                    ///< indices into `rows`
   std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids]
-  std::vector<Estimate> ceilings;   ///< a population, bootstrapped
+  std::vector<Estimate> ceilings;   ///< a population, bootstrapped where there are several
   Estimate ceiling;                 ///< of all neuroids side by side, bootstrapped
 };
 

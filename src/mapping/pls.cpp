@@ -104,14 +104,16 @@ void reform_g(PlsLoop& loop, int64_t k, std::vector<double>& trace_formed) {
 // X'X of train-centred rows times r, for every fold.
 class TrainProduct {
  public:
-  TrainProduct(const at::Tensor& x, const Folds& folds, bool from_rows, Precision precision)
-      : x_(x), folds_(folds) {
-    if (!from_rows) {
+  // @param in_train  train_mask of the folds: from rows; undefined: from X'X, less what folds leave out
+  TrainProduct(const at::Tensor& x,
+               const Folds& folds,
+               const at::Tensor& in_train,
+               Precision precision)
+      : x_(x), folds_(folds), in_train_(in_train) {
+    if (in_train.defined())
+      transposed_ = x.t().contiguous();
+    else
       gram_ = cross_gram(x, precision);
-      return;
-    }
-    transposed_ = x.t().contiguous();
-    in_train_ = train_mask(folds, x);
   }
 
   at::Tensor of(const PlsDirection& direction) const {
@@ -128,7 +130,7 @@ class TrainProduct {
  private:
   const at::Tensor& x_;
   const Folds& folds_;
-  at::Tensor gram_, transposed_, in_train_;
+  at::Tensor in_train_, gram_, transposed_;
 };
 
 // Y_train'X_train of train-centred rows for every fold: [F, M, P].
@@ -139,9 +141,11 @@ at::Tensor train_cross_of_targets(const Folds& folds, const at::Tensor& x, const
 }
 
 // The same without a difference of sums.
-at::Tensor train_cross_of_rows(const Folds& folds, const at::Tensor& x, const at::Tensor& y) {
+at::Tensor train_cross_of_rows(const Folds& folds,
+                               const at::Tensor& in_train,
+                               const at::Tensor& x,
+                               const at::Tensor& y) {
   const int64_t n_folds = folds.n_train.size(0), m = y.size(1);
-  const auto in_train = train_mask(folds, x);
   const auto centred = (y - folds.y_mean.unsqueeze(1)) * in_train.unsqueeze(2);  // [F, N, M]
   return cross_product(centred.transpose(0, 1).reshape({y.size(0), n_folds * m}), x)
       .view({n_folds, m, x.size(1)});
@@ -200,12 +204,12 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   if (targets.rotation.defined()) {
     folds = make_folds(x, targets.values, splits);
   }
-  const bool fewer = y.size(1) <= kFewerTargets;
+  const auto in_train = y.size(1) <= kFewerTargets ? train_mask(folds, x) : at::Tensor();
   PlsLoop loop;
-  loop.s = fewer ? train_cross_of_rows(folds, x, targets.values)
-                 : train_cross_of_targets(folds, x, targets.values);  // never deflated
+  loop.s = in_train.defined() ? train_cross_of_rows(folds, in_train, x, targets.values)
+                              : train_cross_of_targets(folds, x, targets.values);  // never deflated
   if (!targets.rotation.defined()) loop.s.mul_(live.unsqueeze(2));
-  const TrainProduct train_product(x, folds, fewer, options.precision);
+  const TrainProduct train_product(x, folds, in_train, options.precision);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);
   const int64_t m = targets.values.size(1);

@@ -5,9 +5,6 @@
 namespace cortiscore::loops {
 namespace {
 
-// Inlined into each clone of the functions below.
-#define CORTISCORE_INLINE __attribute__((always_inline)) inline
-
 constexpr int64_t kLanes = 8;
 
 // Four rows of a times v, eight running sums each.

@@ -37,9 +37,6 @@ TopVector eigenvector(const at::Tensor& g) {
 // What follows works on sizes that are padded with zeros to whole vectors, so that no loop has a remainder.
 constexpr int64_t kLanes = 8;
 
-// Inlined into each clone of power_loop.
-#define CORTISCORE_INLINE __attribute__((always_inline)) inline
-
 // out = G v for symmetric G [m, m], eight columns at a time: adds in a fixed order, so the compiler may vectorise
 // over rows without reassociating anything.
 CORTISCORE_INLINE void symmetric_matvec(const double* __restrict g,

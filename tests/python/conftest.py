@@ -48,3 +48,11 @@ def real_data():
     if not SHARED.is_dir():
         pytest.skip(f"needs the real recordings in {SHARED}, which is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory):
+    """The library that makes file operations fail (tests/support/faults.c), for LD_PRELOAD."""
+    library = tmp_path_factory.mktemp("faults") / "faults.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/faults.c", "-ldl"], check=True)
+    return library

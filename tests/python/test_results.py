@@ -12,7 +12,7 @@ import time
 import google_crc32c
 import pytest
 
-from conftest import BINARY, ROOT, run
+from conftest import BINARY, run
 
 
 def record(i, status="ok", model=None, key=None, **more):
@@ -50,13 +50,6 @@ def shown(store, *flags, cache=None):
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def faults(tmp_path_factory):
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/faults.c", "-ldl"], check=True)
-    return library
 
 
 def test_lines_carry_the_checksum_that_google_computes(tmp_path):

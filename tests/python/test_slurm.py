@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, ROOT, run
+from conftest import BINARY, run
 from test_sweep import FLAGS, exported, lines, undisturbed, world  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow
@@ -112,10 +112,9 @@ def env(world, tmp_path, cluster):  # noqa: F811
 
 
 @pytest.fixture
-def slowly(tmp_path):
+def slowly(tmp_path, faults):
     """A profile under which a record takes half a second to store, so that there is time to disturb the job."""
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", tmp_path / "faults.so", ROOT / "tests/support/faults.c", "-ldl"], check=True)
-    (tmp_path / "slowly").write_text(f"export LD_PRELOAD={tmp_path}/faults.so FAULT_FOLDER={tmp_path}/s FAULT_CALL=1 FAULT_ONWARDS=1 FAULT_KIND=slow\n")
+    (tmp_path / "slowly").write_text(f"export LD_PRELOAD={faults} FAULT_FOLDER={tmp_path}/s FAULT_CALL=1 FAULT_ONWARDS=1 FAULT_KIND=slow\n")
     return ["--slurm-profile", tmp_path / "slowly"]
 
 

@@ -340,13 +340,6 @@ def test_killed_at_300_random_moments(world, env, tmp_path, undisturbed):
     kill_at_random(world, env, tmp_path / "s", undisturbed, 300, 6)
 
 
-@pytest.fixture(scope="module")
-def faults(tmp_path_factory):
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/faults.c", "-ldl"], check=True)
-    return library
-
-
 def faulty(faults, env, folder, call, kind, onwards, *arguments, log=None):
     return run(*arguments, env={**env, "LD_PRELOAD": str(faults), "FAULT_FOLDER": str(folder), "FAULT_CALL": str(call), "FAULT_KIND": kind,
                                 **({"FAULT_ONWARDS": "1"} if onwards else {}), **({"FAULT_LOG": str(log)} if log else {})})
