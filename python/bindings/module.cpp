@@ -17,6 +17,7 @@
 
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
+#include "src/core/device.h"
 #include "src/core/parallel.h"
 #include "src/engine/score_network.h"
 #include "src/results/store.h"
@@ -130,7 +131,8 @@ std::vector<std::string> score(const std::string& network,
                                int64_t candidates,
                                int64_t n_boot,
                                double memory_gib,
-                               bool again) {
+                               bool again,
+                               const std::string& device) {
   const nb::gil_scoped_release released;
   const OneThread one;
   ScoreOptions options;
@@ -140,10 +142,11 @@ std::vector<std::string> score(const std::string& network,
   options.n_candidates = candidates;
   options.memory_gib = memory_gib;
   options.bootstrap.n_boot = n_boot;
+  options.device = device_of(device);
   Workbench workbench(options);
   std::optional<Store> store;
   if (results) store.emplace(*results);
-  const auto candidate = open_candidate(network);
+  const auto candidate = open_candidate(network, options.device);
   std::vector<std::string> records;
   for (const auto& name : benchmarks) {
     const auto benchmark = find_benchmark(name);
@@ -174,7 +177,8 @@ void define(nb::module_& module) {
              nb::arg("n_splits"), nb::arg("seed"));
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
-             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"));
+             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"),
+             nb::arg("device"));
 }
 
 }  // namespace

@@ -36,19 +36,20 @@ Error = _native.Error
 
 
 def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
-          bootstrap=1000, memory_gib=4.0, again=False):
+          bootstrap=1000, memory_gib=4.0, again=False, device="cpu"):
     """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
 
     network     path of a .pt2 archive, or of activations (.npy, .nc, .csv)
     benchmarks  an identifier or a manifest's path, or several
     layers      a layer to commit to, or {region: layer}; without it layers compete on alternating halves
+    device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping
     results     a store: what it holds is not scored again, what is scored is durable there before this returns
     """
     names = [benchmarks] if isinstance(benchmarks, (str, os.PathLike)) else list(benchmarks)
     layers = {"": layers} if isinstance(layers, str) else dict(layers or {})
     texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], layers,
                           None if results is None else os.fspath(results), ceiling_convention, mode, candidates, bootstrap,
-                          memory_gib, again)
+                          memory_gib, again, str(device))
     return [json.loads(text) for text in texts]
 
 

@@ -7,6 +7,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "cortiscore/error.h"
+#include "src/core/device.h"
 #include "src/core/parallel.h"
 #include "src/core/stop.h"
 
@@ -22,16 +23,25 @@ std::vector<at::Tensor> extract(const Network& network,
                                 const std::vector<std::string>& layers,
                                 const std::function<void(int64_t)>& advance) {
   const at::NoGradGuard no_grad;
+  const auto& device = network.device();
   const int64_t n = screen.size();
   std::vector<at::Tensor> activations;
-  for (const auto& name : layers)
-    activations.push_back(at::empty({n, network.layer(name).n_features()}, at::kFloat));
-  std::mutex mutex;
-  parallel_for((n + kMicroBatch - 1) / kMicroBatch, [&](int64_t batch_index) {
+  for (const auto& name : layers) {
+    activations.push_back(at::empty({n, network.layer(name).n_features()},
+                                    at::TensorOptions().dtype(at::kFloat).device(device)));
+  }
+  const Normaliser normalise(network.input().mean, network.input().std, device);
+  const auto count_of = [&](int64_t batch) {
+    return std::min(kMicroBatch, n - batch * kMicroBatch);
+  };
+  const auto decode = [&](int64_t batch) {
     check_stop();
-    const int64_t begin = batch_index * kMicroBatch;
-    const int64_t count = std::min(kMicroBatch, n - begin);
-    auto images = screen.batch(begin, count, network.input().mean, network.input().std);
+    return screen.pixels(batch * kMicroBatch, count_of(batch));
+  };
+  std::mutex mutex;
+  const auto forward = [&](int64_t batch, const at::Tensor& pixels) {
+    const int64_t count = count_of(batch);
+    auto images = normalise(pixels);
     if (count < kMicroBatch) {
       images = at::cat(
           {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});
@@ -44,14 +54,29 @@ std::vector<at::Tensor> extract(const Network& network,
                          "Choose another layer"});
       }
       activations[layer]
-          .narrow(0, begin, count)
+          .narrow(0, batch * kMicroBatch, count)
           .copy_(output.narrow(0, 0, count).reshape({count, -1}));
     });
     if (advance) {
       const std::lock_guard<std::mutex> lock(mutex);
       advance(count);
     }
-  });
+  };
+  const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
+  if (device.is_cpu()) {
+    parallel_for(n_batches, [&](int64_t batch) { forward(batch, decode(batch)); });
+    return activations;
+  }
+  const ReproducibleFloat32 exact;
+  for (int64_t first = 0; first < n_batches; first += thread_count()) {
+    std::vector<at::Tensor> decoded(
+        static_cast<size_t>(std::min(thread_count(), n_batches - first)));
+    parallel_for(static_cast<int64_t>(decoded.size()),
+                 [&](int64_t i) { decoded[static_cast<size_t>(i)] = decode(first + i); });
+    for (size_t i = 0; i < decoded.size(); ++i)
+      forward(first + static_cast<int64_t>(i), decoded[i]);
+  }
+  synchronize(device);
   return activations;
 }
 

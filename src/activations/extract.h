@@ -17,8 +17,10 @@ constexpr int64_t kMicroBatch = 16;
 /// How the network's archive and a benchmark's visual angle prepare a stimulus.
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 
-/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer.
-/// Micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread.
+/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
+/// device. On a CPU micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread. On a
+/// GPU they run in order, float32 without TF32, and the pool decodes the next ones meanwhile; pixels cross as bytes,
+/// and nothing comes back. It returns when all are done.
 /// @param advance  told how many stimuli have just gone through; called under a lock
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
 std::vector<at::Tensor> extract(const Network& network,

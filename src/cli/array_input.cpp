@@ -11,16 +11,6 @@
 
 namespace cortiscore::cli {
 
-at::Device device_of(const std::string& name) {
-  if (name == "cpu") return at::kCPU;
-  if (!at::hasCUDA()) {
-    throw Error(ErrorKind::kNoDevice,
-                "--device cuda: found no CUDA device, or a build without CUDA, expected one. Use "
-                "--device cpu, or see `cortiscore doctor`.");
-  }
-  return at::kCUDA;
-}
-
 Splits read_splits(const std::string& path, int64_t n) {
   Splits splits;
   try {

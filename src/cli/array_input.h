@@ -9,9 +9,6 @@
 
 namespace cortiscore::cli {
 
-/// @throws Error(kNoDevice)  cuda where there is none
-at::Device device_of(const std::string& name);
-
 /// A JSON list of {"train": [...], "test": [...]}, checked against n presentations.
 Splits read_splits(const std::string& path, int64_t n);
 

@@ -16,6 +16,7 @@
 #include "src/cli/array_input.h"
 #include "src/cli/choice_input.h"
 #include "src/cli/commands.h"
+#include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"

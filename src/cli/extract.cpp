@@ -9,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
@@ -17,7 +18,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string network, stimuli, output, format = "npy";
+  std::string network, stimuli, output, format = "npy", device = "cpu";
   std::vector<std::string> layers;
   double degrees = 8;
 };
@@ -41,7 +42,7 @@ Assembly as_assembly(const Network& network,
 }
 
 void run(const Arguments& arguments) {
-  const auto network = Network::load(arguments.network);
+  const auto network = Network::load(arguments.network, device_of(arguments.device));
   const auto stimuli = StimulusSet::open(arguments.stimuli);
   std::filesystem::create_directories(arguments.output);
   Progress progress("stimuli", stimuli.size());
@@ -53,9 +54,9 @@ void run(const Arguments& arguments) {
     const auto path =
         (std::filesystem::path(arguments.output) / (layer + "." + arguments.format)).string();
     if (arguments.format == "npy")
-      write_npy(path, activations[i]);
+      write_npy(path, activations[i].cpu());
     else
-      write_assembly(path, as_assembly(network, stimuli, layer, activations[i]));
+      write_assembly(path, as_assembly(network, stimuli, layer, activations[i].cpu()));
     log_line(path);
   }
 }
@@ -77,6 +78,7 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")
       ->check(CLI::IsMember({"npy", "nc"}))
       ->capture_default_str();
+  verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
   verb->add_option("-o,--output", arguments->output,
                    "folder for LAYER.npy (or .nc), [stimuli, features] float32")
       ->required();

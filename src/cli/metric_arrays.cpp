@@ -6,6 +6,7 @@
 #include "src/ceiling/internal_consistency.h"
 #include "src/cli/array_input.h"
 #include "src/cli/metric_arguments.h"
+#include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/core/random.h"
 #include "src/data/arrays.h"

@@ -77,7 +77,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     std::optional<Candidate> candidate;
     for (const auto& benchmark : benchmarks) {
       const auto body = [&] {
-        if (!candidate) candidate = open_candidate(path);
+        if (!candidate) candidate = open_candidate(path, workbench.options().device);
         log_line(candidate->identifier + " on " + benchmark.identifier);
         auto result = score_pair(*candidate, benchmark, workbench, &store, flags.again);
         print(result.record);

@@ -4,6 +4,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "src/core/device.h"
 #include "src/core/folders.h"
 
 namespace cortiscore::cli {
@@ -30,6 +31,8 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("--memory-gib", memory_gib, "GiB of activations held at a time")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb.add_option("--device", device, "cpu, cuda or cuda:N: runs networks and mappings")
+      ->capture_default_str();
   verb.add_option("--results", results, "store of results; default $CORTISCORE_HOME/results");
   verb.add_flag("--again", again, "score even where the same score is stored");
   verb.add_flag("--json", json, "print one JSON record a line");
@@ -55,6 +58,7 @@ ScoreOptions ScoreFlags::options() const {
   out.memory_gib = memory_gib;
   out.mode = top_vector_mode(mode);
   out.bootstrap.n_boot = n_boot;
+  out.device = device_of(device);
   return out;
 }
 

@@ -46,14 +46,15 @@ Outcome score_behavior(const Candidate& candidate,
   auto scaled = standardise(features, data.n_fit);
   // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
   if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
-  const auto labels = at::tensor(data.labels, at::kLong);
+  const auto labels = at::tensor(data.labels, at::kLong).to(features.device());
   const auto readout =
       fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),
                    static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
   const int64_t n_test = scaled.size(0) - data.n_fit;
   const auto chosen = readout.probabilities(scaled.narrow(0, data.n_fit, n_test)).argmax(1);
   const auto correct = chosen == labels.narrow(0, data.n_fit, n_test);
-  outcome.score = error_consistency_score(correct, data.correct, options.bootstrap);
+  outcome.score =
+      error_consistency_score(correct, data.correct.to(features.device()), options.bootstrap);
   outcome.fit_s = fit.seconds();
   outcome.layer = layers[0];
   outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};

@@ -13,6 +13,7 @@
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
+#include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/engine/outcome.h"
@@ -62,7 +63,7 @@ Candidate candidate_of(Network network) {
   return candidate;
 }
 
-Candidate open_candidate(const std::string& path) {
+Candidate open_candidate(const std::string& path, const at::Device& device) {
   Candidate candidate;
   candidate.path = path;
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
@@ -75,6 +76,7 @@ Candidate open_candidate(const std::string& path) {
     candidate.identifier = std::filesystem::path(path).stem().string();
     candidate.sha256 = sha256_of_file(path);
     candidate.fingerprint = sha256_of("features " + candidate.sha256);
+    candidate.features = candidate.features.to(device);
     return candidate;
   }
   if (!path.ends_with(".pt2")) {
@@ -83,7 +85,7 @@ Candidate open_candidate(const std::string& path) {
                      ".pt2 (a network), or .npy, .nc, .csv (activations)",
                      "Write a network with `cortiscore model export`"});
   }
-  return candidate_of(Network::load(path));
+  return candidate_of(Network::load(path, device));
 }
 
 std::vector<std::string> candidate_layers(const Network& network,
@@ -180,6 +182,8 @@ std::string record_key(const std::string& fingerprint,
   text += "\n" + Json(options.bootstrap.level).dump() + " " +
           std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
   for (const auto& [region, layer] : options.layers) text += "\n" + region + "=" + layer;
+  // Devices agree within rounding, not to the bit.
+  if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
   return sha256_of(text + "\n" CORTISCORE_VERSION " " CORTISCORE_TORCH);
 }
 
@@ -293,7 +297,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"populations", outcome.populations},
       {"n", outcome.n},
       {"precision", {{"activations", "float32"}, {"metric", "float64"}, {"tf32", false}}},
-      {"device", {{"name", "cpu"}}},
+      {"device", {{"name", name_of(options.device)}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},
       {"timing_ms",

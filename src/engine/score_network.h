@@ -29,8 +29,8 @@ struct Candidate {
 
 Candidate candidate_of(Network network);
 
-/// A .pt2 archive, or an .npy/.nc/.csv matrix of activations.
-Candidate open_candidate(const std::string& path);
+/// A .pt2 archive, or an .npy/.nc/.csv matrix of activations, on a device.
+Candidate open_candidate(const std::string& path, const at::Device& device);
 
 /// Layers that are tried where none is committed: outputs of distinct graph values with at least `min_features`
 /// features, evenly spaced in depth.

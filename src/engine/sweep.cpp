@@ -45,6 +45,8 @@ std::string note_name(const Checkpoint& checkpoint) {
 // Opens checkpoints one after the other; those that share all but their weights share a graph.
 class Opener {
  public:
+  explicit Opener(const at::Device& device) : device_(device) {}
+
   Candidate open(const Checkpoint& checkpoint) {
     auto candidate = open_as_it_is(checkpoint);
     if (!checkpoint.identifier.empty()) candidate.identifier = checkpoint.identifier;
@@ -55,23 +57,24 @@ class Opener {
   Candidate open_as_it_is(const Checkpoint& checkpoint) {
     if (!checkpoint.graph.empty()) {
       if (checkpoint.graph != graph_path_) {
-        graph_ = Network::load(checkpoint.graph);
+        graph_ = Network::load(checkpoint.graph, device_);
         graph_path_ = checkpoint.graph;
         signature_.clear();
       }
       return candidate_of(graph_->with_weights(checkpoint.path));
     }
-    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path);
+    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_);
     const auto signature = Network::signature(checkpoint.path);
     if (graph_ && signature == signature_)
       return candidate_of(graph_->with_weights(checkpoint.path));
-    auto candidate = open_candidate(checkpoint.path);
+    auto candidate = open_candidate(checkpoint.path, device_);
     graph_ = candidate.network;
     signature_ = signature;
     graph_path_.clear();
     return candidate;
   }
 
+  at::Device device_;
   std::optional<Network> graph_;
   std::string graph_path_, signature_;
 };
@@ -255,7 +258,9 @@ SweepState sweep(const std::vector<Checkpoint>& checkpoints,
     if (!missing.empty()) all.push_back({&checkpoint, std::move(missing)});
   }
 
-  Opener opener;  // used by one load at a time: the next begins when the last was taken
+  Opener opener(
+      workbench.options()
+          .device);  // used by one load at a time: the next begins when the last was taken
   const auto load = [&](size_t i) {
     return std::async(std::launch::async, [&opener, checkpoint = all[i].checkpoint] {
       Opened opened;

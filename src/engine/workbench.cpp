@@ -41,20 +41,22 @@ void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
 
 PreparedNeural::PreparedNeural(const Benchmark& benchmark,
                                NeuralData data,
-                               const BootstrapOptions& bootstrap)
-    : benchmark_(benchmark), data_(std::move(data)), bootstrap_(bootstrap) {
+                               const BootstrapOptions& bootstrap,
+                               const at::Device& device)
+    : benchmark_(benchmark), data_(std::move(data)), bootstrap_(bootstrap), device_(device) {
   drop_unreliable(data_, benchmark_);
 }
 
 Part PreparedNeural::make(std::vector<int64_t> rows) const {
   Part part;
   part.rows = std::move(rows);
-  part.index = at::tensor(part.rows, at::kLong);
+  const auto rows_here = at::tensor(part.rows, at::kLong);
+  part.index = rows_here.to(device_);
   part.splits = make_splits(benchmark_.splits, data_.stimuli, part.rows);
   for (const auto& population : data_.populations) {
-    part.targets.push_back(population.averaged.index_select(0, part.index));
+    part.targets.push_back(population.averaged.index_select(0, rows_here).to(device_));
     part.ceilings.push_back(aggregate(internal_consistency(
-        population.trials.index_select(1, part.index), consistency(benchmark_))));
+        population.trials.index_select(1, rows_here).to(device_), consistency(benchmark_))));
   }
   part.ceiling = pool_neuroids(part.ceilings);
   bootstrap_over_neuroids(part.ceiling, bootstrap_);
@@ -97,8 +99,8 @@ Workbench::Workbench(ScoreOptions options, int64_t stimulus_bytes)
 PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
   auto& prepared = neural_[benchmark.sha256];
   if (!prepared) {
-    prepared =
-        std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark), options_.bootstrap);
+    prepared = std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark),
+                                                options_.bootstrap, options_.device);
   }
   return *prepared;
 }

@@ -19,14 +19,15 @@ struct ScoreOptions {
   double memory_gib = 4;      ///< activations held at a time
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
+  at::Device device = at::kCPU;  ///< runs networks and mappings
 };
 
 /// Some presentations of a neural benchmark, with all that depends on the recordings alone.
 struct Part {
   std::vector<int64_t> rows;        ///< of the stimulus set
-  at::Tensor index;                 ///< the same, [n] int64
+  at::Tensor index;                 ///< the same, [n] int64, on the device
   Splits splits;                    ///< indices into `rows`
-  std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids]
+  std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids], on the device
   std::vector<Estimate> ceilings;   ///< a population, bootstrapped where there are several
   Estimate ceiling;                 ///< of all neuroids side by side, bootstrapped
 };
@@ -34,7 +35,10 @@ struct Part {
 /// A neural benchmark, read and filtered, its parts made when first asked for.
 class PreparedNeural {
  public:
-  PreparedNeural(const Benchmark& benchmark, NeuralData data, const BootstrapOptions& bootstrap);
+  PreparedNeural(const Benchmark& benchmark,
+                 NeuralData data,
+                 const BootstrapOptions& bootstrap,
+                 const at::Device& device);
 
   const NeuralData& data() const { return data_; }
   const Part& whole();
@@ -47,6 +51,7 @@ class PreparedNeural {
   Benchmark benchmark_;
   NeuralData data_;
   BootstrapOptions bootstrap_;
+  at::Device device_;
   std::optional<Part> whole_;
   std::optional<std::pair<Part, Part>> halves_;
 };

@@ -32,7 +32,8 @@ struct Network::Graph {
     std::string name;
     size_t number;
     bool parameter;
-    bool swapped;  // a weight file replaces it; constants stay the graph's
+    bool swapped;        // a weight file replaces it; constants stay the graph's
+    std::string sha256;  // of the values that the archive came with
   };
   std::vector<Slot> slots;
   std::string prefix;  // of every name, which a user's state dict does not have
@@ -43,6 +44,7 @@ struct Network::State {
   std::shared_ptr<const Graph> graph;
   graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   int64_t n_parameters = 0;
+  at::Device device = at::kCPU;
 };
 
 namespace {
@@ -197,15 +199,18 @@ int64_t Layer::n_features() const {
 
 namespace {
 
+// Of a tensor on the CPU.
+std::string sha256_of_values(const at::Tensor& tensor) {
+  const auto dense = tensor.contiguous();
+  return sha256_of({static_cast<const char*>(dense.const_data_ptr()),
+                    static_cast<size_t>(dense.numel() * dense.element_size())});
+}
+
 // SHA-256 over names and bytes, in the order of the graph's signature.
 class WeightsDigest {
  public:
-  void add(const std::string& name, const at::Tensor& tensor) {
-    const auto dense = tensor.contiguous();
-    digests_ += name + " " +
-                sha256_of({static_cast<const char*>(dense.const_data_ptr()),
-                           static_cast<size_t>(dense.numel() * dense.element_size())}) +
-                "\n";
+  void add(const std::string& name, const std::string& sha256) {
+    digests_ += name + " " + sha256 + "\n";
   }
   std::string sha256() const { return sha256_of(digests_); }
 
@@ -233,6 +238,7 @@ Network Network::load(const std::string& path, const at::Device& device) {
   auto graph_part = std::make_shared<Graph>();
   auto& g = *graph_part;
   state->path = path;
+  state->device = device;
   state->identifier = std::filesystem::path(path).stem().string();
   const auto model_text = archive.text("models/model.json");
   g.sha256 = sha256_of(model_text);
@@ -254,12 +260,13 @@ Network Network::load(const std::string& path, const at::Device& device) {
       const bool lifted = !weights.contains(name);
       const auto tensor = read_tensor(archive, (lifted ? constants : weights).at(name),
                                       lifted ? "data/constants/" : "data/weights/", path);
-      digest.add(name, tensor);
+      auto sha256 = sha256_of_values(tensor);
+      digest.add(name, sha256);
       if (parameter) state->n_parameters += tensor.numel();
       const auto number = g.names.number(argument.at("name").get<std::string>());
       if (state->constants.size() <= number) state->constants.resize(number + 1);
       state->constants[number] = on_device(tensor, parameter, device);
-      g.slots.push_back({name, number, parameter, !lifted});
+      g.slots.push_back({name, number, parameter, !lifted, std::move(sha256)});
     };
     bool has_input = false;
     for (const auto& spec : model.at("graph_module").at("signature").at("input_specs")) {
@@ -354,7 +361,8 @@ Network Network::with_weights(const std::string& path) const {
   std::vector<std::string> missing;
   WeightsDigest digest;
   for (const auto& slot : g.slots) {
-    auto tensor = state->constants[slot.number].toTensor();
+    const auto tensor = state->constants[slot.number].toTensor();
+    auto sha256 = slot.sha256;
     if (slot.swapped) {
       // By the archive's name, or by the one that the user's own module has.
       auto found = given.find(slot.name);
@@ -365,7 +373,6 @@ Network Network::with_weights(const std::string& path) const {
                                                           : slot.name);
         continue;
       }
-      const auto device = tensor.device();
       const auto type = tensor.scalar_type();
       const auto& weight = found->second;
       // Half precision widens without loss; anything else would change the weights silently.
@@ -380,11 +387,11 @@ Network Network::with_weights(const std::string& path) const {
       // In the strides of the graph's own weights, as torch's load_state_dict leaves them: kernels are chosen by them.
       auto own = at::empty_like(tensor.detach());
       own.copy_(weight);
-      tensor = on_device(own, slot.parameter, device);
-      state->constants[slot.number] = tensor;
+      sha256 = sha256_of_values(weight.to(type));
+      state->constants[slot.number] = on_device(own, slot.parameter, own.device());
       given.erase(found);
     }
-    digest.add(slot.name, tensor.detach());
+    digest.add(slot.name, sha256);
   }
   // torch counts batches in a buffer that no forward pass in eval mode reads.
   std::erase_if(given,
@@ -426,6 +433,9 @@ std::string Network::signature(const std::string& path) {
   return sha256_of(text);
 }
 
+const at::Device& Network::device() const {
+  return state_->device;
+}
 const std::string& Network::path() const {
   return state_->path;
 }

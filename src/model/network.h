@@ -44,6 +44,8 @@ class Network {
   /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one network with_weights.
   static std::string signature(const std::string& path);
 
+  /// Where its weights are and its batches must be.
+  const at::Device& device() const;
   const std::string& path() const;
   const std::string& identifier() const;
   const std::vector<Layer>& layers() const;
@@ -62,7 +64,7 @@ class Network {
   /// only valid during the call, since in-place operators may overwrite it next.
   using Tap = std::function<void(size_t, const at::Tensor&)>;
 
-  /// Runs `batch` [n, 3, N, N] float32 as far as the last of `layers`, freeing values at their last use. Any number of
+  /// Runs `batch` [n, 3, N, N] float32, on its device, as far as the last of `layers`, freeing values at their last use. Any number of
   /// threads may run at once.
   void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
 

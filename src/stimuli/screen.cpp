@@ -1,34 +1,12 @@
 #include "src/stimuli/screen.h"
 
 #include <algorithm>
-#include <array>
 
 #include <ATen/ATen.h>
 
 #include "src/stimuli/image.h"
 
 namespace cortiscore {
-namespace {
-
-// The float of each of the 256 values of a channel: value / 255, then (unit - mean) / std, each rounded to float32 as
-// torchvision's ToTensor and Normalize round them.
-std::array<std::array<float, 256>, 3> normalised_values(const std::vector<double>& means,
-                                                        const std::vector<double>& deviations) {
-  std::array<std::array<float, 256>, 3> values{};
-  const bool normalise = !means.empty();
-  for (size_t c = 0; c < 3; ++c) {
-    const auto mean = normalise ? static_cast<float>(means[c]) : 0.0F;
-    const auto deviation = normalise ? static_cast<float>(deviations[c]) : 1.0F;
-    for (size_t v = 0; v < 256; ++v) {
-      const float unit = static_cast<float>(v) / 255.0F;
-      values[c][v] = normalise ? (unit - mean) / deviation : unit;
-    }
-  }
-  return values;
-}
-
-}  // namespace
-
 Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool keep)
     : stimuli_(std::move(stimuli)), preprocessing_(preprocessing) {
   if (!keep) return;
@@ -37,35 +15,63 @@ Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool kee
   decoded_ = std::make_unique<std::atomic<bool>[]>(static_cast<size_t>(size()));
 }
 
-at::Tensor Screen::batch(int64_t begin,
-                         int64_t count,
-                         const std::vector<double>& mean,
-                         const std::vector<double>& std) {
+void Screen::decode(int64_t stimulus, uint8_t* target) const {
   const auto n = preprocessing_.input_size;
-  const auto values = normalised_values(mean, std);
-  auto out = at::empty({count, 3, n, n}, at::kFloat);
+  const auto image = resize_bilinear(
+      place_on_screen(decode_image(stimuli_.bytes(stimulus), stimuli_.location(stimulus)),
+                      preprocessing_.model_degrees, preprocessing_.stimulus_degrees),
+      n, n);
+  std::copy(image.pixels.begin(), image.pixels.end(), target);
+}
+
+at::Tensor Screen::pixels(int64_t begin, int64_t count) {
+  const auto n = preprocessing_.input_size;
+  const bool keep = pixels_.defined();
+  auto out = keep ? pixels_.narrow(0, begin, count) : at::empty({count, n, n, 3}, at::kByte);
+  auto* const target = out.mutable_data_ptr<uint8_t>();
+  for (int64_t i = 0; i < count; ++i) {
+    if (keep && decoded_[static_cast<size_t>(begin + i)].load(std::memory_order_acquire)) continue;
+    decode(begin + i, target + i * n * n * 3);
+    if (keep) decoded_[static_cast<size_t>(begin + i)].store(true, std::memory_order_release);
+  }
+  return out;
+}
+
+Normaliser::Normaliser(const std::vector<double>& mean,
+                       const std::vector<double>& std,
+                       const at::Device& device)
+    : device_(device), full_(at::full({}, 255, at::kFloat)) {
+  if (!mean.empty()) {
+    mean_ = at::tensor(mean, at::kFloat).view({3, 1, 1});
+    std_ = at::tensor(std, at::kFloat).view({3, 1, 1});
+  }
+  const auto bytes = at::arange(256, at::kByte).view({1, 256, 1, 1}).expand({1, 256, 1, 3});
+  table_ = definition(bytes).view({3, 256}).contiguous();
+  if (device.is_cpu()) return;
+  full_ = full_.to(device);
+  if (mean_.defined()) {
+    mean_ = mean_.to(device);
+    std_ = std_.to(device);
+  }
+}
+
+at::Tensor Normaliser::definition(const at::Tensor& pixels) const {
+  // Divided by tensors: on a GPU torch turns a division by a number into a product with its inverse, which rounds
+  // otherwise.
+  const auto unit = pixels.permute({0, 3, 1, 2}).contiguous().to(at::kFloat) / full_;
+  return mean_.defined() ? (unit - mean_) / std_ : unit;
+}
+
+at::Tensor Normaliser::operator()(const at::Tensor& pixels) const {
+  if (!device_.is_cpu()) return definition(pixels.pin_memory().to(device_, /*non_blocking=*/true));
+  const int64_t area = pixels.size(1) * pixels.size(2);
+  auto out = at::empty({pixels.size(0), 3, pixels.size(1), pixels.size(2)}, at::kFloat);
   auto* target = out.mutable_data_ptr<float>();
-  for (int64_t i = begin; i < begin + count; ++i) {
-    const bool keep = pixels_.defined();
-    const bool ready = keep && decoded_[static_cast<size_t>(i)].load(std::memory_order_acquire);
-    Image image;
-    const uint8_t* pixels = keep ? pixels_.const_data_ptr<uint8_t>() + i * n * n * 3 : nullptr;
-    if (!ready) {
-      image = resize_bilinear(
-          place_on_screen(decode_image(stimuli_.bytes(i), stimuli_.location(i)),
-                          preprocessing_.model_degrees, preprocessing_.stimulus_degrees),
-          n, n);
-      if (keep) {
-        std::copy(image.pixels.begin(), image.pixels.end(),
-                  pixels_.mutable_data_ptr<uint8_t>() + i * n * n * 3);
-        decoded_[static_cast<size_t>(i)].store(true, std::memory_order_release);
-      } else {
-        pixels = image.pixels.data();
-      }
-    }
-    for (size_t c = 0; c < 3; ++c) {
-      for (int64_t p = 0; p < n * n; ++p)
-        *target++ = values[c][pixels[p * 3 + static_cast<int64_t>(c)]];
+  const auto* source = pixels.const_data_ptr<uint8_t>();
+  const auto* const table = table_.const_data_ptr<float>();
+  for (int64_t i = 0; i < pixels.size(0); ++i, source += area * 3) {
+    for (int64_t c = 0; c < 3; ++c) {
+      for (int64_t p = 0; p < area; ++p) *target++ = table[c * 256 + source[p * 3 + c]];
     }
   }
   return out;

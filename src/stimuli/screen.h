@@ -15,18 +15,15 @@ namespace cortiscore {
 /// for; where `keep` is set its 8-bit pixels stay, so that the next network, or the next pass, decodes nothing.
 class Screen {
  public:
-  /// @param preprocessing  without mean and std, which are batch()'s
+  /// @param preprocessing  without mean and std, which are Normaliser's
   Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool keep);
 
   const StimulusSet& stimuli() const { return stimuli_; }
   int64_t size() const { return stimuli_.size(); }
 
-  /// Stimuli begin..begin+count-1, normalised by mean and std (empty: not at all). Safe from several threads for ranges that do not overlap.
-  /// @return [count, 3, N, N] float32, the same bits whether kept or decoded now
-  at::Tensor batch(int64_t begin,
-                   int64_t count,
-                   const std::vector<double>& mean,
-                   const std::vector<double>& std);
+  /// Stimuli begin..begin+count-1. Safe from several threads for ranges that do not overlap.
+  /// @return [count, N, N, 3] uint8 on the CPU, the same bits whether kept or decoded now; a view where kept
+  at::Tensor pixels(int64_t begin, int64_t count);
 
   /// Bytes that `keep` holds once every stimulus was asked for.
   static int64_t bytes(int64_t n_stimuli, int64_t input_size) {
@@ -34,10 +31,33 @@ class Screen {
   }
 
  private:
+  void decode(int64_t stimulus, uint8_t* target) const;
+
   StimulusSet stimuli_;
   Preprocessing preprocessing_;
   at::Tensor pixels_;  // [n, N, N, 3] uint8; undefined where nothing is kept
   std::unique_ptr<std::atomic<bool>[]> decoded_;
+};
+
+/// 8-bit pixels as a network's input: value / 255, then (unit - mean) / std, each rounded to float32 as torchvision's
+/// ToTensor and Normalize round them. Pixels cross to a device as bytes and are normalised there, with the same bits.
+class Normaliser {
+ public:
+  /// @param mean, std  three channels; empty: value / 255 is the input
+  Normaliser(const std::vector<double>& mean,
+             const std::vector<double>& std,
+             const at::Device& device);
+
+  /// @param pixels  [n, N, N, 3] uint8 on the CPU  @return [n, 3, N, N] float32 on the device; does not wait for it
+  at::Tensor operator()(const at::Tensor& pixels) const;
+
+  /// The definition, on whatever device the pixels are.
+  at::Tensor definition(const at::Tensor& pixels) const;
+
+ private:
+  at::Device device_;
+  at::Tensor full_, mean_, std_;  // 255; [3, 1, 1] each, undefined where nothing is normalised
+  at::Tensor table_;              // [3, 256]: the definition of every byte, on the CPU
 };
 
 }  // namespace cortiscore

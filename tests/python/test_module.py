@@ -164,3 +164,9 @@ def test_arrays_on_a_gpu():
     x, y = (torch.from_numpy(a) for a in data())
     on_cpu, on_gpu = cortiscore.metric("pls", x, y), cortiscore.metric("pls", x.cuda(), y.cuda())
     assert on_gpu["score"] == pytest.approx(on_cpu["score"], abs=1e-9)
+
+
+def test_a_device_that_is_not_here_is_an_error(tmp_path):
+    with pytest.raises(cortiscore.Error, match="cuda:63.*expected it here") as caught:
+        cortiscore.score(tmp_path / "none.pt2", "Simulated2026.V4-pls", device="cuda:63")
+    assert caught.value.exit_code == 7

@@ -314,3 +314,23 @@ def test_macaque_v1(recordings, network, tmp_path):
         y = np.nanmean(trials, 0)[:, keep]
     medians = sklearn_score(x, y, LeaveOneGroupOut().split(x, y, movies))
     np.testing.assert_allclose(alone["split_scores"], medians, atol=1e-10)
+
+
+@pytest.mark.parametrize("name, code, word", [("tpu", 2, "expected cpu, cuda or cuda:N"), ("cuda:", 2, "expected"),
+                                              ("cuda:63", 7, "expected it here")])
+def test_a_device_that_is_not_here(home, network, name, code, word):
+    done = run("score", network, "-b", "Simulated2026.V4-pls", "--device", name, env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == code
+    assert len(done.stderr.strip().splitlines()) == 1 and word in done.stderr and name in done.stderr
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: a network and its mapping on the GPU")
+@pytest.mark.parametrize("benchmark", ["Simulated2026.V4-pls", "Simulated2026-error_consistency"])
+def test_a_gpu_agrees_with_the_cpu(home, network, benchmark):
+    """Float32 activations differ in their last bits; a score of those agrees as far as the metric is smooth in them."""
+    environment = {"CORTISCORE_HOME": str(home)}
+    on = [run_json("score", network, "-b", benchmark, "--layer", "3", "--device", device, env=environment)
+          for device in ("cpu", "cuda", "cuda")]
+    assert on[1]["score"] == on[2]["score"]
+    assert on[1]["score"]["raw"] == pytest.approx(on[0]["score"]["raw"], abs=1e-4)
+    assert on[1]["key"] != on[0]["key"] and on[1]["device"]["name"] != "cpu"

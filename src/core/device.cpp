@@ -1,0 +1,66 @@
+#include "src/core/device.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include <ATen/detail/CUDAHooksInterface.h>
+
+#include "cortiscore/error.h"
+
+namespace cortiscore {
+
+at::Device device_of(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  const bool cuda = name == "cuda" || name.starts_with("cuda:");
+  const auto digits =
+      cuda && name.size() > 5 ? name.substr(5) : std::string(name == "cuda" ? "0" : "");
+  const bool number = !digits.empty() && digits.size() <= 3 &&
+                      std::all_of(digits.begin(), digits.end(),
+                                  [](unsigned char c) { return std::isdigit(c) != 0; });
+  if (!cuda || !number) {
+    throw Error(ErrorKind::kUsage,
+                "--device: found \"" + name + "\", expected cpu, cuda or cuda:N.");
+  }
+  const int index = std::stoi(digits);
+  const int n_devices = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
+  if (index >= n_devices) {
+    const auto found = n_devices == 0
+                           ? std::string("no CUDA device, or a build without CUDA")
+                           : std::to_string(n_devices) + " CUDA device(s), numbered from 0";
+    throw Error(ErrorKind::kNoDevice, "--device " + name + ": found " + found +
+                                          ", expected it here. Use --device cpu, or see "
+                                          "`cortiscore doctor`.");
+  }
+  return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+void synchronize(const at::Device& device) {
+  if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.index());
+}
+
+// Products by the older setting and convolutions by the newer one: each is what torch accepts whatever the process set
+// before; it refuses an operator whose two settings disagree.
+ReproducibleFloat32::ReproducibleFloat32()
+    : products_(at::globalContext().float32MatmulPrecision()),
+      convolutions_(
+          at::globalContext().float32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV)),
+      deterministic_(at::globalContext().deterministicCuDNN()),
+      race_(at::globalContext().benchmarkCuDNN()) {
+  auto& context = at::globalContext();
+  context.setFloat32MatmulPrecision("highest");
+  context.setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV,
+                              at::Float32Precision::IEEE);
+  context.setDeterministicCuDNN(true);
+  context.setBenchmarkCuDNN(false);
+}
+
+ReproducibleFloat32::~ReproducibleFloat32() {
+  auto& context = at::globalContext();
+  const char* const names[] = {"highest", "high", "medium"};
+  context.setFloat32MatmulPrecision(names[static_cast<int>(products_)]);
+  context.setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV, convolutions_);
+  context.setDeterministicCuDNN(deterministic_);
+  context.setBenchmarkCuDNN(race_);
+}
+
+}  // namespace cortiscore

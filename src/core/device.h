@@ -1,0 +1,34 @@
+#pragma once
+#include <string>
+
+#include <ATen/Context.h>
+
+namespace cortiscore {
+
+/// "cpu", "cuda" (the first device) or "cuda:N".
+/// @throws Error(kUsage)  another word; Error(kNoDevice)  a device that is not here
+at::Device device_of(const std::string& name);
+
+/// "cpu", or the product's name as its driver gives it, e.g. "NVIDIA H100 80GB HBM3".
+std::string name_of(const at::Device& device);
+
+/// Waits for all that was queued on a device; nothing on a CPU.
+void synchronize(const at::Device& device);
+
+/// While it lives, float32 products on a GPU are float32 (no TF32) and cuDNN takes deterministic algorithms, chosen by
+/// rule and not by a race: the same bits on every run. What the process had set before comes back, since a training
+/// loop may be the host.
+class ReproducibleFloat32 {
+ public:
+  ReproducibleFloat32();
+  ~ReproducibleFloat32();
+  ReproducibleFloat32(const ReproducibleFloat32&) = delete;
+  ReproducibleFloat32& operator=(const ReproducibleFloat32&) = delete;
+
+ private:
+  at::Float32MatmulPrecision products_;
+  at::Float32Precision convolutions_;
+  bool deterministic_, race_;
+};
+
+}  // namespace cortiscore

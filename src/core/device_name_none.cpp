@@ -1,0 +1,9 @@
+#include "src/core/device.h"
+
+namespace cortiscore {
+
+std::string name_of(const at::Device& device) {
+  return device.is_cpu() ? "cpu" : device.str();
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,87 @@
+"""On a GPU machine: the packed command line scores real networks on a real recording, on the CPU and on the GPU.
+
+    python3 tests/gpu/check_scores.py build/gpu-pack [--out FILE.json]
+
+Fails unless, for every network of the pack: two runs on the GPU give the same bits; activations of three layers agree
+with the CPU's within 1e-5 of the layer's largest magnitude (ALGORITHMS.md 5a); the scores of the same precomputed
+activations agree within 1e-9, and those of the network within 1e-3, which is what the last bits of float32 activations
+can do to a median over splits. .npy is read by hand: such a machine has torch, and NumPy perhaps.
+"""
+import argparse
+import ast
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+
+BENCHMARK = "Cowley2023.V4-pls"
+
+
+def read_npy(path):
+    """A C-ordered float32 .npy, without NumPy."""
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[8:10], "little")
+    header = ast.literal_eval(data[10:10 + length].decode())
+    assert header["descr"] == "<f4" and not header["fortran_order"], header
+    return torch.frombuffer(data, dtype=torch.float32, offset=10 + length).view(header["shape"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", type=pathlib.Path)
+    parser.add_argument("--out", type=pathlib.Path)
+    arguments = parser.parse_args()
+    pack = arguments.pack.resolve()
+    environment = {**os.environ, "CORTISCORE_HOME": str(pack / "home")}
+    environment["LD_LIBRARY_PATH"] = f"{pack / 'lib'}:{pathlib.Path(torch.__file__).parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
+
+    def run(*command):
+        done = subprocess.run([str(pack / "bin/cortiscore"), *map(str, command)], capture_output=True, text=True,
+                              env=environment)
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    rows, wrong = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+
+        def score(what, device, *more):
+            return json.loads(run("score", what, "-b", BENCHMARK, "--device", device, "--results", scratch / "results",
+                                  "--again", "--json", *more))
+
+        for network in sorted((pack / "networks").glob("*.pt2")):
+            on_cpu, first, second = score(network, "cpu"), score(network, "cuda"), score(network, "cuda")
+            layers = on_cpu["layer_selection"]["candidates"][-9::4]  # not the first, whose files are large
+            worst = 0.0
+            for device in ("cpu", "cuda"):
+                run("extract", network, "--stimuli", pack / "home/data/Cowley2023/stimuli.csv", "--device", device, "-o",
+                    scratch / device, *[flag for layer in layers for flag in ("--layer", layer)])
+            for layer in layers:
+                a, b = (read_npy(scratch / device / f"{layer}.npy") for device in ("cpu", "cuda"))
+                worst = max(worst, float((a - b).abs().max() / a.abs().max()))
+            features = scratch / "cpu" / f"{layers[-1]}.npy"
+            same = [score(features, device)["raw"]["score"] for device in ("cpu", "cuda")]
+            row = {"network": network.stem, "raw_cpu": on_cpu["score"]["raw"], "raw_cuda": first["score"]["raw"],
+                   "activations_worst": worst, "same_activations_apart": abs(same[0] - same[1]),
+                   "timing_ms_cpu": on_cpu["timing_ms"], "timing_ms_cuda": second["timing_ms"], "device": first["device"]}
+            rows.append(row)
+            print(json.dumps(row))
+            wrong += [f"{network.stem}: {text}" for failed, text in (
+                (first["score"] != second["score"], "two runs on the GPU differ"),
+                (worst > 1e-5, f"activations differ by {worst:.2e} of the largest"),
+                (row["same_activations_apart"] > 1e-9, f"scores of the same activations differ by {same}"),
+                (abs(row["raw_cpu"] - row["raw_cuda"]) > 1e-3, "scores on CPU and GPU are apart")) if failed]
+    if not rows:
+        wrong.append(f"no networks in {pack}/networks: make the pack with ./dev gpu-pack")
+    if arguments.out:
+        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+    sys.exit("\n".join(wrong) or None)
+
+
+if __name__ == "__main__":
+    main()
