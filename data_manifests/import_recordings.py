@@ -1,9 +1,10 @@
-"""Bring the two macaque recordings in: assemblies (NetCDF-4, every trial kept) and stimulus sets (CSV plus zip).
+"""Bring the open recordings in: assemblies and RDMs (NetCDF-4), choices (CSV) and stimulus sets (CSV plus zip).
 
-    python data_manifests/import_recordings.py SOURCE [--home FOLDER] [--only Cowley2023|Henaff2021]
+    python data_manifests/import_recordings.py SOURCE [--home FOLDER] [--only NAME ...]
 
-SOURCE holds v4_cowley2023_macaque/ and v1_henaff2021_macaque/ with the files that the two data manifests name; the
-originals lie in the public repositories that the manifests cite. Output goes to FOLDER/data, where `cortiscore score`
+SOURCE holds one folder a data set with the files that recordings.json names; the originals lie in the public
+repositories that it cites. Names: Cowley2023 (macaque V4), Henaff2021 (macaque V1), Kriegeskorte2008 (monkey and human
+IT, RDMs), Cichy2014 (human EVC and IT, RDMs), Geirhos2021 (choices of ten observers). Output goes to FOLDER/data, where `cortiscore score`
 looks (default: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again
 writes the same arrays again. Nothing here is licensed for redistribution with this project.
 """
@@ -19,14 +20,16 @@ import zipfile
 
 import h5py
 import numpy as np
+import scipy.io
 import xarray as xr
+from PIL import Image
 
 OBJECTS = ["bear", "elephant", "face", "car", "dog", "apple", "chair", "plane"]
 HERE = pathlib.Path(__file__).resolve().parent
 
 
 def default_home():
-    if "CORTISCORE_HOME" in os.environ:
+    if os.environ.get("CORTISCORE_HOME"):
         return pathlib.Path(os.environ["CORTISCORE_HOME"])
     return pathlib.Path(os.environ.get("XDG_DATA_HOME", pathlib.Path.home() / ".local/share")) / "cortiscore"
 
@@ -42,21 +45,32 @@ def need(path):
     return path
 
 
+def digest_of(folder):
+    """SHA-256 over the sorted lines "NAME SHA256" of every file below a folder."""
+    lines = [f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+             for path in sorted(folder.rglob("*")) if path.is_file()]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
 def verify(source, name):
-    """Every file that the data manifest names, by its sha256."""
-    for file in json.loads((HERE / "recordings.json").read_text())[name]["files"]:
+    """Every file and folder that the data manifest names, by its sha256."""
+    entries = json.loads((HERE / "recordings.json").read_text())[name]
+    for file in entries["files"]:
         found = hashlib.sha256(need(source / file["path"]).read_bytes()).hexdigest()
         if found != file["sha256"]:
             stop(f"{source / file['path']}: found sha256 {found}, expected {file['sha256']}. Fetch the file again.")
+    for entry in entries.get("folders", []):
+        folder = source / entry["path"]
+        count = sum(1 for path in folder.rglob("*") if path.is_file())
+        if count != entry["n_files"] or digest_of(folder) != entry["sha256"]:
+            stop(f"{folder}: found {count} files whose names and contents are not those expected, expected "
+                 f"{entry['n_files']} of digest {entry['sha256']}. Fetch the folder again.")
 
 
 def write_stimuli(folder, rows, images):
     """rows: dicts with stimulus_id and filename first; images: filename -> bytes, stored as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "stimuli.csv", "w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(folder / "stimuli.csv", rows)
     with zipfile.ZipFile(folder / "stimuli.zip", "w", zipfile.ZIP_STORED) as archive:
         for name, data in images.items():
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
@@ -128,15 +142,117 @@ def import_henaff(source, folder):
                        {"window": "200 ms from naturalStruct/response_latency"})
 
 
+def write_rdms(path, identifier, rdms, subjects, ids, region, extra):
+    """rdms [subject, stimulus, stimulus], symmetric with a zero diagonal."""
+    rdms = np.asarray(rdms, float)
+    if rdms.shape != (len(subjects), len(ids), len(ids)) or not np.allclose(rdms, rdms.transpose(0, 2, 1), atol=1e-6):
+        stop(f"{path}: found RDMs {rdms.shape}, expected symmetric ones, {len(subjects)} x {len(ids)} x {len(ids)}.")
+    array = xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"],
+                         coords={"subject": ("subject", list(subjects)), "stimulus_id": ("presentation", list(ids)),
+                                 "stimulus_id_other": ("presentation_other", list(ids))},
+                         name="data", attrs={"identifier": identifier, "region": region, **extra})
+    temporary = path.with_suffix(".partial")
+    array.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
+    os.replace(temporary, path)
+    print(f"{path}: RDMs of {len(subjects)} subject(s), {len(ids)} stimuli")
+
+
+def square(condensed, n=92):
+    """A condensed RDM (upper triangle, row by row, which is MATLAB's squareform of a symmetric matrix)."""
+    full = np.zeros((n, n))
+    full[np.triu_indices(n, 1)] = np.ravel(condensed)
+    return full + full.T
+
+
+def import_kriegeskorte(source, folder):
+    verify(source, "Kriegeskorte2008")
+    base = source / "kriegeskorte2008_92images"
+    extra = scipy.io.loadmat(base / "Kriegeskorte_Neuron2008_supplementalData.mat", simplify_cells=True)
+    stimuli = extra["stimuli_92objs"]
+    ids = [f"object_{i + 1:02d}" for i in range(92)]
+    images = {}
+    for name, stimulus in zip(ids, stimuli):
+        encoded = io.BytesIO()
+        Image.fromarray(stimulus["image"]).save(encoded, "PNG")
+        images[f"{name}.png"] = encoded.getvalue()
+    write_stimuli(folder, [{"stimulus_id": i, "filename": f"{i}.png", "category": s["category"],
+                            **{k: int(s[k]) for k in ("human", "face", "animal", "natural")}}
+                           for i, s in zip(ids, stimuli)], images)
+    sessions = scipy.io.loadmat(base / "92_brainRDMs.mat", struct_as_record=False)["RDMs"].reshape(4, 2)
+    human = np.array([[session.RDM for session in subject] for subject in sessions], float).mean(1)
+    write_rdms(folder / "IT_human.nc", "Kriegeskorte2008.IT.human", human,
+               [str(np.ravel(subject[0].name)[0]).split(" | ")[1] for subject in sessions], ids, "IT",
+               {"distance": "1 - Pearson r over 316 voxels, two sessions averaged"})
+    monkey = [r["RDM"] for r in extra["RDMs_mIT_hIT_fig1"] if r["name"] == "mIT_674neurons"]
+    write_rdms(folder / "IT_monkey.nc", "Kriegeskorte2008.IT.monkey", [square(monkey[0])], ["674 neurons of two monkeys"],
+               ids, "IT", {"distance": "1 - Pearson r over 674 neurons (Kiani 2007)"})
+
+
+def import_cichy(source, folder):
+    verify(source, "Cichy2014")
+    base = source / "algonauts2019_cichy_fmri/92images"
+    ids = [f"image_{i + 1:02d}" for i in range(92)]
+    write_stimuli(folder, [{"stimulus_id": i, "filename": f"{i}.jpg"} for i in ids],
+                  {f"{i}.jpg": need(base / f"stimuli/{i}.jpg").read_bytes() for i in ids})
+    for region in ("EVC", "IT"):
+        with np.load(base / f"fmri_{region}_RDMs.npz") as file:
+            rdms = file["Net_RDM"]
+        rdms = (rdms + rdms.transpose(0, 2, 1)) / 2
+        rdms[:, range(92), range(92)] = 0
+        write_rdms(folder / f"{region}.nc", f"Cichy2014.{region}", rdms, [f"subject_{i + 1:02d}" for i in range(len(rdms))],
+                   ids, region, {"distance": "1 - Pearson r over voxels"})
+
+
+def import_geirhos(source, folder):
+    verify(source, "Geirhos2021")
+    base = source / "geirhos_texture_vs_shape"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(need(source / "published_tables/imagenet_16_classes.csv")) as file:
+        classes = [{"category": row["category"], "index": row["imagenet_index"]} for row in csv.DictReader(file)]
+    write_table(folder / "imagenet_16_classes.csv", classes)
+    # The experiment: its folder of raw data, its folder of images, what a stimulus's name says.
+    for name, raw, images in (("cueconflict", "cue-conflict", "cue-conflict_jpeg90"), ("edge", "edge", "edges"),
+                              ("silhouette", "silhouette", "filled-silhouettes")):
+        files = {path.stem: path for path in sorted((base / "stimuli" / images).rglob("*.*"))}
+        choices = []
+        for path in sorted((base / "human_raw" / raw).glob("*.csv")):
+            with open(path) as file:
+                for row in csv.DictReader(file):
+                    choices.append({"subject": row["subj"],
+                                    "stimulus_id": row["imagename"].split("_")[-1].rsplit(".", 1)[0],
+                                    "truth": row["category"], "choice": row["object_response"]})
+        unknown = {c["stimulus_id"] for c in choices} ^ set(files)
+        if unknown:
+            stop(f"{base}: {name}: found {sorted(unknown)[0]} among images or choices alone, expected every stimulus in both.")
+        letters = {s: [part.rstrip("0123456789") for part in s.split("-")] for s in files}
+        rows = [{"stimulus_id": s, "filename": files[s].name, "shape": letters[s][0],
+                 **({"texture": letters[s][1]} if name == "cueconflict" else {})} for s in files]
+        experiment = folder / name
+        write_stimuli(experiment, rows, {path.name: path.read_bytes() for path in files.values()})
+        write_table(experiment / "choices.csv", choices)
+        print(f"{experiment}: {len(rows)} stimuli, {len(choices)} choices")
+
+
+def write_table(path, rows):
+    with open(path, "w", newline="") as out:
+        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+SETS = {"Cowley2023": import_cowley, "Henaff2021": import_henaff, "Kriegeskorte2008": import_kriegeskorte,
+        "Cichy2014": import_cichy, "Geirhos2021": import_geirhos}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path)
     parser.add_argument("--home", type=pathlib.Path, default=default_home())
-    parser.add_argument("--only", choices=["Cowley2023", "Henaff2021"])
+    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     arguments = parser.parse_args()
-    for name, function in (("Cowley2023", import_cowley), ("Henaff2021", import_henaff)):
-        if arguments.only in (None, name):
-            function(arguments.source, arguments.home / "data" / name)
+    for name in arguments.only:
+        SETS[name](arguments.source, arguments.home / "data" / name)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,16 +10,17 @@ namespace cortiscore {
 
 /// How a raw correlation is divided by its ceiling. Named in every record; never mixed in a ranking.
 enum class CeilingConvention {
-  kR2OverC,       ///< raw^2 / ceiling: the platform since 2026-01-13
-  kROverCSquared  ///< (raw / ceiling)^2: the platform from 2019 to 2025
+  kR2OverC,        ///< raw^2 / ceiling: the platform since 2026-01-13
+  kROverCSquared,  ///< (raw / ceiling)^2: the platform from 2019 to 2025
+  kROverC          ///< raw / ceiling: the platform's RDM benchmarks, and all before 2019
 };
 
-/// "r2_over_c", "r_over_c_squared".
+/// "r2_over_c", "r_over_c_squared", "r_over_c".
 std::string name_of(CeilingConvention convention);
 /// @throws Error(kUsage)  an unknown name
 CeilingConvention ceiling_convention(const std::string& name);
 
-/// raw^2 / ceiling or (raw / ceiling)^2; NaN where the ceiling is not positive.
+/// raw^2 / ceiling, (raw / ceiling)^2 or raw / ceiling; NaN where the ceiling is not positive.
 double explained_variance(double raw, double ceiling, CeilingConvention convention);
 
 /// A bootstrap over neuroids: how often each counts, and the estimate, for every draw.
@@ -72,6 +73,9 @@ Score ceiled_score(Estimate raw,
                    Estimate ceiling,
                    CeilingConvention convention,
                    const BootstrapOptions& options = {});
+
+/// The same of two estimates that have the same draws already.
+Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention convention, double level);
 
 /// Several populations that were mapped apart, as one: per-neuroid values side by side.
 Estimate pool_neuroids(const std::vector<Estimate>& parts);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "src/metric/rdm.h"
 #include "src/resample/splits.h"
 #include "src/stimuli/stimulus_set.h"
 
@@ -20,23 +21,35 @@ struct SplitRule {
 
 /// What a benchmark is: a manifest, schema version 1 (docs/formats.md).
 struct Benchmark {
-  enum class Kind { kNeural, kBehavior };
+  /// How a candidate meets the data.
+  enum class Kind {
+    kMapping,   ///< neural: layers are mapped onto neuroids (pls)
+    kRdm,       ///< neural: a layer's RDM is compared with subjects' (rdm)
+    kReadout,   ///< behaviour: a readout is fitted to a layer, its choices compared with subjects'
+    kDecisions  ///< behaviour: an ImageNet classifier's own output decides among 16 categories
+  };
   struct AssemblyFile {
     std::string identifier;
     std::string file;
   };
   std::string identifier;
   int64_t version = 1;
-  Kind kind = Kind::kNeural;
+  Kind kind = Kind::kMapping;
   std::string region;
   std::string parent;     ///< node of the tree under which it is averaged
   bool composite = true;  ///< takes part in composites
   double visual_degrees = 8;
   std::string stimulus_set;
   std::vector<AssemblyFile> assemblies;   ///< neural: populations, each mapped apart
+  std::string rdms;                       ///< RDMs of subjects, NetCDF-4
   std::string choices;                    ///< behaviour: CSV of subject, stimulus_id, choice, truth
-  std::string role_column, label_column;  ///< behaviour: fit or test, and the class to read out
-  std::string metric;
+  std::string role_column, label_column;  ///< readout: fit or test, and the class to read out
+  std::string classes;                    ///< decisions: CSV of category, index (of an output)
+  std::string texture_column;             ///< shape_bias: the category of the texture
+  std::string metric;                     ///< pls, rdm, error_consistency or shape_bias
+  RdmDistance distance = RdmDistance::kCorrelation;
+  RdmComparison comparison = RdmComparison::kSpearman;
+  bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
   int64_t n_components = 25;
   double readout_c = 1e-3;
   SplitRule splits;
@@ -46,7 +59,8 @@ struct Benchmark {
   uint32_t ceiling_seed = 1;
   double keep_above =
       -1;  ///< neuroids with internal consistency above this are kept; negative: all
-  std::string how_to_import;
+  std::string how_to_import, citation, licence, note;
+  bool simulated = false;
   std::string path;
   std::string sha256;  ///< of the manifest
 };
@@ -78,14 +92,29 @@ struct NeuralData {
 /// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not fit together
 NeuralData load_neural(const Benchmark& benchmark);
 
+/// Dissimilarities between the response patterns of stimuli, one matrix a subject.
+struct RdmData {
+  StimulusSet stimuli;  ///< in the order of the RDMs' rows
+  std::vector<std::string> subjects;
+  at::Tensor rdms;  ///< [n_subjects, n_stimuli, n_stimuli] float64, symmetric, zero diagonal
+  std::vector<std::string> data_sha256;
+};
+/// @throws Error(kBadInput)  RDMs that are not square, symmetric and finite, or whose stimuli are not the set's
+RdmData load_rdms(const Benchmark& benchmark);
+
 /// Choices of observers on the test stimuli.
 struct BehavioralData {
-  StimulusSet stimuli;  ///< fit stimuli first, then test stimuli
+  StimulusSet stimuli;  ///< fit stimuli first, then test stimuli; decisions: test stimuli alone
   int64_t n_fit = 0;
-  std::vector<int64_t> labels;  ///< class code of every stimulus
+  std::vector<int64_t> labels;  ///< readout: class code of every stimulus
   std::vector<std::string> class_names;
   std::vector<std::string> subjects;
   at::Tensor correct;  ///< [n_subjects, n_test] bool: whether the choice is the truth
+  at::Tensor
+      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for one that is no class
+  std::vector<int64_t> truth, texture;  ///< decisions: class codes of the test stimuli
+  /// Decisions: the outputs of a classifier that speak for each class. Source: Geirhos et al. 2021.
+  std::vector<std::vector<int64_t>> outputs;
   std::vector<std::string> data_sha256;
 };
 BehavioralData load_behavior(const Benchmark& benchmark);

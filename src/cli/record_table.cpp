@@ -24,7 +24,7 @@ std::string printable(std::string text) {
 }
 
 void print_header() {
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
+  std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
               "ceiled", "95% interval", "seconds", "layer (region)");
 }
 
@@ -32,15 +32,16 @@ void print_row(const Json& record) {
   const auto network = printable(record.at("model_identifier").get<std::string>());
   const auto benchmark = printable(record.at("benchmark_identifier").get<std::string>());
   if (record.at("status") != "ok") {
-    std::printf("%-30s %-30s failed: %s\n", network.c_str(), benchmark.c_str(),
+    std::printf("%-30s %-40s failed: %s\n", network.c_str(), benchmark.c_str(),
                 printable(record.at("message").get<std::string>()).c_str());
     std::fflush(stdout);
     return;
   }
   const auto& score = record.at("score");
-  const auto& error = record.at("error");
+  // Of the ceiled score; of the raw one where the data hold no ceiling.
+  const auto& error = record.at(score.at("ceiling_convention").is_null() ? "raw" : "error");
   const auto interval = cell(value_of(error, "ci_lo")) + " .. " + cell(value_of(error, "ci_hi"));
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7.1f  %s (%s)\n", network.c_str(), benchmark.c_str(),
+  std::printf("%-30s %-40s %6s %8s %7s %15s  %7.1f  %s (%s)\n", network.c_str(), benchmark.c_str(),
               cell(value_of(score, "raw")).c_str(), cell(value_of(score, "ceiling")).c_str(),
               cell(value_of(score, "ceiled")).c_str(), interval.c_str(),
               record.at("timing_ms").at("total").get<double>() / 1e3,

@@ -51,7 +51,7 @@ void print_composite(const std::string& network, const std::vector<Json>& record
   std::string names;
   for (const auto& [parent, values] : nodes) names += (names.empty() ? "" : ", ") + parent;
   const auto interval = cell(composite - half) + " .. " + cell(composite + half);
-  std::printf("%-30s %-30s %6s %8s %7s %15s  %7s  mean of %s\n", network.c_str(), "composite", "",
+  std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  mean of %s\n", network.c_str(), "composite", "",
               "", cell(composite).c_str(), interval.c_str(), "", names.c_str());
 }
 

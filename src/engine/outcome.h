@@ -1,7 +1,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "src/activations/coordinates.h"
 #include "src/engine/score_network.h"
 
 namespace cortiscore {
@@ -11,29 +10,48 @@ struct Outcome {
   Score score;
   std::string layer;  ///< "a + b" where two halves chose differently
   Json layer_selection, n, populations = Json::array(), metric;
-  std::string resampled;  ///< what intervals resample
+  std::string resampled;   ///< what intervals resample
+  std::string convention;  ///< how raw was divided by its ceiling; empty: there is none
   std::vector<std::string> warnings, data_sha256;
   ExtractionTimes times;
   double load_s = 0, fit_s = 0;
 };
 
 Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
-Outcome score_behavior(const Candidate& candidate,
-                       const Benchmark& benchmark,
-                       Workbench& workbench);
+Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
+Outcome score_readout(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
+Outcome score_decisions(const Candidate& candidate,
+                        const Benchmark& benchmark,
+                        Workbench& workbench);
 
-/// The layers to try for a region: the committed one, or candidates.
+/// The layers that a benchmark tries: the committed one, or its kind's candidates.
 std::vector<std::string> layers_for(const Candidate& candidate,
-                                    const std::string& region,
-                                    const ScoreOptions& options,
-                                    int64_t min_features);
+                                    const Benchmark& benchmark,
+                                    const ScoreOptions& options);
 
-/// Coordinates of every layer on the stimuli, or of the precomputed features.
-std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
-                                              const Benchmark& benchmark,
-                                              const std::vector<std::string>& layers,
-                                              Workbench& workbench,
-                                              ExtractionTimes& times);
+/// A reduction and the name under which a candidate keeps what it gave.
+struct NamedReduction {
+  std::string name;
+  Reduction reduce;
+};
+
+/// Every layer on the stimuli, reduced; or the precomputed features.
+std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
+                                      const Benchmark& benchmark,
+                                      const std::vector<std::string>& layers,
+                                      const NamedReduction& reduction,
+                                      Workbench& workbench,
+                                      ExtractionTimes& times);
+
+/// The layer of highest value, NaN below all. @param values  a layer
+size_t best_of(const std::vector<double>& values);
+
+/// Layers chosen on one half of the presentations and scored on the other, as the record shows them.
+Json halves_json(const Benchmark& benchmark,
+                 const std::vector<std::string>& layers,
+                 const Json& values,
+                 const std::vector<std::string>& chosen);
+std::string layer_text(const std::vector<std::string>& chosen);
 
 Json estimate_json(const Estimate& estimate, const char* key);
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <set>
 
@@ -59,7 +61,7 @@ Candidate candidate_of(Network network) {
   candidate.identifier = network.identifier();
   candidate.fingerprint = network.fingerprint();
   candidate.network = std::move(network);
-  candidate.cache = std::make_shared<std::map<std::string, std::vector<LayerCoordinates>>>();
+  candidate.cache = std::make_shared<std::map<std::string, std::vector<ReducedLayer>>>();
   return candidate;
 }
 
@@ -113,55 +115,85 @@ std::vector<std::string> candidate_layers(const Network& network,
 }
 
 std::vector<std::string> layers_for(const Candidate& candidate,
-                                    const std::string& region,
-                                    const ScoreOptions& options,
-                                    int64_t min_features) {
+                                    const Benchmark& benchmark,
+                                    const ScoreOptions& options) {
   if (!candidate.network) return {"features"};
-  if (const auto committed = committed_layer(options, region); !committed.empty()) {
+  if (const auto committed = committed_layer(options, benchmark.region); !committed.empty()) {
     candidate.network->layer(committed);
     return {committed};
   }
-  // A behavioural readout takes what feeds the network's own classifier: the last layer but one.
-  if (min_features <= 1) {
+  using Kind = Benchmark::Kind;
+  if (benchmark.kind == Kind::kReadout || benchmark.kind == Kind::kDecisions) {
     auto all = candidate_layers(*candidate.network, std::numeric_limits<int64_t>::max() / 4, 1);
-    if (all.size() > 1) all.pop_back();
+    // A readout takes what feeds the network's own classifier: the last layer but one.
+    if (benchmark.kind == Kind::kReadout && all.size() > 1) all.pop_back();
     if (!all.empty()) return {all.back()};
   }
+  // A correlation between patterns needs three features to say anything.
+  const int64_t min_features = benchmark.kind == Kind::kMapping ? benchmark.n_components
+                               : benchmark.kind == Kind::kRdm   ? 3
+                                                                : 1;
   auto layers = candidate_layers(*candidate.network, options.n_candidates, min_features);
   if (layers.empty()) {
     throw bad_input({candidate.path, "layers",
                      "none with " + std::to_string(min_features) + " features or more",
-                     "a layer with at least one feature a PLS component",
+                     benchmark.kind == Kind::kMapping
+                         ? "a layer with at least one feature a PLS component"
+                         : "a layer to score",
                      "Export the network with its layer table"});
   }
   return layers;
 }
 
-std::vector<LayerCoordinates> coordinates_for(const Candidate& candidate,
-                                              const Benchmark& benchmark,
-                                              const std::vector<std::string>& layers,
-                                              Workbench& workbench,
-                                              ExtractionTimes& times) {
+std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
+                                      const Benchmark& benchmark,
+                                      const std::vector<std::string>& layers,
+                                      const NamedReduction& reduction,
+                                      Workbench& workbench,
+                                      ExtractionTimes& times) {
+  const auto& stimuli = workbench.stimuli(benchmark);
   if (candidate.network) {
     auto& screen =
         workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
-    auto key =
-        workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees);
+    auto key = workbench.data_sha256(benchmark).back() + " " +
+               std::to_string(benchmark.visual_degrees) + " " + reduction.name;
     for (const auto& layer : layers) key += "\n" + layer;
     auto& cached = (*candidate.cache)[key];
     if (cached.empty()) {
-      const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
-      cached = extract_coordinates(*candidate.network, screen, layers, budget, times);
+      const auto budget =
+          static_cast<int64_t>(workbench.options().memory_gib * static_cast<double>(1 << 30));
+      cached = reduce_layers(*candidate.network, screen, layers, reduction.reduce, budget, times);
     }
     return cached;
   }
-  const auto& stimuli = workbench.neural(benchmark).data().stimuli;
   if (candidate.features.size(0) != stimuli.size()) {
     throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
                      std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
                      "Compute activations in the order of that file"});
   }
-  return {coordinates_of("features", candidate.features)};
+  return {{"features", candidate.features.size(1), reduction.reduce(candidate.features)}};
+}
+
+size_t best_of(const std::vector<double>& values) {
+  const auto rank = [](double v) { return std::isnan(v) ? -2 : v; };
+  const auto best = std::max_element(values.begin(), values.end(),
+                                     [&](double a, double b) { return rank(a) < rank(b); });
+  return static_cast<size_t>(best - values.begin());
+}
+
+Json halves_json(const Benchmark& benchmark,
+                 const std::vector<std::string>& layers,
+                 const Json& values,
+                 const std::vector<std::string>& chosen) {
+  return {{"method", "alternating_halves"},
+          {"by", benchmark.select_by},
+          {"candidates", layers},
+          {"raw_on_selecting_half", values},
+          {"chosen", chosen}};
+}
+
+std::string layer_text(const std::vector<std::string>& chosen) {
+  return chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
 }
 
 Json estimate_json(const Estimate& estimate, const char* key) {
@@ -247,20 +279,36 @@ Json failure_record(const std::string& identifier,
           {"end", utc_now()}};
 }
 
+namespace {
+
+Outcome score_by_kind(const Candidate& candidate,
+                      const Benchmark& benchmark,
+                      Workbench& workbench) {
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return score_neural(candidate, benchmark, workbench);
+    case Benchmark::Kind::kRdm:
+      return score_rdm(candidate, benchmark, workbench);
+    case Benchmark::Kind::kReadout:
+      return score_readout(candidate, benchmark, workbench);
+    default:
+      return score_decisions(candidate, benchmark, workbench);
+  }
+}
+
+}  // namespace
+
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
   const auto start = utc_now();
   const Timer total;
-  const auto outcome = benchmark.kind == Benchmark::Kind::kNeural
-                           ? score_neural(candidate, benchmark, workbench)
-                           : score_behavior(candidate, benchmark, workbench);
+  const auto outcome = score_by_kind(candidate, benchmark, workbench);
   const auto& score = outcome.score;
-  const bool neural = benchmark.kind == Benchmark::Kind::kNeural;
-  auto score_json =
-      Json{{"raw", number(score.raw.value)},
-           {"ceiling", number(score.ceiling.value)},
-           {"ceiled", number(score.ceiled)},
-           {"ceiling_convention", neural ? name_of(score.convention) : "raw_over_ceiling_clipped"}};
+  auto score_json = Json{{"raw", number(score.raw.value)},
+                         {"ceiling", number(score.ceiling.value)},
+                         {"ceiled", number(score.ceiled)},
+                         {"ceiling_convention",
+                          outcome.convention.empty() ? Json(nullptr) : Json(outcome.convention)}};
   Json record = {
       {"schema_version", 1},
       {"key", record_key(candidate.fingerprint, benchmark, workbench)},

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/activations/coordinates.h"
+#include "src/activations/reduce.h"
 #include "src/engine/workbench.h"
 #include "src/model/network.h"
 #include "src/results/store.h"
@@ -23,8 +23,9 @@ struct Candidate {
   std::string sha256;  ///< of the features
   std::string
       fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
-  /// What its forward passes gave so far, by stimuli, degrees and layers: benchmarks that share stimuli share them.
-  std::shared_ptr<std::map<std::string, std::vector<LayerCoordinates>>> cache;
+  /// What its forward passes gave so far, by stimuli, degrees, reduction and layers: benchmarks that share stimuli share
+  /// them.
+  std::shared_ptr<std::map<std::string, std::vector<ReducedLayer>>> cache;
 };
 
 Candidate candidate_of(Network network);

@@ -22,7 +22,7 @@ struct Mapped {
   std::vector<Predictivity> details;
 };
 
-Mapped map_populations(const LayerCoordinates& layer,
+Mapped map_populations(const ReducedLayer& layer,
                        const Part& part,
                        const Benchmark& benchmark,
                        TopVectorMode mode) {
@@ -45,7 +45,7 @@ struct Scored {
   Mapped mapped;
 };
 
-Scored score_part(const LayerCoordinates& layer,
+Scored score_part(const ReducedLayer& layer,
                   const Part& part,
                   const Benchmark& benchmark,
                   const ScoreOptions& options) {
@@ -83,8 +83,9 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
   outcome.load_s = load.seconds();
   outcome.data_sha256 = data.data_sha256;
 
-  const auto layers = layers_for(candidate, benchmark.region, options, benchmark.n_components);
-  const auto coordinates = coordinates_for(candidate, benchmark, layers, workbench, outcome.times);
+  const auto layers = layers_for(candidate, benchmark, options);
+  const auto coordinates = reduced_for(candidate, benchmark, layers,
+                                       {"coordinates", coordinates_of}, workbench, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
   std::vector<std::string> chosen;
@@ -107,19 +108,12 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
         scores.push_back(
             pool_neuroids(map_populations(layer, *select_on, benchmark, options.mode).raw).value);
       }
-      const auto rank = [](double v) { return std::isnan(v) ? -2 : v; };
-      const auto best = std::max_element(scores.begin(), scores.end(),
-                                         [&](double a, double b) { return rank(a) < rank(b); });
-      const auto place = static_cast<size_t>(best - scores.begin());
+      const auto place = best_of(scores);
       values.push_back(numbers(scores));
       parts.push_back(score_part(coordinates[place], score_on, benchmark, options));
       chosen.push_back(layers[place]);
     }
-    outcome.layer_selection = {{"method", "alternating_halves"},
-                               {"by", benchmark.select_by},
-                               {"candidates", layers},
-                               {"raw_on_selecting_half", values},
-                               {"chosen", chosen}};
+    outcome.layer_selection = halves_json(benchmark, layers, values, chosen);
   }
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -127,8 +121,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
     add_warnings(parts[i], data, chosen[i], outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
-  outcome.layer =
-      chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
+  outcome.layer = layer_text(chosen);
   int64_t n_neuroids = 0, n_dropped = 0;
   for (size_t p = 0; p < data.populations.size(); ++p) {
     n_neuroids += data.populations[p].trials.size(2);
@@ -156,6 +149,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                      {{"n_components", benchmark.n_components},
                       {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}}}};
   outcome.resampled = "neuroid";
+  outcome.convention = name_of(outcome.score.convention);
   outcome.fit_s = fit.seconds();
   return outcome;
 }

@@ -218,16 +218,13 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
     if (!path.ends_with(".pt2")) continue;
     const auto network = Network::load(path);
     for (const auto& benchmark : benchmarks) {
-      const auto n = benchmark.kind == Benchmark::Kind::kNeural
-                         ? workbench.neural(benchmark).data().stimuli.size()
-                         : workbench.behavior(benchmark).stimuli.size();
+      const auto n = workbench.stimuli(benchmark).size();
       plan.stimulus_bytes += Screen::bytes(n, network.input().size);
       Candidate candidate;
       candidate.network = network;
       candidate.path = path;
       int64_t held = 0;
-      for (const auto& layer :
-           layers_for(candidate, benchmark.region, workbench.options(), benchmark.n_components))
+      for (const auto& layer : layers_for(candidate, benchmark, workbench.options()))
         held += n * network.layer(layer).n_features() * 4;
       const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
       plan.activation_bytes = std::max(plan.activation_bytes, std::min(held, budget));

@@ -7,6 +7,7 @@
 
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
+#include "src/ops/upper_triangle.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -35,6 +36,30 @@ void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
                  "A stimulus without a single trial for a neuroid cannot be mapped: drop the "
                  "stimulus or the neuroid");
   }
+}
+
+std::vector<int64_t> all_rows(const StimulusSet& stimuli) {
+  std::vector<int64_t> rows(static_cast<size_t>(stimuli.size()));
+  std::iota(rows.begin(), rows.end(), int64_t{0});
+  return rows;
+}
+
+// Rows of the even-indexed groups of a column, in sorted order of the groups, and of the odd ones.
+std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const StimulusSet& stimuli,
+                                                                  const std::string& by) {
+  const auto group_of = stimuli.column(by);
+  const std::set<std::string> groups(group_of.begin(), group_of.end());
+  std::vector<int64_t> even, odd;
+  for (size_t i = 0; i < group_of.size(); ++i) {
+    const auto place = std::distance(groups.begin(), groups.find(group_of[i]));
+    (place % 2 == 0 ? even : odd).push_back(static_cast<int64_t>(i));
+  }
+  if (odd.empty()) {
+    throw bad_input({stimuli.path(), by, "one group",
+                     "at least two, to choose a layer on one half and score on the other",
+                     "Commit to a layer with --layer"});
+  }
+  return {even, odd};
 }
 
 }  // namespace
@@ -67,29 +92,45 @@ Part PreparedNeural::make(std::vector<int64_t> rows) const {
 }
 
 const Part& PreparedNeural::whole() {
-  if (!whole_) {
-    std::vector<int64_t> rows(static_cast<size_t>(data_.stimuli.size()));
-    std::iota(rows.begin(), rows.end(), int64_t{0});
-    whole_ = make(std::move(rows));
-  }
+  if (!whole_) whole_ = make(all_rows(data_.stimuli));
   return *whole_;
 }
 
 const std::pair<Part, Part>& PreparedNeural::halves() {
-  if (halves_) return *halves_;
-  const auto group_of = data_.stimuli.column(benchmark_.select_by);
-  const std::set<std::string> groups(group_of.begin(), group_of.end());
-  std::vector<int64_t> even, odd;
-  for (size_t i = 0; i < group_of.size(); ++i) {
-    const auto place = std::distance(groups.begin(), groups.find(group_of[i]));
-    (place % 2 == 0 ? even : odd).push_back(static_cast<int64_t>(i));
+  if (!halves_) {
+    auto [even, odd] = alternating(data_.stimuli, benchmark_.select_by);
+    halves_ = {make(std::move(even)), make(std::move(odd))};
   }
-  if (odd.empty()) {
-    throw bad_input({data_.stimuli.path(), benchmark_.select_by, "one group",
-                     "at least two, to choose a layer on one half and score on the other",
-                     "Commit to a layer with --layer"});
+  return *halves_;
+}
+
+PreparedRdm::PreparedRdm(const Benchmark& benchmark,
+                         RdmData data,
+                         const BootstrapOptions& bootstrap,
+                         const at::Device& device)
+    : benchmark_(benchmark), data_(std::move(data)), bootstrap_(bootstrap), device_(device) {}
+
+RdmPart PreparedRdm::make(const std::vector<int64_t>& rows) const {
+  const auto index = at::tensor(rows, at::kLong);
+  RdmPart part;
+  part.index = index.to(device_);
+  part.subjects = {
+      upper_triangle(data_.rdms.index_select(1, index).index_select(2, index)).to(device_),
+      index.size(0), benchmark_.comparison};
+  part.ceiling = rdm_ceiling(part.subjects, benchmark_.ceiled, bootstrap_);
+  return part;
+}
+
+const RdmPart& PreparedRdm::whole() {
+  if (!whole_) whole_ = make(all_rows(data_.stimuli));
+  return *whole_;
+}
+
+const std::pair<RdmPart, RdmPart>& PreparedRdm::halves() {
+  if (!halves_) {
+    const auto [even, odd] = alternating(data_.stimuli, benchmark_.select_by);
+    halves_ = {make(even), make(odd)};
   }
-  halves_ = {make(std::move(even)), make(std::move(odd))};
   return *halves_;
 }
 
@@ -105,6 +146,15 @@ PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
   return *prepared;
 }
 
+PreparedRdm& Workbench::rdm(const Benchmark& benchmark) {
+  auto& prepared = rdm_[benchmark.sha256];
+  if (!prepared) {
+    prepared = std::make_unique<PreparedRdm>(benchmark, load_rdms(benchmark), options_.bootstrap,
+                                             options_.device);
+  }
+  return *prepared;
+}
+
 const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
   auto& data = behavior_[benchmark.sha256];
   if (!data) data = std::make_unique<BehavioralData>(load_behavior(benchmark));
@@ -112,14 +162,29 @@ const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
 }
 
 const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmark) {
-  return benchmark.kind == Benchmark::Kind::kNeural ? neural(benchmark).data().data_sha256
-                                                    : behavior(benchmark).data_sha256;
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return neural(benchmark).data().data_sha256;
+    case Benchmark::Kind::kRdm:
+      return rdm(benchmark).data().data_sha256;
+    default:
+      return behavior(benchmark).data_sha256;
+  }
+}
+
+const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return neural(benchmark).data().stimuli;
+    case Benchmark::Kind::kRdm:
+      return rdm(benchmark).data().stimuli;
+    default:
+      return behavior(benchmark).stimuli;
+  }
 }
 
 Screen& Workbench::screen(const Benchmark& benchmark, const Preprocessing& preprocessing) {
-  const auto& stimuli = benchmark.kind == Benchmark::Kind::kNeural
-                            ? neural(benchmark).data().stimuli
-                            : behavior(benchmark).stimuli;
+  const auto& stimuli = this->stimuli(benchmark);
   const auto key = data_sha256(benchmark).back() + " " + std::to_string(preprocessing.input_size) +
                    " " + std::to_string(preprocessing.model_degrees) + " " +
                    std::to_string(preprocessing.stimulus_degrees);

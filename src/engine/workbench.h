@@ -8,6 +8,7 @@
 #include "cortiscore/score.h"
 #include "src/benchmark/benchmark.h"
 #include "src/ops/top_vector.h"
+#include "src/score/rdm_score.h"
 #include "src/stimuli/screen.h"
 
 namespace cortiscore {
@@ -56,6 +57,36 @@ class PreparedNeural {
   std::optional<std::pair<Part, Part>> halves_;
 };
 
+/// Some presentations of an RDM benchmark.
+struct RdmPart {
+  at::Tensor index;      ///< rows of the stimulus set, [n] int64, on the device
+  SubjectRdms subjects;  ///< on the device
+  Estimate ceiling;      ///< bootstrapped
+};
+
+/// An RDM benchmark, read, its parts made when first asked for.
+class PreparedRdm {
+ public:
+  PreparedRdm(const Benchmark& benchmark,
+              RdmData data,
+              const BootstrapOptions& bootstrap,
+              const at::Device& device);
+
+  const RdmData& data() const { return data_; }
+  const RdmPart& whole();
+  const std::pair<RdmPart, RdmPart>& halves();  ///< as PreparedNeural's
+
+ private:
+  RdmPart make(const std::vector<int64_t>& rows) const;
+
+  Benchmark benchmark_;
+  RdmData data_;
+  BootstrapOptions bootstrap_;
+  at::Device device_;
+  std::optional<RdmPart> whole_;
+  std::optional<std::pair<RdmPart, RdmPart>> halves_;
+};
+
 /// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli, each made once.
 class Workbench {
  public:
@@ -64,9 +95,11 @@ class Workbench {
 
   const ScoreOptions& options() const { return options_; }
   PreparedNeural& neural(const Benchmark& benchmark);
+  PreparedRdm& rdm(const Benchmark& benchmark);
   const BehavioralData& behavior(const Benchmark& benchmark);
   /// SHA-256 of every file that the benchmark's scores depend on; the stimulus set's last.
   const std::vector<std::string>& data_sha256(const Benchmark& benchmark);
+  const StimulusSet& stimuli(const Benchmark& benchmark);
   /// Stimuli on the screen of a network's input.
   Screen& screen(const Benchmark& benchmark, const Preprocessing& preprocessing);
 
@@ -74,6 +107,7 @@ class Workbench {
   ScoreOptions options_;
   int64_t stimulus_bytes_;
   std::map<std::string, std::unique_ptr<PreparedNeural>> neural_;  // by the manifest's sha256
+  std::map<std::string, std::unique_ptr<PreparedRdm>> rdm_;
   std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
   std::map<std::string, std::unique_ptr<Screen>> screens_;
 };

@@ -41,9 +41,26 @@ at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, RdmComparison co
 }
 
 template <typename Value>
-Value by_name(const char* what,
-              const std::string& name,
-              const std::vector<std::pair<std::string, Value>>& known) {
+using Names = std::vector<std::pair<std::string, Value>>;
+
+const Names<RdmDistance>& distances() {
+  static const Names<RdmDistance> names = {{"correlation", RdmDistance::kCorrelation},
+                                           {"cosine", RdmDistance::kCosine},
+                                           {"euclidean", RdmDistance::kSquaredEuclidean}};
+  return names;
+}
+
+const Names<RdmComparison>& comparisons() {
+  static const Names<RdmComparison> names = {{"spearman", RdmComparison::kSpearman},
+                                             {"pearson", RdmComparison::kPearson},
+                                             {"cosine", RdmComparison::kCosine},
+                                             {"tau-a", RdmComparison::kKendall},
+                                             {"rho-a", RdmComparison::kSpearmanA}};
+  return names;
+}
+
+template <typename Value>
+Value by_name(const char* what, const std::string& name, const Names<Value>& known) {
   std::vector<std::string> names;
   for (const auto& [key, value] : known) {
     if (key == name) return value;
@@ -52,22 +69,27 @@ Value by_name(const char* what,
   throw unknown_name(what, name, "this version", names);
 }
 
+template <typename Value>
+std::string name_among(Value value, const Names<Value>& known) {
+  for (const auto& [key, of_key] : known) {
+    if (of_key == value) return key;
+  }
+  return "";
+}
+
 }  // namespace
 
 RdmDistance rdm_distance(const std::string& name) {
-  return by_name<RdmDistance>("distance", name,
-                              {{"correlation", RdmDistance::kCorrelation},
-                               {"cosine", RdmDistance::kCosine},
-                               {"euclidean", RdmDistance::kSquaredEuclidean}});
+  return by_name("distance", name, distances());
 }
-
 RdmComparison rdm_comparison(const std::string& name) {
-  return by_name<RdmComparison>("comparison", name,
-                                {{"spearman", RdmComparison::kSpearman},
-                                 {"pearson", RdmComparison::kPearson},
-                                 {"cosine", RdmComparison::kCosine},
-                                 {"tau-a", RdmComparison::kKendall},
-                                 {"rho-a", RdmComparison::kSpearmanA}});
+  return by_name("comparison", name, comparisons());
+}
+std::string name_of(RdmDistance distance) {
+  return name_among(distance, distances());
+}
+std::string name_of(RdmComparison comparison) {
+  return name_among(comparison, comparisons());
 }
 
 at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {

@@ -27,6 +27,9 @@ RdmDistance rdm_distance(const std::string& name);
 /// @throws Error(kUnknownName)  expected spearman, pearson, cosine, tau-a or rho-a
 RdmComparison rdm_comparison(const std::string& name);
 
+std::string name_of(RdmDistance distance);
+std::string name_of(RdmComparison comparison);
+
 /// Representational dissimilarity matrix of the rows of `responses`, features in float64 blocks.
 /// @param responses  [n_presentations, n_features] float32 or float64, finite, any device; not modified
 /// @return [n, n] float64, symmetric, zero diagonal; NaN in the rows of constant patterns (correlation distance)

@@ -47,6 +47,56 @@ Score error_consistency_score(const at::Tensor& network,
   return score;
 }
 
+namespace {
+
+struct Cues {
+  at::Tensor shape,
+      either;  // float64, as `chosen`: a choice of the shape; of shape or texture, where they conflict
+};
+
+Cues cues_of(const at::Tensor& chosen, const at::Tensor& shape, const at::Tensor& texture) {
+  const auto conflict = shape != texture;
+  const auto by_shape = (chosen == shape).logical_and(conflict).to(at::kDouble);
+  return {by_shape, by_shape + (chosen == texture).logical_and(conflict).to(at::kDouble)};
+}
+
+}  // namespace
+
+Score shape_bias_score(const at::Tensor& chosen,
+                       const at::Tensor& shape,
+                       const at::Tensor& texture,
+                       const BootstrapOptions& options) {
+  const auto cues = cues_of(chosen, shape, texture);
+  const auto on = cues.shape.options();
+  const int64_t n = chosen.size(0);
+  ResampleOptions over;
+  over.over = {{Axis::kPresentation, n}};
+  over.n_boot = options.n_boot;
+  over.level = options.level;
+  over.seed = options.seed;
+  const auto share = resample(
+      [&](const Draws& draws) {
+        const auto counts = draws.of(Axis::kPresentation, n, on);
+        return at::mv(counts, cues.shape) / at::mv(counts, cues.either);
+      },
+      over, on);
+  const double none = std::nan("");
+  Score score;
+  score.raw.value = share.value;
+  score.raw.error = none;
+  score.raw.ci_lo = share.ci_lo;
+  score.raw.ci_hi = share.ci_hi;
+  score.raw.split_values = {share.value};
+  score.ceiling.value = score.ceiling.error = score.ceiling.ci_lo = score.ceiling.ci_hi = none;
+  score.ceiled = score.ceiled_error = score.ceiled_ci_lo = score.ceiled_ci_hi = none;
+  return score;
+}
+
+double shape_bias(const at::Tensor& chosen, const at::Tensor& shape, const at::Tensor& texture) {
+  const auto cues = cues_of(chosen, shape, texture);
+  return (cues.shape.sum() / cues.either.sum()).item<double>();
+}
+
 double share_of(const at::Tensor& flags) {
   return flags.to(at::kDouble).mean().item<double>();
 }

@@ -49,21 +49,35 @@ std::vector<double> ceiled_draws(const Score& score) {
 }  // namespace
 
 std::string name_of(CeilingConvention convention) {
-  return convention == CeilingConvention::kR2OverC ? "r2_over_c" : "r_over_c_squared";
+  switch (convention) {
+    case CeilingConvention::kR2OverC:
+      return "r2_over_c";
+    case CeilingConvention::kROverCSquared:
+      return "r_over_c_squared";
+    default:
+      return "r_over_c";
+  }
 }
 
 CeilingConvention ceiling_convention(const std::string& name) {
-  for (const auto c : {CeilingConvention::kR2OverC, CeilingConvention::kROverCSquared}) {
+  for (const auto c : {CeilingConvention::kR2OverC, CeilingConvention::kROverCSquared,
+                       CeilingConvention::kROverC}) {
     if (name == name_of(c)) return c;
   }
   throw Error(ErrorKind::kUsage, "--ceiling-convention: found \"" + name +
-                                     "\", expected r2_over_c or r_over_c_squared.");
+                                     "\", expected r2_over_c, r_over_c_squared or r_over_c.");
 }
 
 double explained_variance(double raw, double ceiling, CeilingConvention convention) {
   if (!(ceiling > 0)) return kNaN;
-  return convention == CeilingConvention::kR2OverC ? raw * raw / ceiling
-                                                   : (raw / ceiling) * (raw / ceiling);
+  switch (convention) {
+    case CeilingConvention::kR2OverC:
+      return raw * raw / ceiling;
+    case CeilingConvention::kROverCSquared:
+      return (raw / ceiling) * (raw / ceiling);
+    default:
+      return raw / ceiling;
+  }
 }
 
 double median_skip_nan(std::vector<double> values) {
@@ -112,17 +126,21 @@ Score ceiled_score(Estimate raw,
   TORCH_CHECK_VALUE(raw.per_neuroid.size(1) == ceiling.per_neuroid.size(1),
                     "ceiled_score: raw has ", raw.per_neuroid.size(1), " neuroids, ceiling ",
                     ceiling.per_neuroid.size(1));
+  if (ceiling.draws.values.empty()) bootstrap_over_neuroids(ceiling, options);
+  raw.draws.counts = ceiling.draws.counts;
+  bootstrap_over_neuroids(raw, options);
+  return ceiled_by_draws(std::move(raw), std::move(ceiling), convention, options.level);
+}
+
+Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention convention, double level) {
   Score score;
   score.convention = convention;
   score.raw = std::move(raw);
   score.ceiling = std::move(ceiling);
-  if (score.ceiling.draws.values.empty()) bootstrap_over_neuroids(score.ceiling, options);
-  score.raw.draws.counts = score.ceiling.draws.counts;
-  bootstrap_over_neuroids(score.raw, options);
   score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
   const auto draws = ceiled_draws(score);
   score.ceiled_error = deviation(draws, 1);
-  set_interval(draws, options.level, score.ceiled_ci_lo, score.ceiled_ci_hi);
+  set_interval(draws, level, score.ceiled_ci_lo, score.ceiled_ci_hi);
   return score;
 }
 

@@ -1,4 +1,4 @@
-#include "src/activations/coordinates.h"
+#include "src/activations/reduce.h"
 
 #include <cmath>
 #include <cstdio>
@@ -22,17 +22,17 @@ std::string gib(int64_t bytes) {
 
 }  // namespace
 
-LayerCoordinates coordinates_of(const std::string& layer, const at::Tensor& features) {
-  if (features.size(1) <= features.size(0))
-    return {layer, features.size(1), features.to(at::kDouble)};
-  return {layer, features.size(1), isometric_coordinates(features)};
+at::Tensor coordinates_of(const at::Tensor& activations) {
+  return activations.size(1) <= activations.size(0) ? activations.to(at::kDouble)
+                                                    : isometric_coordinates(activations);
 }
 
-std::vector<LayerCoordinates> extract_coordinates(const Network& network,
-                                                  Screen& screen,
-                                                  const std::vector<std::string>& layers,
-                                                  int64_t budget_bytes,
-                                                  ExtractionTimes& times) {
+std::vector<ReducedLayer> reduce_layers(const Network& network,
+                                        Screen& screen,
+                                        const std::vector<std::string>& layers,
+                                        const Reduction& reduction,
+                                        int64_t budget_bytes,
+                                        ExtractionTimes& times) {
   std::vector<std::vector<std::string>> passes;
   int64_t held = 0;
   for (const auto& name : layers) {
@@ -58,7 +58,7 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
   times.passes += static_cast<int64_t>(passes.size());
   Progress progress(network.identifier() + ": forward",
                     screen.size() * static_cast<int64_t>(passes.size()));
-  std::vector<LayerCoordinates> coordinates;
+  std::vector<ReducedLayer> reduced;
   for (const auto& group : passes) {
     const Timer forward;
     auto activations = extract(network, screen, group, [&](int64_t n) { progress.advance(n); });
@@ -66,18 +66,20 @@ std::vector<LayerCoordinates> extract_coordinates(const Network& network,
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {
       check_stop();
-      coordinates.push_back(coordinates_of(group[i], activations[i]));
-      activations[i].reset();
-      if (!std::isfinite(coordinates.back().values.sum().item<double>())) {
+      reduced.push_back({group[i], activations[i].size(1), reduction(activations[i])});
+      // A reduction may have NaN of its own: an RDM where a pattern is constant.
+      if (!std::isfinite(reduced.back().values.sum().item<double>()) &&
+          !activations[i].isfinite().all().item<bool>()) {
         throw bad_input(
             {network.path(), "layer " + group[i], "NaN or infinity in its activations",
              "finite features",
              "A network that overflows cannot be mapped: check its weights and input range"});
       }
+      activations[i].reset();
     }
     times.reduce_s += reduce.seconds();
   }
-  return coordinates;
+  return reduced;
 }
 
 }  // namespace cortiscore

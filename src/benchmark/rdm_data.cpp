@@ -1,0 +1,76 @@
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/benchmark/benchmark.h"
+#include "src/benchmark/data_file.h"
+#include "src/data/arrays.h"
+#include "src/data/netcdf.h"
+
+namespace cortiscore {
+
+RdmData load_rdms(const Benchmark& benchmark) {
+  const auto path = data_file(benchmark, benchmark.rdms);
+  auto assembly = read_assembly(path);
+  const auto n_dims = assembly.dims.size();
+  const bool named = n_dims >= 2 && assembly.dims[n_dims - 2] == "presentation" &&
+                     assembly.dims[n_dims - 1] == "presentation_other" &&
+                     (n_dims == 2 || (n_dims == 3 && assembly.dims[0] == "subject"));
+  if (!named) {
+    std::string found;
+    for (const auto& dim : assembly.dims) found += (found.empty() ? "" : ", ") + dim;
+    throw bad_input({path, "dims", found, "[subject,] presentation, presentation_other",
+                     "Write the RDMs as docs/formats.md says"});
+  }
+  auto rdms = assembly.values.to(at::kDouble);
+  if (n_dims == 2) rdms = rdms.unsqueeze(0);
+  const auto n = rdms.size(1);
+  const auto ids = assembly.coord("stimulus_id").as_text();
+  if (rdms.size(2) != n || static_cast<int64_t>(ids.size()) != n || n < 4) {
+    throw bad_input({path, "data", c10::str(rdms.sizes()),
+                     "square RDMs of at least 4 stimuli, one stimulus_id a row", ""});
+  }
+  const auto all_true = [](const at::Tensor& flags) { return flags.const_data_ptr<bool>()[0]; };
+  if (!all_true(rdms.isfinite().all())) {
+    throw bad_input({path, "data", "NaN or infinity", "a dissimilarity for every pair",
+                     "Drop the stimuli that a subject did not see"});
+  }
+  const auto largest = rdms.abs().amax();
+  const auto diagonal = rdms.diagonal(0, 1, 2).abs().amax();
+  if (!all_true((rdms - rdms.transpose(1, 2)).abs().amax() <= 1e-6 * largest) ||
+      !all_true(diagonal <= 1e-6 * largest)) {
+    throw bad_input({path, "data", "an asymmetric matrix, or a diagonal that is not zero",
+                     "dissimilarities", "A similarity s becomes 1 - s"});
+  }
+  RdmData data;
+  if (n_dims == 3 && assembly.coords.contains("subject"))
+    data.subjects = assembly.coords.at("subject").as_text();
+  else
+    for (int64_t s = 0; s < rdms.size(0); ++s) data.subjects.push_back(std::to_string(s));
+  if (benchmark.ceiled && rdms.size(0) < 2) {
+    throw bad_input({path, "subject", "1", "at least 2 for the ceiling \"rsa\"",
+                     "Give the manifest the ceiling \"none\""});
+  }
+  // In the order of the stimulus set, as activations come.
+  const auto all = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+  std::map<std::string, int64_t> row;
+  for (size_t i = 0; i < ids.size(); ++i) row[ids[i]] = static_cast<int64_t>(i);
+  if (row.size() != ids.size())
+    throw bad_input({path, "stimulus_id", "an id twice", "one row a stimulus", ""});
+  std::vector<std::string> ordered;
+  std::vector<int64_t> rows;
+  for (const auto& id : all.ids()) {
+    if (!row.contains(id)) continue;
+    ordered.push_back(id);
+    rows.push_back(row[id]);
+  }
+  if (ordered.size() != ids.size()) all.select(ids);  // names the one that is missing
+  data.stimuli = all.select(ordered);
+  const auto index = at::tensor(rows, at::kLong);
+  data.rdms = rdms.index_select(1, index).index_select(2, index);
+  data.data_sha256 = {sha256_of_file(path), data.stimuli.sha256()};
+  return data;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,121 @@
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/activations/extract.h"
+#include "src/core/progress.h"
+#include "src/engine/outcome.h"
+#include "src/linalg/gram.h"
+#include "src/mapping/logistic.h"
+#include "src/score/behavior.h"
+
+namespace cortiscore {
+namespace {
+
+// A network's choices on the test stimuli, beside those of subjects.
+void compare_choices(const at::Tensor& correct,
+                     const BehavioralData& data,
+                     const BootstrapOptions& bootstrap,
+                     Outcome& outcome) {
+  const auto subjects = data.correct.to(correct.device());
+  outcome.score = error_consistency_score(correct, subjects, bootstrap);
+  outcome.convention = "raw_over_ceiling_clipped";
+  outcome.resampled = "presentation";
+  outcome.n = {{"stimuli", correct.size(0)},
+               {"subjects", data.subjects.size()},
+               {"accuracy_network", number(share_of(correct))},
+               {"accuracy_subjects", number(share_of(subjects))}};
+}
+
+}  // namespace
+
+Outcome score_readout(const Candidate& candidate,
+                      const Benchmark& benchmark,
+                      Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const Timer load;
+  const auto& data = workbench.behavior(benchmark);
+  outcome.load_s = load.seconds();
+  outcome.data_sha256 = data.data_sha256;
+
+  const auto layers = layers_for(candidate, benchmark, options);
+  const NamedReduction whole = {"activations",
+                                [](const at::Tensor& activations) { return activations; }};
+  const auto features =
+      reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+
+  const Timer fit;
+  auto scaled = standardise(features, data.n_fit);
+  // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
+  if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
+  const auto labels = at::tensor(data.labels, at::kLong).to(features.device());
+  const auto readout =
+      fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),
+                   static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
+  const int64_t n_test = scaled.size(0) - data.n_fit;
+  const auto chosen = readout.probabilities(scaled.narrow(0, data.n_fit, n_test)).argmax(1);
+  compare_choices(chosen == labels.narrow(0, data.n_fit, n_test), data, options.bootstrap, outcome);
+  outcome.fit_s = fit.seconds();
+  outcome.n["stimuli_fit"] = data.n_fit;
+  outcome.layer = layers[0];
+  outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};
+  outcome.metric = {{"name", "error_consistency"},
+                    {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
+  return outcome;
+}
+
+Outcome score_decisions(const Candidate& candidate,
+                        const Benchmark& benchmark,
+                        Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const Timer load;
+  const auto& data = workbench.behavior(benchmark);
+  outcome.load_s = load.seconds();
+  outcome.data_sha256 = data.data_sha256;
+
+  const auto layers = layers_for(candidate, benchmark, options);
+  int64_t largest = 0;
+  for (const auto& outputs : data.outputs)
+    largest = std::max(largest, *std::max_element(outputs.begin(), outputs.end()));
+  const int64_t n_outputs = candidate.network ? candidate.network->layer(layers[0]).n_features()
+                                              : candidate.features.size(1);
+  if (n_outputs <= largest) {
+    throw bad_input({candidate.path, layers[0], std::to_string(n_outputs) + " features",
+                     "the output of a classifier: at least " + std::to_string(largest + 1) +
+                         " logits, numbered as " + benchmark.classes + " does",
+                     "Name the layer of its logits with --layer " + benchmark.region + "=LAYER"});
+  }
+  const NamedReduction whole = {"activations",
+                                [](const at::Tensor& activations) { return activations; }};
+  const auto logits =
+      reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+
+  const Timer fit;
+  const auto probabilities = at::softmax(logits.to(at::kDouble), 1);
+  std::vector<at::Tensor> of_category;
+  for (const auto& outputs : data.outputs) {
+    const auto index = at::tensor(outputs, at::kLong).to(logits.device());
+    of_category.push_back(probabilities.index_select(1, index).mean(1));
+  }
+  const auto chosen = at::stack(of_category, 1).argmax(1);
+  const auto truth = at::tensor(data.truth, at::kLong).to(logits.device());
+  if (benchmark.metric == "shape_bias") {
+    const auto texture = at::tensor(data.texture, at::kLong).to(logits.device());
+    outcome.score = shape_bias_score(chosen, truth, texture, options.bootstrap);
+    outcome.resampled = "presentation";
+    outcome.n = {{"stimuli", chosen.size(0)},
+                 {"subjects", data.subjects.size()},
+                 {"shape_bias_subjects",
+                  number(shape_bias(data.chosen.to(logits.device()), truth, texture))}};
+  } else {
+    compare_choices(chosen == truth, data, options.bootstrap, outcome);
+  }
+  outcome.fit_s = fit.seconds();
+  outcome.layer = layers[0];
+  outcome.layer_selection = {{"method", "output"}, {"candidates", layers}};
+  outcome.metric = {{"name", benchmark.metric}, {"params", {{"readout", "imagenet_classes"}}}};
+  return outcome;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,88 @@
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/core/stop.h"
+#include "src/engine/outcome.h"
+#include "src/metric/rdm.h"
+
+namespace cortiscore {
+namespace {
+
+// The upper triangle of a layer's RDM among some stimuli.
+at::Tensor among(const ReducedLayer& layer, const at::Tensor& rows) {
+  return upper_triangle(layer.values.index_select(0, rows).index_select(1, rows));
+}
+
+Score score_part(const ReducedLayer& layer,
+                 const RdmPart& part,
+                 const BootstrapOptions& bootstrap,
+                 std::vector<std::string>& warnings) {
+  auto raw = rdm_similarity_with_draws(among(layer, part.index), part.subjects, bootstrap);
+  if (std::isnan(raw.value)) {
+    warnings.push_back(layer.layer +
+                       ": a stimulus has one and the same activation in every feature, so its "
+                       "dissimilarities are undefined and there is no score");
+  }
+  return ceiled_by_draws(std::move(raw), part.ceiling, CeilingConvention::kROverC, bootstrap.level);
+}
+
+}  // namespace
+
+Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const Timer load;
+  auto& prepared = workbench.rdm(benchmark);
+  const auto& data = prepared.data();
+  outcome.load_s = load.seconds();
+  outcome.data_sha256 = data.data_sha256;
+
+  const auto layers = layers_for(candidate, benchmark, options);
+  const auto distance = benchmark.distance;
+  const auto reduced = reduced_for(
+      candidate, benchmark, layers,
+      {"rdm " + name_of(distance),
+       [distance](const at::Tensor& activations) { return rdm(activations, distance); }},
+      workbench, outcome.times);
+  const Timer fit;
+  std::vector<Score> parts;
+  std::vector<std::string> chosen;
+  if (layers.size() == 1 || benchmark.select_by.empty()) {
+    if (layers.size() > 1) {
+      throw Error(ErrorKind::kUsage,
+                  benchmark.identifier + " has no layer selection: commit to one with --layer.");
+    }
+    parts.push_back(score_part(reduced[0], prepared.whole(), options.bootstrap, outcome.warnings));
+    chosen.push_back(layers[0]);
+    outcome.layer_selection = {{"method", "committed"}, {"candidates", layers}};
+  } else {
+    const auto& [even, odd] = prepared.halves();
+    Json values = Json::array();
+    for (const auto* select_on : {&even, &odd}) {
+      const auto& score_on = select_on == &even ? odd : even;
+      std::vector<double> scores;
+      for (const auto& layer : reduced) {
+        check_stop();
+        scores.push_back(rdm_similarity(among(layer, select_on->index), select_on->subjects).value);
+      }
+      const auto place = best_of(scores);
+      values.push_back(numbers(scores));
+      parts.push_back(score_part(reduced[place], score_on, options.bootstrap, outcome.warnings));
+      chosen.push_back(layers[place]);
+    }
+    outcome.layer_selection = halves_json(benchmark, layers, values, chosen);
+  }
+  outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
+  outcome.layer = layer_text(chosen);
+  outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
+  outcome.metric = {
+      {"name", "rdm"},
+      {"params", {{"distance", name_of(distance)}, {"comparison", name_of(benchmark.comparison)}}}};
+  outcome.resampled = "presentation";
+  if (benchmark.ceiled) outcome.convention = name_of(CeilingConvention::kROverC);
+  outcome.fit_s = fit.seconds();
+  return outcome;
+}
+
+}  // namespace cortiscore
