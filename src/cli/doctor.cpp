@@ -77,15 +77,18 @@ void report(bool json) {
 }
 
 constexpr const char* kBash = R"(_cortiscore() {
-  local words="score metric ceiling extract model doctor completion --threads --quiet --no-progress --version --help"
+  local words="score sweep metric ceiling results benchmark extract model doctor completion --threads --quiet --no-progress --version --help"
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
   case $previous in
     -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
     --mode) words="sklearn exact" ;;
     --ceiling-convention) words="r2_over_c r_over_c_squared" ;;
-    metric) words="pls" ;;
-    ceiling) words="internal_consistency" ;;
+    metric) words="pls ridge ridgecv linear neuron_to_neuron rdm cka cka_biased error_consistency accuracy i2n" ;;
+    ceiling) words="internal_consistency split_half_predictor rsa leave_one_subject_out error_consistency i2n" ;;
     model) words="inspect export" ;;
+    results) words="show rank export merge gc" ;;
+    benchmark) words="list info trees" ;;
+    info) words=$(cortiscore benchmark list --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
     *) [[ $COMP_CWORD -gt 1 ]] && words=$(cortiscore "$verb" --help 2>/dev/null | grep -oE -- '--[a-z-]+' | sort -u) ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))

@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   cli::add_model(app, outcome);
   cli::add_sweep(app, outcome);
   cli::add_results(app, outcome);
+  cli::add_benchmark(app, outcome);
   cli::add_extract(app, outcome);
   cli::add_doctor(app, outcome);
   try {

@@ -13,6 +13,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/composite.h"
 #include "src/cli/python.h"
 #include "src/cli/record_table.h"
 #include "src/core/folders.h"
@@ -23,7 +24,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string store, format = "csv", output;
+  std::string store, format = "csv", output, tree = "average_vision", table;
   std::vector<std::string> sources;
   RecordFilter filter;
   bool json = false, no_timings = false;
@@ -54,6 +55,15 @@ void show(const Arguments& arguments) {
   if (!arguments.json)
     log_line(std::to_string(n) + " results in " + store.folder() +
              (failed ? ", of which " + std::to_string(failed) + " failed" : ""));
+  report_damage(store);
+}
+
+void rank(const Arguments& arguments) {
+  const auto tree = find_tree(arguments.tree);
+  if (!arguments.table.empty())
+    return print_ranking(rank_table(arguments.table, tree), arguments.json);
+  auto store = open_store(arguments);
+  print_ranking(rank_store(store, arguments.filter, tree), arguments.json);
   report_damage(store);
 }
 
@@ -179,7 +189,8 @@ void collect(const Arguments& arguments) {
 }  // namespace
 
 void add_results(CLI::App& app, Outcome& /*outcome*/) {
-  auto* verb = app.add_subcommand("results", "The store: show, export, merge, collect garbage");
+  auto* verb =
+      app.add_subcommand("results", "The store: show, rank, export, merge, collect garbage");
   verb->require_subcommand(1);
   auto arguments = std::make_shared<Arguments>();
   const auto add = [&](const char* name, const char* text) {
@@ -197,6 +208,15 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   add_filter(shown);
   shown->add_flag("--json", arguments->json, "print one JSON record a line");
   shown->callback([arguments] { show(*arguments); });
+  auto* ranked = add("rank", "Networks by their composite");
+  add_filter(ranked);
+  ranked->add_option("--tree", arguments->tree, "how benchmarks become one: a tree, or its file")
+      ->capture_default_str();
+  ranked->add_option("--table", arguments->table,
+                     "published scores instead of the store: .csv or .tsv with a column model and "
+                     "one a benchmark");
+  ranked->add_flag("--json", arguments->json, "print one JSON object a network");
+  ranked->callback([arguments] { rank(*arguments); });
   auto* exported = add("export", "Every result as CSV, JSON lines or Parquet");
   add_filter(exported);
   exported->add_option("--format", arguments->format, "csv, jsonl or parquet")

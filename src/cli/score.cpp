@@ -1,8 +1,5 @@
-#include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
 
 #include <CLI/App.hpp>
@@ -11,6 +8,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/composite.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/core/progress.h"
@@ -22,42 +20,14 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> networks;
+  std::string tree = "average_vision";
   ScoreFlags flags;
 };
-
-// The composite: the mean over nodes of the tree of the mean over their benchmarks. A missing score leaves none.
-void print_composite(const std::string& network, const std::vector<Json>& records) {
-  std::map<std::string, std::vector<double>> nodes;
-  double variance = 0;
-  for (const auto& record : records) {
-    if (record.at("composite").get<bool>())
-      nodes[record.at("parent")].push_back(value_of(record.at("score"), "ceiled"));
-  }
-  if (nodes.size() < 2) return;
-  double sum = 0;
-  for (const auto& [parent, values] : nodes) {
-    double node = 0;
-    for (const auto value : values) node += value;
-    sum += node / static_cast<double>(values.size());
-    const double share = 1.0 / static_cast<double>(values.size() * nodes.size());
-    for (const auto& record : records) {
-      if (record.at("parent") != parent || !record.at("composite").get<bool>()) continue;
-      const double error = value_of(record.at("error"), "ceiled");
-      variance += share * share * error * error;
-    }
-  }
-  const double composite = sum / static_cast<double>(nodes.size());
-  const double half = 1.96 * std::sqrt(variance);
-  std::string names;
-  for (const auto& [parent, values] : nodes) names += (names.empty() ? "" : ", ") + parent;
-  const auto interval = cell(composite - half) + " .. " + cell(composite + half);
-  std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  mean of %s\n", network.c_str(), "composite", "",
-              "", cell(composite).c_str(), interval.c_str(), "", names.c_str());
-}
 
 void run(const Arguments& arguments, Outcome& outcome) {
   const auto& flags = arguments.flags;
   const auto benchmarks = flags.benchmarks();
+  const auto tree = find_tree(arguments.tree);
   Store store(flags.store());
   Workbench workbench(flags.options());
   // With one pair an error is the process's; with many it is that pair's, and the others go on.
@@ -100,7 +70,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
       }
     }
     if (!flags.json && records.size() == benchmarks.size())
-      print_composite(records.front().at("model_identifier"), records);
+      print_composite(records, benchmarks, tree);
   }
   if (failed) outcome.exit_code = static_cast<int>(ErrorKind::kPairsFailed);
 }
@@ -114,6 +84,8 @@ void add_score(CLI::App& app, Outcome& outcome) {
   verb->add_option("network", arguments->networks,
                    ".pt2 archives, or activations (.npy, .nc, .csv)")
       ->required();
+  verb->add_option("--tree", arguments->tree, "how benchmarks become one: a tree, or its file")
+      ->capture_default_str();
   arguments->flags.add(*verb);
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });
 }

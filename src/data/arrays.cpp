@@ -140,6 +140,7 @@ std::string utf8(const char* data, size_t characters) {
 }
 
 std::vector<std::vector<std::string>> parse_csv(const std::string& text, const std::string& path) {
+  const char separator = path.ends_with(".tsv") ? '\t' : ',';
   std::vector<std::vector<std::string>> rows;
   std::vector<std::string> row;
   std::string field;
@@ -165,7 +166,7 @@ std::vector<std::vector<std::string>> parse_csv(const std::string& text, const s
       }
     } else if (c == '"') {
       quoted = any = true;
-    } else if (c == ',') {
+    } else if (c == separator) {
       row.push_back(std::move(field));
       field.clear();
       any = true;

@@ -22,7 +22,7 @@ std::vector<int64_t> read_label_codes(const std::string& path);
 /// @throws Error(kBadInput)
 at::Tensor read_array(const std::string& path);
 
-/// A CSV file with a header line: quoted fields as in RFC 4180.
+/// A CSV file (.tsv: separated by tabs) with a header line: quoted fields as in RFC 4180.
 struct Table {
   std::string path;
   std::vector<std::string> columns;

@@ -1,0 +1,160 @@
+#include "src/benchmark/tree.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+
+#include <nlohmann/json.hpp>
+
+#include "cortiscore/error.h"
+#include "src/core/folders.h"
+#include "src/data/arrays.h"
+
+namespace cortiscore {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+TreeNode read_node(const Json& json) {
+  TreeNode node;
+  node.benchmark = json.value("benchmark", std::string());
+  node.name = node.benchmark.empty() ? json.at("name").get<std::string>() : node.benchmark;
+  node.column = json.value("column", std::string());
+  node.attach = json.value("attach", std::string());
+  if (json.contains("children")) {
+    for (const auto& child : json.at("children")) node.children.push_back(read_node(child));
+  }
+  return node;
+}
+
+Tree parse(const std::string& path) {
+  try {
+    const auto json = Json::parse(read_file(path));
+    const auto one_of = [&](const char* key, const std::vector<std::string>& known) {
+      const auto found = json.at(key).get<std::string>();
+      const auto place = std::find(known.begin(), known.end(), found) - known.begin();
+      if (place == static_cast<std::ptrdiff_t>(known.size()))
+        throw bad_input(
+            {path, key, "\"" + found + "\"", known.front() + ", ...", "See docs/formats.md"});
+      return static_cast<size_t>(place);
+    };
+    if (json.at("schema_version") != 1)
+      throw bad_input({path, "schema_version", json.at("schema_version").dump(), "1", ""});
+    Tree tree;
+    tree.identifier = json.at("identifier");
+    tree.description = json.value("description", std::string());
+    tree.raw = one_of("leaf", {"ceiled", "raw"}) == 1;
+    tree.clip = json.value("clip", true);
+    tree.missing = std::vector{Tree::Missing::kZero, Tree::Missing::kSkip,
+                               Tree::Missing::kNone}[one_of("missing", {"zero", "skip", "none"})];
+    tree.root = read_node(json.at("tree"));
+    return tree;
+  } catch (const Json::exception& e) {
+    throw bad_input({path, "", e.what(), "a tree of schema version 1", "See docs/formats.md"});
+  }
+}
+
+// Whether anything hangs below.
+bool hang(TreeNode& node, const std::vector<Benchmark>& benchmarks) {
+  if (!node.benchmark.empty()) return true;
+  if (!node.attach.empty()) {
+    for (const auto& benchmark : benchmarks) {
+      if (benchmark.composite && benchmark.parent == node.attach)
+        node.children.push_back({benchmark.identifier, benchmark.identifier, "", "", {}});
+    }
+  }
+  std::erase_if(node.children, [&](TreeNode& child) { return !hang(child, benchmarks); });
+  return !node.children.empty();
+}
+
+NodeScore visit(const TreeNode& node,
+                const Tree& tree,
+                const std::map<std::string, LeafScore>& scores,
+                int64_t depth,
+                std::vector<NodeScore>& out) {
+  const auto place = out.size();
+  out.push_back({node.name, node.column.empty() ? node.name : node.column, !node.benchmark.empty(),
+                 depth, kNaN, kNaN});
+  NodeScore result = out.back();
+  if (result.leaf) {
+    auto found = scores.find(node.benchmark);
+    if (found == scores.end()) found = scores.find(node.column);
+    if (found != scores.end() && !std::isnan(found->second.value)) {
+      result.value = tree.clip ? std::clamp(found->second.value, 0.0, 1.0) : found->second.value;
+      result.error = found->second.error;
+    }
+  } else {
+    double sum = 0, variance = 0;
+    size_t present = 0;
+    for (const auto& child : node.children) {
+      const auto score = visit(child, tree, scores, depth + 1, out);
+      if (std::isnan(score.value)) continue;
+      ++present;
+      sum += score.value;
+      variance += score.error * score.error;
+    }
+    const bool enough =
+        tree.missing == Tree::Missing::kNone ? present == node.children.size() : present > 0;
+    if (enough && present > 0) {
+      const auto n = static_cast<double>(
+          tree.missing == Tree::Missing::kSkip ? present : node.children.size());
+      result.value = sum / n;
+      result.error = std::sqrt(variance) / n;
+    }
+  }
+  out[place] = result;
+  return result;
+}
+
+}  // namespace
+
+std::vector<Tree> all_trees() {
+  std::vector<Tree> all;
+  for (const auto& folder : {fs::path(CORTISCORE_TREES), fs::path(home()) / "trees"}) {
+    if (!fs::is_directory(folder)) continue;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().extension() == ".json") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    for (const auto& file : files) all.push_back(parse(file.string()));
+  }
+  return all;
+}
+
+Tree find_tree(const std::string& name) {
+  if (name.ends_with(".json")) return parse(name);
+  std::vector<std::string> known;
+  for (auto& tree : all_trees()) {
+    if (tree.identifier == name) return std::move(tree);
+    known.push_back(tree.identifier);
+  }
+  throw unknown_name("tree", name, "the trees of this project and of " + home() + "/trees", known);
+}
+
+Tree with_benchmarks(Tree tree, const std::vector<Benchmark>& benchmarks) {
+  hang(tree.root, benchmarks);
+  return tree;
+}
+
+std::vector<NodeScore> aggregate(const Tree& tree, const std::map<std::string, LeafScore>& scores) {
+  std::vector<NodeScore> out;
+  visit(tree.root, tree, scores, 0, out);
+  return out;
+}
+
+std::string platform_text(double score) {
+  if (std::isnan(score)) return "X";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", score);
+  std::string shown = text;
+  const auto zero = shown.find("0.");
+  if (zero == 0 || (zero == 1 && shown[0] == '-')) shown.erase(zero, 1);
+  return shown;
+}
+
+}  // namespace cortiscore

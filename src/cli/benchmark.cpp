@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/benchmark/data_file.h"
+#include "src/benchmark/tree.h"
+#include "src/cli/commands.h"
+#include "src/cli/record_table.h"
+#include "src/core/progress.h"
+#include "src/engine/workbench.h"
+#include "src/results/store.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  std::string name, region, kind;
+  bool here = false, json = false;
+};
+
+std::vector<std::string> files_of(const Benchmark& benchmark) {
+  std::vector<std::string> files = {benchmark.stimulus_set};
+  for (const auto& assembly : benchmark.assemblies) files.push_back(assembly.file);
+  for (const auto& file : {benchmark.rdms, benchmark.choices, benchmark.classes}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  return files;
+}
+
+// Where a file lies, or nothing.
+std::string place_of(const Benchmark& benchmark, const std::string& file) {
+  try {
+    return data_file(benchmark, file);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+bool is_here(const Benchmark& benchmark) {
+  for (const auto& file : files_of(benchmark)) {
+    if (place_of(benchmark, file).empty()) return false;
+  }
+  return true;
+}
+
+bool is_neural(const Benchmark& benchmark) {
+  return benchmark.kind == Benchmark::Kind::kMapping || benchmark.kind == Benchmark::Kind::kRdm;
+}
+
+std::string ceiling_name(const Benchmark& benchmark) {
+  if (!benchmark.ceiled) return "none";
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return "internal_consistency";
+    case Benchmark::Kind::kRdm:
+      return "rsa";
+    default:
+      return "subject pairs";
+  }
+}
+
+std::string splits_text(const SplitRule& rule) {
+  if (rule.kind == "leave_one_group_out") return "leave one " + rule.by + " out";
+  char text[96];
+  std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",
+                static_cast<long long>(rule.n_splits), 100 * rule.train_fraction, rule.seed);
+  return rule.kind == "stratified_shuffle" ? text + (", stratified by " + rule.by) : text;
+}
+
+Json described(const Benchmark& benchmark) {
+  Json files = Json::array();
+  for (const auto& file : files_of(benchmark)) {
+    const auto place = place_of(benchmark, file);
+    files.push_back({{"file", file}, {"path", place.empty() ? Json(nullptr) : Json(place)}});
+  }
+  Json json = {{"identifier", benchmark.identifier},
+               {"version", benchmark.version},
+               {"kind", is_neural(benchmark) ? "neural" : "behavior"},
+               {"region", benchmark.region},
+               {"parent", benchmark.parent},
+               {"composite", benchmark.composite},
+               {"simulated", benchmark.simulated},
+               {"metric", benchmark.metric},
+               {"ceiling", ceiling_name(benchmark)},
+               {"visual_degrees", benchmark.visual_degrees},
+               {"here", is_here(benchmark)},
+               {"files", files},
+               {"import", benchmark.how_to_import},
+               {"citation", benchmark.citation},
+               {"licence", benchmark.licence},
+               {"note", benchmark.note},
+               {"manifest", benchmark.path}};
+  if (benchmark.kind == Benchmark::Kind::kMapping) {
+    json["splits"] = splits_text(benchmark.splits);
+    json["n_components"] = benchmark.n_components;
+    Json populations = Json::array();
+    for (const auto& assembly : benchmark.assemblies) populations.push_back(assembly.identifier);
+    json["populations"] = populations;
+  }
+  if (benchmark.kind == Benchmark::Kind::kRdm) {
+    json["distance"] = name_of(benchmark.distance);
+    json["comparison"] = name_of(benchmark.comparison);
+  }
+  if (is_neural(benchmark))
+    json["layer_selection"] =
+        benchmark.select_by.empty() ? "none" : "alternating halves by " + benchmark.select_by;
+  return json;
+}
+
+// What only the data can say: sizes, and the ceiling of all presentations.
+void add_measured(const Benchmark& benchmark, Json& json) {
+  Workbench workbench({});
+  Json measured = {{"stimuli", workbench.stimuli(benchmark).size()}};
+  const auto add_ceiling = [&](const Estimate& ceiling) {
+    measured["ceiling"] = number(ceiling.value);
+    measured["ceiling_error"] = number(ceiling.error);
+  };
+  if (benchmark.kind == Benchmark::Kind::kMapping) {
+    auto& neural = workbench.neural(benchmark);
+    int64_t kept = 0, dropped = 0, trials = 0;
+    for (const auto& population : neural.data().populations) {
+      kept += population.trials.size(2);
+      dropped += population.n_dropped;
+      trials = std::max(trials, population.trials.size(0));
+    }
+    measured.update({{"neuroids", kept}, {"neuroids_dropped", dropped}, {"repetitions", trials}});
+    add_ceiling(neural.whole().ceiling);
+  } else if (benchmark.kind == Benchmark::Kind::kRdm) {
+    auto& rdm = workbench.rdm(benchmark);
+    measured["subjects"] = rdm.data().subjects.size();
+    if (benchmark.ceiled) add_ceiling(rdm.whole().ceiling);
+  } else {
+    const auto& behavior = workbench.behavior(benchmark);
+    measured["subjects"] = behavior.subjects.size();
+    if (behavior.n_fit) measured["stimuli_fit"] = behavior.n_fit;
+    measured["categories"] = behavior.class_names;
+  }
+  json["measured"] = measured;
+}
+
+void list(const Arguments& arguments) {
+  bool header = false;
+  for (const auto& benchmark : all_benchmarks()) {
+    const auto json = described(benchmark);
+    if (!arguments.region.empty() && benchmark.region != arguments.region) continue;
+    if (!arguments.kind.empty() && json.at("kind") != arguments.kind) continue;
+    if (arguments.here && !json.at("here").get<bool>()) continue;
+    if (arguments.json) {
+      std::cout << canonical(json) << '\n';
+      continue;
+    }
+    if (!std::exchange(header, true))
+      std::printf("%-42s %-9s %-18s %-21s %s\n", "benchmark", "region", "metric", "ceiling",
+                  "data");
+    std::printf("%-42s %-9s %-18s %-21s %s\n", benchmark.identifier.c_str(),
+                benchmark.region.c_str(), benchmark.metric.c_str(), ceiling_name(benchmark).c_str(),
+                json.at("here").get<bool>()       ? "here"
+                : benchmark.how_to_import.empty() ? "missing"
+                                                  : ("run: " + benchmark.how_to_import).c_str());
+  }
+}
+
+void info(const Arguments& arguments) {
+  const auto benchmark = find_benchmark(arguments.name);
+  auto json = described(benchmark);
+  if (json.at("here").get<bool>()) add_measured(benchmark, json);
+  if (arguments.json) {
+    std::cout << canonical(json) << '\n';
+    return;
+  }
+  const auto line = [](const char* key, const std::string& value) {
+    if (!value.empty()) std::printf("  %-12s %s\n", key, printable(value).c_str());
+  };
+  const auto text = [&](const char* key) {
+    if (!json.contains(key)) return std::string();
+    const auto& value = json.at(key);
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  std::printf("%s (version %s)%s\n", benchmark.identifier.c_str(), text("version").c_str(),
+              benchmark.simulated ? ", simulated" : "");
+  line("region", benchmark.region);
+  line("in the tree", benchmark.composite ? "under " + benchmark.parent : "in no composite");
+  auto metric = benchmark.metric;
+  if (json.contains("n_components"))
+    metric += ", " + text("n_components") + " components, " + text("splits");
+  if (json.contains("distance"))
+    metric += ", distance " + text("distance") + ", compared by " + text("comparison");
+  line("metric", metric);
+  line("layer", text("layer_selection"));
+  line("ceiling", text("ceiling"));
+  line("degrees", text("visual_degrees"));
+  if (json.contains("populations") && json.at("populations").size() > 1) {
+    std::string names;
+    for (const auto& name : json.at("populations"))
+      names += (names.empty() ? "" : ", ") + name.get<std::string>();
+    line("populations", names);
+  }
+  if (json.contains("measured")) {
+    std::string sizes;
+    for (const auto& [key, value] : json.at("measured").items()) {
+      if (!value.is_number_integer()) continue;
+      auto words = key;
+      std::replace(words.begin(), words.end(), '_', ' ');
+      sizes += (sizes.empty() ? "" : ", ") + value.dump() + " " + words;
+    }
+    line("data", sizes);
+    const auto& measured = json.at("measured");
+    if (measured.contains("ceiling"))
+      line("", "ceiling of all presentations " + cell(value_of(measured, "ceiling"), "%.4f") +
+                   " +- " + cell(value_of(measured, "ceiling_error"), "%.4f"));
+  } else {
+    line("data",
+         benchmark.how_to_import.empty() ? "missing" : "missing; run: " + benchmark.how_to_import);
+  }
+  for (const auto& file : json.at("files"))
+    line("file", file.at("path").is_null() ? file.at("file").get<std::string>() + " (missing)"
+                                           : file.at("path").get<std::string>());
+  line("cite", benchmark.citation);
+  line("licence", benchmark.licence);
+  line("note", benchmark.note);
+  line("manifest", benchmark.path);
+}
+
+void trees(const Arguments& arguments) {
+  for (const auto& tree : all_trees()) {
+    if (arguments.json)
+      std::cout << canonical({{"identifier", tree.identifier}, {"description", tree.description}})
+                << '\n';
+    else
+      std::printf("%-22s %s\n", tree.identifier.c_str(), tree.description.c_str());
+  }
+}
+
+}  // namespace
+
+void add_benchmark(CLI::App& app, Outcome& /*outcome*/) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* verb = app.add_subcommand("benchmark", "What there is to score on: list, info, trees");
+  verb->require_subcommand(1);
+  auto* listed = verb->add_subcommand("list", "Every benchmark, and whether its data are here");
+  listed->add_option("--region", arguments->region, "only this region");
+  listed->add_option("--kind", arguments->kind, "neural or behavior")
+      ->check(CLI::IsMember({"neural", "behavior"}));
+  listed->add_flag("--here", arguments->here, "only those whose data are on this machine");
+  auto* informed =
+      verb->add_subcommand("info", "One benchmark: definition, data, ceiling, citation");
+  informed->add_option("name", arguments->name, "identifier, a population of one, or a manifest")
+      ->required();
+  auto* treed = verb->add_subcommand("trees", "How benchmarks become a composite");
+  for (auto* sub : {listed, informed, treed})
+    sub->add_flag("--json", arguments->json, "print one JSON object a line");
+  listed->callback([arguments] { list(*arguments); });
+  informed->callback([arguments] { info(*arguments); });
+  treed->callback([arguments] { trees(*arguments); });
+}
+
+}  // namespace cortiscore::cli
