@@ -172,8 +172,10 @@ def test_table_and_composite(home, network, tmp_path):
     shown = run("results", "show", "--store", tmp_path, "--json")
     records = [json.loads(line) for line in shown.stdout.splitlines()]
     assert sorted(r["benchmark_identifier"] for r in records) == sorted(flags[1::2])
-    composite = np.mean([r["score"]["ceiled"] for r in records])
-    assert f"{composite:.3f}" in lines[-1] and "mean of" in lines[-1]
+    ceiled = {r["region"]: np.clip(r["score"]["ceiled"], 0, 1) for r in records}
+    neural = np.mean([ceiled[region] for region in REGIONS])
+    assert f"{(neural + ceiled['behavior']) / 2:.3f}" in lines[-1]
+    assert f"mean of neural_vision {neural:.3f}, behavior_vision {ceiled['behavior']:.3f}" in lines[-1]
 
 
 def test_bad_input_loses_nothing(home, network, tmp_path):
