@@ -39,7 +39,7 @@ int64_t code_of(const std::vector<std::string>& classes, const std::string& name
 }
 
 // Which outputs of a classifier speak for which category.
-void read_classes(const std::string& path, BehavioralData& data) {
+void read_classes(const std::string& path, int64_t n_outputs, BehavioralData& data) {
   const auto table = read_csv(path);
   const auto category = table.column("category"), index = table.column("index");
   const std::set<std::string> distinct(category.begin(), category.end());
@@ -49,9 +49,10 @@ void read_classes(const std::string& path, BehavioralData& data) {
     const auto& text = index[i];
     const bool number = !text.empty() && text.size() < 7 &&
                         text.find_first_not_of("0123456789") == std::string::npos;
-    if (!number) {
+    if (!number || std::stoll(text) >= n_outputs) {
       throw bad_input({path, "data row " + std::to_string(i + 1) + ", index", "\"" + text + "\"",
-                       "the number of a classifier's output, from 0", ""});
+                       "the number of one of " + std::to_string(n_outputs) + " outputs, from 0",
+                       ""});
     }
     data.outputs[static_cast<size_t>(code_of(data.class_names, category[i]))].push_back(
         std::stoll(text));
@@ -138,7 +139,7 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   if (benchmark.kind == Benchmark::Kind::kDecisions) {
     const auto classes_path = data_file(benchmark, benchmark.classes);
     data.stimuli = all;
-    read_classes(classes_path, data);
+    read_classes(classes_path, benchmark.n_outputs, data);
     if (!benchmark.texture_column.empty())
       data.texture = codes_of_column(all, benchmark.texture_column, data.class_names);
     data.data_sha256.push_back(sha256_of_file(classes_path));

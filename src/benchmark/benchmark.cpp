@@ -116,6 +116,7 @@ class Manifest {
     }
     b.kind = Benchmark::Kind::kDecisions;
     b.classes = readout.at(field_ = "classes");
+    b.n_outputs = get(readout, "n_outputs", int64_t{1000});
     word("metric.name", b.metric, {"error_consistency", "shape_bias"});
     b.ceiled = b.metric != "shape_bias";
     if (!b.ceiled) b.texture_column = json_.at(field_ = "metric").value("texture", "texture");

@@ -45,6 +45,7 @@ struct Benchmark {
   std::string choices;                    ///< behaviour: CSV of subject, stimulus_id, choice, truth
   std::string role_column, label_column;  ///< readout: fit or test, and the class to read out
   std::string classes;                    ///< decisions: CSV of category, index (of an output)
+  int64_t n_outputs = 1000;               ///< decisions: of the classifier that the indices are of
   std::string texture_column;             ///< shape_bias: the category of the texture
   std::string metric;                     ///< pls, rdm, error_consistency or shape_bias
   RdmDistance distance = RdmDistance::kCorrelation;

@@ -75,15 +75,12 @@ Outcome score_decisions(const Candidate& candidate,
   outcome.data_sha256 = data.data_sha256;
 
   const auto layers = layers_for(candidate, benchmark, options);
-  int64_t largest = 0;
-  for (const auto& outputs : data.outputs)
-    largest = std::max(largest, *std::max_element(outputs.begin(), outputs.end()));
   const int64_t n_outputs = candidate.network ? candidate.network->layer(layers[0]).n_features()
                                               : candidate.features.size(1);
-  if (n_outputs <= largest) {
+  if (n_outputs != benchmark.n_outputs) {
     throw bad_input({candidate.path, layers[0], std::to_string(n_outputs) + " features",
-                     "the output of a classifier: at least " + std::to_string(largest + 1) +
-                         " logits, numbered as " + benchmark.classes + " does",
+                     "the " + std::to_string(benchmark.n_outputs) +
+                         " logits of a classifier whose outputs " + benchmark.classes + " numbers",
                      "Name the layer of its logits with --layer " + benchmark.region + "=LAYER"});
   }
   const NamedReduction whole = {"activations",

@@ -72,7 +72,7 @@ def home(tmp_path_factory):
     write(lab / "choices.csv", choices)
     write(lab / "classes.csv", [{"category": c, "index": i} for c, outputs in OUTPUTS.items() for i in outputs])
     behavior = {"kind": "behavior", "region": "behavior", "choices": "Lab/choices.csv",
-                "readout": {"name": "imagenet_classes", "classes": "Lab/classes.csv"}}
+                "readout": {"name": "imagenet_classes", "classes": "Lab/classes.csv", "n_outputs": 7}}
     plain = {k: v for k, v in manifest("").items() if k not in ("rdms", "ceiling", "layer_selection")}
     for entry in (manifest("Lab.IT-rdm"),
                   manifest("Lab.alone-rdm", rdms="Lab/one.nc", ceiling={"name": "none"}),
@@ -254,10 +254,12 @@ def test_bad_rdms_are_named(home, features, tmp_path, change, words):
     assert done.returncode == 5 and all(word in message for word in words), done.stderr
 
 
-def test_too_few_outputs_are_named(home, tmp_path):
-    np.save(tmp_path / "five.npy", np.zeros((N, 5)))
-    done = run("score", tmp_path / "five.npy", "-b", "Lab-error_consistency", env={"CORTISCORE_HOME": str(home)})
-    assert done.returncode == 5 and "at least 6 logits" in done.stderr and "five.npy" in done.stderr
+@pytest.mark.parametrize("n", [5, 8])
+def test_another_number_of_outputs_is_named(home, tmp_path, n):
+    """One too many is refused too: a classifier with a background class numbers everything one apart."""
+    np.save(tmp_path / "logits.npy", np.zeros((N, n)))
+    done = run("score", tmp_path / "logits.npy", "-b", "Lab-error_consistency", env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 5 and f"{n} features" in done.stderr and "the 7 logits" in done.stderr
 
 
 @pytest.mark.parametrize("change, word", [({"metric": {"name": "rdm", "comparison": "tau-a"}}, "metric.comparison"),
