@@ -19,6 +19,7 @@
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/device.h"
 #include "src/core/parallel.h"
+#include "src/engine/layer_profile.h"
 #include "src/engine/score_network.h"
 #include "src/results/store.h"
 #include "src/score/diagnostics.h"
@@ -132,13 +133,15 @@ std::vector<std::string> score(const std::string& network,
                                int64_t n_boot,
                                double memory_gib,
                                bool again,
-                               const std::string& device) {
+                               const std::string& device,
+                               const std::optional<std::string>& layer_map) {
   const nb::gil_scoped_release released;
   const OneThread one;
   ScoreOptions options;
   options.convention = ceiling_convention(convention);
   options.mode = top_vector_mode(mode);
   options.layers = layers;
+  if (layer_map) read_commitment(*layer_map, options);
   options.n_candidates = candidates;
   options.memory_gib = memory_gib;
   options.bootstrap.n_boot = n_boot;
@@ -178,7 +181,7 @@ void define(nb::module_& module) {
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
              nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"),
-             nb::arg("device"));
+             nb::arg("device"), nb::arg("layer_map").none());
 }
 
 }  // namespace

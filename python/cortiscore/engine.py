@@ -36,12 +36,13 @@ Error = _native.Error
 
 
 def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
-          bootstrap=1000, memory_gib=4.0, again=False, device="cpu"):
+          bootstrap=1000, memory_gib=4.0, again=False, device="cpu", layer_map=None):
     """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
 
     network     path of a .pt2 archive, or of activations (.npy, .nc, .csv)
     benchmarks  an identifier or a manifest's path, or several
     layers      a layer to commit to, or {region: layer}; without it layers compete on alternating halves
+    layer_map   a file that `cortiscore layers -o` wrote, for the regions that `layers` does not name
     device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping
     results     a store: what it holds is not scored again, what is scored is durable there before this returns
     """
@@ -49,7 +50,7 @@ def score(network, benchmarks, *, layers=None, results=None, ceiling_convention=
     layers = {"": layers} if isinstance(layers, str) else dict(layers or {})
     texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], layers,
                           None if results is None else os.fspath(results), ceiling_convention, mode, candidates, bootstrap,
-                          memory_gib, again, str(device))
+                          memory_gib, again, str(device), None if layer_map is None else os.fspath(layer_map))
     return [json.loads(text) for text in texts]
 
 

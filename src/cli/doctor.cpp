@@ -77,7 +77,7 @@ void report(bool json) {
 }
 
 constexpr const char* kBash = R"(_cortiscore() {
-  local words="score sweep metric ceiling results benchmark extract model doctor completion --threads --quiet --no-progress --version --help"
+  local words="score layers sweep metric ceiling results benchmark extract model doctor completion --threads --quiet --no-progress --version --help"
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
   case $previous in
     -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;

@@ -6,6 +6,7 @@
 
 #include "src/core/device.h"
 #include "src/core/folders.h"
+#include "src/engine/layer_profile.h"
 
 namespace cortiscore::cli {
 
@@ -17,6 +18,7 @@ void ScoreFlags::add(CLI::App& verb) {
                   "layer to commit to: NAME, or REGION=NAME; without it, layers compete on "
                   "alternating halves")
       ->allow_extra_args(false);
+  verb.add_option("--layer-map", layer_map, "layers that `cortiscore layers -o FILE` chose");
   verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
@@ -54,6 +56,7 @@ ScoreOptions ScoreFlags::options() const {
     else
       out.layers[entry.substr(0, equals)] = entry.substr(equals + 1);
   }
+  if (!layer_map.empty()) read_commitment(layer_map, out);
   out.n_candidates = candidates;
   out.memory_gib = memory_gib;
   out.mode = top_vector_mode(mode);

@@ -35,6 +35,14 @@ struct NamedReduction {
   Reduction reduce;
 };
 
+/// A layer's RDM, by the benchmark's distance.
+NamedReduction rdm_reduction(const Benchmark& benchmark);
+
+/// Where layers were committed to: by a map (with what they were chosen on), or by hand.
+Json committed_json(const Benchmark& benchmark,
+                    const ScoreOptions& options,
+                    const std::vector<std::string>& layers);
+
 /// Every layer on the stimuli, reduced; or the precomputed features.
 std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
                                       const Benchmark& benchmark,

@@ -18,6 +18,7 @@
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
+#include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
 #include "src/score/diagnostics.h"
 
@@ -174,6 +175,18 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
   return {{"features", candidate.features.size(1), reduction.reduce(candidate.features)}};
 }
 
+Json committed_json(const Benchmark& benchmark,
+                    const ScoreOptions& options,
+                    const std::vector<std::string>& layers) {
+  Json json = {{"method", "committed"}, {"candidates", layers}};
+  const auto found = options.chosen_on.find(benchmark.region);
+  if (found == options.chosen_on.end()) return json;
+  for (const auto& chosen : found->second) {
+    if (chosen.layer == layers.front()) json["chosen_on"].push_back(chosen.benchmark);
+  }
+  return json;
+}
+
 size_t best_of(const std::vector<double>& values) {
   const auto rank = [](double v) { return std::isnan(v) ? -2 : v; };
   const auto best = std::max_element(values.begin(), values.end(),
@@ -242,6 +255,7 @@ PairResult score_pair(const Candidate& candidate,
                       Store* store,
                       bool again,
                       const Json& tags) {
+  check_commitment(benchmark, workbench);
   if (store && !again) {
     const auto key = record_key(candidate.fingerprint, benchmark, workbench);
     if (auto found = store->find(key, candidate.identifier)) {

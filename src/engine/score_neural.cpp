@@ -96,7 +96,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
     }
     parts.push_back(score_part(coordinates[0], prepared.whole(), benchmark, options));
     chosen.push_back(layers[0]);
-    outcome.layer_selection = {{"method", "committed"}, {"candidates", layers}};
+    outcome.layer_selection = committed_json(benchmark, options, layers);
   } else {
     const auto& [even, odd] = prepared.halves();
     Json values = Json::array();

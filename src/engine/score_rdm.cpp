@@ -29,6 +29,12 @@ Score score_part(const ReducedLayer& layer,
 
 }  // namespace
 
+NamedReduction rdm_reduction(const Benchmark& benchmark) {
+  const auto distance = benchmark.distance;
+  return {"rdm " + name_of(distance),
+          [distance](const at::Tensor& activations) { return rdm(activations, distance); }};
+}
+
 Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
@@ -39,12 +45,8 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
   outcome.data_sha256 = data.data_sha256;
 
   const auto layers = layers_for(candidate, benchmark, options);
-  const auto distance = benchmark.distance;
-  const auto reduced = reduced_for(
-      candidate, benchmark, layers,
-      {"rdm " + name_of(distance),
-       [distance](const at::Tensor& activations) { return rdm(activations, distance); }},
-      workbench, outcome.times);
+  const auto reduced =
+      reduced_for(candidate, benchmark, layers, rdm_reduction(benchmark), workbench, outcome.times);
   const Timer fit;
   std::vector<Score> parts;
   std::vector<std::string> chosen;
@@ -55,7 +57,7 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
     }
     parts.push_back(score_part(reduced[0], prepared.whole(), options.bootstrap, outcome.warnings));
     chosen.push_back(layers[0]);
-    outcome.layer_selection = {{"method", "committed"}, {"candidates", layers}};
+    outcome.layer_selection = committed_json(benchmark, options, layers);
   } else {
     const auto& [even, odd] = prepared.halves();
     Json values = Json::array();
@@ -78,7 +80,8 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
   outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
   outcome.metric = {
       {"name", "rdm"},
-      {"params", {{"distance", name_of(distance)}, {"comparison", name_of(benchmark.comparison)}}}};
+      {"params",
+       {{"distance", name_of(benchmark.distance)}, {"comparison", name_of(benchmark.comparison)}}}};
   outcome.resampled = "presentation";
   if (benchmark.ceiled) outcome.convention = name_of(CeilingConvention::kROverC);
   outcome.fit_s = fit.seconds();

@@ -13,9 +13,16 @@
 
 namespace cortiscore {
 
+/// What a committed layer was chosen on.
+struct ChosenOn {
+  std::string layer, benchmark;
+  std::vector<std::string> data_sha256;
+};
+
 struct ScoreOptions {
   CeilingConvention convention = CeilingConvention::kR2OverC;
-  std::map<std::string, std::string> layers;  ///< region -> layer; "" for every region
+  std::map<std::string, std::string> layers;               ///< region -> layer; "" for every region
+  std::map<std::string, std::vector<ChosenOn>> chosen_on;  ///< of a layer map, by region
   int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
   double memory_gib = 4;      ///< activations held at a time
   TopVectorMode mode = TopVectorMode::kSklearn;

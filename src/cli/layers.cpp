@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <memory>
+
+#include <fnmatch.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/commands.h"
+#include "src/cli/profile_plot.h"
+#include "src/cli/record_table.h"
+#include "src/core/device.h"
+#include "src/core/progress.h"
+#include "src/engine/layer_profile.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  std::string network, match, output, plot, mode = "sklearn", device = "cpu";
+  std::vector<std::string> benchmarks;
+  int64_t candidates = 0;
+  double memory_gib = 4;
+  bool json = false;
+};
+
+// Every distinct layer that all benchmarks can use, in order of execution.
+std::vector<std::string> layers_of(const Arguments& arguments,
+                                   const Candidate& candidate,
+                                   const std::vector<Benchmark>& benchmarks) {
+  int64_t min_features = 3;
+  for (const auto& benchmark : benchmarks) {
+    if (benchmark.kind == Benchmark::Kind::kMapping)
+      min_features = std::max(min_features, benchmark.n_components);
+  }
+  const auto most = std::numeric_limits<int64_t>::max() / 4;
+  auto layers = candidate_layers(
+      *candidate.network,
+      arguments.candidates && arguments.match.empty() ? arguments.candidates : most, min_features);
+  if (arguments.match.empty()) return layers;
+  std::erase_if(layers, [&](const std::string& layer) {
+    return ::fnmatch(arguments.match.c_str(), layer.c_str(), 0) != 0;
+  });
+  if (layers.empty()) {
+    throw Error(ErrorKind::kUnknownName, "--match: no layer of " + arguments.network + " with " +
+                                             std::to_string(min_features) +
+                                             " features or more is like \"" + arguments.match +
+                                             "\". `cortiscore model inspect` lists them.");
+  }
+  return layers;
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
+  log_line(path);
+}
+
+Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
+  Json layers = Json::array();
+  for (const auto& layer : profile.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"features", layer.n_features},
+                      {"raw", number(layer.raw.value)},
+                      {"error", number(layer.raw.error)},
+                      {"ci_lo", number(layer.raw.ci_lo)},
+                      {"ci_hi", number(layer.raw.ci_hi)}});
+  }
+  return {{"model_identifier", candidate.identifier},
+          {"benchmark_identifier", profile.benchmark.identifier},
+          {"region", profile.benchmark.region},
+          {"ceiling", number(profile.ceiling.value)},
+          {"best", profile.layers[profile.best()].layer},
+          {"layers", layers}};
+}
+
+void print_profiles(const std::vector<LayerProfile>& profiles) {
+  size_t width = 5;
+  for (const auto& layer : profiles.front().layers) width = std::max(width, layer.layer.size());
+  const auto pad = static_cast<int>(width);
+  std::printf("%-*s %10s", pad, "layer", "features");
+  for (const auto& profile : profiles)
+    std::printf("  %*s",
+                static_cast<int>(std::max<size_t>(profile.benchmark.identifier.size(), 17)),
+                profile.benchmark.identifier.c_str());
+  std::printf("\n");
+  for (size_t i = 0; i < profiles.front().layers.size(); ++i) {
+    const auto& layer = profiles.front().layers[i];
+    std::printf("%-*s %10lld", pad, printable(layer.layer).c_str(),
+                static_cast<long long>(layer.n_features));
+    for (const auto& profile : profiles) {
+      const auto& raw = profile.layers[i].raw;
+      const auto text =
+          cell(raw.value) + " +- " + cell(raw.error) + (i == profile.best() ? " *" : "  ");
+      std::printf("  %*s",
+                  static_cast<int>(std::max<size_t>(profile.benchmark.identifier.size(), 17)),
+                  text.c_str());
+    }
+    std::printf("\n");
+  }
+}
+
+void run(const Arguments& arguments) {
+  std::vector<Benchmark> benchmarks;
+  for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
+  ScoreOptions options;
+  options.memory_gib = arguments.memory_gib;
+  options.mode = top_vector_mode(arguments.mode);
+  options.device = device_of(arguments.device);
+  Workbench workbench(options);
+  const auto candidate = open_candidate(arguments.network, options.device);
+  if (!candidate.network) {
+    throw bad_input({arguments.network, "", "activations of one layer", "a network (.pt2)",
+                     "`cortiscore score` maps activations"});
+  }
+  const auto layers = layers_of(arguments, candidate, benchmarks);
+  log_line(candidate.identifier + ": " + std::to_string(layers.size()) + " layers");
+  std::vector<LayerProfile> profiles;
+  for (const auto& benchmark : benchmarks)
+    profiles.push_back(profile_layers(candidate, benchmark, layers, workbench));
+  if (arguments.json) {
+    for (const auto& profile : profiles)
+      std::cout << canonical(profile_json(candidate, profile)) << '\n';
+  } else {
+    print_profiles(profiles);
+  }
+  const auto commitment = commitment_json(candidate, profiles);
+  if (!arguments.json) {
+    for (const auto& [region, layer] : commitment.at("region_layer_map").items())
+      std::printf("%s: %s\n", region.c_str(), printable(layer.get<std::string>()).c_str());
+    std::fflush(stdout);
+  }
+  if (!arguments.output.empty()) write_file(arguments.output, commitment.dump(2) + "\n");
+  if (!arguments.plot.empty())
+    write_file(arguments.plot, profile_svg(candidate.identifier, profiles));
+}
+
+}  // namespace
+
+void add_layers(CLI::App& app, Outcome& /*outcome*/) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* verb = app.add_subcommand(
+      "layers",
+      "Every layer of a network on benchmarks: the profile along depth, and a commitment");
+  verb->add_option("network", arguments->network, ".pt2 archive")->required();
+  verb->add_option("-b,--benchmark", arguments->benchmarks,
+                   "neural benchmark, or manifest; repeat for several")
+      ->required()
+      ->allow_extra_args(false);
+  verb->add_option("--match", arguments->match, "only layers like this (*, ?)");
+  verb->add_option("--candidates", arguments->candidates,
+                   "only so many, evenly spaced in depth; 0: all")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  verb->add_option("--mode", arguments->mode, "PLS: sklearn or exact")
+      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->capture_default_str();
+  verb->add_option("--memory-gib", arguments->memory_gib, "GiB of activations held at a time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
+  verb->add_option(
+      "-o,--output", arguments->output,
+      "file for the best layer of every region: score and sweep take it as --layer-map");
+  verb->add_option("--plot", arguments->plot, "file for a picture of the profiles (SVG)");
+  verb->add_flag("--json", arguments->json, "print one JSON object a benchmark");
+  verb->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace cortiscore::cli

@@ -1,0 +1,150 @@
+#include "src/engine/layer_profile.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/data/arrays.h"
+#include "src/engine/outcome.h"
+#include "src/metric/predictivity.h"
+#include "src/metric/rdm.h"
+#include "src/ops/upper_triangle.h"
+
+namespace cortiscore {
+namespace {
+
+// Per-neuroid scores of every population side by side: [splits, neuroids].
+at::Tensor map_all(const at::Tensor& activations, const Part& part, const MappingOptions& options) {
+  const auto source = coordinates_of(activations).index_select(0, part.index);
+  std::vector<at::Tensor> side_by_side;
+  for (const auto& target : part.targets)
+    side_by_side.push_back(predictivity(source, target, part.splits, options).per_neuroid);
+  return at::cat(side_by_side, 1);
+}
+
+std::vector<double> raw_of(const LayerProfile& profile) {
+  std::vector<double> values;
+  for (const auto& layer : profile.layers) values.push_back(layer.raw.value);
+  return values;
+}
+
+}  // namespace
+
+size_t LayerProfile::best() const {
+  return best_of(raw_of(*this));
+}
+
+LayerProfile profile_layers(const Candidate& candidate,
+                            const Benchmark& benchmark,
+                            const std::vector<std::string>& layers,
+                            Workbench& workbench) {
+  const auto& bootstrap = workbench.options().bootstrap;
+  LayerProfile profile;
+  profile.benchmark = benchmark;
+  profile.data_sha256 = workbench.data_sha256(benchmark);
+  ExtractionTimes times;
+  if (benchmark.kind == Benchmark::Kind::kMapping) {
+    const auto& part = workbench.neural(benchmark).whole();
+    profile.ceiling = part.ceiling;
+    MappingOptions options;
+    options.pls.n_components = benchmark.n_components;
+    options.pls.top.mode = workbench.options().mode;
+    const NamedReduction mapped = {
+        "predictivity " + benchmark.sha256,
+        [&](const at::Tensor& activations) { return map_all(activations, part, options); }};
+    for (const auto& layer : reduced_for(candidate, benchmark, layers, mapped, workbench, times)) {
+      auto raw = aggregate(layer.values);
+      bootstrap_over_neuroids(raw, bootstrap);
+      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
+    }
+  } else if (benchmark.kind == Benchmark::Kind::kRdm) {
+    const auto& part = workbench.rdm(benchmark).whole();
+    profile.ceiling = part.ceiling;
+    for (const auto& layer :
+         reduced_for(candidate, benchmark, layers, rdm_reduction(benchmark), workbench, times)) {
+      auto raw = rdm_similarity_with_draws(upper_triangle(layer.values), part.subjects, bootstrap);
+      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
+    }
+  } else {
+    throw Error(ErrorKind::kUsage,
+                benchmark.identifier +
+                    " is behaviour, whose readout has one place in a network: profile layers on "
+                    "neural benchmarks.");
+  }
+  return profile;
+}
+
+Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>& profiles) {
+  Json map = Json::object(), chosen_on = Json::object();
+  std::map<std::string, std::vector<const LayerProfile*>> by_region;
+  for (const auto& profile : profiles) by_region[profile.benchmark.region].push_back(&profile);
+  for (const auto& [region, of_region] : by_region) {
+    std::vector<double> mean(of_region.front()->layers.size(), 0.0);
+    for (const auto* profile : of_region) {
+      const auto raw = raw_of(*profile);
+      TORCH_CHECK_VALUE(raw.size() == mean.size(), "commitment_json: profiles of other layers");
+      for (size_t i = 0; i < raw.size(); ++i)
+        mean[i] += raw[i] / static_cast<double>(of_region.size());
+    }
+    const auto best = best_of(mean);
+    map[region] = of_region.front()->layers[best].layer;
+    for (const auto* profile : of_region) {
+      chosen_on[region].push_back({{"benchmark_identifier", profile->benchmark.identifier},
+                                   {"benchmark_version", profile->benchmark.version},
+                                   {"data_sha256", profile->data_sha256},
+                                   {"candidates", profile->layers.size()},
+                                   {"raw", number(profile->layers[best].raw.value)}});
+    }
+  }
+  return {
+      {"schema_version", 1},
+      {"model_identifier", candidate.identifier},
+      {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
+      {"weights_sha256",
+       candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
+      {"region_layer_map", map},
+      {"chosen_on", chosen_on}};
+}
+
+void read_commitment(const std::string& path, ScoreOptions& options) {
+  try {
+    const auto json = Json::parse(read_file(path));
+    const bool ours = json.contains("region_layer_map");
+    for (const auto& [region, layer] : (ours ? json.at("region_layer_map") : json).items())
+      options.layers.try_emplace(region, layer.get<std::string>());
+    if (!ours || !json.contains("chosen_on")) return;
+    for (const auto& [region, list] : json.at("chosen_on").items()) {
+      for (const auto& entry : list)
+        options.chosen_on[region].push_back({json.at("region_layer_map").at(region),
+                                             entry.at("benchmark_identifier"),
+                                             entry.at("data_sha256")});
+    }
+  } catch (const Json::exception& e) {
+    throw bad_input({path, "", e.what(), "a commitment: region_layer_map {region: layer}",
+                     "Write one with `cortiscore layers NETWORK -b BENCHMARK -o FILE`"});
+  }
+}
+
+void check_commitment(const Benchmark& benchmark, Workbench& workbench) {
+  const auto& options = workbench.options();
+  const auto chosen = options.chosen_on.find(benchmark.region);
+  const auto layer = options.layers.find(benchmark.region);
+  if (chosen == options.chosen_on.end() || layer == options.layers.end()) return;
+  // Recordings alone, the last is the stimulus set's: other responses to the same images are other data.
+  const auto& own = workbench.data_sha256(benchmark);
+  for (const auto& [map_layer, identifier, data] : chosen->second) {
+    if (map_layer != layer->second) continue;  // another was named by hand
+    for (size_t i = 0; i + 1 < own.size(); ++i) {
+      if (std::find(data.begin(), data.end(), own[i]) == data.end()) continue;
+      throw Error(ErrorKind::kUsage,
+                  benchmark.identifier + ": layer " + map_layer + " was chosen on " + identifier +
+                      ", whose recordings are these: a layer is not scored on the data that chose "
+                      "it. Leave --layer-map away (layers then compete on alternating halves), or "
+                      "choose on another benchmark.");
+    }
+  }
+}
+
+}  // namespace cortiscore

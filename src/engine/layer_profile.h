@@ -1,0 +1,44 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "src/engine/score_network.h"
+
+namespace cortiscore {
+
+/// One layer on all presentations of a neural benchmark.
+struct LayerScore {
+  std::string layer;
+  int64_t n_features = 0;
+  Estimate raw;  ///< with its bootstrap interval
+};
+
+/// Every layer of a network on one benchmark: where along its depth a region is predicted best.
+struct LayerProfile {
+  Benchmark benchmark;
+  std::vector<std::string> data_sha256;
+  Estimate ceiling;
+  std::vector<LayerScore> layers;  ///< in order of execution
+  size_t best() const;
+};
+
+/// Scores `layers` on all presentations. Each is mapped as soon as its activations are whole, so that memory holds no
+/// more than `--memory-gib` of activations.
+/// @throws Error(kUsage)  a behavioural benchmark: its readout has one place
+LayerProfile profile_layers(const Candidate& candidate,
+                            const Benchmark& benchmark,
+                            const std::vector<std::string>& layers,
+                            Workbench& workbench);
+
+/// The layer of each region with the highest mean of raw scores over the region's profiles (of the same layers), and what
+/// it was chosen on: the file that `--layer-map` reads (docs/formats.md).
+Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>& profiles);
+
+/// Takes a commitment's layers into `options`, unless a layer of that region is there already. A plain object of
+/// region: layer, as the platform writes it, is one too. @throws Error(kBadInput)
+void read_commitment(const std::string& path, ScoreOptions& options);
+
+/// @throws Error(kUsage)  the benchmark's layer was chosen on the benchmark's own data
+void check_commitment(const Benchmark& benchmark, Workbench& workbench);
+
+}  // namespace cortiscore

@@ -1,0 +1,147 @@
+"""`cortiscore layers`: the profile along depth, the commitment it writes, and that no layer is scored on what chose it."""
+import json
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import ROOT, run, run_json
+
+sys.path.insert(0, str(ROOT / "python"))
+import cortiscore  # noqa: E402
+
+V4, IT = "Simulated2026.V4-pls", "Simulated2026.IT-pls"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The simulated cortex, and another recording of its V4: the same stimuli, other trials."""
+    folder = tmp_path_factory.mktemp("home")
+    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    (folder / "benchmarks").mkdir()
+    other = json.loads((ROOT / f"data_manifests/benchmarks/{V4}.json").read_text())
+    other["identifier"] = "Other.V4-pls"
+    other["assemblies"] = [{"identifier": "other", "file": "Simulated2026/IT.nc"}]
+    (folder / "benchmarks/other.json").write_text(json.dumps(other))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 12, 7, stride=4), torch.nn.ReLU(), torch.nn.Conv2d(12, 24, 5, stride=2), torch.nn.ReLU(),
+              torch.nn.AdaptiveAvgPool2d(3), torch.nn.Flatten(), torch.nn.Linear(216, 10)]
+    path = tmp_path_factory.mktemp("network") / "tiny.pt2"
+    cortiscore.export(torch.nn.Sequential(*layers).eval(), path, input_size=64)
+    return path
+
+
+def layers(home, network, *arguments):
+    done = run("layers", network, *arguments, "--json", env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def commitment(home, network, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("commitment")
+    profiles = layers(home, network, "-b", V4, "-b", IT, "-o", folder / "map.json", "--plot", folder / "profile.svg")
+    return profiles, folder / "map.json", folder / "profile.svg"
+
+
+def test_every_layer_scores_as_if_it_were_committed_to(home, network, commitment):
+    """Of 25 features or more: the last, of 10, has too few for 25 components."""
+    for profile in commitment[0]:
+        assert [layer["layer"] for layer in profile["layers"]] == ["0", "1", "2", "3", "4", "5"]
+        for layer in profile["layers"]:
+            record = run_json("score", network, "-b", profile["benchmark_identifier"], "--layer", layer["layer"],
+                              env={"CORTISCORE_HOME": str(home)})
+            assert layer["raw"] == record["raw"]["score"] and layer["error"] == record["raw"]["error"]
+            assert (layer["ci_lo"], layer["ci_hi"]) == (record["raw"]["ci_lo"], record["raw"]["ci_hi"])
+            assert profile["ceiling"] == record["ceiling"]["ceiling"]
+
+
+def test_the_best_layer_of_a_region_is_committed_to(home, network, commitment):
+    profiles, path, _ = commitment
+    written = json.loads(path.read_text())
+    for profile in profiles:
+        best = profile["layers"][int(np.argmax([layer["raw"] for layer in profile["layers"]]))]["layer"]
+        assert profile["best"] == written["region_layer_map"][profile["region"]] == best
+        [chosen] = written["chosen_on"][profile["region"]]
+        assert chosen["benchmark_identifier"] == profile["benchmark_identifier"] and chosen["candidates"] == 6
+    shown = run("layers", network, "-b", V4, env={"CORTISCORE_HOME": str(home)}).stdout
+    [starred] = [line.split()[0] for line in shown.splitlines() if line.rstrip().endswith("*")]
+    assert starred == written["region_layer_map"]["V4"] and f"V4: {starred}" in shown
+
+
+def test_two_benchmarks_of_a_region_choose_together(home, network, tmp_path):
+    profiles = layers(home, network, "-b", V4, "-b", "Other.V4-pls", "-o", tmp_path / "map.json")
+    mean = np.mean([[layer["raw"] for layer in profile["layers"]] for profile in profiles], axis=0)
+    written = json.loads((tmp_path / "map.json").read_text())
+    assert written["region_layer_map"] == {"V4": profiles[0]["layers"][int(np.argmax(mean))]["layer"]}
+    assert len(written["chosen_on"]["V4"]) == 2
+
+
+def test_no_layer_is_scored_on_what_chose_it(home, network, commitment, tmp_path):
+    env = {"CORTISCORE_HOME": str(home)}
+    layer = json.loads(commitment[1].read_text())["region_layer_map"]["V4"]
+    flags = ["--layer-map", commitment[1], "--results", tmp_path]
+    run_json("score", network, "-b", V4, "--layer", f"V4={layer}", "--results", tmp_path, env=env)
+    done = run("score", network, "-b", V4, *flags, env=env)  # stored already, and refused all the same
+    assert done.returncode == 2 and f"layer {layer} was chosen on {V4}" in done.stderr
+    record = run_json("score", network, "-b", "Other.V4-pls", *flags, env=env)
+    assert record["layer"] == layer
+    assert record["layer_selection"] == {"method": "committed", "candidates": [layer], "chosen_on": [V4]}
+    other = "0" if layer != "0" else "1"
+    assert run_json("score", network, "-b", V4, *flags, "--layer", f"V4={other}", env=env)["layer"] == other
+
+
+def test_a_map_serves_a_sweep_and_the_module(home, network, commitment, tmp_path, monkeypatch):
+    layer = json.loads(commitment[1].read_text())["region_layer_map"]["V4"]
+    shutil.copy(network, tmp_path / "copy.pt2")
+    done = run("sweep", tmp_path / "copy.pt2", "-b", "Other.V4-pls", "--layer-map", commitment[1], "--results", tmp_path / "r",
+               "--json", env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 0 and json.loads(done.stdout)["layer"] == layer
+    monkeypatch.setenv("CORTISCORE_HOME", str(home))
+    [record] = cortiscore.score(network, "Other.V4-pls", layer_map=commitment[1])
+    assert record["layer"] == layer and record["layer_selection"]["chosen_on"] == [V4]
+    with pytest.raises(cortiscore.Error, match="was chosen on"):
+        cortiscore.score(network, V4, layer_map=commitment[1])
+
+
+def test_the_platforms_own_maps_are_read(home, network, tmp_path):
+    (tmp_path / "map.json").write_text('{"V4": "2", "IT": "4"}')
+    record = run_json("score", network, "-b", V4, "--layer-map", tmp_path / "map.json", env={"CORTISCORE_HOME": str(home)})
+    assert record["layer"] == "2" and record["layer_selection"]["method"] == "committed"
+
+
+def test_layers_can_be_named_by_pattern(home, network):
+    assert [layer["layer"] for layer in layers(home, network, "-b", V4, "--match", "[24]")[0]["layers"]] == ["2", "4"]
+    assert len(layers(home, network, "-b", V4, "--candidates", "2")[0]["layers"]) == 2
+
+
+def test_the_picture_holds_every_layer_and_rings_the_best(commitment):
+    root = ElementTree.parse(commitment[2]).getroot()
+    tag = "{http://www.w3.org/2000/svg}"
+    lines = root.findall(f"{tag}polyline")
+    assert [len(line.get("points").split()) for line in lines] == [6, 6]
+    assert sum(circle.get("r") == "5.0" for circle in root.findall(f"{tag}circle")) == 2
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["-b", V4, "--match", "conv*"], 4, ["--match", "conv*"]),
+    (["-b", "Simulated2026-error_consistency"], 2, ["behaviour"]),
+    (["-b", V4, "-o", "/proc/none/map.json"], 5, ["/proc/none/map.json"])])
+def test_bad_requests(home, network, arguments, code, words):
+    done = run("layers", network, *arguments, env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == code and all(word in done.stderr for word in words), done.stderr
+
+
+def test_a_bad_map_is_named(home, network, tmp_path):
+    (tmp_path / "map.json").write_text('{"V4": 3}')
+    done = run("score", network, "-b", V4, "--layer-map", tmp_path / "map.json", env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 5 and "map.json" in done.stderr and "region_layer_map" in done.stderr
