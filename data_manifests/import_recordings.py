@@ -13,7 +13,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import pathlib
 import sys
 import zipfile
@@ -21,21 +20,21 @@ import zipfile
 import h5py
 import numpy as np
 import scipy.io
-import xarray as xr
 from PIL import Image
 
 OBJECTS = ["bear", "elephant", "face", "car", "dog", "apple", "chair", "plane"]
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def default_home():
-    if os.environ.get("CORTISCORE_HOME"):
-        return pathlib.Path(os.environ["CORTISCORE_HOME"])
-    return pathlib.Path(os.environ.get("XDG_DATA_HOME", pathlib.Path.home() / ".local/share")) / "cortiscore"
+sys.path.insert(0, str(HERE.parent / "python"))
+from cortiscore.recordings import (BadInput, default_home, run, sha256_of, write_assembly, write_hashes,  # noqa: E402
+                                   write_rdms, write_stimuli, write_table)
 
 
 def stop(message):
-    sys.exit(f"import_recordings: {message}")
+    raise BadInput(message)
+
+
+def report(path, write, *arguments):
+    print(f"{path}: {write(path, *arguments)}")
 
 
 def need(path):
@@ -47,7 +46,7 @@ def need(path):
 
 def digest_of(folder):
     """SHA-256 over the sorted lines "NAME SHA256" of every file below a folder."""
-    lines = [f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    lines = [f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n"
              for path in sorted(folder.rglob("*")) if path.is_file()]
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
@@ -56,7 +55,7 @@ def verify(source, name):
     """Every file and folder that the data manifest names, by its sha256."""
     entries = json.loads((HERE / "recordings.json").read_text())[name]
     for file in entries["files"]:
-        found = hashlib.sha256(need(source / file["path"]).read_bytes()).hexdigest()
+        found = sha256_of(need(source / file["path"]))
         if found != file["sha256"]:
             stop(f"{source / file['path']}: found sha256 {found}, expected {file['sha256']}. Fetch the file again.")
     for entry in entries.get("folders", []):
@@ -65,35 +64,6 @@ def verify(source, name):
         if count != entry["n_files"] or digest_of(folder) != entry["sha256"]:
             stop(f"{folder}: found {count} files whose names and contents are not those expected, expected "
                  f"{entry['n_files']} of digest {entry['sha256']}. Fetch the folder again.")
-
-
-def write_stimuli(folder, rows, images):
-    """rows: dicts with stimulus_id and filename first; images: filename -> bytes, stored as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / "stimuli.csv", rows)
-    with zipfile.ZipFile(folder / "stimuli.zip", "w", zipfile.ZIP_STORED) as archive:
-        for name, data in images.items():
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-
-
-def write_assembly(path, identifier, counts, stimulus, neuroid_ids, region, window_ms, extra):
-    """counts [repetition, stimulus, neuroid], NaN where missing; presentations that no neuroid has are left out."""
-    repetitions, n_stimuli, _ = counts.shape
-    flat = counts.transpose(1, 0, 2).reshape(n_stimuli * repetitions, -1)
-    kept = ~np.isnan(flat).all(axis=1)
-    presentation = {name: ("presentation", np.repeat(np.asarray(values), repetitions)[kept])
-                    for name, values in stimulus.items()}
-    presentation["repetition"] = ("presentation", np.tile(np.arange(repetitions), n_stimuli)[kept])
-    assembly = xr.DataArray(
-        flat[kept][:, :, None].astype(np.float32), dims=["presentation", "neuroid", "time_bin"],
-        coords={**presentation, "neuroid_id": ("neuroid", neuroid_ids),
-                "region": ("neuroid", [region] * len(neuroid_ids)),
-                "time_bin_start": ("time_bin", [window_ms[0]]), "time_bin_end": ("time_bin", [window_ms[1]])},
-        name="data", attrs={"identifier": identifier, "units": "spikes per window", **extra})
-    temporary = path.with_suffix(".partial")
-    assembly.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
-    os.replace(temporary, path)
-    print(f"{path}: {assembly.sizes['presentation']} presentations of {n_stimuli} stimuli, {len(neuroid_ids)} neuroids")
 
 
 def import_cowley(source, folder):
@@ -109,7 +79,7 @@ def import_cowley(source, folder):
     objects = [OBJECTS[i // 80] for i in range(640)]
     write_stimuli(folder, [{"stimulus_id": s, "filename": f, "object_name": o} for s, f, o in zip(ids, names, objects)],
                   images)
-    write_assembly(folder / "V4.nc", "Cowley2023.V4", responses.transpose(2, 1, 0),
+    report(folder / "V4.nc", write_assembly, "Cowley2023.V4", responses.transpose(2, 1, 0),
                    {"stimulus_id": ids, "object_name": objects}, [f"PE_210325_{i:02d}" for i in range(50)], "V4",
                    (0, 100), {"window": "100 ms bins; onset latency as published"})
 
@@ -136,25 +106,10 @@ def import_henaff(source, folder):
         population = path.stem.removesuffix("_image_sequences")
         trials = np.stack([counts[:, :, f - 1, m - 1, 0 if c == "natural" else 1, z - 1] for z, c, m, f in cells], 1)
         trials = trials[~np.isnan(trials).all(axis=(1, 2))]
-        write_assembly(folder / f"{population}.nc", f"Henaff2021.V1.{population}", trials,
+        report(folder / f"{population}.nc", write_assembly, f"Henaff2021.V1.{population}", trials,
                        {k: [r[k] for r in rows] for k in ("stimulus_id", "movie", "category", "frame", "zoom")},
                        [f"{population}_{u:02d}" for u in range(trials.shape[2])], "V1", (0, 200),
                        {"window": "200 ms from naturalStruct/response_latency"})
-
-
-def write_rdms(path, identifier, rdms, subjects, ids, region, extra):
-    """rdms [subject, stimulus, stimulus], symmetric with a zero diagonal."""
-    rdms = np.asarray(rdms, float)
-    if rdms.shape != (len(subjects), len(ids), len(ids)) or not np.allclose(rdms, rdms.transpose(0, 2, 1), atol=1e-6):
-        stop(f"{path}: found RDMs {rdms.shape}, expected symmetric ones, {len(subjects)} x {len(ids)} x {len(ids)}.")
-    array = xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"],
-                         coords={"subject": ("subject", list(subjects)), "stimulus_id": ("presentation", list(ids)),
-                                 "stimulus_id_other": ("presentation_other", list(ids))},
-                         name="data", attrs={"identifier": identifier, "region": region, **extra})
-    temporary = path.with_suffix(".partial")
-    array.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
-    os.replace(temporary, path)
-    print(f"{path}: RDMs of {len(subjects)} subject(s), {len(ids)} stimuli")
 
 
 def square(condensed, n=92):
@@ -180,11 +135,11 @@ def import_kriegeskorte(source, folder):
                            for i, s in zip(ids, stimuli)], images)
     sessions = scipy.io.loadmat(base / "92_brainRDMs.mat", struct_as_record=False)["RDMs"].reshape(4, 2)
     human = np.array([[session.RDM for session in subject] for subject in sessions], float).mean(1)
-    write_rdms(folder / "IT_human.nc", "Kriegeskorte2008.IT.human", human,
+    report(folder / "IT_human.nc", write_rdms, "Kriegeskorte2008.IT.human", human,
                [str(np.ravel(subject[0].name)[0]).split(" | ")[1] for subject in sessions], ids, "IT",
                {"distance": "1 - Pearson r over 316 voxels, two sessions averaged"})
     monkey = [r["RDM"] for r in extra["RDMs_mIT_hIT_fig1"] if r["name"] == "mIT_674neurons"]
-    write_rdms(folder / "IT_monkey.nc", "Kriegeskorte2008.IT.monkey", [square(monkey[0])], ["674 neurons of two monkeys"],
+    report(folder / "IT_monkey.nc", write_rdms, "Kriegeskorte2008.IT.monkey", [square(monkey[0])], ["674 neurons of two monkeys"],
                ids, "IT", {"distance": "1 - Pearson r over 674 neurons (Kiani 2007)"})
 
 
@@ -199,7 +154,7 @@ def import_cichy(source, folder):
             rdms = file["Net_RDM"]
         rdms = (rdms + rdms.transpose(0, 2, 1)) / 2
         rdms[:, range(92), range(92)] = 0
-        write_rdms(folder / f"{region}.nc", f"Cichy2014.{region}", rdms, [f"subject_{i + 1:02d}" for i in range(len(rdms))],
+        report(folder / f"{region}.nc", write_rdms, f"Cichy2014.{region}", rdms, [f"subject_{i + 1:02d}" for i in range(len(rdms))],
                    ids, region, {"distance": "1 - Pearson r over voxels"})
 
 
@@ -233,13 +188,6 @@ def import_geirhos(source, folder):
         print(f"{experiment}: {len(rows)} stimuli, {len(choices)} choices")
 
 
-def write_table(path, rows):
-    with open(path, "w", newline="") as out:
-        writer = csv.DictWriter(out, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 SETS = {"Cowley2023": import_cowley, "Henaff2021": import_henaff, "Kriegeskorte2008": import_kriegeskorte,
         "Cichy2014": import_cichy, "Geirhos2021": import_geirhos}
 
@@ -251,8 +199,10 @@ def main():
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     arguments = parser.parse_args()
     for name in arguments.only:
-        SETS[name](arguments.source, arguments.home / "data" / name)
+        folder = arguments.home / "data" / name
+        SETS[name](arguments.source, folder)
+        write_hashes(folder)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

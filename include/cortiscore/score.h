@@ -77,6 +77,9 @@ Score ceiled_score(Estimate raw,
 /// The same of two estimates that have the same draws already.
 Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention convention, double level);
 
+/// An estimate of nothing, draws included: the ceiling of data that hold none.
+Estimate undefined_estimate(int64_t n_neuroids, const BootstrapOptions& options);
+
 /// Several populations that were mapped apart, as one: per-neuroid values side by side.
 Estimate pool_neuroids(const std::vector<Estimate>& parts);
 

@@ -54,6 +54,7 @@ class Manifest {
     b.region = need("region");
     b.parent = get(json_, "parent", b.region);
     b.composite = get(json_, "composite", true);
+    b.weight = get(json_, "weight", 1.0);
     b.simulated = get(json_, "simulated", false);
     b.visual_degrees = get(json_, "visual_degrees", 8.0);
     b.stimulus_set = need("stimulus_set");
@@ -84,7 +85,8 @@ class Manifest {
                 get(splits, "seed", uint32_t{1})};
     word("splits.kind", b.splits.kind, {"shuffle", "stratified_shuffle", "leave_one_group_out"});
     const auto& ceiling = need("ceiling");
-    word("ceiling.name", ceiling.at("name"), {"internal_consistency"});
+    b.ceiled = word("ceiling.name", ceiling.at("name"), {"internal_consistency", "none"}) != "none";
+    b.composite = b.composite && b.ceiled;
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
     b.ceiling_seed = get(ceiling, "seed", uint32_t{1});
     b.keep_above = get(ceiling, "keep_above", -1.0);

@@ -38,6 +38,7 @@ struct Benchmark {
   std::string region;
   std::string parent;     ///< node of the tree under which it is averaged
   bool composite = true;  ///< takes part in composites
+  double weight = 1;      ///< among the children of its parent
   double visual_degrees = 8;
   std::string stimulus_set;
   std::vector<AssemblyFile> assemblies;   ///< neural: populations, each mapped apart

@@ -25,6 +25,7 @@ TreeNode read_node(const Json& json) {
   node.name = node.benchmark.empty() ? json.at("name").get<std::string>() : node.benchmark;
   node.column = json.value("column", std::string());
   node.attach = json.value("attach", std::string());
+  node.weight = json.value("weight", 1.0);
   if (json.contains("children")) {
     for (const auto& child : json.at("children")) node.children.push_back(read_node(child));
   }
@@ -64,7 +65,8 @@ bool hang(TreeNode& node, const std::vector<Benchmark>& benchmarks) {
   if (!node.attach.empty()) {
     for (const auto& benchmark : benchmarks) {
       if (benchmark.composite && benchmark.parent == node.attach)
-        node.children.push_back({benchmark.identifier, benchmark.identifier, "", "", {}});
+        node.children.push_back(
+            {benchmark.identifier, benchmark.identifier, "", "", {}, benchmark.weight});
     }
   }
   std::erase_if(node.children, [&](TreeNode& child) { return !hang(child, benchmarks); });
@@ -88,22 +90,23 @@ NodeScore visit(const TreeNode& node,
       result.error = found->second.error;
     }
   } else {
-    double sum = 0, variance = 0;
-    size_t present = 0;
+    double sum = 0, variance = 0, all = 0, present = 0;
+    bool whole = true;
     for (const auto& child : node.children) {
       const auto score = visit(child, tree, scores, depth + 1, out);
-      if (std::isnan(score.value)) continue;
-      ++present;
-      sum += score.value;
-      variance += score.error * score.error;
+      all += child.weight;
+      if (std::isnan(score.value)) {
+        whole = false;
+        continue;
+      }
+      present += child.weight;
+      sum += child.weight * score.value;
+      variance += child.weight * child.weight * score.error * score.error;
     }
-    const bool enough =
-        tree.missing == Tree::Missing::kNone ? present == node.children.size() : present > 0;
-    if (enough && present > 0) {
-      const auto n = static_cast<double>(
-          tree.missing == Tree::Missing::kSkip ? present : node.children.size());
-      result.value = sum / n;
-      result.error = std::sqrt(variance) / n;
+    if (present > 0 && (whole || tree.missing != Tree::Missing::kNone)) {
+      const double total = tree.missing == Tree::Missing::kSkip ? present : all;
+      result.value = sum / total;
+      result.error = std::sqrt(variance) / total;
     }
   }
   out[place] = result;

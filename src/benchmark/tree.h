@@ -14,6 +14,7 @@ struct TreeNode {
   std::string column;     ///< of published tables, beside the identifier; may be empty
   std::string attach;     ///< benchmarks whose manifest names this as their parent hang here
   std::vector<TreeNode> children;
+  double weight = 1;  ///< in its parent's mean
 };
 
 /// How scores become one: a file of data_manifests/trees or home()/trees, schema version 1 (docs/formats.md).

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include <ATen/ATen.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -16,6 +17,7 @@
 #include "src/core/progress.h"
 #include "src/engine/workbench.h"
 #include "src/results/store.h"
+#include "src/score/choices.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -131,7 +133,7 @@ void add_measured(const Benchmark& benchmark, Json& json) {
       trials = std::max(trials, population.trials.size(0));
     }
     measured.update({{"neuroids", kept}, {"neuroids_dropped", dropped}, {"repetitions", trials}});
-    add_ceiling(neural.whole().ceiling);
+    if (benchmark.ceiled) add_ceiling(neural.whole().ceiling);
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
     auto& rdm = workbench.rdm(benchmark);
     measured["subjects"] = rdm.data().subjects.size();
@@ -141,6 +143,12 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     measured["subjects"] = behavior.subjects.size();
     if (behavior.n_fit) measured["stimuli_fit"] = behavior.n_fit;
     measured["categories"] = behavior.class_names;
+    if (benchmark.ceiled) {
+      const auto& correct = behavior.correct;
+      const SubjectChoices choices{correct, at::ones_like(correct),
+                                   at::zeros({correct.size(1)}, at::kLong), 1};
+      add_ceiling(evaluate_choice_ceiling(ChoiceMetric::kErrorConsistency, choices).estimate);
+    }
   }
   json["measured"] = measured;
 }

@@ -20,6 +20,7 @@ void add_sweep(CLI::App& app, Outcome& outcome);
 void add_results(CLI::App& app, Outcome& outcome);
 void add_extract(CLI::App& app, Outcome& outcome);
 void add_layers(CLI::App& app, Outcome& outcome);
+void add_data(CLI::App& app, Outcome& outcome);
 void add_benchmark(CLI::App& app, Outcome& outcome);
 void add_model(CLI::App& app, Outcome& outcome);
 void add_doctor(CLI::App& app, Outcome& outcome);

@@ -77,7 +77,7 @@ void report(bool json) {
 }
 
 constexpr const char* kBash = R"(_cortiscore() {
-  local words="score layers sweep metric ceiling results benchmark extract model doctor completion --threads --quiet --no-progress --version --help"
+  local words="score layers sweep metric ceiling results benchmark data extract model doctor completion --threads --quiet --no-progress --version --help"
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
   case $previous in
     -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
@@ -88,6 +88,7 @@ constexpr const char* kBash = R"(_cortiscore() {
     model) words="inspect export" ;;
     results) words="show rank export merge gc" ;;
     benchmark) words="list info trees" ;;
+    data) words="list import verify add" ;;
     info) words=$(cortiscore benchmark list --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
     *) [[ $COMP_CWORD -gt 1 ]] && words=$(cortiscore "$verb" --help 2>/dev/null | grep -oE -- '--[a-z-]+' | sort -u) ;;
   esac

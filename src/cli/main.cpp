@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   cli::add_sweep(app, outcome);
   cli::add_results(app, outcome);
   cli::add_benchmark(app, outcome);
+  cli::add_data(app, outcome);
   cli::add_extract(app, outcome);
   cli::add_doctor(app, outcome);
   try {

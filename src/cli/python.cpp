@@ -1,6 +1,7 @@
 #include "src/cli/python.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include <unistd.h>
 
@@ -15,6 +16,10 @@ void become_python(const std::string& module, const std::vector<std::string>& ar
   const std::string path =
       std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
   setenv("PYTHONPATH", path.c_str(), 1);
+  // What Python asks the engine for, it asks this very binary.
+  std::error_code unknown;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  if (!unknown) setenv("CORTISCORE_BINARY", self.c_str(), 1);
   std::vector<std::string> words = {python, "-m", module};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;

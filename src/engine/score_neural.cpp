@@ -149,7 +149,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                      {{"n_components", benchmark.n_components},
                       {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}}}};
   outcome.resampled = "neuroid";
-  outcome.convention = name_of(outcome.score.convention);
+  if (benchmark.ceiled) outcome.convention = name_of(outcome.score.convention);
   outcome.fit_s = fit.seconds();
   return outcome;
 }

@@ -80,8 +80,15 @@ Part PreparedNeural::make(std::vector<int64_t> rows) const {
   part.splits = make_splits(benchmark_.splits, data_.stimuli, part.rows);
   for (const auto& population : data_.populations) {
     part.targets.push_back(population.averaged.index_select(0, rows_here).to(device_));
-    part.ceilings.push_back(aggregate(internal_consistency(
-        population.trials.index_select(1, rows_here).to(device_), consistency(benchmark_))));
+    part.ceilings.push_back(benchmark_.ceiled
+                                ? aggregate(internal_consistency(
+                                      population.trials.index_select(1, rows_here).to(device_),
+                                      consistency(benchmark_)))
+                                : undefined_estimate(population.trials.size(2), bootstrap_));
+  }
+  if (!benchmark_.ceiled) {
+    part.ceiling = undefined_estimate(pool_neuroids(part.ceilings).per_neuroid.size(1), bootstrap_);
+    return part;
   }
   part.ceiling = pool_neuroids(part.ceilings);
   bootstrap_over_neuroids(part.ceiling, bootstrap_);

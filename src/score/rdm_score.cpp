@@ -47,13 +47,6 @@ void draw(Estimate& estimate,
   estimate.ci_hi = resampled.ci_hi;
 }
 
-Estimate undefined(const SubjectRdms& subjects, const BootstrapOptions& options) {
-  auto estimate = over_subjects(at::full({subjects.pairs.size(0)}, kNaN, at::kDouble));
-  estimate.split_values.clear();
-  estimate.draws = {{}, std::vector<double>(static_cast<size_t>(options.n_boot), kNaN)};
-  return estimate;
-}
-
 }  // namespace
 
 Estimate rdm_similarity(const at::Tensor& model, const SubjectRdms& subjects) {
@@ -67,7 +60,7 @@ Estimate rdm_similarity_with_draws(const at::Tensor& model,
                                    const SubjectRdms& subjects,
                                    const BootstrapOptions& options) {
   auto estimate = rdm_similarity(model, subjects);
-  if (std::isnan(estimate.value)) return undefined(subjects, options);
+  if (std::isnan(estimate.value)) return undefined_estimate(subjects.pairs.size(0), options);
   draw(estimate, subjects, options, [&](const at::Tensor& counts) {
     return compare_rdms_draws(model.unsqueeze(0), subjects.pairs, counts, subjects.comparison)
         .squeeze(1);
@@ -76,7 +69,7 @@ Estimate rdm_similarity_with_draws(const at::Tensor& model,
 }
 
 Estimate rdm_ceiling(const SubjectRdms& subjects, bool ceiled, const BootstrapOptions& options) {
-  if (!ceiled) return undefined(subjects, options);
+  if (!ceiled) return undefined_estimate(subjects.pairs.size(0), options);
   auto estimate = over_subjects(rsa_bounds(subjects.pairs, subjects.comparison).upper);
   const auto mean = subjects.pairs.mean(0, true);
   draw(estimate, subjects, options, [&](const at::Tensor& counts) {

@@ -144,6 +144,14 @@ Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention conventi
   return score;
 }
 
+Estimate undefined_estimate(int64_t n_neuroids, const BootstrapOptions& options) {
+  Estimate estimate;
+  estimate.value = estimate.error = estimate.ci_lo = estimate.ci_hi = kNaN;
+  estimate.per_neuroid = at::full({1, n_neuroids}, kNaN, at::kDouble);
+  estimate.draws = {{}, std::vector<double>(static_cast<size_t>(options.n_boot), kNaN)};
+  return estimate;
+}
+
 Estimate pool_neuroids(const std::vector<Estimate>& parts) {
   std::vector<at::Tensor> side_by_side;
   for (const auto& part : parts) side_by_side.push_back(part.per_neuroid);

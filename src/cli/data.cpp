@@ -1,0 +1,30 @@
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "src/cli/commands.h"
+#include "src/cli/python.h"
+
+namespace cortiscore::cli {
+
+void add_data(CLI::App& app, Outcome& /*outcome*/) {
+  auto* verb = app.add_subcommand("data", "Recordings: list, import, verify, add your own");
+  verb->require_subcommand(1);
+  const std::pair<const char*, const char*> verbs[] = {
+      {"add", "Make a benchmark of your own experiment; `data add --help` lists its flags"},
+      {"import", "Bring the open recordings in from a folder"},
+      {"list", "What is on this machine, and what can be imported"},
+      {"verify", "Compare the files on this machine with what was written"}};
+  for (const auto& [name, text] : verbs) {
+    auto* sub = verb->add_subcommand(name, std::string(text) + " (runs Python)");
+    sub->prefix_command();
+    sub->set_help_flag();
+    sub->callback([sub] {
+      auto words = sub->remaining();
+      words.insert(words.begin(), sub->get_name());
+      become_python("cortiscore.data", words);
+    });
+  }
+}
+
+}  // namespace cortiscore::cli
