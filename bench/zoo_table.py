@@ -110,7 +110,7 @@ def main():
     short = summary(ranking, top1)
     long = ["# Every network at hand on every recording at hand", "",
             f"`bench/zoo_table.py`, commit {commit}, {datetime.date.today().isoformat()}. Layers compete on alternating halves of the "
-            "stimuli (docs/decisions and BENCHMARKS.md 1.7 say how); ± is the error over splits (PLS) or subjects; intervals "
+            "stimuli: a layer is never scored on what chose it; ± is the error over splits (PLS) or subjects; intervals "
             "are 95 % bootstraps over neuroids (PLS) or stimuli. V1 is cross-validated by movie, so its errors are large: a "
             "difference within them is none.", ""]
     for benchmark in BENCHMARKS:
