@@ -1,6 +1,7 @@
 #include "src/benchmark/benchmark.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -159,6 +160,11 @@ std::string sub_identifier(const Benchmark& parent, const std::string& populatio
 
 }  // namespace
 
+std::string manifest_folder() {
+  const char* set = std::getenv("CORTISCORE_MANIFESTS");
+  return set && *set ? set : CORTISCORE_MANIFESTS;
+}
+
 std::string data_file(const Benchmark& benchmark, const std::string& name) {
   const auto path = fs::path(home()) / "data" / name;
   if (fs::is_regular_file(path)) return path.string();
@@ -171,7 +177,8 @@ std::string data_file(const Benchmark& benchmark, const std::string& name) {
 
 std::vector<Benchmark> all_benchmarks() {
   std::vector<Benchmark> all;
-  for (const auto& folder : {fs::path(CORTISCORE_MANIFESTS), fs::path(home()) / "benchmarks"}) {
+  for (const auto& folder :
+       {fs::path(manifest_folder()) / "benchmarks", fs::path(home()) / "benchmarks"}) {
     if (!fs::is_directory(folder)) continue;
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder)) {

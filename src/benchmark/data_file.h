@@ -9,4 +9,7 @@ namespace cortiscore {
 /// @throws Error(kBadInput)  it is in neither place; the message says how to import it
 std::string data_file(const Benchmark& benchmark, const std::string& name);
 
+/// data_manifests of this project: $CORTISCORE_MANIFESTS, else where the build had it.
+std::string manifest_folder();
+
 }  // namespace cortiscore

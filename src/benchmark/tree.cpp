@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/data_file.h"
 #include "src/core/folders.h"
 #include "src/data/arrays.h"
 
@@ -117,7 +118,7 @@ NodeScore visit(const TreeNode& node,
 
 std::vector<Tree> all_trees() {
   std::vector<Tree> all;
-  for (const auto& folder : {fs::path(CORTISCORE_TREES), fs::path(home()) / "trees"}) {
+  for (const auto& folder : {fs::path(manifest_folder()) / "trees", fs::path(home()) / "trees"}) {
     if (!fs::is_directory(folder)) continue;
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder)) {

@@ -36,7 +36,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     pack = arguments.pack.resolve()
-    environment = {**os.environ, "CORTISCORE_HOME": str(pack / "home")}
+    environment = {**os.environ, "CORTISCORE_HOME": str(pack / "home"),
+                   "CORTISCORE_MANIFESTS": str(pathlib.Path(__file__).resolve().parents[2] / "data_manifests")}
     environment["LD_LIBRARY_PATH"] = f"{pack / 'lib'}:{pathlib.Path(torch.__file__).parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
 
     def run(*command):

@@ -154,6 +154,15 @@ def test_trees_follow_their_schema():
     jsonschema.validate(SMALL, schema)
 
 
+def test_a_build_that_moved_finds_its_manifests(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "trees").mkdir()
+    one = json.loads((ROOT / "data_manifests/benchmarks/Cichy2014.IT-rdm.json").read_text())
+    (tmp_path / "benchmarks/one.json").write_text(json.dumps(one))
+    listed = run("benchmark", "list", "--json", env={"CORTISCORE_MANIFESTS": str(tmp_path), "CORTISCORE_HOME": str(tmp_path / "none")})
+    assert [json.loads(line)["identifier"] for line in listed.stdout.splitlines()] == ["Cichy2014.IT-rdm"]
+
+
 def test_benchmarks_are_listed_and_described(tmp_path):
     empty = {"CORTISCORE_HOME": str(tmp_path)}
     every = [json.loads(line) for line in run("benchmark", "list", "--json", env=empty).stdout.splitlines()]
