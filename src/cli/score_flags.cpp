@@ -22,7 +22,8 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb.add_option("--ceiling-convention", convention, "r2_over_c (since 2026) or r_over_c_squared")
+  verb.add_option("--ceiling-convention", convention,
+                  "of PLS: r2_over_c (since 2026), r_over_c_squared (2019 to 2025) or r_over_c")
       ->capture_default_str();
   verb.add_option("--mode", mode, "PLS: sklearn (the iterate it stops at) or exact")
       ->check(CLI::IsMember({"sklearn", "exact"}))

@@ -34,8 +34,12 @@ std::string utc_now() {
   return text;
 }
 
-std::string committed_layer(const ScoreOptions& options, const std::string& region) {
-  for (const auto& key : {region, std::string()}) {
+// A layer named for every region means those that a map or a readout looks at: a classifier's decisions are its output's,
+// unless its region itself is named.
+std::string committed_layer(const ScoreOptions& options, const Benchmark& benchmark) {
+  std::vector<std::string> keys = {benchmark.region};
+  if (benchmark.kind != Benchmark::Kind::kDecisions) keys.emplace_back();
+  for (const auto& key : keys) {
     if (const auto found = options.layers.find(key); found != options.layers.end())
       return found->second;
   }
@@ -119,7 +123,7 @@ std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,
                                     const ScoreOptions& options) {
   if (!candidate.network) return {"features"};
-  if (const auto committed = committed_layer(options, benchmark.region); !committed.empty()) {
+  if (const auto committed = committed_layer(options, benchmark); !committed.empty()) {
     candidate.network->layer(committed);
     return {committed};
   }

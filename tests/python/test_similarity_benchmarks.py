@@ -306,3 +306,13 @@ def test_real_human_ceilings_are_the_published_ones(recordings, tmp_path, experi
     if experiment == "cueconflict":
         record = score(recordings, tmp_path / "logits.npy", "Geirhos2021cueconflict-shape_bias")
         assert record["n"]["shape_bias_subjects"] == pytest.approx(0.959, abs=5e-4)
+
+
+def test_a_layer_for_every_region_leaves_a_classifiers_output_alone(home, tmp_path):
+    torch.manual_seed(1)
+    layers = [torch.nn.Conv2d(3, 6, 5, stride=3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(600, 7)]
+    export(torch.nn.Sequential(*layers).eval(), tmp_path / "tiny.pt2", input_size=32)
+    for benchmark, layer in (("Lab.IT-rdm", "1"), ("Lab-error_consistency", "3")):
+        assert score(home, tmp_path / "tiny.pt2", benchmark, "--layer", "1")["layer"] == layer
+    done = run("score", tmp_path / "tiny.pt2", "-b", "Lab-error_consistency", "--layer", "behavior=1", env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 5 and "the 7 logits" in done.stderr
