@@ -175,18 +175,23 @@ std::string data_file(const Benchmark& benchmark, const std::string& name) {
        benchmark.how_to_import.empty() ? "Put it there" : "Run: " + benchmark.how_to_import});
 }
 
-std::vector<Benchmark> all_benchmarks() {
-  std::vector<Benchmark> all;
-  for (const auto& folder :
-       {fs::path(manifest_folder()) / "benchmarks", fs::path(home()) / "benchmarks"}) {
-    if (!fs::is_directory(folder)) continue;
+std::vector<std::string> manifest_files(const std::string& folder) {
+  std::vector<std::string> all;
+  for (const auto& place : {fs::path(manifest_folder()) / folder, fs::path(home()) / folder}) {
+    if (!fs::is_directory(place)) continue;
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder)) {
+    for (const auto& entry : fs::directory_iterator(place)) {
       if (entry.path().extension() == ".json") files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
-    for (const auto& file : files) all.push_back(parse(file.string()));
+    for (const auto& file : files) all.push_back(file.string());
   }
+  return all;
+}
+
+std::vector<Benchmark> all_benchmarks() {
+  std::vector<Benchmark> all;
+  for (const auto& file : manifest_files("benchmarks")) all.push_back(parse(file));
   return all;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "src/benchmark/benchmark.h"
 
@@ -11,5 +12,8 @@ std::string data_file(const Benchmark& benchmark, const std::string& name);
 
 /// data_manifests of this project: $CORTISCORE_MANIFESTS, else where the build had it.
 std::string manifest_folder();
+
+/// The .json files of a folder of manifest_folder(), in order, then those of the same folder of home().
+std::vector<std::string> manifest_files(const std::string& folder);
 
 }  // namespace cortiscore

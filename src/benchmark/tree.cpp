@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -16,7 +15,6 @@
 namespace cortiscore {
 namespace {
 
-namespace fs = std::filesystem;
 using Json = nlohmann::json;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
@@ -118,15 +116,7 @@ NodeScore visit(const TreeNode& node,
 
 std::vector<Tree> all_trees() {
   std::vector<Tree> all;
-  for (const auto& folder : {fs::path(manifest_folder()) / "trees", fs::path(home()) / "trees"}) {
-    if (!fs::is_directory(folder)) continue;
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().extension() == ".json") files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-    for (const auto& file : files) all.push_back(parse(file.string()));
-  }
+  for (const auto& file : manifest_files("trees")) all.push_back(parse(file));
   return all;
 }
 

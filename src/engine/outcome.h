@@ -54,13 +54,6 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
 /// The layer of highest value, NaN below all. @param values  a layer
 size_t best_of(const std::vector<double>& values);
 
-/// Layers chosen on one half of the presentations and scored on the other, as the record shows them.
-Json halves_json(const Benchmark& benchmark,
-                 const std::vector<std::string>& layers,
-                 const Json& values,
-                 const std::vector<std::string>& chosen);
-std::string layer_text(const std::vector<std::string>& chosen);
-
 Json estimate_json(const Estimate& estimate, const char* key);
 
 }  // namespace cortiscore

@@ -11,6 +11,24 @@
 namespace cortiscore {
 namespace {
 
+const BehavioralData& load(const Benchmark& benchmark, Workbench& workbench, Outcome& outcome) {
+  const Timer timer;
+  const auto& data = workbench.behavior(benchmark);
+  outcome.load_s = timer.seconds();
+  outcome.data_sha256 = data.data_sha256;
+  return data;
+}
+
+// The one layer that a choice is read from, as it is.
+at::Tensor activations_of(const Candidate& candidate,
+                          const Benchmark& benchmark,
+                          const std::vector<std::string>& layers,
+                          Workbench& workbench,
+                          Outcome& outcome) {
+  const NamedReduction whole = {"activations", [](const at::Tensor& all) { return all; }};
+  return reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+}
+
 // A network's choices on the test stimuli, beside those of subjects.
 void compare_choices(const at::Tensor& correct,
                      const BehavioralData& data,
@@ -33,16 +51,10 @@ Outcome score_readout(const Candidate& candidate,
                       Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
-  const auto& data = workbench.behavior(benchmark);
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
+  const auto& data = load(benchmark, workbench, outcome);
 
   const auto layers = layers_for(candidate, benchmark, options);
-  const NamedReduction whole = {"activations",
-                                [](const at::Tensor& activations) { return activations; }};
-  const auto features =
-      reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+  const auto features = activations_of(candidate, benchmark, layers, workbench, outcome);
 
   const Timer fit;
   auto scaled = standardise(features, data.n_fit);
@@ -69,10 +81,7 @@ Outcome score_decisions(const Candidate& candidate,
                         Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
-  const auto& data = workbench.behavior(benchmark);
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
+  const auto& data = load(benchmark, workbench, outcome);
 
   const auto layers = layers_for(candidate, benchmark, options);
   const int64_t n_outputs = candidate.network ? candidate.network->layer(layers[0]).n_features()
@@ -83,10 +92,7 @@ Outcome score_decisions(const Candidate& candidate,
                          " logits of a classifier whose outputs " + benchmark.classes + " numbers",
                      "Name the layer of its logits with --layer " + benchmark.region + "=LAYER"});
   }
-  const NamedReduction whole = {"activations",
-                                [](const at::Tensor& activations) { return activations; }};
-  const auto logits =
-      reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+  const auto logits = activations_of(candidate, benchmark, layers, workbench, outcome);
 
   const Timer fit;
   const auto probabilities = at::softmax(logits.to(at::kDouble), 1);

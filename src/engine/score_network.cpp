@@ -198,21 +198,6 @@ size_t best_of(const std::vector<double>& values) {
   return static_cast<size_t>(best - values.begin());
 }
 
-Json halves_json(const Benchmark& benchmark,
-                 const std::vector<std::string>& layers,
-                 const Json& values,
-                 const std::vector<std::string>& chosen) {
-  return {{"method", "alternating_halves"},
-          {"by", benchmark.select_by},
-          {"candidates", layers},
-          {"raw_on_selecting_half", values},
-          {"chosen", chosen}};
-}
-
-std::string layer_text(const std::vector<std::string>& chosen) {
-  return chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
-}
-
 Json estimate_json(const Estimate& estimate, const char* key) {
   return {{key, number(estimate.value)},
           {"error", number(estimate.error)},

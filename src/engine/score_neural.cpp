@@ -5,12 +5,10 @@
 
 #include <ATen/ATen.h>
 
-#include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
-#include "src/core/stop.h"
-#include "src/engine/outcome.h"
+#include "src/engine/layer_halves.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
 
@@ -88,40 +86,21 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                                        {"coordinates", coordinates_of}, workbench, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
-  std::vector<std::string> chosen;
-  if (layers.size() == 1 || benchmark.select_by.empty()) {
-    if (layers.size() > 1) {
-      throw Error(ErrorKind::kUsage,
-                  benchmark.identifier + " has no layer selection: commit to one with --layer.");
-    }
-    parts.push_back(score_part(coordinates[0], prepared.whole(), benchmark, options));
-    chosen.push_back(layers[0]);
-    outcome.layer_selection = committed_json(benchmark, options, layers);
-  } else {
-    const auto& [even, odd] = prepared.halves();
-    Json values = Json::array();
-    for (const auto* select_on : {&even, &odd}) {
-      const auto& score_on = select_on == &even ? odd : even;
-      std::vector<double> scores;
-      for (const auto& layer : coordinates) {
-        check_stop();
-        scores.push_back(
-            pool_neuroids(map_populations(layer, *select_on, benchmark, options.mode).raw).value);
-      }
-      const auto place = best_of(scores);
-      values.push_back(numbers(scores));
-      parts.push_back(score_part(coordinates[place], score_on, benchmark, options));
-      chosen.push_back(layers[place]);
-    }
-    outcome.layer_selection = halves_json(benchmark, layers, values, chosen);
-  }
+  const auto chosen = score_chosen_layers(
+      benchmark, options, coordinates, prepared,
+      [&](const ReducedLayer& layer, const Part& part) {
+        return pool_neuroids(map_populations(layer, part, benchmark, options.mode).raw).value;
+      },
+      [&](const ReducedLayer& layer, const Part& part) {
+        parts.push_back(score_part(layer, part, benchmark, options));
+      },
+      outcome);
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
     scores.push_back(parts[i].score);
     add_warnings(parts[i], data, chosen[i], outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
-  outcome.layer = layer_text(chosen);
   int64_t n_neuroids = 0, n_dropped = 0;
   for (size_t p = 0; p < data.populations.size(); ++p) {
     n_neuroids += data.populations[p].trials.size(2);

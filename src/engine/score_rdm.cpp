@@ -1,9 +1,7 @@
 #include <ATen/ATen.h>
 
-#include "cortiscore/error.h"
 #include "src/core/progress.h"
-#include "src/core/stop.h"
-#include "src/engine/outcome.h"
+#include "src/engine/layer_halves.h"
 #include "src/metric/rdm.h"
 
 namespace cortiscore {
@@ -49,34 +47,16 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
       reduced_for(candidate, benchmark, layers, rdm_reduction(benchmark), workbench, outcome.times);
   const Timer fit;
   std::vector<Score> parts;
-  std::vector<std::string> chosen;
-  if (layers.size() == 1 || benchmark.select_by.empty()) {
-    if (layers.size() > 1) {
-      throw Error(ErrorKind::kUsage,
-                  benchmark.identifier + " has no layer selection: commit to one with --layer.");
-    }
-    parts.push_back(score_part(reduced[0], prepared.whole(), options.bootstrap, outcome.warnings));
-    chosen.push_back(layers[0]);
-    outcome.layer_selection = committed_json(benchmark, options, layers);
-  } else {
-    const auto& [even, odd] = prepared.halves();
-    Json values = Json::array();
-    for (const auto* select_on : {&even, &odd}) {
-      const auto& score_on = select_on == &even ? odd : even;
-      std::vector<double> scores;
-      for (const auto& layer : reduced) {
-        check_stop();
-        scores.push_back(rdm_similarity(among(layer, select_on->index), select_on->subjects).value);
-      }
-      const auto place = best_of(scores);
-      values.push_back(numbers(scores));
-      parts.push_back(score_part(reduced[place], score_on, options.bootstrap, outcome.warnings));
-      chosen.push_back(layers[place]);
-    }
-    outcome.layer_selection = halves_json(benchmark, layers, values, chosen);
-  }
+  score_chosen_layers(
+      benchmark, options, reduced, prepared,
+      [](const ReducedLayer& layer, const RdmPart& part) {
+        return rdm_similarity(among(layer, part.index), part.subjects).value;
+      },
+      [&](const ReducedLayer& layer, const RdmPart& part) {
+        parts.push_back(score_part(layer, part, options.bootstrap, outcome.warnings));
+      },
+      outcome);
   outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
-  outcome.layer = layer_text(chosen);
   outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
   outcome.metric = {
       {"name", "rdm"},

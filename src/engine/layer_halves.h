@@ -1,0 +1,61 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "cortiscore/error.h"
+#include "src/core/stop.h"
+#include "src/engine/outcome.h"
+
+namespace cortiscore {
+
+/// A committed layer scored on all presentations; or layers that compete on each half of the presentations, the best
+/// scored on the other half, so that none is scored on what chose it.
+/// @param prepared  PreparedNeural or PreparedRdm: whole() and halves() of its parts
+/// @param value     (layer, part): what layers compete by
+/// @param score     (layer, part): scores the chosen one, once or once a half
+/// @return the layers chosen; outcome.layer and outcome.layer_selection are filled
+/// @throws Error(kUsage)  several layers, and the benchmark has no selection
+template <typename Prepared, typename Value, typename ScorePart>
+std::vector<std::string> score_chosen_layers(const Benchmark& benchmark,
+                                             const ScoreOptions& options,
+                                             const std::vector<ReducedLayer>& reduced,
+                                             Prepared& prepared,
+                                             const Value& value,
+                                             const ScorePart& score,
+                                             Outcome& outcome) {
+  std::vector<std::string> layers, chosen;
+  for (const auto& layer : reduced) layers.push_back(layer.layer);
+  if (layers.size() == 1 || benchmark.select_by.empty()) {
+    if (layers.size() > 1) {
+      throw Error(ErrorKind::kUsage,
+                  benchmark.identifier + " has no layer selection: commit to one with --layer.");
+    }
+    score(reduced[0], prepared.whole());
+    chosen.push_back(layers[0]);
+    outcome.layer_selection = committed_json(benchmark, options, layers);
+  } else {
+    const auto& [even, odd] = prepared.halves();
+    Json values = Json::array();
+    for (const auto* select_on : {&even, &odd}) {
+      std::vector<double> competing;
+      for (const auto& layer : reduced) {
+        check_stop();
+        competing.push_back(value(layer, *select_on));
+      }
+      const auto place = best_of(competing);
+      values.push_back(numbers(competing));
+      score(reduced[place], select_on == &even ? odd : even);
+      chosen.push_back(layers[place]);
+    }
+    outcome.layer_selection = {{"method", "alternating_halves"},
+                               {"by", benchmark.select_by},
+                               {"candidates", layers},
+                               {"raw_on_selecting_half", values},
+                               {"chosen", chosen}};
+  }
+  outcome.layer =
+      chosen.size() == 2 && chosen[0] != chosen[1] ? chosen[0] + " + " + chosen[1] : chosen[0];
+  return chosen;
+}
+
+}  // namespace cortiscore
