@@ -1,10 +1,11 @@
 """Hundreds of weight files of one architecture on macaque V4, three ways: `sweep`, one `score` process a checkpoint, and
 plain PyTorch (Pillow, forward hook, `.numpy()`) with scikit-learn. Prints a table; --out writes it as JSON.
 
-    .venv/bin/python bench/sweep_table.py GRAPH.pt2 WORK [--layer L ...] [--count 300] [--sample 8] [--out FILE]
+    .venv/bin/python bench/sweep_table.py GRAPH.pt2 WORK [--layer L ...] [--device cpu cpu,cpu] [--count 300] [--sample 8] [--out FILE]
 
 GRAPH is an archive of mobilenet_v1_0.25_128 (bench/zoo_table.py makes it). WORK gets GRAPH's weights perturbed --count
-times. The two slower ways run on --sample of them, in turns; seconds are per checkpoint, the start of the process included.
+times. A sweep runs in one process and with two workers of one thread each (--device cpu,cpu); its forward seconds are the
+sum of all forward passes over the workers, beyond is the rest. The two slower ways run on --sample of them, in turns; seconds are per checkpoint, the start of the process included.
 """
 import argparse
 import csv
@@ -109,6 +110,7 @@ def main():
     parser.add_argument("graph", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--layer", nargs="+", default=["body.avgpool1", "body.conv12"])
+    parser.add_argument("--device", nargs="+", default=["cpu", "cpu,cpu"])
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--sample", type=int, default=8)
     parser.add_argument("--out", type=pathlib.Path)
@@ -123,14 +125,20 @@ def main():
     sample = files[:: max(1, a.count // a.sample)][: a.sample]
     rows = []
     for layer in a.layer:
-        store = a.work / "store"
-        shutil.rmtree(store, ignore_errors=True)
-        flags = ["--graph", a.graph, "-b", BENCHMARK, "--layer", layer, "--results", store]
-        seconds, records = cortiscore("sweep", a.work / "*.safetensors", *flags)
-        assert len(records) == a.count
-        # Means, since what a sweep takes is a sum: a median would count the slow forward passes of a shared machine as beyond.
-        forward, fit = (np.mean([r["timing_ms"][part] for r in records]) / 1e3 for part in ("forward", "fit"))
-        swept = seconds / a.count
+        swept, scores = {}, {}
+        for device in a.device:
+            store = a.work / "store"
+            shutil.rmtree(store, ignore_errors=True)
+            flags = ["--graph", a.graph, "-b", BENCHMARK, "--layer", layer, "--results", store, "--device", device]
+            seconds, records = cortiscore("sweep", a.work / "*.safetensors", *flags)
+            assert len(records) == a.count
+            # Means, since what a sweep takes is a sum: a median would count the slow forward passes of a shared machine as beyond.
+            forward, fit = (np.mean([r["timing_ms"][part] for r in records]) / 1e3 / len(device.split(",")) for part in ("forward", "fit"))
+            swept[device] = {"forward_s": forward, "fit_s": fit, "sweep_s": seconds / a.count,
+                             "beyond_forward_s": seconds / a.count - forward,
+                             "beyond_forward_share": (seconds / a.count - forward) / forward}
+            scores[device] = {r["model_identifier"]: r["score"]["raw"] for r in records}
+            assert scores[device] == scores[a.device[0]]
         alone, torch_s, differences = [], [], []
         for path in sample:
             archive = a.work / "one.pt2"
@@ -139,20 +147,20 @@ def main():
             alone.append((took, record["timing_ms"]["forward"] / 1e3))
             took, score = plain(program, path, layer, size)
             torch_s.append(took)
-            [same] = [r for r in records if r["model_identifier"] == path.stem]
-            if same["score"]["raw"] != record["score"]["raw"]:
-                sys.exit(f"{path.stem}: {same['score']} {same['weights_sha256']} swept, {record['score']} {record['weights_sha256']} alone")
-            differences.append(abs(same["score"]["raw"] - score))
+            same = scores[a.device[0]][path.stem]
+            if same != record["score"]["raw"]:
+                sys.exit(f"{path.stem}: {same} swept, {record['score']} alone")
+            differences.append(abs(same - score))
         one, one_forward = np.median(alone, axis=0)
         plain_s = float(np.median(torch_s))
-        rows.append({"layer": layer, "checkpoints": a.count, "sample": len(sample), "forward_s": forward, "fit_s": fit, "sweep_s": swept,
-                     "score_process_s": one, "score_process_forward_s": one_forward, "pytorch_sklearn_s": plain_s,
-                     "beyond_forward_s": swept - forward, "beyond_forward_share": (swept - forward) / forward,
-                     "score_beyond_forward_s": one - one_forward, "largest_score_difference": max(differences)})
-    print("| layer | forward s | sweep s | beyond forward | one `score` each s | beyond forward | PyTorch + scikit-learn s | sweep is |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+        for device, measured in swept.items():
+            rows.append({"layer": layer, "device": device, "checkpoints": a.count, "sample": len(sample), **measured,
+                         "score_process_s": one, "score_process_forward_s": one_forward, "pytorch_sklearn_s": plain_s,
+                         "score_beyond_forward_s": one - one_forward, "largest_score_difference": max(differences)})
+    print("| layer | --device | forward s | sweep s | beyond forward | one `score` each s | beyond forward | PyTorch + scikit-learn s | sweep is |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for r in rows:
-        print(f"| {r['layer']} | {r['forward_s']:.3f} | {r['sweep_s']:.3f} | {r['beyond_forward_s']:.3f} ({100 * r['beyond_forward_share']:.0f} %) "
+        print(f"| {r['layer']} | {r['device']} | {r['forward_s']:.3f} | {r['sweep_s']:.3f} | {r['beyond_forward_s']:.3f} ({100 * r['beyond_forward_share']:.1f} %) "
               f"| {r['score_process_s']:.2f} | {r['score_beyond_forward_s']:.2f} | {r['pytorch_sklearn_s']:.2f} "
               f"| {r['pytorch_sklearn_s'] / r['sweep_s']:.1f}x |")
     print("largest difference of a score from scikit-learn's:", max(r["largest_score_difference"] for r in rows))

@@ -86,7 +86,7 @@ std::pair<std::string, int> output_of(const std::string& command) {
 
 }  // namespace
 
-std::vector<std::string> arguments_without_slurm() {
+std::vector<std::string> own_arguments() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   const std::string all{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   std::vector<std::string> words;

@@ -21,6 +21,6 @@ int submit_array(const SlurmFlags& flags,
                  const std::string& folder);
 
 /// This process's command line without the flags --slurm-*; the program by its path.
-std::vector<std::string> arguments_without_slurm();
+std::vector<std::string> own_arguments();
 
 }  // namespace cortiscore::cli

@@ -16,6 +16,9 @@
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/cli/slurm.h"
+#include "src/cli/sweep_workers.h"
+#include "src/core/device.h"
+#include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
 
@@ -29,6 +32,8 @@ struct Arguments {
   SweepOptions options;
   SlurmFlags slurm;
   bool dry_run = false;
+  std::string worker;  // the device of a worker, which takes its items from stdin
+  int64_t worker_threads = 1;
 };
 
 std::string duration(double seconds) {
@@ -128,8 +133,26 @@ int exit_code_of(int signal) {
   return 128 + signal;
 }
 
+void serve(const Arguments& arguments, Outcome& outcome) {
+  auto flags = arguments.flags;
+  flags.device = arguments.worker;
+  set_thread_count(arguments.worker_threads);
+  set_progress(false);
+  stop_on_signals();
+  Workbench workbench(flags.options());
+  Store store(flags.store());
+  try {
+    serve_sweep(flags.benchmarks(), workbench, store, flags.again);
+  } catch (const Stopped&) {
+    outcome.exit_code = exit_code_of(stop_signal());
+  }
+}
+
 void run(const Arguments& arguments, Outcome& outcome) {
-  const auto& flags = arguments.flags;
+  if (!arguments.worker.empty()) return serve(arguments, outcome);
+  auto flags = arguments.flags;
+  const auto devices = devices_of(flags.device);
+  flags.device = devices.front();
   auto options = arguments.options;
   options.again = flags.again;
   parse_shard(arguments.shard, options);
@@ -147,7 +170,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
 
   if (arguments.slurm.submit) {
-    outcome.exit_code = submit_array(arguments.slurm, arguments_without_slurm(), store.folder());
+    outcome.exit_code = submit_array(arguments.slurm, own_arguments(), store.folder());
     return;
   }
   stop_on_signals();
@@ -155,20 +178,26 @@ void run(const Arguments& arguments, Outcome& outcome) {
   std::optional<Report> report;
   bool header = false;
   SweepState last;
+  const std::function<void(const Json&, const SweepState&)> each = [&](const Json& record,
+                                                                       const SweepState& state) {
+    last = state;
+    if (!report) report.emplace(static_cast<int64_t>(benchmarks.size()), state.stored);
+    if (flags.json) {
+      std::cout << canonical(record) << std::endl;
+    } else {
+      if (!std::exchange(header, true)) print_header();
+      print_row(record);
+    }
+    report->add(record, state);
+  };
   try {
-    last = sweep(checkpoints, benchmarks, workbench, store, options,
-                 [&](const Json& record, const SweepState& state) {
-                   last = state;
-                   if (!report)
-                     report.emplace(static_cast<int64_t>(benchmarks.size()), state.stored);
-                   if (flags.json) {
-                     std::cout << canonical(record) << std::endl;
-                   } else {
-                     if (!std::exchange(header, true)) print_header();
-                     print_row(record);
-                   }
-                   report->add(record, state);
-                 });
+    if (devices.size() == 1) {
+      last = sweep(checkpoints, benchmarks, workbench, store, options, each);
+    } else {
+      auto items = items_left(checkpoints, benchmarks, workbench, store, options, last);
+      last = sweep_by_workers(std::move(items), last, devices, own_arguments(), thread_count(),
+                              benchmarks, store, options, each);
+    }
   } catch (const Stopped&) {
     outcome.exit_code = exit_code_of(stop_signal());
     log_line("stopped: " + std::to_string(last.scored + last.failed) +
@@ -220,6 +249,10 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
       "file with more lines for the head of the script (#SBATCH ..., module load ...)");
   verb->add_flag("--slurm-wait", slurm.wait, "return when no task is left, with their exit code");
   arguments->flags.add(*verb);
+  verb->get_option("--device")
+      ->description("cpu, cuda or cuda:N; a list of them, or cuda:all, has a process each");
+  verb->add_option("--worker", arguments->worker)->group("");
+  verb->add_option("--worker-threads", arguments->worker_threads)->group("");
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });
 }
 

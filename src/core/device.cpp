@@ -8,6 +8,36 @@
 #include "cortiscore/error.h"
 
 namespace cortiscore {
+namespace {
+
+int device_count() {
+  return at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
+}
+
+}  // namespace
+
+std::vector<std::string> devices_of(const std::string& list) {
+  std::vector<std::string> names;
+  if (list == "cuda:all") {
+    for (int i = 0; i < std::max(1, device_count()); ++i)
+      names.push_back("cuda:" + std::to_string(i));
+  } else {
+    for (size_t begin = 0; begin <= list.size();) {
+      const auto end = std::min(list.find(',', begin), list.size());
+      names.push_back(list.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  const auto product = name_of(device_of(names.front()));
+  for (const auto& name : names) {
+    if (name_of(device_of(name)) != product) {
+      throw Error(ErrorKind::kUsage,
+                  "--device " + list + ": found " + product + " and " + name_of(device_of(name)) +
+                      ", expected devices of one product. Run a sweep for each.");
+    }
+  }
+  return names;
+}
 
 at::Device device_of(const std::string& name) {
   if (name == "cpu") return at::kCPU;
@@ -22,7 +52,7 @@ at::Device device_of(const std::string& name) {
                 "--device: found \"" + name + "\", expected cpu, cuda or cuda:N.");
   }
   const int index = std::stoi(digits);
-  const int n_devices = at::hasCUDA() ? at::detail::getCUDAHooks().getNumGPUs() : 0;
+  const int n_devices = device_count();
   if (index >= n_devices) {
     const auto found = n_devices == 0
                            ? std::string("no CUDA device, or a build without CUDA")

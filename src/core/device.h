@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include <ATen/Context.h>
 
@@ -8,6 +9,11 @@ namespace cortiscore {
 /// "cpu", "cuda" (the first device) or "cuda:N".
 /// @throws Error(kUsage)  another word; Error(kNoDevice)  a device that is not here
 at::Device device_of(const std::string& name);
+
+/// The devices that a comma-separated list names, each as device_of() takes it; "cuda:all" is every CUDA device.
+/// @throws Error(kUsage)  they are not of one product: what one stored another would not find, since a GPU's scores are
+///         its own to the bit; and as device_of()
+std::vector<std::string> devices_of(const std::string& list);
 
 /// "cpu", or the product's name as its driver gives it, e.g. "NVIDIA H100 80GB HBM3".
 std::string name_of(const at::Device& device);

@@ -1,14 +1,17 @@
 #include "src/core/host_allocator.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
-#include <new>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include <sys/mman.h>
 
 #include <c10/core/CPUAllocator.h>
+
+#include "cortiscore/error.h"
 
 namespace cortiscore {
 namespace {
@@ -37,7 +40,14 @@ class CachingAllocator : public c10::Allocator {
  private:
   static void* aligned(size_t alignment, size_t n) {
     void* data = std::aligned_alloc(alignment, (n + alignment - 1) / alignment * alignment);
-    if (!data) throw std::bad_alloc();
+    if (!data) {
+      char gib[32];
+      std::snprintf(gib, sizeof gib, "%.2f", static_cast<double>(n) / (1 << 30));
+      throw Error(
+          ErrorKind::kOutOfMemory,
+          "host memory: found no room, expected " + std::string(gib) +
+              " GiB more for one tensor. Lower --memory-gib or --candidates, or free memory.");
+    }
     return data;
   }
 
@@ -49,11 +59,24 @@ class CachingAllocator : public c10::Allocator {
       idle.pop_back();
       idle_bytes_ -= n;
     } else {
-      data = aligned(kHuge, n);
+      try {
+        data = aligned(kHuge, n);
+      } catch (const Error&) {
+        free_idle();
+        data = aligned(kHuge, n);
+      }
       ::madvise(data, n, MADV_HUGEPAGE);
     }
     size_of_[data] = n;
     return data;
+  }
+
+  void free_idle() {
+    for (auto& [n, all] : idle_) {
+      for (void* data : all) std::free(data);
+      all.clear();
+    }
+    idle_bytes_ = 0;
   }
 
   static void give_back(void* data) {

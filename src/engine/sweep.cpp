@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <future>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -79,17 +80,6 @@ class Opener {
   std::string graph_path_, signature_;
 };
 
-// The candidate, or why it does not open.
-struct Opened {
-  std::optional<Candidate> candidate;
-  std::optional<Failure> failure;
-};
-
-std::string unopened_name(const Checkpoint& checkpoint) {
-  return checkpoint.identifier.empty() ? fs::path(checkpoint.path).stem().string()
-                                       : checkpoint.identifier;
-}
-
 bool in_shard(const Checkpoint& checkpoint, const SweepOptions& options) {
   if (options.shards <= 1) return true;
   // By contents of the list alone, so that every worker cuts it the same way, whatever is stored already.
@@ -109,9 +99,9 @@ class Done {
     if (!again) done_ = store.done();
   }
 
-  std::vector<const Benchmark*> missing(const Checkpoint& checkpoint) {
-    std::vector<const Benchmark*> all;
-    for (const auto& benchmark : benchmarks_) all.push_back(&benchmark);
+  std::vector<size_t> missing(const Checkpoint& checkpoint) {
+    std::vector<size_t> all(benchmarks_.size());
+    std::iota(all.begin(), all.end(), size_t{0});
     if (done_.empty()) return all;
     const auto stamp = stamp_of(checkpoint);
     const auto note = stamp.empty() ? "" : store_.note(note_name(checkpoint), stamp);
@@ -120,8 +110,8 @@ class Done {
     const auto fingerprint = note.substr(0, newline);
     const auto identifier =
         checkpoint.identifier.empty() ? note.substr(newline + 1) : checkpoint.identifier;
-    std::erase_if(all, [&](const Benchmark* benchmark) {
-      return done_.contains({record_key(fingerprint, *benchmark, workbench_), identifier});
+    std::erase_if(all, [&](size_t b) {
+      return done_.contains({record_key(fingerprint, benchmarks_[b], workbench_), identifier});
     });
     return all;
   }
@@ -193,23 +183,18 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
                      Store& store,
                      const SweepOptions& options) {
   SweepPlan plan;
-  Done done(store, benchmarks, workbench, options.again);
   std::map<std::string, std::pair<double, int64_t>> times;  // a benchmark's seconds and records
   store.each({"", "", "ok"}, [&](const Json& record) {
     auto& [seconds, count] = times[record.at("benchmark_identifier")];
     seconds += record.at("timing_ms").at("total").get<double>() / 1e3;
     ++count;
   });
-  const auto n_benchmarks = static_cast<int64_t>(benchmarks.size());
-  for (const auto& checkpoint : checkpoints) {
-    if (!in_shard(checkpoint, options)) continue;
-    plan.state.pairs += n_benchmarks;
-    const auto missing = done.missing(checkpoint);
-    plan.state.stored += n_benchmarks - static_cast<int64_t>(missing.size());
-    for (const auto* benchmark : missing) {
+  for (const auto& item :
+       items_left(checkpoints, benchmarks, workbench, store, options, plan.state)) {
+    for (const auto b : item.benchmarks) {
       if (options.limit > 0 && static_cast<int64_t>(plan.pairs.size()) >= options.limit) break;
-      plan.pairs.emplace_back(checkpoint.path, benchmark->identifier);
-      const auto& [seconds, count] = times[benchmark->identifier];
+      plan.pairs.emplace_back(item.checkpoint.path, benchmarks[b].identifier);
+      const auto& [seconds, count] = times[benchmarks[b].identifier];
       plan.seconds += count ? seconds / static_cast<double>(count) : std::nan("");
     }
   }
@@ -234,6 +219,102 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
   return plan;
 }
 
+std::string unopened_name(const Checkpoint& checkpoint) {
+  return checkpoint.identifier.empty() ? fs::path(checkpoint.path).stem().string()
+                                       : checkpoint.identifier;
+}
+
+Json record_failure(const SweepItem& item,
+                    const Benchmark& benchmark,
+                    const std::string& identifier,
+                    const Failure& failure,
+                    Store& store) {
+  auto record = failure_record(identifier, item.checkpoint.path, benchmark, failure);
+  if (!item.checkpoint.tags.empty()) record["tags"] = item.checkpoint.tags;
+  store.append(record);
+  return record;
+}
+
+void SweepState::count(PairEnd end) {
+  ++(end == PairEnd::kScored ? scored : end == PairEnd::kFailed ? failed : stored);
+}
+
+std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
+                                  const std::vector<Benchmark>& benchmarks,
+                                  Workbench& workbench,
+                                  Store& store,
+                                  const SweepOptions& options,
+                                  SweepState& state) {
+  Done done(store, benchmarks, workbench, options.again);
+  std::vector<SweepItem> items;
+  for (const auto& checkpoint : checkpoints) {
+    if (!in_shard(checkpoint, options)) continue;
+    auto missing = done.missing(checkpoint);
+    state.pairs += static_cast<int64_t>(benchmarks.size());
+    state.stored += static_cast<int64_t>(benchmarks.size() - missing.size());
+    if (!missing.empty()) items.push_back({checkpoint, std::move(missing)});
+  }
+  return items;
+}
+
+void score_items(const std::function<std::optional<SweepItem>()>& next,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store& store,
+                 bool again,
+                 const std::function<bool(PairEnd, const Json&)>& each) {
+  struct Opened {
+    std::optional<SweepItem> item;
+    std::optional<Candidate> candidate;
+    std::optional<Failure> failure;  // why there is no candidate
+  };
+  // Used by one load at a time: the next begins when the last was taken.
+  Opener opener(workbench.options().device);
+  const auto load = [&] {
+    return std::async(std::launch::async, [&] {
+      Opened opened;
+      opened.item = next();
+      if (opened.item) {
+        opened.failure = attempt([&] { opened.candidate = opener.open(opened.item->checkpoint); });
+      }
+      return opened;
+    });
+  };
+  for (auto loading = load();;) {
+    const auto opened = loading.get();
+    if (!opened.item) return;
+    loading = load();
+    const auto& checkpoint = opened.item->checkpoint;
+    if (opened.candidate) {
+      if (const auto stamp = stamp_of(checkpoint); !stamp.empty()) {
+        store.set_note(note_name(checkpoint), stamp,
+                       opened.candidate->fingerprint + "\n" + opened.candidate->identifier);
+      }
+    }
+    for (const auto b : opened.item->benchmarks) {
+      check_stop();
+      std::optional<PairResult> result;
+      auto failure = opened.failure;
+      if (!failure) {
+        failure = attempt([&] {
+          result = score_pair(*opened.candidate, benchmarks[b], workbench, &store, again,
+                              checkpoint.tags);
+        });
+      }
+      bool more = true;
+      if (failure) {
+        const auto name =
+            opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
+        more = each(PairEnd::kFailed,
+                    record_failure(*opened.item, benchmarks[b], name, *failure, store));
+      } else {
+        more = each(result->stored ? PairEnd::kStored : PairEnd::kScored, result->record);
+      }
+      if (!more) return;
+    }
+  }
+}
+
 SweepState sweep(const std::vector<Checkpoint>& checkpoints,
                  const std::vector<Benchmark>& benchmarks,
                  Workbench& workbench,
@@ -241,73 +322,19 @@ SweepState sweep(const std::vector<Checkpoint>& checkpoints,
                  const SweepOptions& options,
                  const std::function<void(const Json&, const SweepState&)>& each) {
   SweepState state;
-  Done done(store, benchmarks, workbench, options.again);
-  struct Work {
-    const Checkpoint* checkpoint;
-    std::vector<const Benchmark*> benchmarks;
+  auto items = items_left(checkpoints, benchmarks, workbench, store, options, state);
+  size_t taken = 0;
+  const auto next = [&]() -> std::optional<SweepItem> {
+    if (taken == items.size()) return std::nullopt;
+    return std::move(items[taken++]);
   };
-  std::vector<Work> all;
-  for (const auto& checkpoint : checkpoints) {
-    if (!in_shard(checkpoint, options)) continue;
-    auto missing = done.missing(checkpoint);
-    state.pairs += static_cast<int64_t>(benchmarks.size());
-    state.stored += static_cast<int64_t>(benchmarks.size() - missing.size());
-    if (!missing.empty()) all.push_back({&checkpoint, std::move(missing)});
-  }
-
-  Opener opener(
-      workbench.options()
-          .device);  // used by one load at a time: the next begins when the last was taken
-  const auto load = [&](size_t i) {
-    return std::async(std::launch::async, [&opener, checkpoint = all[i].checkpoint] {
-      Opened opened;
-      opened.failure = attempt([&] { opened.candidate = opener.open(*checkpoint); });
-      return opened;
-    });
-  };
-  std::future<Opened> next;
-  if (!all.empty()) next = load(0);
-  for (size_t i = 0; i < all.size(); ++i) {
-    const auto opened = next.get();
-    if (i + 1 < all.size()) next = load(i + 1);
-    const auto& checkpoint = *all[i].checkpoint;
-    if (opened.candidate) {
-      if (const auto stamp = stamp_of(checkpoint); !stamp.empty()) {
-        store.set_note(note_name(checkpoint), stamp,
-                       opened.candidate->fingerprint + "\n" + opened.candidate->identifier);
-      }
-    }
-    for (const auto* benchmark : all[i].benchmarks) {
-      check_stop();
-      if ((options.limit > 0 && state.scored + state.failed >= options.limit) ||
-          (options.max_failures > 0 && state.failed >= options.max_failures)) {
-        state.limited = true;
-        return state;
-      }
-      std::optional<PairResult> result;
-      auto failure = opened.failure;
-      if (!failure) {
-        failure = attempt([&] {
-          result = score_pair(*opened.candidate, *benchmark, workbench, &store, options.again,
-                              checkpoint.tags);
-        });
-      }
-      if (failure) {
-        const auto name =
-            opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
-        auto record = failure_record(name, checkpoint.path, *benchmark, *failure);
-        if (!checkpoint.tags.empty()) record["tags"] = checkpoint.tags;
-        store.append(record);
-        ++state.failed;
-        each(record, state);
-      } else if (result->stored) {
-        ++state.stored;
-      } else {
-        ++state.scored;
-        each(result->record, state);
-      }
-    }
-  }
+  score_items(next, benchmarks, workbench, store, options.again,
+              [&](PairEnd end, const Json& record) {
+                state.count(end);
+                if (end != PairEnd::kStored) each(record, state);
+                return !state.spent(options);
+              });
+  state.limited = state.scored + state.failed + state.stored < state.pairs;
   return state;
 }
 

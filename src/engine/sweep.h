@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct SweepOptions {
   bool again = false;
 };
 
+/// Stored: done before, or by another process.
+enum class PairEnd { kScored, kFailed, kStored };
+
 /// Where a sweep stands; pairs are counted within its shard.
 struct SweepState {
   int64_t pairs = 0;
@@ -38,13 +42,55 @@ struct SweepState {
   int64_t scored = 0;
   int64_t failed = 0;
   bool limited = false;  ///< stopped by limit or max_failures
+
+  void count(PairEnd end);
+  bool spent(const SweepOptions& options) const {
+    return (options.limit > 0 && scored + failed >= options.limit) ||
+           (options.max_failures > 0 && failed >= options.max_failures);
+  }
 };
 
-/// Scores every pair of checkpoints and benchmarks that the store does not hold, each once; failures are recorded and
-/// the others go on. The next checkpoint's weights load while the present one is scored; checkpoints that share a
-/// graph share it, and all that depends on recordings and stimuli alone is made once (Workbench).
-/// @param each  told of every record of this run as soon as it is durable
+/// A checkpoint and those of the benchmarks that are still to be scored, by index.
+struct SweepItem {
+  Checkpoint checkpoint;
+  std::vector<size_t> benchmarks;
+};
+
+/// What the store lacks of this shard, checkpoints in the order given. Counts pairs and stored ones in `state`.
+std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
+                                  const std::vector<Benchmark>& benchmarks,
+                                  Workbench& workbench,
+                                  Store& store,
+                                  const SweepOptions& options,
+                                  SweepState& state);
+
+/// Scores items one after the other, each pair once; failures are recorded and the others go on. The next checkpoint's
+/// weights load while the present one is scored; checkpoints that share a graph share it, and all that depends on
+/// recordings and stimuli alone is made once (Workbench).
+/// @param next  the next item, nothing when there is none; called from one thread at a time, while another item is
+///              scored
+/// @param each  told how every pair ended as soon as that is durable, with its record; false: no more pairs
 /// @throws Stopped  by a signal: the pair in hand is dropped, all before it are stored
+void score_items(const std::function<std::optional<SweepItem>()>& next,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store& store,
+                 bool again,
+                 const std::function<bool(PairEnd, const Json&)>& each);
+
+/// Records that a pair failed, under the best name that is known for it.
+/// @returns the record, durable
+Json record_failure(const SweepItem& item,
+                    const Benchmark& benchmark,
+                    const std::string& identifier,
+                    const Failure& failure,
+                    Store& store);
+
+/// What a record calls a checkpoint that did not open: its identifier, else its file's stem.
+std::string unopened_name(const Checkpoint& checkpoint);
+
+/// items_left() through score_items(), within the limits of `options`.
+/// @param each  told of every record of this run as soon as it is durable
 SweepState sweep(const std::vector<Checkpoint>& checkpoints,
                  const std::vector<Benchmark>& benchmarks,
                  Workbench& workbench,

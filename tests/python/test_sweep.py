@@ -289,11 +289,84 @@ def test_shards_are_disjoint_and_whole(world, env, tmp_path, undisturbed):
     assert len(lines(tmp_path / "s")) == 12 and len(list((tmp_path / "s").glob("*.jsonl"))) >= 2
 
 
-@pytest.mark.parametrize("number, slurm, code", [(signal.SIGINT, False, 130), (signal.SIGTERM, False, 143),
-                                                 (signal.SIGTERM, True, 75), (signal.SIGUSR1, False, 75)])
-def test_signals_stop_it_and_it_goes_on(world, env, tmp_path, undisturbed, number, slurm, code):
+def test_a_process_a_device(world, env, tmp_path, undisturbed):
+    """What two processes store is what one does, to the byte."""
     store = tmp_path / "s"
-    process = subprocess.Popen([BINARY, *map(str, command(world, store))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    two = command(world, store, "--device", "cpu,cpu")
+    done = run(*two, "--limit", 5, env=env)
+    assert done.returncode == 0 and "5 scored" in done.stderr and "left by --limit" in done.stderr, done.stderr
+    assert len(lines(store)) == 5
+    done = run(*two, "--json", env=env)
+    assert done.returncode == 0 and "12 pairs: 7 scored, 5 stored before, 0 failed" in done.stderr, done.stderr
+    assert len(done.stdout.splitlines()) == 7 and len(lines(store)) == 12
+    assert exported(store, env) == undisturbed and len(list(store.glob("*.jsonl"))) >= 3
+    done = run(*two, env=env)
+    assert done.returncode == 0 and "0 scored, 12 stored before" in done.stderr and done.stdout == ""
+    # Failures are recorded; a checkpoint that is open in both is scored once a name.
+    (tmp_path / "w").mkdir()
+    for i in range(6):
+        (tmp_path / f"w/{i}.safetensors").write_bytes(b"" if i % 2 else (world / "w/net_00.safetensors").read_bytes())
+    mine = ["sweep", tmp_path / "w/*", "--graph", world / "graph.pt2", *FLAGS, "--results", tmp_path / "t", "--device", "cpu,cpu"]
+    done = run(*mine, env=env)
+    assert done.returncode == 3 and "6 pairs: 3 scored" in done.stderr.replace("2 scored, 1 stored before", "3 scored"), done.stderr
+    assert [r["status"] for r in records(tmp_path / "t", env)] == ["ok", "failed"] * 3
+    for i in range(12):  # at most what two workers had in hand fails beside the first
+        (tmp_path / f"w/more{i:02d}.safetensors").write_bytes(b"")
+    done = run(*mine, "--max-failures", 1, "--again", env=env)
+    assert done.returncode == 3 and "the rest left" in done.stderr and 1 <= int(done.stderr.split(" failed")[0].split()[-1]) <= 5, done.stderr
+    # A worker that cannot begin ends the sweep, with what it said.
+    done = run(*two, "--layer", "conv9", "--results", tmp_path / "u", env=env)
+    assert done.returncode in (2, 3)
+    for device in ("cpu,", "cpu,gpu", "cuda:99", "cpu,cuda:99"):
+        done = run(*command(world, store), "--device", device, env=env)
+        assert done.returncode in (2, 7) and device.split(",")[-1] in done.stderr, done.stderr
+
+
+def test_a_checkpoint_that_ends_its_process(world, env, tmp_path, faults, undisturbed):
+    """Whoever opens it is killed, as what exhausts memory is: it is tried once more alone, recorded, and the others go on."""
+    (tmp_path / "w").mkdir()
+    for i in range(4):
+        shutil.copy(world / f"w/net_{i:02d}.safetensors", tmp_path / "w")
+    deadly = tmp_path / "w/net_01a.safetensors"
+    shutil.copy(world / "w/net_05.safetensors", deadly)
+    store = tmp_path / "s"
+    sweep = ["sweep", tmp_path / "w/*", "--graph", world / "graph.pt2", *FLAGS, "--results", store, "--device", "cpu,cpu"]
+    done = run(*sweep, env={**env, "LD_PRELOAD": str(faults), "FAULT_READ": str(deadly)})
+    assert done.returncode == 3 and "5 pairs: 4 scored, 0 stored before, 1 failed" in done.stderr, done.stderr
+    assert 1 <= done.stderr.count("ended by signal 9") <= 2, done.stderr
+    found = {r["model_identifier"]: r for r in records(store, env)}
+    assert found["net_01a"]["error_type"] == 6 and all(w in found["net_01a"]["message"] for w in ("signal 9 (Killed)", str(deadly)))
+    good = [line for line in undisturbed.splitlines() if any(f'"net_{i:02d}"' in line for i in range(4))]
+    assert [line for line in exported(store, env).splitlines() if "net_01a" not in line] == good
+    done = run(*sweep, env=env)  # a failure is tried again
+    assert done.returncode == 0 and "1 scored, 4 stored before, 0 failed" in done.stderr
+
+
+def test_a_network_that_memory_is_too_small_for(world, env, tmp_path):
+    """Recorded as failed with what it asked for; the others finish."""
+    import resource
+
+    wide = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 7, stride=4), torch.nn.Upsample(scale_factor=1000), torch.nn.AdaptiveAvgPool2d(2))
+    export(wide.eval(), tmp_path / "a_wide.pt2", input_size=32)
+    shutil.copy(world / "graph.pt2", tmp_path / "graph.pt2")
+    # The wide layer does not fit what activations may take; passing through it, where pooled ones are taken, needs 100 GiB.
+    for layer, words in ((), ["layer 1", "take 467.3 GiB", "--memory-gib"]), (("--layer", "2"), ["host memory", "GiB more"]):
+        store = tmp_path / f"s{len(layer)}"
+        done = subprocess.run([BINARY, "sweep", tmp_path / "a_wide.pt2", tmp_path / "graph.pt2", "-b", BENCHMARK, "--bootstrap", "50",
+                               "--results", store, *layer], env={**os.environ, **env}, capture_output=True, text=True,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (6 << 30, 6 << 30)))
+        assert done.returncode == 3 and "2 pairs: 1 scored, 0 stored before, 1 failed" in done.stderr, done.stderr
+        found = {r["model_identifier"]: r for r in records(store, env)}
+        assert found["graph"]["status"] == "ok" and found["a_wide"]["error_type"] == 6
+        assert all(word in found["a_wide"]["message"] for word in words), found["a_wide"]["message"]
+
+
+@pytest.mark.parametrize("number, slurm, code, devices", [
+    (signal.SIGINT, False, 130, "cpu"), (signal.SIGTERM, False, 143, "cpu"), (signal.SIGTERM, True, 75, "cpu"),
+    (signal.SIGUSR1, False, 75, "cpu"), (signal.SIGINT, False, 130, "cpu,cpu"), (signal.SIGUSR1, False, 75, "cpu,cpu")])
+def test_signals_stop_it_and_it_goes_on(world, env, tmp_path, undisturbed, number, slurm, code, devices):
+    store = tmp_path / "s"
+    process = subprocess.Popen([BINARY, *map(str, command(world, store)), "--device", devices], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **env, **({"SLURM_JOB_ID": "1"} if slurm else {})})
     process.stdout.readline()
     process.stdout.readline()  # the header, and a first row: it is in the middle of the second pair

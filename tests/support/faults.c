@@ -3,6 +3,7 @@
  *   FAULT_CALL=n      which operation, counted from 1; with FAULT_ONWARDS=1 every one from there on
  *   FAULT_KIND=slow   a quarter of a second before it
  *   FAULT_KIND=kill   SIGKILL before it; kill-after: behind it; ENOSPC, EIO, EROFS: errno; short: half of a write
+ *   FAULT_READ=FILE   whoever opens this file as a stream is killed, whatever else is set
  *   FAULT_LOG=FILE    at exit: how many operations there were
  */
 #define _GNU_SOURCE
@@ -96,6 +97,13 @@ int open64(const char *path, int flags, ...) {
   const mode_t mode = (flags & O_CREAT) ? va_arg(list, mode_t) : 0;
   va_end(list);
   return opened(path, flags, mode);
+}
+
+FILE *fopen64(const char *path, const char *mode) {
+  REAL(fopen64);
+  const char *deadly = getenv("FAULT_READ");
+  if (deadly && !strcmp(path, deadly)) end();
+  return real(path, mode);
 }
 
 #define ON_HANDLE(name, parameters, arguments)   \
