@@ -2,8 +2,8 @@
 
     python data_manifests/import_recordings.py SOURCE [--home FOLDER] [--only NAME ...]
 
-SOURCE holds one folder a data set with the files that recordings.json names; the originals lie in the public
-repositories that it cites. Names: Cowley2023 (macaque V4), Henaff2021 (macaque V1), Kriegeskorte2008 (monkey and human
+SOURCE holds the files that recordings/NAME.json name, or the copies that they accept: `cortiscore data fetch` gets the
+originals from the public repositories that they cite, and calls this. Names: Cowley2023 (macaque V4), Henaff2021 (macaque V1), Kriegeskorte2008 (monkey and human
 IT, RDMs), Cichy2014 (human EVC and IT, RDMs), Geirhos2021 (choices of ten observers). Output goes to FOLDER/data, where `cortiscore score`
 looks (default: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again
 writes the same arrays again. Nothing here is licensed for redistribution with this project.
@@ -40,7 +40,7 @@ def report(path, write, *arguments):
 def need(path):
     if not path.is_file():
         stop(f"{path}: found no such file, expected the recording. SOURCE must hold the folders that "
-             f"{HERE / 'recordings.json'} names.")
+             f"{HERE / 'recordings'} names.")
     return path
 
 
@@ -52,18 +52,19 @@ def digest_of(folder):
 
 
 def verify(source, name):
-    """Every file and folder that the data manifest names, by its sha256."""
-    entries = json.loads((HERE / "recordings.json").read_text())[name]
-    for file in entries["files"]:
+    """Every file that the data manifest names, by its sha256, unless a copy that it accepts is there in its place."""
+    manifest = json.loads((HERE / "recordings" / f"{name}.json").read_text())
+    copied = []
+    for copy in manifest["copies"]:
+        folder = source / copy["path"]
+        if sum(1 for path in folder.rglob("*") if path.is_file()) == copy["n_files"] and digest_of(folder) == copy["sha256"]:
+            copied.append(copy["of"])
+    for file in manifest["files"]:
+        if file["path"].startswith(tuple(copied)):
+            continue
         found = sha256_of(need(source / file["path"]))
         if found != file["sha256"]:
             stop(f"{source / file['path']}: found sha256 {found}, expected {file['sha256']}. Fetch the file again.")
-    for entry in entries.get("folders", []):
-        folder = source / entry["path"]
-        count = sum(1 for path in folder.rglob("*") if path.is_file())
-        if count != entry["n_files"] or digest_of(folder) != entry["sha256"]:
-            stop(f"{folder}: found {count} files whose names and contents are not those expected, expected "
-                 f"{entry['n_files']} of digest {entry['sha256']}. Fetch the folder again.")
 
 
 def import_cowley(source, folder):
@@ -162,11 +163,12 @@ def import_geirhos(source, folder):
     verify(source, "Geirhos2021")
     base = source / "geirhos_texture_vs_shape"
     folder.mkdir(parents=True, exist_ok=True)
-    with open(need(source / "published_tables/imagenet_16_classes.csv")) as file:
-        classes = [{"category": row["category"], "index": row["imagenet_index"]} for row in csv.DictReader(file)]
+    categories = json.loads((HERE / "imagenet_16_classes.json").read_text())["categories"]
+    classes = [{"category": category, "index": index} for category, all_of_it in categories.items() for index in all_of_it]
     write_table(folder / "imagenet_16_classes.csv", classes)
     # The experiment: its folder of raw data, its folder of images, what a stimulus's name says.
-    for name, raw, images in (("cueconflict", "cue-conflict", "cue-conflict_jpeg90"), ("edge", "edge", "edges"),
+    cue_conflict = "cue-conflict" if (base / "stimuli/cue-conflict").is_dir() else "cue-conflict_jpeg90"
+    for name, raw, images in (("cueconflict", "cue-conflict", cue_conflict), ("edge", "edge", "edges"),
                               ("silhouette", "silhouette", "filled-silhouettes")):
         files = {path.stem: path for path in sorted((base / "stimuli" / images).rglob("*.*"))}
         choices = []

@@ -1,20 +1,24 @@
-"""`cortiscore data list|import|verify|add`: recordings on this machine."""
+"""`cortiscore data list|info|fetch|import|export|verify|add`: recordings on this machine, and where to get them."""
 import argparse
 import json
 import pathlib
 import runpy
 import sys
 
-from . import add
+from . import add, export_data
+from .fetch import File, Options, fetch, github_url
 from .recordings import HASHES, BadInput, default_home, run, sha256_of
 
 MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
 
 
+def known_sets():
+    return {path.stem: json.loads(path.read_text()) for path in sorted((MANIFESTS / "recordings").glob("*.json"))}
+
+
 def sets_of(home):
-    """(name, folder, description) of every recording: those that can be imported, then the user's own."""
-    known = {name: entry for name, entry in json.loads((MANIFESTS / "recordings.json").read_text()).items()
-             if name != "schema_version"}
+    """(name, folder, manifest) of every recording: those that can be fetched, then the user's own."""
+    known = known_sets()
     for name, entry in known.items():
         yield name, home / "data" / name, entry
     for folder in sorted((home / "data").glob("*")):
@@ -22,12 +26,32 @@ def sets_of(home):
             yield folder.name, folder, {"description": "yours, or simulated"}
 
 
+def benchmarks_of(name, home):
+    """Identifiers of the benchmarks whose stimuli lie in a recording's folder."""
+    found = []
+    for path in [*(MANIFESTS / "benchmarks").glob("*.json"), *(home / "benchmarks").glob("*.json")]:
+        manifest = json.loads(path.read_text())
+        if manifest["stimulus_set"].split("/")[0] == name:
+            found.append(manifest["identifier"])
+    return sorted(found)
+
+
+def find_set(name, home):
+    for known, folder, entry in sets_of(home):
+        if known == name:
+            return folder, entry
+    raise BadInput(f"found no recording \"{name}\", expected one of `cortiscore data list`.")
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def list_sets(arguments):
     rows = []
     for name, folder, entry in sets_of(arguments.home):
         here = folder.is_dir()
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if here else 0
-        rows.append({"name": name, "here": here, "bytes": size, "description": entry["description"],
+        rows.append({"name": name, "here": here, "bytes": size_of(folder) if here else 0, "description": entry["description"],
                      "citation": entry.get("citation"), "licence": entry.get("licence"), "folder": str(folder) if here else None})
     if arguments.json:
         for row in rows:
@@ -38,7 +62,55 @@ def list_sets(arguments):
         size = f"{row['bytes'] / 2**20:.1f}" if row["here"] else "-"
         print(f"{row['name']:<20} {size:>7}  {row['description']}")
     if not all(row["here"] for row in rows):
-        print("- is not on this machine: cortiscore data import FOLDER", file=sys.stderr)
+        print("- is not on this machine: cortiscore data fetch NAME", file=sys.stderr)
+
+
+def info(arguments):
+    folder, entry = find_set(arguments.name, arguments.home)
+    row = {"name": arguments.name, **{key: entry.get(key) for key in ("description", "citation", "licence")},
+           "folder": str(folder) if folder.is_dir() else None, "bytes": size_of(folder),
+           "benchmarks": benchmarks_of(arguments.name, arguments.home),
+           "upstream": [{"repository": f"https://github.com/{repository}", "commit": commit,
+                         "files": sum(file["repository"] == repository for file in entry["files"]),
+                         "bytes": sum(file["bytes"] for file in entry["files"] if file["repository"] == repository)}
+                        for repository, commit in entry.get("commits", {}).items()]}
+    if arguments.json:
+        print(json.dumps(row))
+        return
+    print(row["name"])
+    lines = [("what", row["description"]), ("here", f"{row['folder']} ({row['bytes'] / 2**20:.1f} MiB)" if row["folder"] else "no")]
+    lines += [("benchmark", name) for name in row["benchmarks"]]
+    lines += [("upstream", f"{u['repository']} at {u['commit'][:8]}: {u['files']} files, {u['bytes'] / 2**20:.1f} MiB") for u in row["upstream"]]
+    lines += [("cite", row["citation"]), ("licence", row["licence"])]
+    for key, text in lines:
+        if text:
+            print(f"  {key:<10} {text}")
+
+
+def fetch_sets(arguments):
+    """Upstream files into HOME/downloads, and an import from there."""
+    known = known_sets()
+    for name in arguments.names:
+        if name not in known:
+            raise BadInput(f"found no recording \"{name}\" that can be fetched, expected {', '.join(known)}.")
+    downloads = arguments.home / "downloads"
+    for name in arguments.names:
+        manifest = known[name]
+        files = [File(github_url(file["repository"], manifest["commits"][file["repository"]], file["upstream"], arguments.mirror),
+                      downloads / file["path"], file["bytes"], file["sha256"]) for file in manifest["files"]]
+        print(f"{name}: {len(files)} files, {sum(file.bytes for file in files) / 2**20:.1f} MiB. {manifest['citation']}. "
+              f"Licence: {manifest['licence']}", file=sys.stderr)
+        fetch(files, downloads, Options(arguments.jobs, arguments.stall_seconds, arguments.wait_seconds))
+        if not arguments.download_only:
+            import_sets([str(downloads), "--home", str(arguments.home), "--only", name])
+            print(f"next: cortiscore score NETWORK -b {benchmarks_of(name, arguments.home)[0]}", file=sys.stderr)
+
+
+def export_set(arguments):
+    folder, _ = find_set(arguments.name, arguments.home)
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: found no such folder, expected the recording. Run cortiscore data fetch {arguments.name}.")
+    export_data.export_folder(folder, arguments.output)
 
 
 def verify(arguments):
@@ -76,9 +148,25 @@ def main():
         return add.main(rest)
     parser = argparse.ArgumentParser(prog=f"cortiscore data {word}")
     parser.add_argument("--home", type=pathlib.Path, default=default_home(), help="default: $CORTISCORE_HOME")
-    if word == "list":
+    if word in ("list", "info"):
         parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    if word == "list":
         return list_sets(parser.parse_args(rest))
+    if word in ("info", "export"):
+        parser.add_argument("name", help="a recording of `data list`")
+    if word == "info":
+        return info(parser.parse_args(rest))
+    if word == "export":
+        parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="folder to write to; it may not hold anything yet")
+        return export_set(parser.parse_args(rest))
+    if word == "fetch":
+        parser.add_argument("names", nargs="+", help="recordings of `data list`")
+        parser.add_argument("--mirror", help="address in place of https://raw.githubusercontent.com")
+        parser.add_argument("--download-only", action="store_true", help="into HOME/downloads, without the import")
+        parser.add_argument("--jobs", type=int, default=8, help="files at once (%(default)s)")
+        parser.add_argument("--stall-seconds", type=int, default=30, help="without a byte, after which it tries again (%(default)s)")
+        parser.add_argument("--wait-seconds", type=float, default=1, help="before the second of five attempts, then doubled (%(default)s)")
+        return fetch_sets(parser.parse_args(rest))
     parser.add_argument("names", nargs="*", help="recordings; default: all")
     return verify(parser.parse_args(rest))
 

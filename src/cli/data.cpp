@@ -8,12 +8,15 @@
 namespace cortiscore::cli {
 
 void add_data(CLI::App& app, Outcome& /*outcome*/) {
-  auto* verb = app.add_subcommand("data", "Recordings: list, import, verify, add your own");
+  auto* verb = app.add_subcommand("data", "Recordings: list, fetch, import, export, verify, add your own");
   verb->require_subcommand(1);
   const std::pair<const char*, const char*> verbs[] = {
       {"add", "Make a benchmark of your own experiment; `data add --help` lists its flags"},
+      {"export", "Write a recording as arrays, tables and images"},
+      {"fetch", "Download open recordings, check them and bring them in"},
       {"import", "Bring the open recordings in from a folder"},
-      {"list", "What is on this machine, and what can be imported"},
+      {"info", "One recording: what, from where, its benchmarks, licence"},
+      {"list", "What is on this machine, and what can be fetched"},
       {"verify", "Compare the files on this machine with what was written"}};
   for (const auto& [name, text] : verbs) {
     auto* sub = verb->add_subcommand(name, std::string(text) + " (runs Python)");
