@@ -40,9 +40,20 @@ struct Trials {
   at::Tensor averaged() const;
 };
 
-/// Presentations x neuroids of one time bin, sorted into repetitions by the coordinates stimulus_id (or the older
-/// image_id) and repetition; without a repetition coordinate, repeated ids count up.
+/// The positions where a coordinate has one of some values: all others of its dim are left out.
+/// @throws Error(kBadInput)  no such coordinate, or none of the values in it
+Assembly select(const Assembly& assembly,
+                const std::string& coordinate,
+                const std::vector<std::string>& accepted);
+
+/// The mean, skipping NaN, of the time bins from start_ms on that end by end_ms, as one bin. Source: Brain-Score's
+/// time_bin selection and its mean over them (FreemanZiemba2013: 1-ms bins from 50 to 200).
+/// @throws Error(kBadInput)  no such bins
+Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms);
+
+/// Presentations x neuroids of one time bin (dims in any order), sorted into repetitions by the coordinates stimulus_id
+/// (or the older image_id) and `repetition`; without that coordinate, repeated ids count up.
 /// @throws Error(kBadInput)  no stimulus_id, several time bins, or one (stimulus, repetition) twice
-Trials to_trials(const Assembly& assembly);
+Trials to_trials(const Assembly& assembly, const std::string& repetition = "repetition");
 
 }  // namespace cortiscore

@@ -1,9 +1,11 @@
 """`cortiscore data list|info|fetch|import|export|verify|add`: recordings on this machine, and where to get them."""
 import argparse
+import difflib
 import json
 import pathlib
 import runpy
 import sys
+import urllib.parse
 
 from . import add, export_data
 from .fetch import File, Options, fetch, github_url
@@ -23,7 +25,24 @@ def sets_of(home):
         yield name, home / "data" / name, entry
     for folder in sorted((home / "data").glob("*")):
         if folder.is_dir() and folder.name not in known:
-            yield folder.name, folder, {"description": "yours, or simulated"}
+            yield folder.name, folder, {"description": "files of the published platform" if folder.name == "brainio"
+                                        else "yours, or simulated"}
+
+
+def brainio_sets():
+    """Assemblies and stimulus sets of the published platform's storage, by identifier; some have one of each."""
+    sets = {}
+    for path in sorted((MANIFESTS / "brainio").glob("*.json")):
+        for entry in json.loads(path.read_text())["sets"]:
+            sets.setdefault(entry["identifier"], []).append(entry)
+    return sets
+
+
+def brainio_url(bucket, file, mirror=None):
+    """The object in S3, at the version that the platform's loader names where that is known."""
+    name, _, prefix = bucket.partition("/")
+    base = mirror.rstrip("/") + f"/{name}" if mirror else f"https://{name}.s3.amazonaws.com"
+    return f"{base}/{prefix}/{urllib.parse.quote(file['name'])}" + (f"?versionId={file['version_id']}" if file["version_id"] else "")
 
 
 def benchmarks_of(name, home):
@@ -65,7 +84,29 @@ def list_sets(arguments):
         print("- is not on this machine: cortiscore data fetch NAME", file=sys.stderr)
 
 
+def brainio_info(name, home, as_json):
+    for entry in brainio_sets()[name]:
+        files = [f"brainio/{file['name']}" for file in entry["files"]]
+        found = [str(home / "data" / file) for file in files if (home / "data" / file).is_file()]
+        users = sorted(m["identifier"] for m in map(json.loads, (p.read_text() for p in (MANIFESTS / "benchmarks").glob("*.json")))
+                       if {m["stimulus_set"], *(a["file"] for a in m.get("assemblies", []))} & set(files))
+        if as_json:
+            print(json.dumps({"name": name, **entry, "here": found, "benchmarks": users}))
+            continue
+        print(f"{name}: {entry['kind'].replace('_', ' ')} of the published platform")
+        for file in entry["files"]:
+            unknown = "; unknown: " + ", ".join(f"{key} ({why})" for key, why in file["unknown"].items()) if file["unknown"] else ""
+            print(f"  file       {file['name']}, sha1 {file['sha1']}{unknown}")
+        print(f"  bucket     {entry['bucket']}")
+        for line in found:
+            print(f"  here       {line}")
+        for user in users:
+            print(f"  benchmark  {user}")
+
+
 def info(arguments):
+    if arguments.name in brainio_sets():
+        return brainio_info(arguments.name, arguments.home, arguments.json)
     folder, entry = find_set(arguments.name, arguments.home)
     row = {"name": arguments.name, **{key: entry.get(key) for key in ("description", "citation", "licence")},
            "folder": str(folder) if folder.is_dir() else None, "bytes": size_of(folder),
@@ -88,19 +129,28 @@ def info(arguments):
 
 
 def fetch_sets(arguments):
-    """Upstream files into HOME/downloads, and an import from there."""
-    known = known_sets()
+    """Open recordings: upstream files into HOME/downloads, and an import from there. Sets of the published platform: its
+    files into HOME/data/brainio, where benchmarks look for them."""
+    known, platform = known_sets(), brainio_sets()
     for name in arguments.names:
-        if name not in known:
-            raise BadInput(f"found no recording \"{name}\" that can be fetched, expected {', '.join(known)}.")
-    downloads = arguments.home / "downloads"
+        if name not in known and name not in platform:
+            near = difflib.get_close_matches(name, [*known, *platform], 3, 0.5) or [*known]
+            raise BadInput(f"found no recording \"{name}\" that can be fetched, expected one such as {', '.join(near)}.")
+    options = Options(arguments.jobs, arguments.stall_seconds, arguments.wait_seconds)
+    downloads, brainio = arguments.home / "downloads", arguments.home / "data/brainio"
     for name in arguments.names:
+        if name in platform:
+            files = [(entry["bucket"], file) for entry in platform[name] for file in entry["files"]]
+            print(f"{name}: {', '.join(file['name'] for _, file in files)} from {files[0][0]}", file=sys.stderr)
+            fetch([File(brainio_url(bucket, file, arguments.mirror), brainio / file["name"], file["bytes"], file["sha1"], "sha1")
+                   for bucket, file in files], brainio, options)
+            continue
         manifest = known[name]
         files = [File(github_url(file["repository"], manifest["commits"][file["repository"]], file["upstream"], arguments.mirror),
                       downloads / file["path"], file["bytes"], file["sha256"]) for file in manifest["files"]]
         print(f"{name}: {len(files)} files, {sum(file.bytes for file in files) / 2**20:.1f} MiB. {manifest['citation']}. "
               f"Licence: {manifest['licence']}", file=sys.stderr)
-        fetch(files, downloads, Options(arguments.jobs, arguments.stall_seconds, arguments.wait_seconds))
+        fetch(files, downloads, options)
         if not arguments.download_only:
             import_sets([str(downloads), "--home", str(arguments.home), "--only", name])
             print(f"next: cortiscore score NETWORK -b {benchmarks_of(name, arguments.home)[0]}", file=sys.stderr)
@@ -160,8 +210,8 @@ def main():
         parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="folder to write to; it may not hold anything yet")
         return export_set(parser.parse_args(rest))
     if word == "fetch":
-        parser.add_argument("names", nargs="+", help="recordings of `data list`")
-        parser.add_argument("--mirror", help="address in place of https://raw.githubusercontent.com")
+        parser.add_argument("names", nargs="+", help="recordings of `data list`, or identifiers of the published platform's sets")
+        parser.add_argument("--mirror", help="address in place of GitHub's and S3's")
         parser.add_argument("--download-only", action="store_true", help="into HOME/downloads, without the import")
         parser.add_argument("--jobs", type=int, default=8, help="files at once (%(default)s)")
         parser.add_argument("--stall-seconds", type=int, default=30, help="without a byte, after which it tries again (%(default)s)")

@@ -63,6 +63,13 @@ class Manifest {
     b.citation = get(json_, "citation", std::string());
     b.licence = get(json_, "licence", std::string());
     b.note = get(json_, "note", std::string());
+    b.species = get(json_, "species", std::string());
+    b.modality = get(json_, "modality", std::string());
+    b.access = get(json_, "access", std::string("public"));
+    const auto published = get(json_, "published", Json::object());
+    b.published_ceiling = get(published, "ceiling", b.published_ceiling);
+    b.published_stimuli = get(published, "stimuli", int64_t{0});
+    b.published_neuroids = get(published, "neuroids", int64_t{0});
     const auto& metric = need("metric");
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
@@ -75,10 +82,12 @@ class Manifest {
  private:
   void read_mapping(Benchmark& b, const Json& metric) {
     b.kind = Benchmark::Kind::kMapping;
-    for (const auto& entry : need("assemblies"))
-      b.assemblies.push_back({entry.at("identifier"), entry.at("file")});
+    for (const auto& entry : need("assemblies")) b.assemblies.push_back(read_assembly_file(entry));
     if (b.assemblies.empty())
       throw bad_input({path_, field_, "none", "at least one assembly file", ""});
+    b.drop_incomplete =
+        word("incomplete_stimuli", get(json_, "incomplete_stimuli", std::string("refuse")),
+             {"refuse", "drop"}) == "drop";
     b.n_components = get(metric, "n_components", int64_t{25});
     const auto& splits = need("splits");
     b.splits = {splits.at("kind"), get(splits, "by", std::string()),
@@ -91,6 +100,23 @@ class Manifest {
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
     b.ceiling_seed = get(ceiling, "seed", uint32_t{1});
     b.keep_above = get(ceiling, "keep_above", -1.0);
+  }
+
+  Benchmark::AssemblyFile read_assembly_file(const Json& entry) {
+    Benchmark::AssemblyFile file{entry.at("identifier"), entry.at("file"), {}, {}};
+    file.repetition = get(entry, "repetition", std::string("repetition"));
+    field_ = "where";
+    const auto where = entry.value("where", Json::object());
+    for (const auto& [coordinate, values] : where.items()) {
+      if (values.is_string())
+        file.where.push_back({coordinate, {values.get<std::string>()}});
+      else
+        file.where.emplace_back(coordinate, values.get<std::vector<std::string>>());
+    }
+    field_ = "time_ms";
+    if (entry.contains("time_ms"))
+      file.time_ms = {entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
+    return file;
   }
 
   void read_rdm(Benchmark& b, const Json& metric) {
@@ -165,11 +191,32 @@ std::string manifest_folder() {
   return set && *set ? set : CORTISCORE_MANIFESTS;
 }
 
+namespace {
+
+// What the published platform has downloaded: one folder a file, named by its hash.
+std::string brainio_file(const std::string& name) {
+  const char* set = std::getenv("BRAINIO_HOME");
+  const char* user = std::getenv("HOME");
+  const auto cache = set && *set ? fs::path(set) : fs::path(user ? user : "") / ".brainio";
+  std::error_code error;
+  for (const auto& folder : fs::directory_iterator(cache, error)) {
+    const auto there = folder.path() / name;
+    if (fs::is_regular_file(there, error)) return there.string();
+  }
+  return {};
+}
+
+}  // namespace
+
 std::string data_file(const Benchmark& benchmark, const std::string& name) {
   const auto path = fs::path(home()) / "data" / name;
   if (fs::is_regular_file(path)) return path.string();
   const auto beside = fs::path(benchmark.path).parent_path() / name;
   if (fs::is_regular_file(beside)) return beside.string();
+  if (name.starts_with("brainio/")) {
+    if (const auto there = brainio_file(name.substr(name.find('/') + 1)); !there.empty())
+      return there;
+  }
   throw bad_input(
       {path.string(), "", "no such file", "data of " + benchmark.identifier,
        benchmark.how_to_import.empty() ? "Put it there" : "Run: " + benchmark.how_to_import});

@@ -1,6 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cortiscore/assembly.h"
@@ -31,6 +34,10 @@ struct Benchmark {
   struct AssemblyFile {
     std::string identifier;
     std::string file;
+    std::vector<std::pair<std::string, std::vector<std::string>>>
+        where;                                         ///< coordinate and its accepted values
+    std::optional<std::pair<double, double>> time_ms;  ///< bins within are averaged; else one bin
+    std::string repetition = "repetition";             ///< coordinate that numbers the trials
   };
   std::string identifier;
   int64_t version = 1;
@@ -61,6 +68,10 @@ struct Benchmark {
   uint32_t ceiling_seed = 1;
   double keep_above =
       -1;  ///< neuroids with internal consistency above this are kept; negative: all
+  bool drop_incomplete = false;  ///< stimuli that lack a neuroid's every trial are left out
+  double published_ceiling = std::numeric_limits<double>::quiet_NaN();
+  int64_t published_stimuli = 0, published_neuroids = 0;  ///< 0: not published
+  std::string species, modality, access;  ///< macaque, electrophysiology, public or private, ...
   std::string how_to_import, citation, licence, note;
   bool simulated = false;
   std::string path;

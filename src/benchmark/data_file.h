@@ -6,7 +6,7 @@
 
 namespace cortiscore {
 
-/// A file of a benchmark: under home()/data, or beside its manifest.
+/// A file of a benchmark: under home()/data, beside its manifest, or, named brainio/FILE, in $BRAINIO_HOME (~/.brainio).
 /// @throws Error(kBadInput)  it is in neither place; the message says how to import it
 std::string data_file(const Benchmark& benchmark, const std::string& name);
 

@@ -19,8 +19,11 @@ Population load_population(const Benchmark& benchmark,
                            const std::string& path,
                            const StimulusSet& all_stimuli,
                            std::vector<std::string>& stimulus_ids) {
-  const auto assembly = read_assembly(path);
-  const auto trials = to_trials(assembly);
+  auto assembly = read_assembly(path);
+  for (const auto& [coordinate, accepted] : entry.where)
+    assembly = select(assembly, coordinate, accepted);
+  if (entry.time_ms) assembly = mean_of_bins(assembly, entry.time_ms->first, entry.time_ms->second);
+  const auto trials = to_trials(assembly, entry.repetition);
   const std::set<std::string> there(trials.stimulus_ids.begin(), trials.stimulus_ids.end());
   std::vector<std::string> ordered;
   for (const auto& id : all_stimuli.ids()) {
@@ -47,6 +50,22 @@ Population load_population(const Benchmark& benchmark,
   return population;
 }
 
+// Leaves out the stimuli for which some neuroid has no trial at all.
+void drop_incomplete(NeuralData& data, std::vector<std::string>& stimulus_ids) {
+  auto complete = at::ones({static_cast<int64_t>(stimulus_ids.size())}, at::kBool);
+  for (const auto& population : data.populations)
+    complete &= population.trials.isnan().all(0).any(1).logical_not();
+  std::vector<std::string> kept;
+  const bool* const keep = complete.const_data_ptr<bool>();
+  for (size_t i = 0; i < stimulus_ids.size(); ++i) {
+    if (keep[i]) kept.push_back(stimulus_ids[i]);
+  }
+  const auto rows = complete.nonzero().squeeze(1);
+  for (auto& population : data.populations)
+    population.trials = population.trials.index_select(1, rows);
+  stimulus_ids = std::move(kept);
+}
+
 }  // namespace
 
 NeuralData load_neural(const Benchmark& benchmark) {
@@ -59,6 +78,7 @@ NeuralData load_neural(const Benchmark& benchmark) {
     data.populations.push_back(load_population(benchmark, entry, path, all_stimuli, stimulus_ids));
     data.data_sha256.push_back(sha256_of_file(path));
   }
+  if (benchmark.drop_incomplete) drop_incomplete(data, stimulus_ids);
   data.stimuli = all_stimuli.select(stimulus_ids);
   data.data_sha256.push_back(data.stimuli.sha256());
   return data;

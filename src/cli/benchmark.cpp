@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -23,7 +24,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string name, region, kind;
+  std::string name, region, kind, species, modality, access;
   bool here = false, json = false;
 };
 
@@ -98,7 +99,15 @@ Json described(const Benchmark& benchmark) {
                {"citation", benchmark.citation},
                {"licence", benchmark.licence},
                {"note", benchmark.note},
+               {"species", benchmark.species},
+               {"modality", benchmark.modality},
+               {"access", benchmark.access},
                {"manifest", benchmark.path}};
+  Json published = Json::object();
+  if (!std::isnan(benchmark.published_ceiling)) published["ceiling"] = benchmark.published_ceiling;
+  if (benchmark.published_stimuli) published["stimuli"] = benchmark.published_stimuli;
+  if (benchmark.published_neuroids) published["neuroids"] = benchmark.published_neuroids;
+  json["published"] = published;
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     json["splits"] = splits_text(benchmark.splits);
     json["n_components"] = benchmark.n_components;
@@ -159,6 +168,9 @@ void list(const Arguments& arguments) {
     const auto json = described(benchmark);
     if (!arguments.region.empty() && benchmark.region != arguments.region) continue;
     if (!arguments.kind.empty() && json.at("kind") != arguments.kind) continue;
+    if (!arguments.species.empty() && benchmark.species != arguments.species) continue;
+    if (!arguments.modality.empty() && benchmark.modality != arguments.modality) continue;
+    if (!arguments.access.empty() && benchmark.access != arguments.access) continue;
     if (arguments.here && !json.at("here").get<bool>()) continue;
     if (arguments.json) {
       std::cout << canonical(json) << '\n';
@@ -204,6 +216,16 @@ void info(const Arguments& arguments) {
   line("layer", text("layer_selection"));
   line("ceiling", text("ceiling"));
   line("degrees", text("visual_degrees"));
+  line("subjects", benchmark.species +
+                       (benchmark.modality.empty() ? "" : ", " + benchmark.modality) +
+                       (benchmark.access == "private" ? "; private, needs credentials" : ""));
+  if (!json.at("published").empty()) {
+    std::string values;
+    for (const auto& [key, value] : json.at("published").items())
+      values += (values.empty() ? "" : ", ") +
+                (key == "ceiling" ? "ceiling " + value.dump() : value.dump() + " " + key);
+    line("published", values);
+  }
   if (json.contains("populations") && json.at("populations").size() > 1) {
     std::string names;
     for (const auto& name : json.at("populations"))
@@ -256,6 +278,10 @@ void add_benchmark(CLI::App& app, Outcome& /*outcome*/) {
   listed->add_option("--region", arguments->region, "only this region");
   listed->add_option("--kind", arguments->kind, "neural or behavior")
       ->check(CLI::IsMember({"neural", "behavior"}));
+  listed->add_option("--species", arguments->species, "macaque, human, ...");
+  listed->add_option("--modality", arguments->modality, "electrophysiology, fMRI or behavior");
+  listed->add_option("--access", arguments->access, "public, or private: needs credentials")
+      ->check(CLI::IsMember({"public", "private"}));
   listed->add_flag("--here", arguments->here, "only those whose data are on this machine");
   auto* informed =
       verb->add_subcommand("info", "One benchmark: definition, data, ceiling, citation");

@@ -8,7 +8,8 @@
 namespace cortiscore::cli {
 
 void add_data(CLI::App& app, Outcome& /*outcome*/) {
-  auto* verb = app.add_subcommand("data", "Recordings: list, fetch, import, export, verify, add your own");
+  auto* verb =
+      app.add_subcommand("data", "Recordings: list, fetch, import, export, verify, add your own");
   verb->require_subcommand(1);
   const std::pair<const char*, const char*> verbs[] = {
       {"add", "Make a benchmark of your own experiment; `data add --help` lists its flags"},

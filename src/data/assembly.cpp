@@ -1,8 +1,10 @@
 #include "cortiscore/assembly.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
+#include <type_traits>
 
 #include <ATen/ATen.h>
 
@@ -46,17 +48,84 @@ at::Tensor Trials::averaged() const {
   return at::nanmean(values, {0});
 }
 
-Trials to_trials(const Assembly& assembly) {
+Assembly select(const Assembly& assembly,
+                const std::string& coordinate,
+                const std::vector<std::string>& accepted) {
+  const auto& chosen = assembly.coord(coordinate);
+  const auto texts = chosen.as_text();
+  const std::set<std::string> wanted(accepted.begin(), accepted.end());
+  std::vector<int64_t> kept;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (wanted.contains(texts[i])) kept.push_back(static_cast<int64_t>(i));
+  }
+  const auto joined = [](const std::set<std::string>& words) {
+    std::string list;
+    for (const auto& word : words) list += (list.empty() ? "\"" : ", \"") + word + "\"";
+    return list;
+  };
+  if (kept.empty()) {
+    throw bad_input({assembly.identifier, "coordinate \"" + coordinate + "\"",
+                     joined({texts.begin(), texts.end()}), joined(wanted), ""});
+  }
+  auto out = assembly;
+  const auto axis = std::find(out.dims.begin(), out.dims.end(), chosen.dim) - out.dims.begin();
+  out.values = out.values.index_select(axis, at::tensor(kept, at::kLong));
+  for (auto& [name, coord] : out.coords) {
+    if (coord.dim != chosen.dim) continue;
+    std::visit(
+        [&](auto& all) {
+          std::remove_reference_t<decltype(all)> some;
+          for (const auto i : kept) some.push_back(all[static_cast<size_t>(i)]);
+          all = std::move(some);
+        },
+        coord.values);
+  }
+  return out;
+}
+
+Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) {
+  const auto numbers = [&](const char* name) {
+    const auto* values = std::get_if<std::vector<double>>(&assembly.coord(name).values);
+    if (!values) throw bad_input({assembly.identifier, name, "text", "milliseconds", ""});
+    return *values;
+  };
+  const auto starts = numbers("time_bin_start"), ends = numbers("time_bin_end");
+  std::vector<int64_t> kept;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (starts[i] >= start_ms && ends[i] <= end_ms) kept.push_back(static_cast<int64_t>(i));
+  }
+  if (kept.empty()) {
+    throw bad_input({assembly.identifier, "time_bin",
+                     std::to_string(starts.size()) + " bins, none within",
+                     number_text(start_ms) + " to " + number_text(end_ms) + " ms", ""});
+  }
+  auto out = assembly;
+  const auto axis = std::find(out.dims.begin(), out.dims.end(), "time_bin") - out.dims.begin();
+  const auto bins = out.values.index_select(axis, at::tensor(kept, at::kLong));
+  out.values = kept.size() == 1 ? bins : at::nanmean(bins.to(at::kDouble), {axis}, true);
+  std::erase_if(out.coords, [](const auto& entry) { return entry.second.dim == "time_bin"; });
+  return out;
+}
+
+Trials to_trials(const Assembly& assembly, const std::string& repetition_name) {
   auto values = assembly.values;
-  if (assembly.dims.size() == 3 && assembly.dims[2] == "time_bin" && values.size(2) == 1)
-    values = values.select(2, 0);
-  if (values.dim() != 2 || assembly.dims[0] != "presentation" || assembly.dims[1] != "neuroid") {
-    std::string dims;
+  auto dims = assembly.dims;
+  if (const auto bin = std::find(dims.begin(), dims.end(), "time_bin");
+      bin != dims.end() && values.size(bin - dims.begin()) == 1) {
+    values = values.squeeze(bin - dims.begin());
+    dims.erase(bin);
+  }
+  if (dims == std::vector<std::string>{"neuroid", "presentation"}) {
+    values = values.t();
+    std::swap(dims[0], dims[1]);
+  }
+  if (dims != std::vector<std::string>{"presentation", "neuroid"}) {
+    std::string found;
     for (size_t i = 0; i < assembly.dims.size(); ++i) {
-      dims += (i ? " x " : "") + assembly.dims[i] + " " +
+      found += (i ? " x " : "") + assembly.dims[i] + " " +
               std::to_string(assembly.values.size(static_cast<int64_t>(i)));
     }
-    throw bad_input({assembly.identifier, "dims", dims,
+    throw bad_input({assembly.identifier, "dims", found,
                      "presentation x neuroid, or those x one time_bin",
                      "Choose a time bin, or transpose the assembly"});
   }
@@ -69,11 +138,11 @@ Trials to_trials(const Assembly& assembly) {
   std::vector<int64_t> row(stimulus_of.size()), repetition(stimulus_of.size());
   std::map<std::string, int64_t> seen;
   std::vector<std::string> labels;
-  if (assembly.coords.contains("repetition")) labels = assembly.coord("repetition").as_text();
+  if (assembly.coords.contains(repetition_name)) labels = assembly.coord(repetition_name).as_text();
   std::map<std::string, int64_t> label_index;
   if (!labels.empty()) {
     if (const auto* numbers =
-            std::get_if<std::vector<double>>(&assembly.coord("repetition").values)) {
+            std::get_if<std::vector<double>>(&assembly.coord(repetition_name).values)) {
       for (const auto v : std::set<double>(numbers->begin(), numbers->end())) {
         label_index.emplace(number_text(v), static_cast<int64_t>(label_index.size()));
       }

@@ -52,14 +52,34 @@ struct StimulusSet::Archive {
   }
 };
 
+namespace {
+
+// The zip beside a CSV; of a BrainIO cache, which gives every file a folder by its hash, the one of the same stem.
+std::string archive_of(const std::string& csv_path) {
+  namespace fs = std::filesystem;
+  const auto beside = fs::path(csv_path).replace_extension(".zip");
+  if (fs::exists(beside) || !beside.filename().string().starts_with("stimulus_"))
+    return beside.string();
+  std::error_code error;
+  for (const auto& folder : fs::directory_iterator(beside.parent_path().parent_path(), error)) {
+    const auto there = folder.path() / beside.filename();
+    if (fs::exists(there, error)) return there.string();
+  }
+  return beside.string();
+}
+
+}  // namespace
+
 StimulusSet StimulusSet::open(const std::string& csv_path) {
   namespace fs = std::filesystem;
   StimulusSet set;
   set.table_ = read_csv(csv_path);
   set.ids_ = set.table_.column(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
-  set.files_ = set.table_.column("filename");
+  set.files_ = set.table_.column(set.table_.has("filename") || !set.table_.has("image_file_name")
+                                     ? "filename"
+                                     : "image_file_name");
   set.folder_ = fs::path(csv_path).parent_path().string();
-  const auto zip_path = fs::path(csv_path).replace_extension(".zip").string();
+  const auto zip_path = archive_of(csv_path);
   if (fs::exists(zip_path)) set.archive_ = std::make_shared<Archive>(zip_path);
   std::map<std::string, int64_t> seen;
   std::vector<std::string> missing;

@@ -32,9 +32,20 @@ def simulate(manifest, home):
     for entry in manifest.get("assemblies", []):
         signal = latent @ generator.normal(size=(30, N_NEUROIDS))
         trials = signal[None] + generator.normal(size=(6, *signal.shape))
-        xr.DataArray(trials.reshape(-1, N_NEUROIDS), dims=["presentation", "neuroid"], name="data", coords={
-            "stimulus_id": ("presentation", ids * 6), "repetition": ("presentation", np.repeat(range(6), N_STIMULI)),
-            "neuroid_id": ("neuroid", [f"n{i}" for i in range(N_NEUROIDS)])}).to_netcdf(place(entry["file"]), engine="h5netcdf")
+        values = trials.reshape(-1, N_NEUROIDS)
+        coords = {"stimulus_id": ("presentation", ids * 6), entry.get("repetition", "repetition"): ("presentation", np.repeat(range(6), N_STIMULI)),
+                  "neuroid_id": ("neuroid", [f"n{i}" for i in range(N_NEUROIDS)])}
+        dims = ["presentation", "neuroid"]
+        for coordinate, wanted in entry.get("where", {}).items():  # others lie between, and know nothing
+            values = np.concatenate([values, generator.normal(size=values.shape)], 1)
+            coords["neuroid_id"] = ("neuroid", [f"n{i}" for i in range(values.shape[1])])
+            coords[coordinate] = ("neuroid", [wanted] * N_NEUROIDS + ["elsewhere"] * N_NEUROIDS)
+        if "time_ms" in entry:  # halves of the window, and a bin after it
+            start, end = entry["time_ms"]
+            values = np.stack([values, values, generator.normal(size=values.shape)], -1)
+            dims.append("time_bin")
+            coords |= {"time_bin_start": ("time_bin", [start, (start + end) // 2, end]), "time_bin_end": ("time_bin", [(start + end) // 2, end, end + 10])}
+        xr.DataArray(values, dims=dims, name="data", coords=coords).to_netcdf(place(entry["file"]), engine="h5netcdf")
     if "rdms" in manifest:
         rdms = np.array([1 - np.corrcoef(latent + generator.normal(size=latent.shape)) for _ in range(N_SUBJECTS)])
         rdms[:, range(N_STIMULI), range(N_STIMULI)] = 0

@@ -1,0 +1,198 @@
+"""Files of the published platform as they are: found in $BRAINIO_HOME or fetched, read, and scored by the official definitions."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import urllib.parse
+
+import jsonschema
+import numpy as np
+import pytest
+
+from conftest import ROOT, run, run_json
+from test_fetch import Handler, server  # noqa: F401
+
+FILES = ROOT / "tests/fixtures/brainio"
+sys.path.insert(0, str(ROOT / "tests/fixtures"))
+from brainio_files import GROUPS, REPETITIONS, STIMULI, responses  # noqa: E402
+
+SETS = {  # benchmark: seed and regions of the fixture, and its bins within the manifest's window
+    "MajajHong2015public.V4-pls": (1, "V4 IT IT V4 IT V4 V4".split(), 1, [0]),
+    "MajajHong2015public.IT-pls": (1, "V4 IT IT V4 IT V4 V4".split(), 1, [0]),
+    "FreemanZiemba2013public.V1-pls": (2, "V1 V2 V1 V2 V2 V1".split(), 12, range(6, 12)),
+    "FreemanZiemba2013public.V2-pls": (2, "V1 V2 V1 V2 V2 V1".split(), 12, range(6, 12)),
+}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """$BRAINIO_HOME as the platform fills it: a folder a file, named by its SHA-1; and no data of our own."""
+    for path in FILES.iterdir():
+        folder = tmp_path / "cache" / hashlib.sha1(path.read_bytes()).hexdigest()
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
+    (tmp_path / "home").mkdir()
+    return {"CORTISCORE_HOME": str(tmp_path / "home"), "BRAINIO_HOME": str(tmp_path / "cache")}
+
+
+@pytest.mark.parametrize("identifier", SETS)
+def test_an_official_benchmark_on_files_of_the_platforms_own_packaging(identifier, cache, tmp_path):
+    """The score and ceiling of the arrays that went into the files: region, time bins, repetitions, stratification."""
+    seed, regions, n_bins, bins = SETS[identifier]
+    latent, trials = responses(seed, len(regions), n_bins)
+    trials[REPETITIONS - 1, ::7] = np.nan
+    region = identifier.split(".")[1].split("-")[0]
+    trials = trials[:, :, [i for i, r in enumerate(regions) if r == region]][..., list(bins)].astype(float).mean(-1)
+    features = latent + 0.2 * np.random.RandomState(3).randn(*latent.shape)
+    np.save(tmp_path / "features.npy", features)
+    np.save(tmp_path / "trials.npy", trials)
+    np.save(tmp_path / "target.npy", np.nanmean(trials, 0))
+    np.save(tmp_path / "groups.npy", np.arange(STIMULI) % GROUPS)
+    record = run_json("score", tmp_path / "features.npy", "-b", identifier, env=cache)
+    metric = run_json("metric", "pls", "--source", tmp_path / "features.npy", "--target", tmp_path / "target.npy", "--stratify",
+                      tmp_path / "groups.npy")
+    ceiling = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "trials.npy")
+    assert record["n"]["neuroids"] == regions.count(region) and record["n"]["stimuli"] == STIMULI
+    assert record["layer"] == "features" and len(record["split_scores"]) == 10
+    np.testing.assert_allclose(record["split_scores"], metric["split_scores"], atol=1e-10)
+    np.testing.assert_allclose(record["split_ceilings"], ceiling["split_ceilings"], rtol=1e-10)
+    assert record["score"]["ceiled"] == pytest.approx(metric["score"] ** 2 / ceiling["ceiling"], rel=1e-10)
+    info = run_json("benchmark", "info", identifier, env=cache)
+    assert info["here"] and info["species"] == "macaque" and info["access"] == "public" and "neuroids" in info["published"]
+    listed = [json.loads(line)["identifier"] for line in run("benchmark", "list", "--here", "--json", env=cache).stdout.splitlines()]
+    assert sorted(listed) == sorted(SETS)
+
+
+def test_what_does_not_fit_is_named(cache, tmp_path):
+    """A region or a window that the file lacks; and no files at all."""
+    home = pathlib.Path(cache["CORTISCORE_HOME"])
+    (home / "benchmarks").mkdir()
+    np.save(tmp_path / "f.npy", np.random.RandomState(0).randn(STIMULI, 30))
+    manifest = json.loads((ROOT / "data_manifests/benchmarks/FreemanZiemba2013public.V1-pls.json").read_text())
+    for change, words in (({"where": {"region": "V9"}}, ['"V1", "V2"', '"V9"']), ({"time_ms": [500, 600]}, ["12 bins", "500 to 600 ms"]),
+                          ({"where": {"depth": "1"}}, ['"depth"', "region"])):
+        manifest["identifier"] = "Own-pls"
+        (home / "benchmarks/own.json").write_text(json.dumps({**manifest, "assemblies": [{**manifest["assemblies"][0], **change}]}))
+        done = run("score", tmp_path / "f.npy", "-b", "Own-pls", env=cache)
+        assert done.returncode in (3, 5) and all(word in done.stderr for word in words), done.stderr
+    done = run("score", tmp_path / "f.npy", "-b", "MajajHong2015public.V4-pls", env={**cache, "BRAINIO_HOME": str(tmp_path / "none")})
+    assert done.returncode == 5 and "cortiscore data fetch hvm-public dicarlo.MajajHong2015.public" in done.stderr
+    (home / "benchmarks/own.json").write_text(json.dumps({**manifest, "assemblies": [{**manifest["assemblies"][0], "time_ms": [1]}]}))
+    done = run("benchmark", "info", "Own-pls", env=cache)
+    assert done.returncode == 5 and "own.json" in done.stderr and "time_ms" in done.stderr
+
+
+def test_stimuli_that_lack_a_neuroid_can_be_left_out(cache, tmp_path):
+    """As Cadena2017 asks for: `repetition_id` numbers the trials, incomplete stimuli go, the rest is scored."""
+    import xarray as xr
+
+    random = np.random.RandomState(5)
+    latent = random.randn(80, 28)
+    trials = (latent.dot(random.randn(28, 4)) + random.randn(3, 80, 4)).astype(np.float32)
+    trials[:, ::8, 1] = np.nan
+    trials[0, 1, 2] = np.nan  # one trial alone does no harm
+    folder = pathlib.Path(cache["CORTISCORE_HOME"]) / "data/brainio"
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = [f"im{i}" for i in range(80)]
+    xr.DataArray(trials.reshape(-1, 4)[:, :, None], dims=["presentation", "neuroid", "time_bin"], name="data", coords={
+        "stimulus_id": ("presentation", ids * 3), "repetition_id": ("presentation", np.repeat([7, 8, 9], 80)),
+        "time_bin_start": ("time_bin", [50]), "time_bin_end": ("time_bin", [150])}).to_netcdf(folder / "assy_tolias_Cadena2017.nc", engine="h5netcdf")
+    (folder / "stimulus_Cadena2017.csv").write_text("image_id,image_file_name\n" + "".join(f"{i},{i}.png\n" for i in ids))
+    from PIL import Image
+
+    for name in ids:
+        Image.new("L", (8, 8), 3).save(folder / f"{name}.png")
+    np.save(tmp_path / "f.npy", latent[np.arange(80) % 8 != 0])
+    record = run_json("score", tmp_path / "f.npy", "-b", "Cadena2017-pls", env=cache)
+    assert record["n"]["stimuli"] == 70 and record["n"]["neuroids"] == 4 and record["score"]["raw"] > 0.5
+    np.save(tmp_path / "trials.npy", trials[:, np.arange(80) % 8 != 0].astype(float))
+    ceiling = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "trials.npy")
+    np.testing.assert_allclose(record["split_ceilings"], ceiling["split_ceilings"], rtol=1e-10)
+
+
+def test_the_platforms_files_are_all_named():
+    """287 sets of its storage; what is not known is null, says why, and is counted."""
+    schema = json.loads((ROOT / "data_manifests/brainio.schema.json").read_text())
+    sets, nulls, files = {}, {"sha1": 0, "version_id": 0, "bytes": 0}, 0
+    for path in (ROOT / "data_manifests/brainio").glob("*.json"):
+        plugin = json.loads(path.read_text())
+        jsonschema.validate(plugin, schema)
+        assert plugin["plugin"] == path.stem
+        for entry in plugin["sets"]:
+            assert (entry["identifier"], entry["kind"]) not in sets
+            sets[entry["identifier"], entry["kind"]] = entry
+            for file in entry["files"]:
+                files += 1
+                missing = {key for key in nulls if file[key] is None}
+                assert missing == set(file["unknown"]) and all(file["unknown"].values())
+                for key in missing:
+                    nulls[key] += 1
+    assert len(sets) == 287 and files == 440
+    assert nulls == {"sha1": 0, "version_id": 383, "bytes": 440}
+    assert sum(entry["bucket"] == "brainscore-storage/brainio-brainscore" for entry in sets.values()) == 260  # BENCHMARKS.md section 6
+    # Whatever an official benchmark reads is among them, and its manifest says how to get it.
+    for path in (ROOT / "data_manifests/benchmarks").glob("*.json"):
+        manifest = json.loads(path.read_text())
+        if not manifest["stimulus_set"].startswith("brainio/"):
+            continue
+        wanted = manifest["import"].split()[3:]
+        named = {f"brainio/{file['name']}" for (name, _), entry in sets.items() if name in wanted for file in entry["files"]}
+        assert {manifest["stimulus_set"], *(a["file"] for a in manifest["assemblies"])} <= named
+
+
+OFFICIAL = {  # BENCHMARKS.md 1.1: degrees, ceiling, stimuli, neuroids
+    "MajajHong2015.V4-pls": (8, .89503, 2560, 88), "MajajHong2015.IT-pls": (8, .821841, 2560, 168),
+    "MajajHong2015public.V4-pls": (8, None, 3200, 88), "MajajHong2015public.IT-pls": (8, None, 3200, 168),
+    "FreemanZiemba2013.V1-pls": (4, .873345, 315, 102), "FreemanZiemba2013.V2-pls": (4, .824836, 315, 103),
+    "FreemanZiemba2013public.V1-pls": (4, None, 135, 102), "FreemanZiemba2013public.V2-pls": (4, None, 135, 103),
+    "Sanghavi2020.V4-pls": (8, .8892049, 5760, 47), "Sanghavi2020.IT-pls": (8, .868293, 5760, None),
+    "Rajalingham2020.IT-pls": (8, .561013, None, None), "Cadena2017-pls": (2, None, 6249, 166)}
+
+
+def test_official_definitions():
+    found = {}
+    for path in (ROOT / "data_manifests/benchmarks").glob("*.json"):
+        manifest = json.loads(path.read_text())
+        if manifest["stimulus_set"].startswith("brainio/"):
+            published = manifest.get("published", {})
+            found[manifest["identifier"]] = (manifest["visual_degrees"], *(published.get(k) for k in ("ceiling", "stimuli", "neuroids")))
+            assert manifest["metric"] == {"name": "pls", "n_components": 25} and manifest["splits"]["n_splits"] == 10
+    assert found == OFFICIAL
+
+
+def test_fetched_by_identifier(server, cache, tmp_path, monkeypatch):  # noqa: F811
+    """From the bucket, at its version, checked by SHA-1; private sets are said to need credentials."""
+    folder = tmp_path / "tree"
+    shutil.copytree(ROOT / "data_manifests", folder / "data_manifests")
+    shutil.copytree(ROOT / "python", folder / "python", ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    path = folder / "data_manifests/brainio/majajhong2015.json"
+    plugin = json.loads(path.read_text())
+    for entry in plugin["sets"]:
+        for file in entry["files"]:
+            if (FILES / file["name"]).exists():  # the fixture's hashes in place of the real ones
+                file["sha1"] = hashlib.sha1((FILES / file["name"]).read_bytes()).hexdigest()
+    path.write_text(json.dumps(plugin))
+    asked = []
+
+    def serve(self, server, how, name, time_seen):  # BUCKET/PREFIX/FILE?versionId=...
+        asked.append(f"/{how}/{name}")
+        file = FILES / urllib.parse.urlparse(name).path.rsplit("/", 1)[-1]
+        return self.answer(200, file.read_bytes()) if file.exists() else self.answer(403, b"AccessDenied")
+
+    monkeypatch.setattr(Handler, "serve", serve)
+    env = {**cache, "BRAINIO_HOME": str(tmp_path / "none"), "PYTHONPATH": str(folder / "python")}
+    fetch = lambda *names: subprocess.run(
+        [sys.executable, "-m", "cortiscore.data", "fetch", *names, "--mirror", server.url, "--wait-seconds", "0.01"],
+        env={**os.environ, **env}, capture_output=True, text=True, cwd=folder / "python")
+    done = fetch("hvm-public", "dicarlo.MajajHong2015.public")
+    assert done.returncode == 0, done.stderr
+    assert "/brainscore-storage/brainio-brainscore/assy_dicarlo_MajajHong2015_public.nc?versionId=LZWj2qjAwZKdmHdTGftpBPSO6oq.y9Q7" in asked
+    assert "/brainscore-storage/brainio-brainscore/stimulus_hvm-public.zip" in asked
+    assert run_json("benchmark", "info", "MajajHong2015public.IT-pls", env=env)["measured"]["neuroids"] == 3
+    done = fetch("dicarlo.MajajHong2015.private")
+    assert done.returncode == 5 and "not public, or needs credentials" in done.stderr
+    done = fetch("dicarlo.MajajHong2015.publik")
+    assert done.returncode == 5 and "dicarlo.MajajHong2015.public" in done.stderr
