@@ -123,7 +123,7 @@ Trials to_trials(const Assembly& assembly, const std::string& repetition_name) {
     std::string found;
     for (size_t i = 0; i < assembly.dims.size(); ++i) {
       found += (i ? " x " : "") + assembly.dims[i] + " " +
-              std::to_string(assembly.values.size(static_cast<int64_t>(i)));
+               std::to_string(assembly.values.size(static_cast<int64_t>(i)));
     }
     throw bad_input({assembly.identifier, "dims", found,
                      "presentation x neuroid, or those x one time_bin",
