@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "src/core/progress.h"
+
 namespace cortiscore::cli {
 
 double value_of(const Json& object, const char* key) {
@@ -24,6 +26,7 @@ std::string printable(std::string text) {
 }
 
 void print_header() {
+  erase_line();
   std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
               "ceiled", "95% interval", "seconds", "layer (region)");
 }
@@ -31,6 +34,7 @@ void print_header() {
 void print_row(const Json& record) {
   const auto network = printable(record.at("model_identifier").get<std::string>());
   const auto benchmark = printable(record.at("benchmark_identifier").get<std::string>());
+  erase_line();
   if (record.at("status") != "ok") {
     std::printf("%-30s %-40s failed: %s\n", network.c_str(), benchmark.c_str(),
                 printable(record.at("message").get<std::string>()).c_str());

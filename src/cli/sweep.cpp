@@ -64,7 +64,7 @@ void parse_shard(const std::string& text, SweepOptions& options) {
 // Where the sweep stands, for a person: on a terminal each time, else once a minute.
 class Report {
  public:
-  Report(int64_t n_benchmarks, int64_t before) : n_benchmarks_(n_benchmarks), before_(before) {}
+  explicit Report(int64_t n_benchmarks) : n_benchmarks_(n_benchmarks) {}
 
   void add(const Json& record, const SweepState& state) {
     if (record.at("status") == "ok") {
@@ -75,7 +75,7 @@ class Report {
                      printable(record.at("benchmark_identifier").get<std::string>());
       }
     }
-    if (timer_.seconds() - last_ < 60) return;
+    if (set_status(line(state)) || timer_.seconds() - last_ < 60) return;
     last_ = timer_.seconds();
     log_line(line(state));
   }
@@ -83,7 +83,7 @@ class Report {
   std::string line(const SweepState& state) const {
     const double seconds = timer_.seconds();
     const auto done = state.stored + state.scored + state.failed;
-    const auto now = static_cast<double>(done - before_);
+    const auto now = static_cast<double>(state.scored + state.failed);
     const double hourly = now / static_cast<double>(n_benchmarks_) / seconds * 3600;
     auto text = std::to_string(done) + " of " + std::to_string(state.pairs) + " pairs";
     if (now > 0) {
@@ -97,7 +97,7 @@ class Report {
   }
 
  private:
-  int64_t n_benchmarks_, before_;
+  int64_t n_benchmarks_;
   double best_ = std::nan(""), last_ = 0;
   std::string best_name_;
   Timer timer_;
@@ -175,20 +175,20 @@ void run(const Arguments& arguments, Outcome& outcome) {
   }
   stop_on_signals();
   for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
-  std::optional<Report> report;
+  Report report(static_cast<int64_t>(benchmarks.size()));
   bool header = false;
   SweepState last;
   const std::function<void(const Json&, const SweepState&)> each = [&](const Json& record,
                                                                        const SweepState& state) {
     last = state;
-    if (!report) report.emplace(static_cast<int64_t>(benchmarks.size()), state.stored);
     if (flags.json) {
+      erase_line();
       std::cout << canonical(record) << std::endl;
     } else {
       if (!std::exchange(header, true)) print_header();
       print_row(record);
     }
-    report->add(record, state);
+    report.add(record, state);
   };
   try {
     if (devices.size() == 1) {
@@ -199,11 +199,13 @@ void run(const Arguments& arguments, Outcome& outcome) {
                               benchmarks, store, options, each);
     }
   } catch (const Stopped&) {
+    set_status("");
     outcome.exit_code = exit_code_of(stop_signal());
     log_line("stopped: " + std::to_string(last.scored + last.failed) +
              " pairs of this run are stored; the same command goes on from here");
     return;
   }
+  set_status("");
   log_line(std::to_string(last.pairs) + " pairs: " + std::to_string(last.scored) + " scored, " +
            std::to_string(last.stored) + " stored before, " + std::to_string(last.failed) +
            " failed" + (last.limited ? ", the rest left by --limit or --max-failures" : ""));

@@ -9,10 +9,16 @@ namespace {
 
 bool g_progress = true;
 bool g_quiet = false;
+std::string g_status;
 
 bool draws() {
   static const bool terminal = isatty(STDERR_FILENO) != 0;
   return g_progress && !g_quiet && terminal;
+}
+
+void draw(const std::string& text) {
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  std::fflush(stderr);
 }
 
 }  // namespace
@@ -27,7 +33,7 @@ void set_quiet(bool quiet) {
 Progress::Progress(std::string label, int64_t total) : label_(std::move(label)), total_(total) {}
 
 Progress::~Progress() {
-  if (draws() && last_drawn_ >= 0) std::fputs("\r\033[K", stderr);
+  if (draws() && last_drawn_ >= 0) draw(g_status);
 }
 
 void Progress::advance(int64_t by) {
@@ -38,16 +44,29 @@ void Progress::advance(int64_t by) {
   last_drawn_ = now;
   const double left =
       done_ ? now / static_cast<double>(done_) * static_cast<double>(total_ - done_) : 0;
-  std::fprintf(stderr, "\r\033[K%s  %lld/%lld  %.0f/s  %.0f s left", label_.c_str(),
-               static_cast<long long>(done_), static_cast<long long>(total_),
-               now > 0 ? static_cast<double>(done_) / now : 0.0, left);
-  std::fflush(stderr);
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, "  %lld/%lld  %.0f/s  %.0f s left",
+                static_cast<long long>(done_), static_cast<long long>(total_),
+                now > 0 ? static_cast<double>(done_) / now : 0.0, left);
+  draw(label_ + numbers + (g_status.empty() ? "" : "  | " + g_status));
+}
+
+bool set_status(const std::string& line) {
+  if (!draws()) return false;
+  g_status = line;
+  draw(line);
+  return true;
+}
+
+void erase_line() {
+  if (draws()) draw("");
 }
 
 void log_line(const std::string& line) {
   if (g_quiet) return;
-  if (draws()) std::fputs("\r\033[K", stderr);
+  erase_line();
   std::fprintf(stderr, "%s\n", line.c_str());
+  if (draws() && !g_status.empty()) draw(g_status);
 }
 
 }  // namespace cortiscore

@@ -39,6 +39,14 @@ class Progress {
 
 /// One line on stderr, at any verbosity but quiet.
 void log_line(const std::string& line);
+
+/// Where a longer job stands: kept on the last line of a terminal, behind a Progress that is under way, until it is
+/// replaced. Silent where progress is off. Call from one thread at a time.
+/// @returns  whether it is shown
+bool set_status(const std::string& line);
+
+/// Before a line on stdout: what is drawn on the last line of a terminal goes; the next drawing brings it back.
+void erase_line();
 void set_quiet(bool quiet);
 
 }  // namespace cortiscore

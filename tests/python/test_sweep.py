@@ -279,6 +279,33 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
     assert run("sweep", tmp_path / "none*", *FLAGS, env=env).returncode == 5
 
 
+def test_a_terminal_shows_where_it_stands(world, env, tmp_path):
+    """Live on a terminal, behind the bar of the pair in hand; nothing of it where there is none, but a line a minute."""
+    import pty
+
+    for devices in ("cpu", "cpu,cpu"):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([BINARY, *map(str, command(world, tmp_path / devices, "--device", devices))], stdout=subprocess.PIPE,
+                                   stderr=theirs, text=True, env={**os.environ, **env})
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        os.close(ours)
+        process.communicate()
+        assert process.returncode == 0
+        for words in (b"1 of 12 pairs, ", b"11 of 12 pairs, ", b" checkpoints an hour, ", b" left, best 0.", b"12 pairs: 12 scored"):
+            assert words in shown, (words, shown[-2000:])
+    done = run(*command(world, tmp_path / "plain"), env=env)
+    assert "1 of 12" not in done.stderr and "\r" not in done.stderr
+
+
 def test_shards_are_disjoint_and_whole(world, env, tmp_path, undisturbed):
     """Three workers at once on one store."""
     processes = [subprocess.Popen([BINARY, *map(str, command(world, tmp_path / "s", "--shard", f"{i}/3"))],
