@@ -200,8 +200,8 @@ std::string brainio_file(const std::string& name) {
   const auto cache = set && *set ? fs::path(set) : fs::path(user ? user : "") / ".brainio";
   std::error_code error;
   for (const auto& folder : fs::directory_iterator(cache, error)) {
-    const auto there = folder.path() / name;
-    if (fs::is_regular_file(there, error)) return there.string();
+    auto there = (folder.path() / name).string();
+    if (fs::is_regular_file(there, error)) return there;
   }
   return {};
 }
@@ -214,8 +214,7 @@ std::string data_file(const Benchmark& benchmark, const std::string& name) {
   const auto beside = fs::path(benchmark.path).parent_path() / name;
   if (fs::is_regular_file(beside)) return beside.string();
   if (name.starts_with("brainio/")) {
-    if (const auto there = brainio_file(name.substr(name.find('/') + 1)); !there.empty())
-      return there;
+    if (auto there = brainio_file(name.substr(name.find('/') + 1)); !there.empty()) return there;
   }
   throw bad_input(
       {path.string(), "", "no such file", "data of " + benchmark.identifier,

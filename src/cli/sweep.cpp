@@ -151,8 +151,6 @@ void serve(const Arguments& arguments, Outcome& outcome) {
 void run(const Arguments& arguments, Outcome& outcome) {
   if (!arguments.worker.empty()) return serve(arguments, outcome);
   auto flags = arguments.flags;
-  const auto devices = devices_of(flags.device);
-  flags.device = devices.front();
   auto options = arguments.options;
   options.again = flags.again;
   parse_shard(arguments.shard, options);
@@ -164,15 +162,18 @@ void run(const Arguments& arguments, Outcome& outcome) {
     throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --manifest of them.");
   }
   const auto benchmarks = flags.benchmarks();
-  Workbench workbench(flags.options());
   Store store(flags.store());
-  if (arguments.dry_run)
-    return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
-
-  if (arguments.slurm.submit) {
+  // The machine that submits need not have the devices that its tasks will.
+  if (arguments.slurm.submit && !arguments.dry_run) {
     outcome.exit_code = submit_array(arguments.slurm, own_arguments(), store.folder());
     return;
   }
+  const auto devices = devices_of(flags.device);
+  flags.device = devices.front();
+  Workbench workbench(flags.options());
+  if (arguments.dry_run)
+    return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
+
   stop_on_signals();
   for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
   Report report(static_cast<int64_t>(benchmarks.size()));

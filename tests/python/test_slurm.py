@@ -200,6 +200,6 @@ def test_a_node_that_is_killed(world, env, tmp_path, cluster, slowly, undisturbe
 
 
 def test_no_slurm_here(world, env, tmp_path):  # noqa: F811
-    done = run(*sweep(world, tmp_path / "s"), env={**env, "PATH": "/bin-that-is-not-there:" + str(pathlib.Path("/bin/sh").parent)
+    done = run(*sweep(world, tmp_path / "s", "--device", "cuda:all"), env={**env, "PATH": "/bin-that-is-not-there:" + str(pathlib.Path("/bin/sh").parent)
                                                    if not shutil.which("sbatch", path="/bin") else str(tmp_path)})
     assert done.returncode == 7 and "submit it by hand" in done.stderr
