@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from conftest import ROOT, run_json, write
+from conftest import ROOT, run, run_json, write
 
 MANIFESTS = sorted((ROOT / "data_manifests/benchmarks").glob("*.json"))
 N_STIMULI, N_GROUPS, N_NEUROIDS, N_SUBJECTS = 96, 8, 5, 3
@@ -85,3 +85,17 @@ def test_a_benchmark_scores_on_data_of_its_schema(path, tmp_path):
         assert 0 < score["ceiled"] and record["error"]["ci_lo"] <= score["ceiled"] <= record["error"]["ci_hi"]
     info = run_json("benchmark", "info", manifest["identifier"], env={"CORTISCORE_HOME": str(tmp_path)})
     assert info["here"] and info["citation"] and info["licence"] and info["measured"]["stimuli"] == N_STIMULI
+
+
+def test_lists_are_filtered():
+    """By what was recorded in whom; every manifest says it."""
+    listed = lambda *flags: {json.loads(line)["identifier"] for line in run("benchmark", "list", "--json", *flags).stdout.splitlines()}
+    every = [json.loads(path.read_text()) for path in MANIFESTS]
+    assert all(m["species"] and m["modality"] and m["access"] for m in every)
+    for flag in ("species", "modality", "access", "region"):
+        values = {m[flag] for m in every}
+        assert len(values) > 1
+        for value in values:
+            found = {m["identifier"] for m in every if m[flag] == value}
+            assert listed(f"--{flag}", value) & {m["identifier"] for m in every} == found
+    assert not listed("--species", "macaque", "--modality", "fMRI")
