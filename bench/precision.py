@@ -9,6 +9,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
+import datetime
 import json
 import pathlib
 import subprocess
@@ -28,7 +29,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
-    rows = ["| setting | features | predictions, largest difference in sd | score |", "|---|---|--:|--:|"]
+    rows = []
     for kind, n, p in (("primal", 2560, 1000), ("raw", 640, 8000)):
         rng = np.random.default_rng(0)
         x = rng.standard_normal((n, p)) * np.arange(1, p + 1) ** -0.5
@@ -47,8 +48,8 @@ def main():
             score, predicted = run(x)
             train, test = splits[0]
             reference = PLSRegression(25, scale=False).fit(x[train], y[train]).predict(x[test])
-            rows.append(f"| fp64 against scikit-learn, one split | {kind} | "
-                        f"{(np.abs(predicted[0][test] - reference) / y.std(0)).max():.1e} | |")
+            rows.append({"setting": "fp64 against scikit-learn, one split", "features": kind,
+                         "prediction_sd": float((np.abs(predicted[0][test] - reference) / y.std(0)).max()), "score": None})
             half = lambda a, t: a.astype(t).astype(np.float64)
             bfloat = (x.astype(np.float32).view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32).astype(np.float64)
             for name, features, flags in (("fast", x, ("--precision", "fast")), ("exact instead of sklearn mode", x, ("--mode", "exact")),
@@ -56,11 +57,17 @@ def main():
                                           ("features stored as float16", half(x, np.float16), ()),
                                           ("features stored as bfloat16", bfloat, ())):
                 other, predictions = run(features, *flags)
-                difference = np.nanmax(np.abs(predictions - predicted) / y.std(0))
-                rows.append(f"| {name} against fp64 | {kind} | {difference:.1e} | {abs(other - score):.1e} |")
-    print("\n".join(rows))
+                rows.append({"setting": f"{name} against fp64", "features": kind, "score": abs(other - score),
+                             "prediction_sd": float(np.nanmax(np.abs(predictions - predicted) / y.std(0)))})
+    print("| setting | features | predictions, largest difference in sd | score |\n|---|---|--:|--:|")
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.1e}"
+        print(f"| {row['setting']} | {row['features']} | {row['prediction_sd']:.1e} | {score} |")
     if arguments.out:
-        arguments.out.write_text("\n".join(rows) + "\n")
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+        machine = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+        arguments.out.write_text(json.dumps({"machine": machine, "commit": commit, "date": datetime.date.today().isoformat(),
+                                             "rows": rows}, indent=1) + "\n")
 
 
 main()
