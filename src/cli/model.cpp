@@ -82,6 +82,12 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
   write->prefix_command();
   write->set_help_flag();
   write->callback([write] { become_python("cortiscore", write->remaining()); });
+  auto* convert = verb->add_subcommand("convert",
+                                       "Write checkpoints (.pth, .ckpt) as .safetensors for `sweep "
+                                       "--graph` (runs Python with torch)");
+  convert->prefix_command();
+  convert->set_help_flag();
+  convert->callback([convert] { become_python("cortiscore.convert", convert->remaining()); });
 }
 
 }  // namespace cortiscore::cli

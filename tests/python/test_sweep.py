@@ -117,6 +117,17 @@ def test_a_weight_file_scores_as_its_own_archive_does(world, env, tmp_path, undi
     assert done.returncode == 0 and records(tmp_path / "u", env) == alone
 
 
+def test_a_converted_checkpoint_is_the_same_weights(world, env, tmp_path, undisturbed):
+    """What a training loop saved, through `model convert`: the record of the safetensors file, but for nothing."""
+    (tmp_path / "c").mkdir()
+    torch.save({"state_dict": {f"module.{k}": v for k, v in tiny(3).state_dict().items()}, "epoch": 3}, tmp_path / "c/net_03.pth")
+    done = run("model", "convert", tmp_path / "c/*.pth", "-o", tmp_path / "w", "--graph", world / "graph.pt2", env=env)
+    assert done.returncode == 0, done.stderr
+    done = run("sweep", tmp_path / "w/*", "--graph", world / "graph.pt2", *FLAGS, "--results", tmp_path / "s", env=env)
+    assert done.returncode == 0, done.stderr
+    assert exported(tmp_path / "s", env) in [line + "\n" for line in undisturbed.splitlines()]
+
+
 def test_what_is_stored_is_not_scored_again(world, env, tmp_path, undisturbed):
     store = tmp_path / "s"
     assert run(*command(world, store, "--limit", 5), env=env).returncode == 0

@@ -1,0 +1,110 @@
+"""`cortiscore model convert`: checkpoints as people save them become weight files that a sweep takes."""
+import collections
+import os
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conftest import ROOT, run
+
+sys.path.insert(0, str(ROOT / "python"))
+from cortiscore import export  # noqa: E402
+from cortiscore.convert import convert  # noqa: E402
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    layers = collections.OrderedDict(conv=torch.nn.Conv2d(3, 4, 5), norm=torch.nn.BatchNorm2d(4), pool=torch.nn.AdaptiveAvgPool2d(3))
+    return torch.nn.Sequential(layers).eval()
+
+
+STATE = network(1).state_dict()
+OTHER = network(2).state_dict()
+prefixed = lambda prefix, state=STATE: {prefix + k: v for k, v in state.items()}  # noqa: E731
+SAVED = {
+    "plain": STATE, "ddp": prefixed("module."), "compiled": prefixed("_orig_mod."), "both": prefixed("module._orig_mod."),
+    "keyed": {"state_dict": STATE, "epoch": 3, "optimizer": {"state": {}, "param_groups": []}},
+    "lightning": {"state_dict": prefixed("model."), "epoch": 3, "hyper_parameters": {"lr": 0.1}},
+    "averaged beside": {"model": STATE, "model_ema": OTHER}, "only averaged": {"state_dict_ema": STATE, "step": 1},
+    "one other": {"student": STATE, "loss": 0.5}, "half": {k: v.half() if v.is_floating_point() else v for k, v in STATE.items()},
+    "tied": {**STATE, "norm.bias": STATE["norm.weight"].data}, "parameters": {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in STATE.items()},
+}
+
+
+@pytest.fixture
+def graph(tmp_path):
+    export(network(), tmp_path / "graph.pt2", input_size=32)
+    return tmp_path / "graph.pt2"
+
+
+@pytest.mark.parametrize("how", SAVED)
+def test_what_torch_saves_is_found(how, graph, tmp_path):
+    """With the graph and without: the same tensors by their plain names."""
+    torch.save(SAVED[how], tmp_path / "c.pth")
+    for more in ([], ["--graph", graph]):
+        done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", *more)
+        assert done.returncode == 0, done.stderr
+        found = load_file(tmp_path / "out/c.safetensors")
+        assert set(found) == set(STATE)
+        for name, value in found.items():
+            expected = STATE["norm.weight"] if (how, name) == ("tied", "norm.bias") else STATE[name]
+            assert torch.equal(value, expected.half() if how == "half" and expected.is_floating_point() else expected), name
+    assert ("not taken: model_ema" in done.stdout) == (how == "averaged beside")
+
+
+def test_key_and_strip(graph, tmp_path):
+    torch.save({"model": STATE, "ema": {"module": prefixed("wrapped.tower.", OTHER)}}, tmp_path / "c.pth")
+    done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", "--key", "ema.module", "--strip", "wrapped.tower.", "--graph", graph)
+    assert done.returncode == 0, done.stderr
+    assert torch.equal(load_file(tmp_path / "out/c.safetensors")["conv.weight"], OTHER["conv.weight"])
+
+
+def test_many_are_named_by_where_they_differ(graph, tmp_path):
+    """run1/last.pth and run2/last.pth stay two; what failed is said, the others are written."""
+    for run_name in ("run1", "run2"):
+        (tmp_path / run_name).mkdir()
+        torch.save(network(len(run_name)).state_dict(), tmp_path / run_name / "last.pth")
+    (tmp_path / "run1/torn.pth").write_bytes((tmp_path / "run1/last.pth").read_bytes()[:-200])
+    done = run("model", "convert", tmp_path / "run*/*.pth", "-o", tmp_path / "out", "--graph", graph)
+    assert done.returncode == 3 and "2 of 3 checkpoints written" in done.stderr and "torn.pth" in done.stderr, done.stderr
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        "run1/last.safetensors", "run2/last.safetensors"]
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.mkdir, (str(pathlib.Path.cwd() / "ran-code"),))
+
+
+@pytest.mark.parametrize("saved, words", [
+    ({"state_dict": STATE, "args": Evil()}, ["only code can restore", "state_dict()"]),
+    ({"a": STATE, "b": OTHER}, ["a, b", "--key"]), ([1, 2], ["list"]), ({"epoch": 3}, ["epoch", "--key"]),
+    ({**STATE, "conv.weight": torch.zeros(4, 3, 3, 3)}, ["conv.weight", "[4, 3, 3, 3]", "[4, 3, 5, 5]"]),
+    ({k.replace("norm", "bn"): v for k, v in STATE.items()}, ["5 of the weights", "4 that it does not have", "bn."]),
+    ({k: v for k, v in STATE.items() if k != "conv.bias"}, ["1 of the weights", "conv.bias"])])
+def test_what_cannot_be_taken_is_said(saved, words, graph, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(saved, tmp_path / "c.pth")
+    done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", "--graph", graph)
+    assert done.returncode == 3 and all(word in done.stderr for word in ["c.pth", *words]), done.stderr
+    assert not (tmp_path / "out").exists() and not (tmp_path / "ran-code").exists() and "Traceback" not in done.stderr
+    monkeypatch.undo()
+
+
+def test_files_that_are_none(graph, tmp_path):
+    (tmp_path / "c.pth").write_bytes(b"hello")
+    for arguments, code, words in (([tmp_path / "c.pth"], 3, ["c.pth", "what torch.save writes"]), ([tmp_path / "none.pth"], 3, ["no such file"]),
+                                   ([tmp_path / "none*.pth"], 5, ["found no file"])):
+        done = run("model", "convert", *arguments, "-o", tmp_path / "out")
+        assert done.returncode == code and all(word in done.stderr for word in words), done.stderr
+    torch.save(STATE, tmp_path / "d.pth")
+    torch.save(STATE, tmp_path / "d.pt")
+    done = run("model", "convert", tmp_path / "d.pth", tmp_path / "d.pt", "-o", tmp_path / "out")
+    assert done.returncode == 5 and "same name" in done.stderr
+    torch.save({**STATE, "conv.bias": torch.full((4,), float("nan"))}, tmp_path / "e.pth")
+    assert "conv.bias is not finite" in convert(tmp_path / "e.pth", tmp_path / "out/e.safetensors")
+    np.testing.assert_array_equal(load_file(tmp_path / "out/e.safetensors")["norm.weight"].numpy(), STATE["norm.weight"].numpy())
