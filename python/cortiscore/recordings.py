@@ -24,12 +24,15 @@ def default_home():
 
 
 def run(main):
-    """Runs a command's main: bad input becomes one line and exit code 5."""
+    """Runs a command's main: bad input becomes one line and exit code 5, Ctrl-C ends it with 130."""
     try:
         main()
     except BadInput as error:
         print(f"cortiscore: {error}", file=sys.stderr)
         sys.exit(5)
+    except KeyboardInterrupt:
+        print("cortiscore: stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def sha256_of(path):

@@ -300,6 +300,11 @@ def test_recordings_in_one_command(server, tmp_path, monkeypatch):
     while not (partial.is_file() and partial.stat().st_size > 50_000):
         assert process.poll() is None and time.monotonic() - start < 60
         time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130 and b"Traceback" not in error and b"stopped" in error
+    process = subprocess.Popen([BINARY, *command], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
     process.kill()
     process.communicate()
     server.slowly = False
