@@ -365,7 +365,7 @@ def common(arguments, identifier, kind, region, composite):
                 "parent": arguments.parent or region, "composite": composite and not arguments.no_composite,
                 "weight": arguments.weight, "visual_degrees": arguments.degrees, "stimulus_set": f"{arguments.name}/stimuli.csv",
                 "import": f"cortiscore data add {arguments.name} ..."}
-    for key in ("citation", "licence"):
+    for key in ("species", "modality", "citation", "licence"):
         if getattr(arguments, key):
             manifest[key] = getattr(arguments, key)
     return manifest
@@ -488,6 +488,8 @@ def main(words):
     parser.add_argument("--parent", help="node of the tree (default: the region)")
     parser.add_argument("--weight", type=float, default=1.0, help="among the node's benchmarks (default 1)")
     parser.add_argument("--no-composite", action="store_true", help="join no composite")
+    parser.add_argument("--species", help="e.g. macaque; `benchmark list --species` finds it by that")
+    parser.add_argument("--modality", help="e.g. electrophysiology, fMRI, behavior")
     parser.add_argument("--citation")
     parser.add_argument("--licence")
     parser.add_argument("--force", action="store_true", help="replace a recording of this name")

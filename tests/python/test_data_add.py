@@ -85,7 +85,8 @@ def write_responses(lab, kind, folder):
 def test_one_experiment_in_every_format_is_one_benchmark(lab, tmp_path, kind):
     stimuli = lab / ("images.zip" if kind in ("npy", "nc") else "images")
     done = add(tmp_path, "Lab", "--region", "V4", *write_responses(lab, kind, tmp_path), "--stimuli", stimuli, "--table",
-               lab / "table.csv", "--by", "object_name", "--components", 3, "--citation", "Us (2026)")
+               lab / "table.csv", "--by", "object_name", "--components", 3, "--citation", "Us (2026)",
+               "--species", "ferret", "--modality", "fMRI")
     assert done.returncode == 0, done.stderr
     trials = np.load(lab / "trials.npy")
     for words in ("60 images, 60 of 24 x 24", "4 neuroids on 60 stimuli, 3 repetition(s) a stimulus", "missing",
@@ -104,7 +105,9 @@ def test_one_experiment_in_every_format_is_one_benchmark(lab, tmp_path, kind):
     assert record["raw"]["score"] == pytest.approx(metric["score"], abs=1e-6)  # the file holds float32
     manifest = json.loads((tmp_path / "benchmarks/Lab.V4-pls.json").read_text())
     jsonschema.validate(manifest, json.loads((ROOT / "data_manifests/benchmark.schema.json").read_text()))
-    assert manifest["citation"] == "Us (2026)"
+    assert manifest["citation"] == "Us (2026)" and manifest["species"] == "ferret"
+    listed = run("benchmark", "list", "--species", "ferret", "--modality", "fMRI", "--json", env={"CORTISCORE_HOME": str(tmp_path)}).stdout
+    assert [json.loads(line)["identifier"] for line in listed.splitlines()] == [manifest["identifier"]]
 
 
 @pytest.mark.parametrize("suffix, first", [(".npy", 0), (".mat", 1)])
