@@ -386,7 +386,7 @@ def add_responses(arguments, folder, rows):
     splits, by = splits_of(arguments)
     smallest = int(len(ids) / 2 * (splits.get("train_fraction", 0.5)))
     components = arguments.components or 25
-    if components >= smallest:
+    if arguments.metric == "pls" and components >= smallest:
         raise BadInput(f"{arguments.responses}: found {len(ids)} stimuli, expected more than {2 * components} for {components} PLS components "
                        f"on half of them. Give --components {max(1, smallest // 2)}.")
     write_assembly(folder / "responses.nc", f"{arguments.name}.{arguments.region}", trials,
@@ -394,10 +394,12 @@ def add_responses(arguments, folder, rows):
     ceiling = {"name": "internal_consistency", "n_splits": 10, "seed": 1} if ceiled else {"name": "none"}
     if ceiled and arguments.keep_above is not None:
         ceiling["keep_above"] = arguments.keep_above
-    identifier = f"{arguments.name}.{arguments.region}-pls"
+    identifier = f"{arguments.name}.{arguments.region}-{arguments.metric}"
+    metric = {"name": arguments.metric, **({"n_components": components} if arguments.metric == "pls" else {}),
+              **({"alpha": arguments.alpha} if arguments.metric == "ridge" else {})}
     return {**common(arguments, identifier, "neural", arguments.region, ceiled),
             "assemblies": [{"identifier": arguments.name, "file": f"{arguments.name}/responses.nc"}],
-            "metric": {"name": "pls", "n_components": components}, "splits": splits,
+            "metric": metric, "splits": splits,
             "layer_selection": {"method": "alternating_halves", "by": by}, "ceiling": ceiling}, say
 
 
@@ -481,7 +483,9 @@ def main(words):
     parser.add_argument("--degrees", type=float, default=8, help="visual angle of the stimuli (default 8)")
     parser.add_argument("--by", help="column of --table: stratifies splits, and its groups alternate in layer choice")
     parser.add_argument("--group", help="column of --table whose groups are left out in turn, e.g. frames of one movie")
+    parser.add_argument("--metric", choices=("pls", "ridge", "ridgecv"), default="pls", help="how layers predict responses (default pls)")
     parser.add_argument("--components", type=int, help="PLS components (default 25)")
+    parser.add_argument("--alpha", type=float, default=1.0, help="penalty of --metric ridge (default 1)")
     parser.add_argument("--keep-above", type=float, help="leave neuroids of lower reliability out")
     parser.add_argument("--categories", type=pathlib.Path, help="CSV of category, index: outputs of an ImageNet classifier")
     parser.add_argument("--label", default="object_name", help="choices without --categories: column that a readout learns (default object_name); --table's role says fit or test")

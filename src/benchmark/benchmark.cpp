@@ -73,7 +73,7 @@ class Manifest {
     const auto& metric = need("metric");
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
-    word("metric.name", b.metric, {"pls", "rdm"});
+    word("metric.name", b.metric, {"pls", "ridge", "ridgecv", "rdm"});
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
     if (b.metric == "rdm") return read_rdm(b, metric);
     read_mapping(b, metric);
@@ -88,7 +88,18 @@ class Manifest {
     b.drop_incomplete =
         word("incomplete_stimuli", get(json_, "incomplete_stimuli", std::string("refuse")),
              {"refuse", "drop"}) == "drop";
-    b.n_components = get(metric, "n_components", int64_t{25});
+    // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map without a penalty finds
+    // directions of its own where features are fewer than they seem.
+    b.mapping.kind = b.metric == "ridge"     ? MappingKind::kRidge
+                     : b.metric == "ridgecv" ? MappingKind::kRidgeCv
+                                             : MappingKind::kPls;
+    b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
+    b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
+    b.mapping.ridgecv_alphas = get(metric, "alphas", b.mapping.ridgecv_alphas);
+    for (const auto alpha : b.mapping.ridgecv_alphas) {
+      if (!(alpha > 0))
+        throw bad_input({path_, "metric.alphas", std::to_string(alpha), "positive penalties", ""});
+    }
     const auto& splits = need("splits");
     b.splits = {splits.at("kind"), get(splits, "by", std::string()),
                 get(splits, "n_splits", int64_t{10}), get(splits, "train_fraction", 0.9),
@@ -185,6 +196,11 @@ std::string sub_identifier(const Benchmark& parent, const std::string& populatio
 }
 
 }  // namespace
+
+int64_t Benchmark::min_features() const {
+  if (kind == Kind::kRdm) return 3;
+  return kind == Kind::kMapping && mapping.kind == MappingKind::kPls ? mapping.pls.n_components : 1;
+}
 
 std::string manifest_folder() {
   const char* set = std::getenv("CORTISCORE_MANIFESTS");

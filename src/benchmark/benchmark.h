@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "src/metric/predictivity.h"
 #include "src/metric/rdm.h"
 #include "src/resample/splits.h"
 #include "src/stimuli/stimulus_set.h"
@@ -55,11 +56,11 @@ struct Benchmark {
   std::string classes;                    ///< decisions: CSV of category, index (of an output)
   int64_t n_outputs = 1000;               ///< decisions: of the classifier that the indices are of
   std::string texture_column;             ///< shape_bias: the category of the texture
-  std::string metric;                     ///< pls, rdm, error_consistency or shape_bias
+  std::string metric;                     ///< pls, ridge, ridgecv, rdm, error_consistency, ...
   RdmDistance distance = RdmDistance::kCorrelation;
   RdmComparison comparison = RdmComparison::kSpearman;
   bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
-  int64_t n_components = 25;
+  MappingOptions mapping;  ///< how layers predict neuroids
   double readout_c = 1e-3;
   SplitRule splits;
   std::string
@@ -76,6 +77,9 @@ struct Benchmark {
   bool simulated = false;
   std::string path;
   std::string sha256;  ///< of the manifest
+
+  /// Features that a layer must have: one a PLS component; three for a correlation between patterns to say anything.
+  int64_t min_features() const;
 };
 
 /// Every manifest of the project and of home()/benchmarks, by identifier.

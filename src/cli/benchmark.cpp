@@ -110,7 +110,10 @@ Json described(const Benchmark& benchmark) {
   json["published"] = published;
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     json["splits"] = splits_text(benchmark.splits);
-    json["n_components"] = benchmark.n_components;
+    const auto& mapping = benchmark.mapping;
+    if (mapping.kind == MappingKind::kPls) json["n_components"] = mapping.pls.n_components;
+    if (mapping.kind == MappingKind::kRidge) json["alpha"] = mapping.ridge_alpha;
+    if (mapping.kind == MappingKind::kRidgeCv) json["alphas"] = mapping.ridgecv_alphas;
     Json populations = Json::array();
     for (const auto& assembly : benchmark.assemblies) populations.push_back(assembly.identifier);
     json["populations"] = populations;
@@ -208,8 +211,11 @@ void info(const Arguments& arguments) {
   line("region", benchmark.region);
   line("in the tree", benchmark.composite ? "under " + benchmark.parent : "in no composite");
   auto metric = benchmark.metric;
-  if (json.contains("n_components"))
-    metric += ", " + text("n_components") + " components, " + text("splits");
+  if (json.contains("n_components")) metric += ", " + text("n_components") + " components";
+  if (json.contains("alpha")) metric += ", penalty " + text("alpha");
+  if (json.contains("alphas"))
+    metric += ", the best of " + std::to_string(json.at("alphas").size()) + " penalties";
+  if (json.contains("splits")) metric += ", " + text("splits");
   if (json.contains("distance"))
     metric += ", distance " + text("distance") + ", compared by " + text("comparison");
   line("metric", metric);

@@ -34,11 +34,9 @@ struct Arguments {
 std::vector<std::string> layers_of(const Arguments& arguments,
                                    const Candidate& candidate,
                                    const std::vector<Benchmark>& benchmarks) {
-  int64_t min_features = 3;
-  for (const auto& benchmark : benchmarks) {
-    if (benchmark.kind == Benchmark::Kind::kMapping)
-      min_features = std::max(min_features, benchmark.n_components);
-  }
+  int64_t min_features = 1;
+  for (const auto& benchmark : benchmarks)
+    min_features = std::max(min_features, benchmark.min_features());
   const auto most = std::numeric_limits<int64_t>::max() / 4;
   auto layers = candidate_layers(
       *candidate.network,

@@ -48,8 +48,7 @@ LayerProfile profile_layers(const Candidate& candidate,
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     const auto& part = workbench.neural(benchmark).whole();
     profile.ceiling = part.ceiling;
-    MappingOptions options;
-    options.pls.n_components = benchmark.n_components;
+    auto options = benchmark.mapping;
     options.pls.top.mode = workbench.options().mode;
     const NamedReduction mapped = {
         "predictivity " + benchmark.sha256,

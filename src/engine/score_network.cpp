@@ -134,17 +134,13 @@ std::vector<std::string> layers_for(const Candidate& candidate,
     if (benchmark.kind == Kind::kReadout && all.size() > 1) all.pop_back();
     if (!all.empty()) return {all.back()};
   }
-  // A correlation between patterns needs three features to say anything.
-  const int64_t min_features = benchmark.kind == Kind::kMapping ? benchmark.n_components
-                               : benchmark.kind == Kind::kRdm   ? 3
-                                                                : 1;
+  const int64_t min_features = benchmark.min_features();
   auto layers = candidate_layers(*candidate.network, options.n_candidates, min_features);
   if (layers.empty()) {
     throw bad_input({candidate.path, "layers",
                      "none with " + std::to_string(min_features) + " features or more",
-                     benchmark.kind == Kind::kMapping
-                         ? "a layer with at least one feature a PLS component"
-                         : "a layer to score",
+                     benchmark.metric == "pls" ? "a layer with at least one feature a PLS component"
+                                               : "a layer to score",
                      "Export the network with its layer table"});
   }
   return layers;

@@ -24,8 +24,7 @@ Mapped map_populations(const ReducedLayer& layer,
                        const Part& part,
                        const Benchmark& benchmark,
                        TopVectorMode mode) {
-  MappingOptions options;
-  options.pls.n_components = benchmark.n_components;
+  auto options = benchmark.mapping;
   options.pls.top.mode = mode;
   const auto source = layer.values.index_select(0, part.index);
   Mapped mapped;
@@ -67,6 +66,21 @@ void add_warnings(const Scored& scored,
                                            data.populations[i].neuroid_ids)) {
       warnings.push_back(data.populations[i].identifier + ", " + layer + ": " + warning);
     }
+  }
+}
+
+Json mapping_json(const Benchmark& benchmark, const ScoreOptions& options) {
+  const auto& mapping = benchmark.mapping;
+  switch (mapping.kind) {
+    case MappingKind::kPls:
+      return {{"n_components", mapping.pls.n_components},
+              {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}};
+    case MappingKind::kRidge:
+      return {{"alpha", mapping.ridge_alpha}};
+    case MappingKind::kRidgeCv:
+      return {{"alphas", mapping.ridgecv_alphas}};
+    default:
+      return Json::object();
   }
 }
 
@@ -123,10 +137,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                {"neuroids_dropped", n_dropped},
                {"splits", outcome.score.raw.split_values.size()},
                {"populations", data.populations.size()}};
-  outcome.metric = {{"name", "pls"},
-                    {"params",
-                     {{"n_components", benchmark.n_components},
-                      {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}}}};
+  outcome.metric = {{"name", benchmark.metric}, {"params", mapping_json(benchmark, options)}};
   outcome.resampled = "neuroid";
   if (benchmark.ceiled) outcome.convention = name_of(outcome.score.convention);
   outcome.fit_s = fit.seconds();

@@ -81,6 +81,34 @@ def write_responses(lab, kind, folder):
     return ["--responses", path]
 
 
+@pytest.mark.parametrize("metric, flags", [("ridge", ["--alpha", 30]), ("ridgecv", [])])
+def test_layers_may_predict_by_other_maps(lab, tmp_path, metric, flags):
+    """The benchmark scores what `cortiscore metric` gives on the arrays, wide features and narrow ones; layers profile it too."""
+    done = add(tmp_path, "Lab", "--region", "V4", *write_responses(lab, "npy", tmp_path), "--stimuli", lab / "images.zip", "--table",
+               lab / "table.csv", "--by", "object_name", "--metric", metric, *flags)
+    assert done.returncode == 0 and f"Lab.V4-{metric}: under V4" in done.stdout, done.stderr
+    manifest = json.loads((tmp_path / f"benchmarks/Lab.V4-{metric}.json").read_text())
+    jsonschema.validate(manifest, json.loads((ROOT / "data_manifests/benchmark.schema.json").read_text()))
+    np.save(tmp_path / "y.npy", np.nanmean(np.load(lab / "trials.npy"), 0))
+    with open(lab / "table.csv") as file:
+        np.save(tmp_path / "labels.npy", [row["object_name"] for row in csv.DictReader(file)])
+    narrow = np.load(lab / "features.npy")
+    for width, features in (("narrow", narrow), ("wide", narrow @ np.random.default_rng(0).normal(size=(30, 200)))):
+        np.save(tmp_path / "f.npy", features)
+        record = run_json("score", tmp_path / "f.npy", "-b", f"Lab.V4-{metric}", env={"CORTISCORE_HOME": str(tmp_path)})
+        direct = run_json("metric", metric, "--source", tmp_path / "f.npy", "--target", tmp_path / "y.npy", "--stratify",
+                          tmp_path / "labels.npy", *flags)
+        assert record["raw"]["score"] == pytest.approx(direct["score"], abs=1e-6), width  # the file holds float32
+        assert record["metric"]["name"] == metric and set(record["metric"]["params"]) == {
+            "ridge": {"alpha"}, "ridgecv": {"alphas"}}[metric]
+    info = run_json("benchmark", "info", f"Lab.V4-{metric}", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert info["metric"] == metric and "n_components" not in info
+    manifest["metric"]["alphas"] = [1, -1]
+    (tmp_path / f"benchmarks/Lab.V4-{metric}.json").write_text(json.dumps(manifest))
+    done = run("benchmark", "info", f"Lab.V4-{metric}", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert done.returncode == 5 and "metric.alphas" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["npy", "mat5", "mat73", "nc", "long.csv", "wide.csv"])
 def test_one_experiment_in_every_format_is_one_benchmark(lab, tmp_path, kind):
     stimuli = lab / ("images.zip" if kind in ("npy", "nc") else "images")
