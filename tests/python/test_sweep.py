@@ -485,7 +485,10 @@ def test_a_fault_at_every_file_operation_of_a_sweep(world, env, tmp_path, faults
         again = run(*sweep(store), env=env)
         assert again.returncode == 0 and f"{len(stored)} stored before" in again.stderr, (call, again.stderr)
         assert exported(store, env) == three, call
-    assert stopped >= (1 if kind == "short" and not onwards else n // step - 2)
+    if kind == "short" and not onwards:
+        assert stopped == 0  # what one short write left out is written after it
+    else:
+        assert stopped >= n // step - 2
 
 
 @pytest.mark.parametrize("kind", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.slow), pytest.param("EROFS", marks=pytest.mark.slow)])
