@@ -2,6 +2,7 @@
 import collections
 import os
 import pathlib
+import subprocess
 import sys
 
 import numpy as np
@@ -13,7 +14,8 @@ from conftest import ROOT, run
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
-from cortiscore.convert import convert  # noqa: E402
+from cortiscore.convert import convert, main  # noqa: E402
+from cortiscore.recordings import run as run_python  # noqa: E402
 
 
 def network(seed=0):
@@ -36,17 +38,33 @@ SAVED = {
 
 
 @pytest.fixture
-def graph(tmp_path):
-    export(network(), tmp_path / "graph.pt2", input_size=32)
-    return tmp_path / "graph.pt2"
+def convert_here(capfd):
+    """`cortiscore model convert` in this process, which has loaded torch already: exit code, stdout and stderr."""
+    def call(*words):
+        try:
+            run_python(lambda: main([str(word) for word in words]))
+            code = 0
+        except SystemExit as ended:
+            code = ended.code
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    path = tmp_path_factory.mktemp("graph") / "graph.pt2"
+    export(network(), path, input_size=32)
+    return path
 
 
 @pytest.mark.parametrize("how", SAVED)
-def test_what_torch_saves_is_found(how, graph, tmp_path):
+def test_what_torch_saves_is_found(how, graph, convert_here, tmp_path):
     """With the graph and without: the same tensors by their plain names."""
     torch.save(SAVED[how], tmp_path / "c.pth")
     for more in ([], ["--graph", graph]):
-        done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", *more)
+        done = convert_here(tmp_path / "c.pth", "-o", tmp_path / "out", *more)
         assert done.returncode == 0, done.stderr
         found = load_file(tmp_path / "out/c.safetensors")
         assert set(found) == set(STATE)
@@ -56,9 +74,9 @@ def test_what_torch_saves_is_found(how, graph, tmp_path):
     assert ("not taken: model_ema" in done.stdout) == (how == "averaged beside")
 
 
-def test_key_and_strip(graph, tmp_path):
+def test_key_and_strip(graph, convert_here, tmp_path):
     torch.save({"model": STATE, "ema": {"module": prefixed("wrapped.tower.", OTHER)}}, tmp_path / "c.pth")
-    done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", "--key", "ema.module", "--strip", "wrapped.tower.", "--graph", graph)
+    done = convert_here(tmp_path / "c.pth", "-o", tmp_path / "out", "--key", "ema.module", "--strip", "wrapped.tower.", "--graph", graph)
     assert done.returncode == 0, done.stderr
     assert torch.equal(load_file(tmp_path / "out/c.safetensors")["conv.weight"], OTHER["conv.weight"])
 
@@ -86,24 +104,24 @@ class Evil:
     ({**STATE, "conv.weight": torch.zeros(4, 3, 3, 3)}, ["conv.weight", "[4, 3, 3, 3]", "[4, 3, 5, 5]"]),
     ({k.replace("norm", "bn"): v for k, v in STATE.items()}, ["5 of the weights", "4 that it does not have", "bn."]),
     ({k: v for k, v in STATE.items() if k != "conv.bias"}, ["1 of the weights", "conv.bias"])])
-def test_what_cannot_be_taken_is_said(saved, words, graph, tmp_path, monkeypatch):
+def test_what_cannot_be_taken_is_said(saved, words, graph, convert_here, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(saved, tmp_path / "c.pth")
-    done = run("model", "convert", tmp_path / "c.pth", "-o", tmp_path / "out", "--graph", graph)
+    done = convert_here(tmp_path / "c.pth", "-o", tmp_path / "out", "--graph", graph)
     assert done.returncode == 3 and all(word in done.stderr for word in ["c.pth", *words]), done.stderr
     assert not (tmp_path / "out").exists() and not (tmp_path / "ran-code").exists() and "Traceback" not in done.stderr
     monkeypatch.undo()
 
 
-def test_files_that_are_none(graph, tmp_path):
+def test_files_that_are_none(graph, convert_here, tmp_path):
     (tmp_path / "c.pth").write_bytes(b"hello")
     for arguments, code, words in (([tmp_path / "c.pth"], 3, ["c.pth", "what torch.save writes"]), ([tmp_path / "none.pth"], 3, ["no such file"]),
                                    ([tmp_path / "none*.pth"], 5, ["found no file"])):
-        done = run("model", "convert", *arguments, "-o", tmp_path / "out")
+        done = convert_here(*arguments, "-o", tmp_path / "out")
         assert done.returncode == code and all(word in done.stderr for word in words), done.stderr
     torch.save(STATE, tmp_path / "d.pth")
     torch.save(STATE, tmp_path / "d.pt")
-    done = run("model", "convert", tmp_path / "d.pth", tmp_path / "d.pt", "-o", tmp_path / "out")
+    done = convert_here(tmp_path / "d.pth", tmp_path / "d.pt", "-o", tmp_path / "out")
     assert done.returncode == 5 and "same name" in done.stderr
     torch.save({**STATE, "conv.bias": torch.full((4,), float("nan"))}, tmp_path / "e.pth")
     assert "conv.bias is not finite" in convert(tmp_path / "e.pth", tmp_path / "out/e.safetensors")
