@@ -90,9 +90,7 @@ class Manifest {
              {"refuse", "drop"}) == "drop";
     // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map without a penalty finds
     // directions of its own where features are fewer than they seem.
-    b.mapping.kind = b.metric == "ridge"     ? MappingKind::kRidge
-                     : b.metric == "ridgecv" ? MappingKind::kRidgeCv
-                                             : MappingKind::kPls;
+    b.mapping.kind = mapping_kinds().at(b.metric);
     b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
     b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
     b.mapping.ridgecv_alphas = get(metric, "alphas", b.mapping.ridgecv_alphas);
@@ -206,23 +204,6 @@ std::string manifest_folder() {
   const char* set = std::getenv("CORTISCORE_MANIFESTS");
   return set && *set ? set : CORTISCORE_MANIFESTS;
 }
-
-namespace {
-
-// What the published platform has downloaded: one folder a file, named by its hash.
-std::string brainio_file(const std::string& name) {
-  const char* set = std::getenv("BRAINIO_HOME");
-  const char* user = std::getenv("HOME");
-  const auto cache = set && *set ? fs::path(set) : fs::path(user ? user : "") / ".brainio";
-  std::error_code error;
-  for (const auto& folder : fs::directory_iterator(cache, error)) {
-    auto there = (folder.path() / name).string();
-    if (fs::is_regular_file(there, error)) return there;
-  }
-  return {};
-}
-
-}  // namespace
 
 std::string data_file(const Benchmark& benchmark, const std::string& name) {
   const auto path = fs::path(home()) / "data" / name;

@@ -16,6 +16,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/record_table.h"
 #include "src/core/progress.h"
+#include "src/engine/outcome.h"
 #include "src/engine/workbench.h"
 #include "src/results/store.h"
 #include "src/score/choices.h"
@@ -110,10 +111,7 @@ Json described(const Benchmark& benchmark) {
   json["published"] = published;
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     json["splits"] = splits_text(benchmark.splits);
-    const auto& mapping = benchmark.mapping;
-    if (mapping.kind == MappingKind::kPls) json["n_components"] = mapping.pls.n_components;
-    if (mapping.kind == MappingKind::kRidge) json["alpha"] = mapping.ridge_alpha;
-    if (mapping.kind == MappingKind::kRidgeCv) json["alphas"] = mapping.ridgecv_alphas;
+    json.update(mapping_params(benchmark));
     Json populations = Json::array();
     for (const auto& assembly : benchmark.assemblies) populations.push_back(assembly.identifier);
     json["populations"] = populations;

@@ -20,14 +20,7 @@ void add_data(CLI::App& app, Outcome& /*outcome*/) {
       {"list", "What is on this machine, and what can be fetched"},
       {"verify", "Compare the files on this machine with what was written"}};
   for (const auto& [name, text] : verbs) {
-    auto* sub = verb->add_subcommand(name, std::string(text) + " (runs Python)");
-    sub->prefix_command();
-    sub->set_help_flag();
-    sub->callback([sub] {
-      auto words = sub->remaining();
-      words.insert(words.begin(), sub->get_name());
-      become_python("cortiscore.data", words);
-    });
+    add_python_verb(*verb, name, std::string(text) + " (runs Python)", "cortiscore.data", {name});
   }
 }
 

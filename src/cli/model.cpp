@@ -76,18 +76,16 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
   show->add_option("network", arguments->path, ".pt2 archive")->required();
   show->add_flag("--json", arguments->json, "print one JSON object");
   show->callback([arguments] { inspect(arguments->path, arguments->json); });
-  auto* write = verb->add_subcommand("export",
-                                     "Write a network as a .pt2 archive (runs Python with torch); "
-                                     "`model export --help` lists its flags");
-  write->prefix_command();
-  write->set_help_flag();
-  write->callback([write] { become_python("cortiscore", write->remaining()); });
-  auto* convert = verb->add_subcommand("convert",
-                                       "Write checkpoints (.pth, .ckpt) as .safetensors for `sweep "
-                                       "--graph` (runs Python with torch)");
-  convert->prefix_command();
-  convert->set_help_flag();
-  convert->callback([convert] { become_python("cortiscore.convert", convert->remaining()); });
+  add_python_verb(
+      *verb, "export",
+      "Write a network as a .pt2 archive (runs Python with torch); `model export --help` "
+      "lists its flags",
+      "cortiscore");
+  add_python_verb(
+      *verb, "convert",
+      "Write checkpoints (.pth, .ckpt) as .safetensors for `sweep --graph` (runs Python "
+      "with torch)",
+      "cortiscore.convert");
 }
 
 }  // namespace cortiscore::cli

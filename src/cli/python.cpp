@@ -5,6 +5,10 @@
 
 #include <unistd.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
 #include "cortiscore/error.h"
 
 namespace cortiscore::cli {
@@ -29,6 +33,21 @@ void become_python(const std::string& module, const std::vector<std::string>& ar
   execvp(argv[0], argv.data());
   throw Error(ErrorKind::kUsage,
               "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+}
+
+void add_python_verb(CLI::App& parent,
+                     const std::string& name,
+                     const std::string& text,
+                     const std::string& module,
+                     const std::vector<std::string>& leading) {
+  auto* verb = parent.add_subcommand(name, text);
+  verb->prefix_command();
+  verb->set_help_flag();
+  verb->callback([verb, module, leading] {
+    auto words = leading;
+    for (const auto& word : verb->remaining()) words.push_back(word);
+    become_python(module, words);
+  });
 }
 
 }  // namespace cortiscore::cli

@@ -196,8 +196,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
       last = sweep(checkpoints, benchmarks, workbench, store, options, each);
     } else {
       auto items = items_left(checkpoints, benchmarks, workbench, store, options, last);
-      last = sweep_by_workers(std::move(items), last, devices, own_arguments(), thread_count(),
-                              benchmarks, store, options, each);
+      last = sweep_by_workers(std::move(items), last, devices, benchmarks, store, options, each);
     }
   } catch (const Stopped&) {
     set_status("");

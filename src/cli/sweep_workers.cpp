@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cortiscore/error.h"
+#include "src/cli/slurm.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
@@ -221,7 +222,8 @@ class Team {
       if (left_.empty() && in_hand() == 0) {
         for (auto& worker : workers_) worker->no_more();
       }
-      read_once();
+      listen([&](Worker& worker) { ended(worker); });
+      for (auto& worker : workers_) supply(*worker);
     }
     state_.limited = state_.scored + state_.failed + state_.stored < state_.pairs;
     return state_;
@@ -261,8 +263,9 @@ class Team {
     }
   }
 
-  // What workers say, waiting a little while they say nothing.
-  void read_once() {
+  // What workers say, waiting a little while they say nothing. One that is gone goes to `farewell`.
+  template <typename Farewell>
+  void listen(const Farewell& farewell) {
     std::vector<pollfd> polled;
     for (const auto& worker : workers_) polled.push_back({worker->from(), POLLIN, 0});
     if (::poll(polled.data(), polled.size(), 200) <= 0) return;
@@ -271,9 +274,14 @@ class Team {
       auto& worker = *workers_[i];
       const bool open = worker.lines().fill();
       while (const auto line = worker.lines().take()) hear(worker, *line);
-      if (!open) ended(i);
+      if (!open) farewell(*take(i));
     }
-    for (auto& worker : workers_) supply(*worker);
+  }
+
+  std::unique_ptr<Worker> take(size_t i) {
+    auto worker = std::move(workers_[i]);
+    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(i));
+    return worker;
   }
 
   void hear(Worker& worker, const std::string& line) {
@@ -296,29 +304,27 @@ class Team {
     if (end != PairEnd::kStored) each_(record, state_);
   }
 
-  void ended(size_t i) {
-    const auto worker = std::move(workers_[i]);
-    workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(i));
-    const int status = worker->wait();
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && worker->items().empty()) return;
-    if (!WIFSIGNALED(status) || !worker->ready) {
+  void ended(Worker& worker) {
+    const int status = worker.wait();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && worker.items().empty()) return;
+    if (!WIFSIGNALED(status) || !worker.ready) {
       const auto how = WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                                            : "exit code " + std::to_string(WEXITSTATUS(status));
       const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
       throw Error(code ? static_cast<ErrorKind>(code) : ErrorKind::kInternal,
-                  "sweep: the worker on " + worker->device() + " ended with " + how +
+                  "sweep: the worker on " + worker.device() + " ended with " + how +
                       "; the sweep ends with it. What was scored is stored.");
     }
     const int signal = WTERMSIG(status);
     const auto how =
         "was ended by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
-    log_line("warning: the worker on " + worker->device() + " " + how);
-    auto& items = worker->items();
-    if (items.size() == 1) blame(*worker, how, signal);
+    log_line("warning: the worker on " + worker.device() + " " + how);
+    auto& items = worker.items();
+    if (items.size() == 1) blame(worker, how, signal);
     for (auto& queued : items) queued.alone = true;
     left_.insert(left_.begin(), std::make_move_iterator(items.begin()),
                  std::make_move_iterator(items.end()));
-    if (!left_.empty()) start(worker->device());
+    if (!left_.empty()) start(worker.device());
   }
 
   void blame(Worker& worker, const std::string& how, int signal) {
@@ -342,19 +348,7 @@ class Team {
       worker->no_more();
     }
     const Timer timer;
-    while (!workers_.empty() && timer.seconds() < 5) {
-      std::vector<pollfd> polled;
-      for (const auto& worker : workers_) polled.push_back({worker->from(), POLLIN, 0});
-      if (::poll(polled.data(), polled.size(), 200) <= 0) continue;
-      for (size_t i = polled.size(); i-- > 0;) {
-        if (polled[i].revents == 0) continue;
-        const bool open = workers_[i]->lines().fill();
-        while (const auto line = workers_[i]->lines().take()) hear(*workers_[i], *line);
-        if (open) continue;
-        workers_[i]->wait();
-        workers_.erase(workers_.begin() + static_cast<std::ptrdiff_t>(i));
-      }
-    }
+    while (!workers_.empty() && timer.seconds() < 5) listen([](Worker& worker) { worker.wait(); });
     workers_.clear();
   }
 
@@ -398,17 +392,15 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
 SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
-                            const std::vector<std::string>& arguments,
-                            int64_t threads,
                             const std::vector<Benchmark>& benchmarks,
                             Store& store,
                             const SweepOptions& options,
                             const std::function<void(const Json&, const SweepState&)>& each) {
   ::signal(SIGPIPE, SIG_IGN);
-  auto words = arguments;
   const auto n = static_cast<int64_t>(devices.size());
+  auto words = own_arguments();
   words.insert(words.end(),
-               {"--worker-threads", std::to_string(std::max<int64_t>(1, threads / n))});
+               {"--worker-threads", std::to_string(std::max<int64_t>(1, thread_count() / n))});
   Team team(std::move(items), state, words, benchmarks, store, options, each);
   return team.run(devices);
 }

@@ -15,18 +15,15 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
                  Store& store,
                  bool again);
 
-/// A sweep by one process a device, each the command `arguments` with `--worker DEVICE`. A process takes the next
+/// A sweep by one process a device, each this process's command with `--worker DEVICE` and its share of the threads. A process takes the next
 /// checkpoint when it has one left to do, so a slow one holds nobody up. One that is killed, or crashes, is started
 /// again, and the pair that it had in hand is recorded as failed.
 /// @param devices  a worker each; a device named twice has two
-/// @param threads  of this process, shared out among the workers
 /// @returns as sweep(); @throws Stopped  by a signal, which the workers are sent too
 /// @throws Error  what ended a worker, with its exit code
 SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
-                            const std::vector<std::string>& arguments,
-                            int64_t threads,
                             const std::vector<Benchmark>& benchmarks,
                             Store& store,
                             const SweepOptions& options,

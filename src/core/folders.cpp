@@ -1,6 +1,7 @@
 #include "src/core/folders.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 namespace cortiscore {
 namespace {
@@ -24,6 +25,18 @@ std::string home() {
 
 std::string cache_folder() {
   return under("XDG_CACHE_HOME", "/.cache");
+}
+
+std::string brainio_file(const std::string& name) {
+  namespace fs = std::filesystem;
+  const auto set = variable("BRAINIO_HOME");
+  std::error_code error;
+  for (const auto& folder :
+       fs::directory_iterator(set.empty() ? variable("HOME") + "/.brainio" : set, error)) {
+    auto there = (folder.path() / name).string();
+    if (fs::is_regular_file(there, error)) return there;
+  }
+  return {};
 }
 
 }  // namespace cortiscore

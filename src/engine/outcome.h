@@ -24,6 +24,9 @@ Outcome score_decisions(const Candidate& candidate,
                         const Benchmark& benchmark,
                         Workbench& workbench);
 
+/// What a mapping's record says of it, whatever it is scored with: n_components, alpha or alphas.
+Json mapping_params(const Benchmark& benchmark);
+
 /// The layers that a benchmark tries: the committed one, or its kind's candidates.
 std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,

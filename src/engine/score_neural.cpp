@@ -69,22 +69,14 @@ void add_warnings(const Scored& scored,
   }
 }
 
-Json mapping_json(const Benchmark& benchmark, const ScoreOptions& options) {
-  const auto& mapping = benchmark.mapping;
-  switch (mapping.kind) {
-    case MappingKind::kPls:
-      return {{"n_components", mapping.pls.n_components},
-              {"mode", options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact"}};
-    case MappingKind::kRidge:
-      return {{"alpha", mapping.ridge_alpha}};
-    case MappingKind::kRidgeCv:
-      return {{"alphas", mapping.ridgecv_alphas}};
-    default:
-      return Json::object();
-  }
-}
-
 }  // namespace
+
+Json mapping_params(const Benchmark& benchmark) {
+  const auto& mapping = benchmark.mapping;
+  if (mapping.kind == MappingKind::kRidge) return {{"alpha", mapping.ridge_alpha}};
+  if (mapping.kind == MappingKind::kRidgeCv) return {{"alphas", mapping.ridgecv_alphas}};
+  return {{"n_components", mapping.pls.n_components}};
+}
 
 Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
@@ -137,7 +129,11 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                {"neuroids_dropped", n_dropped},
                {"splits", outcome.score.raw.split_values.size()},
                {"populations", data.populations.size()}};
-  outcome.metric = {{"name", benchmark.metric}, {"params", mapping_json(benchmark, options)}};
+  outcome.metric = {{"name", benchmark.metric}, {"params", mapping_params(benchmark)}};
+  if (benchmark.mapping.kind == MappingKind::kPls) {
+    outcome.metric["params"]["mode"] =
+        options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
+  }
   outcome.resampled = "neuroid";
   if (benchmark.ceiled) outcome.convention = name_of(outcome.score.convention);
   outcome.fit_s = fit.seconds();

@@ -58,6 +58,17 @@ PredictionOf fit(const at::Tensor& source,
 
 }  // namespace
 
+const std::map<std::string, MappingKind>& mapping_kinds() {
+  static const std::map<std::string, MappingKind> kinds = {
+      {"pls", MappingKind::kPls},
+      {"ridge", MappingKind::kRidge},
+      {"ridgecv", MappingKind::kRidgeCv},
+      {"linear", MappingKind::kLinear},
+      {"neuron_to_neuron", MappingKind::kNeuronToNeuron},
+  };
+  return kinds;
+}
+
 Predictivity predictivity(const at::Tensor& source,
                           const at::Tensor& target,
                           const Splits& splits,

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace cortiscore {
 
 /// How source features become predicted target responses.
 enum class MappingKind { kPls, kRidge, kRidgeCv, kLinear, kNeuronToNeuron };
+
+/// The platform's name of each.
+const std::map<std::string, MappingKind>& mapping_kinds();
 
 struct MappingOptions {
   MappingKind kind = MappingKind::kPls;

@@ -14,13 +14,6 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-const std::map<std::string, MappingKind> kMappings = {
-    {"pls", MappingKind::kPls},
-    {"ridge", MappingKind::kRidge},
-    {"ridgecv", MappingKind::kRidgeCv},
-    {"linear", MappingKind::kLinear},
-    {"neuron_to_neuron", MappingKind::kNeuronToNeuron},
-};
 const std::vector<std::string> kSimilarities = {"rdm", "cka", "cka_biased", "pearsonr"};
 const std::vector<std::string> kPrefixes = {"reverse", "scaled", "spantime"};
 
@@ -28,7 +21,7 @@ Evaluation evaluate_mapping(const MetricName& name,
                             const MetricInputs& inputs,
                             const at::Tensor& target_in) {
   auto options = inputs.mapping;
-  options.kind = kMappings.at(name.base);
+  options.kind = mapping_kinds().at(name.base);
   auto source = inputs.source;
   auto target = target_in;
   if (name.prefix == "reverse") std::swap(source, target);
@@ -69,7 +62,7 @@ Evaluation evaluate_mapping(const MetricName& name,
 
 std::vector<std::string> array_metric_names() {
   std::vector<std::string> names;
-  for (const auto& [mapping, kind] : kMappings) {
+  for (const auto& [mapping, kind] : mapping_kinds()) {
     names.push_back(mapping);
     for (const auto& prefix : kPrefixes) names.push_back(prefix + "_" + mapping);
   }
@@ -95,7 +88,7 @@ MetricName metric_name(const std::string& full) {
   name.split = !name.cv && drop_suffix("_split");
   if (rest.starts_with("dual_")) rest = rest.substr(5);
   name.base = rest;
-  const bool mapping = kMappings.contains(rest);
+  const bool mapping = mapping_kinds().contains(rest);
   const bool similarity =
       std::find(kSimilarities.begin(), kSimilarities.end(), rest) != kSimilarities.end();
   if (mapping ||

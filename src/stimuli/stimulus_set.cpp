@@ -8,6 +8,7 @@
 #include <zip.h>
 
 #include "cortiscore/error.h"
+#include "src/core/folders.h"
 
 namespace cortiscore {
 
@@ -54,18 +55,13 @@ struct StimulusSet::Archive {
 
 namespace {
 
-// The zip beside a CSV; of a BrainIO cache, which gives every file a folder by its hash, the one of the same stem.
+// The zip beside a CSV, or where the published platform has it, which keeps the two apart.
 std::string archive_of(const std::string& csv_path) {
-  namespace fs = std::filesystem;
-  const auto beside = fs::path(csv_path).replace_extension(".zip");
-  if (fs::exists(beside) || !beside.filename().string().starts_with("stimulus_"))
-    return beside.string();
-  std::error_code error;
-  for (const auto& folder : fs::directory_iterator(beside.parent_path().parent_path(), error)) {
-    const auto there = folder.path() / beside.filename();
-    if (fs::exists(there, error)) return there.string();
-  }
-  return beside.string();
+  const auto beside = std::filesystem::path(csv_path).replace_extension(".zip");
+  const auto name = beside.filename().string();
+  if (std::filesystem::exists(beside) || !name.starts_with("stimulus_")) return beside.string();
+  const auto there = brainio_file(name);
+  return there.empty() ? beside.string() : there;
 }
 
 }  // namespace
