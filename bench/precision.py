@@ -9,7 +9,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
 import argparse
-import datetime
 import json
 import pathlib
 import subprocess
@@ -19,6 +18,8 @@ import warnings
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit
+
+from where import where
 
 warnings.filterwarnings("ignore")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -64,10 +65,7 @@ def main():
         score = "" if row["score"] is None else f"{row['score']:.1e}"
         print(f"| {row['setting']} | {row['features']} | {row['prediction_sd']:.1e} | {score} |")
     if arguments.out:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
-        machine = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-        arguments.out.write_text(json.dumps({"machine": machine, "commit": commit, "date": datetime.date.today().isoformat(),
-                                             "rows": rows}, indent=1) + "\n")
+        arguments.out.write_text(json.dumps({**where(), "rows": rows}, indent=1) + "\n")
 
 
 main()

@@ -5,11 +5,11 @@ plain PyTorch (Pillow, forward hook, `.numpy()`) with scikit-learn. Prints a tab
 
 GRAPH is an archive of mobilenet_v1_0.25_128 (bench/zoo_table.py makes it). WORK gets GRAPH's weights perturbed --count
 times. A sweep runs in one process and with two workers of one thread each (--device cpu,cpu); its forward seconds are the
-sum of all forward passes over the workers, beyond is the rest. The two slower ways run on --sample of them, in turns; seconds are per checkpoint, the start of the process included.
+sum of all forward passes over the workers, beyond is the rest. The two slower ways run on --sample of them, in turns;
+seconds are per checkpoint, the start of the process included.
 """
 import argparse
 import csv
-import datetime
 import io
 import json
 import os
@@ -27,6 +27,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import StratifiedShuffleSplit
+
+from where import where
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
@@ -165,10 +167,7 @@ def main():
               f"| {r['pytorch_sklearn_s'] / r['sweep_s']:.1f}x |")
     print("largest difference of a score from scikit-learn's:", max(r["largest_score_difference"] for r in rows))
     if a.out:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
-        machine = next(l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name"))
-        a.out.write_text(json.dumps({"machine": machine, "cores": os.cpu_count(), "commit": commit,
-                                     "date": datetime.date.today().isoformat(), "rows": rows}, indent=1) + "\n")
+        a.out.write_text(json.dumps({**where(), "rows": rows}, indent=1) + "\n")
 
 
 def export_one(program, weights, archive):

@@ -3,10 +3,10 @@
     python data_manifests/import_recordings.py SOURCE [--home FOLDER] [--only NAME ...]
 
 SOURCE holds the files that recordings/NAME.json name, or the copies that they accept: `cortiscore data fetch` gets the
-originals from the public repositories that they cite, and calls this. Names: Cowley2023 (macaque V4), Henaff2021 (macaque V1), Kriegeskorte2008 (monkey and human
-IT, RDMs), Cichy2014 (human EVC and IT, RDMs), Geirhos2021 (choices of ten observers). Output goes to FOLDER/data, where `cortiscore score`
-looks (default: $CORTISCORE_HOME, else $XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again
-writes the same arrays again. Nothing here is licensed for redistribution with this project.
+originals from the public repositories that they cite, and calls this. Names: Cowley2023 (macaque V4), Henaff2021 (macaque
+V1), Kriegeskorte2008 (monkey and human IT, RDMs), Cichy2014 (human EVC and IT, RDMs), Geirhos2021 (choices of ten
+observers). Output goes to FOLDER/data, where `cortiscore score` looks (default: $CORTISCORE_HOME, else
+$XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again writes the same arrays again. Nothing here is licensed for redistribution with this project.
 """
 import argparse
 import csv

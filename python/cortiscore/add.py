@@ -27,7 +27,7 @@ import zipfile
 
 import numpy as np
 
-from .recordings import (BadInput, default_home, write_assembly, write_hashes, write_rdms, write_stimuli,
+from .recordings import (BadInput, default_home, to_repetitions, write_assembly, write_hashes, write_rdms, write_stimuli,
                          write_table)
 
 IMAGES = (".png", ".jpg", ".jpeg")
@@ -301,12 +301,8 @@ def unstack(array, dims, labels, path):
     if "presentation" not in labels:
         raise BadInput(f"{path}: found repetitions without stimulus_id, expected both along presentation.")
     flat = array.transpose([dims.index("presentation"), dims.index("neuroid")])
-    ids = list(dict.fromkeys(labels["presentation"]))
-    repetitions = sorted(set(labels["repetition_of_presentation"]))
-    out = np.full((len(repetitions), len(ids), flat.shape[1]), np.nan)
-    for values, stimulus, repetition in zip(flat, labels["presentation"], labels["repetition_of_presentation"]):
-        out[repetitions.index(repetition), ids.index(stimulus)] = values
-    return out, {**labels, "presentation": ids}
+    trials, ids = to_repetitions(flat, labels["presentation"], labels["repetition_of_presentation"])
+    return trials, {**labels, "presentation": ids}
 
 
 def check_trials(trials, neuroids, ids, path):

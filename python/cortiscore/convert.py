@@ -13,12 +13,11 @@ import json
 import os
 import pathlib
 import sys
-import tempfile
 import zipfile
 
 import torch
 
-from .recordings import BadInput, run
+from .recordings import BadInput, run, written_whole
 
 KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 EMA = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "params_ema")
@@ -118,16 +117,11 @@ def convert(path, output, key=None, prefixes=WRAPPERS, graph=None, wanted=None):
         check(tensors, wanted, path, graph)
     bad = next((k for k, v in tensors.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())), None)
     output.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".partial", dir=output.parent)
-    os.close(handle)
     try:
-        save_file(tensors, temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, output)
+        with written_whole(output) as temporary:
+            save_file(tensors, temporary)
     except OSError as error:
         raise BadInput(f"{output}: found \"{error.strerror}\", expected room and permission to write.") from error
-    finally:
-        pathlib.Path(temporary).unlink(missing_ok=True)
     line = f"{output}: {len(tensors)} tensors, {sum(v.numel() * v.element_size() for v in tensors.values()) / 2**20:.1f} MiB"
     if passed_over:
         line += f"; not taken: {', '.join(passed_over)} (--key)"

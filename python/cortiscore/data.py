@@ -45,14 +45,15 @@ def brainio_url(bucket, file, mirror=None):
     return f"{base}/{prefix}/{urllib.parse.quote(file['name'])}" + (f"?versionId={file['version_id']}" if file["version_id"] else "")
 
 
+def benchmarks_that_read(home, is_wanted):
+    """Identifiers of the benchmarks, the project's and the user's, of whose stimulus set and assemblies one is wanted."""
+    manifests = [json.loads(path.read_text()) for folder in (MANIFESTS, home) for path in (folder / "benchmarks").glob("*.json")]
+    return sorted(m["identifier"] for m in manifests
+                  if any(map(is_wanted, [m["stimulus_set"], *(a["file"] for a in m.get("assemblies", []))])))
+
+
 def benchmarks_of(name, home):
-    """Identifiers of the benchmarks whose stimuli lie in a recording's folder."""
-    found = []
-    for path in [*(MANIFESTS / "benchmarks").glob("*.json"), *(home / "benchmarks").glob("*.json")]:
-        manifest = json.loads(path.read_text())
-        if manifest["stimulus_set"].split("/")[0] == name:
-            found.append(manifest["identifier"])
-    return sorted(found)
+    return benchmarks_that_read(home, lambda file: file.split("/")[0] == name)
 
 
 def find_set(name, home):
@@ -88,8 +89,7 @@ def brainio_info(name, home, as_json):
     for entry in brainio_sets()[name]:
         files = [f"brainio/{file['name']}" for file in entry["files"]]
         found = [str(home / "data" / file) for file in files if (home / "data" / file).is_file()]
-        users = sorted(m["identifier"] for m in map(json.loads, (p.read_text() for p in (MANIFESTS / "benchmarks").glob("*.json")))
-                       if {m["stimulus_set"], *(a["file"] for a in m.get("assemblies", []))} & set(files))
+        users = benchmarks_that_read(home, files.__contains__)
         if as_json:
             print(json.dumps({"name": name, **entry, "here": found, "benchmarks": users}))
             continue

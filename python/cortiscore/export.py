@@ -7,12 +7,12 @@ import argparse
 import collections
 import importlib.util
 import json
-import os
 import pathlib
 import sys
-import tempfile
 
 import torch
+
+from .recordings import written_whole
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
@@ -86,16 +86,8 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
         "parameter_prefix": "network.",
         "layers": [{"name": n, "type": types[n], "value": v} for n, v in zip(names, values, strict=True)],
     }
-    # Visible only when whole: a killed export leaves no half archive under the final name.
-    handle, temporary = tempfile.mkstemp(suffix=".pt2", dir=path.parent)
-    os.close(handle)
-    try:
+    with written_whole(path) as temporary:  # a killed export leaves no half archive under the final name
         torch.export.save(program, temporary, extra_files={"cortiscore.json": json.dumps(table)})
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
     return table
 
 

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from .recordings import BadInput, write_table
+from .recordings import BadInput, to_repetitions, write_table
 
 
 def export_assembly(array, stem, output):
@@ -15,17 +15,12 @@ def export_assembly(array, stem, output):
         if array.sizes["time_bin"] != 1:
             raise BadInput(f"{stem}: found {array.sizes['time_bin']} time bins, expected one.")
         array = array.isel(time_bin=0)
-    ids = array["stimulus_id"].values
-    names, row = np.unique(ids, return_inverse=True)
-    first = np.array([np.argmax(row == i) for i in range(len(names))])
-    order = np.argsort(first)  # stimuli as they come in the file
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    repetition = np.unique(array["repetition"].values, return_inverse=True)[1] if "repetition" in array.coords else np.zeros(len(ids), int)
-    values = np.full((repetition.max() + 1, len(names), array.sizes["neuroid"]), np.nan)
-    values[repetition, place[row]] = array.transpose("presentation", "neuroid").values
+    stimulus_of = array["stimulus_id"].values.tolist()
+    repetition_of = array["repetition"].values.tolist() if "repetition" in array.coords else None
+    values, stimuli = to_repetitions(array.transpose("presentation", "neuroid").values, stimulus_of, repetition_of)
+    first = [stimulus_of.index(stimulus) for stimulus in stimuli]
     np.save(output / f"{stem}.npy", values)
-    for dim, pick, skip in (("presentation", first[order], ("repetition",)), ("neuroid", slice(None), ())):
+    for dim, pick, skip in (("presentation", first, ("repetition",)), ("neuroid", slice(None), ())):
         columns = {name: coord.values[pick] for name, coord in array.coords.items() if coord.dims == (dim,) and name not in skip}
         write_table(output / f"{stem}_{dim}s.csv", [dict(zip(columns, row)) for row in zip(*columns.values())])
     return {"file": f"{stem}.npy", "dims": ["repetition", "presentation", "neuroid"], "shape": list(values.shape),

@@ -5,7 +5,6 @@ checked is fetched again. The proxies and certificates of the environment are us
 """
 import dataclasses
 import fcntl
-import hashlib
 import os
 import pathlib
 import shutil
@@ -13,7 +12,7 @@ import sys
 import time
 import urllib.parse
 
-from .recordings import BadInput
+from .recordings import BadInput, digest_of
 
 ATTEMPTS = 5  # in a row that bring nothing
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -37,11 +36,7 @@ class File:
     def is_right(self, path):
         if not path.is_file() or (self.bytes is not None and path.stat().st_size != self.bytes):
             return False
-        digest = hashlib.new(self.algorithm)
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        self.found = digest.hexdigest()
+        self.found = digest_of(path, self.algorithm)
         return self.found == self.digest
 
 

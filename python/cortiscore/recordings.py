@@ -1,10 +1,13 @@
 """Writers of the files that benchmarks read (docs/formats.md): stimulus sets, assemblies, RDMs, tables, and their hashes."""
+import collections
+import contextlib
 import csv
 import hashlib
 import json
 import os
 import pathlib
 import sys
+import tempfile
 import zipfile
 
 import numpy as np
@@ -35,12 +38,39 @@ def run(main):
         sys.exit(130)
 
 
-def sha256_of(path):
-    digest = hashlib.sha256()
+def digest_of(path, algorithm):
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def sha256_of(path):
+    return digest_of(path, "sha256")
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """A path to write to, beside `path`: it takes its place when all went well, and is gone where it did not."""
+    handle, temporary = tempfile.mkstemp(suffix=".partial" + path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield pathlib.Path(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+
+
+def to_repetitions(values, stimulus_of, repetition_of=None):
+    """([repetition, stimulus, neuroid], stimuli) of values [presentation, neuroid]: stimuli as they first come, repetitions
+    in order, NaN where one is missing; repeated stimuli count up where repetitions have no number."""
+    if repetition_of is None:
+        seen = collections.Counter()
+        repetition_of = [(seen.update([stimulus]), seen[stimulus] - 1)[1] for stimulus in stimulus_of]
+    stimuli = {stimulus: i for i, stimulus in enumerate(dict.fromkeys(stimulus_of))}
+    repetitions = {repetition: i for i, repetition in enumerate(sorted(set(repetition_of)))}
+    out = np.full((len(repetitions), len(stimuli), values.shape[1]), np.nan)
+    out[[repetitions[r] for r in repetition_of], [stimuli[s] for s in stimulus_of]] = values
+    return out, list(stimuli)
 
 
 def write_hashes(folder):
@@ -67,9 +97,8 @@ def write_stimuli(folder, rows, images):
 
 
 def _write_netcdf(array, path):
-    temporary = path.with_suffix(".partial")
-    array.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
-    os.replace(temporary, path)
+    with written_whole(path) as temporary:
+        array.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
 
 
 def write_assembly(path, identifier, responses, stimulus, neuroid_ids, region, window_ms, extra):

@@ -379,3 +379,20 @@ def test_originals_and_copies_give_the_same_benchmark(tmp_path):
         published = [(row["category"], row["imagenet_index"]) for row in csv.DictReader(file)]
     with open(theirs.parent / "imagenet_16_classes.csv") as file:
         assert [(row["category"], row["index"]) for row in csv.DictReader(file)] == published
+
+
+def test_repeated_stimuli_without_a_number_count_up(tmp_path):
+    """An exported assembly loses no trial that the engine would read."""
+    import xarray as xr
+
+    folder = tmp_path / "data/Own"
+    folder.mkdir(parents=True)
+    values = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    xr.DataArray(values, dims=["presentation", "neuroid"], name="data", coords={
+        "stimulus_id": ("presentation", ["b", "a", "b", "b", "a"]), "neuroid_id": ("neuroid", ["n0", "n1"])}).to_netcdf(folder / "own.nc", engine="h5netcdf")
+    done = run("data", "export", "Own", "-o", tmp_path / "out", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    nothing = np.full(2, np.nan)
+    expected = np.array([[values[0], values[1]], [values[2], values[4]], [values[3], nothing]])
+    assert np.array_equal(np.load(tmp_path / "out/own.npy"), expected, equal_nan=True)
+    assert (tmp_path / "out/own_presentations.csv").read_text().split() == ["stimulus_id", "b", "a"]
