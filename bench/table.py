@@ -1,10 +1,12 @@
 """The mathematics beside its peers, one thread each, interleaved in one run: the table of docs/speed.md.
 
-    .venv/bin/python bench/table.py [--rounds 3] [--only NAME ...] [--out FOLDER]
+    .venv/bin/python bench/table.py [--rounds 3] [--only NAME ...] [--platform VENV/bin/python] [--out FOLDER]
 
 Shapes are those of Brain-Score's IT benchmark: 2560 presentations x 1000 features, 168 neuroids, ten 90/10 splits. Times
 are of the computation alone (no start-up, no file reading). PLS runs on the same data everywhere and its scores are
 printed; the other jobs have the same shapes and random values. Slow peers run on a stated part, and are multiplied.
+--platform adds the published platform's own metric classes, from a virtual environment that has them
+(tests/fixtures/brainscore.py). Flops, bytes and the share of the roofline are bench/work.py's.
 """
 import os
 
@@ -29,6 +31,8 @@ from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit
+
+from work import WORK, share_of_roofline
 
 warnings.filterwarnings("ignore")
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -60,11 +64,11 @@ def timed(function):
 
 
 def ours(name):
-    """One measurement by Google Benchmark: (seconds, flops a second or None)."""
+    """One measurement by Google Benchmark: (seconds, flops or bytes a second or None)."""
     done = subprocess.run([BENCH, f"--benchmark_filter=^{name}/cpu", "--benchmark_format=json"], capture_output=True,
                           text=True, check=True)
     result = json.loads(done.stdout)["benchmarks"][0]
-    return result["real_time"] / 1e3, result.get("flops")
+    return result["real_time"] / 1e3, result.get("flops", result.get("bytes_per_second"))
 
 
 X, Y = standard_job()
@@ -196,54 +200,73 @@ JOBS = {
 }
 
 
+# Jobs that the platform has a class for.
+PLATFORM = {"ceiling, 28 trials, 10 splits": "internal_consistency"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", help="parts of job names; 'PLS' is the standard job")
+    parser.add_argument("--platform", help="the interpreter of an environment with brainscore-vision")
     parser.add_argument("--out", type=pathlib.Path, help="write table.md and the measurements as JSON")
     arguments = parser.parse_args()
     wanted = lambda name: not arguments.only or any(part in name for part in arguments.only)
-    seconds, rates, scores, targets = {}, {}, {}, {}
+    seconds, benches, scores, targets = {}, {}, {}, {}
 
     def add(job, who, value):
         seconds.setdefault(job, {}).setdefault(who, []).append(value)
 
-    peak = []
+    def platform_class(name, folder):
+        done = subprocess.run([arguments.platform, str(ROOT / "bench/platform_metrics.py"), name, folder], capture_output=True,
+                              text=True, check=True)
+        result = json.loads(done.stdout.splitlines()[-1])
+        return result["seconds"], result["score"]
+
+    peak, bandwidth = [], []
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/x.npy", X)
         np.save(f"{folder}/y.npy", Y)
         for _ in range(arguments.rounds):
-            peak.append(ours("gemm_1024")[1])
+            peak.append(ours("gemm")[1])
+            bandwidth.append(ours("copy_256MiB")[1])
             job = "PLS, 25 components, 10 splits"
             if wanted(job):
-                targets[job] = "60x, 5x"
+                targets[job] = "60x, 5x" + (", 80x" if arguments.platform else "")
+                benches[job] = "pls_2560x1000_168_targets_25_components_10_splits"
                 for _ in range(2):
                     t, scores["Cortiscore"] = pls_ours(folder)
                     add(job, "Cortiscore", t)
-                rates[job] = 6.17e9 / t
                 for who, function in (("ikpls", pls_ikpls), ("scikit-learn", pls_sklearn)):
                     t, scores[who] = timed(function)
                     add(job, who, t)
+                if arguments.platform:
+                    t, scores["Brain-Score"] = platform_class("pls", folder)
+                    add(job, "Brain-Score's metric", t)
             for job, (bench, peers, target) in JOBS.items():
                 if not wanted(job):
                     continue
                 targets[job] = target
-                t, rates[job] = ours(bench)
-                add(job, "Cortiscore", t)
+                benches[job] = bench
+                add(job, "Cortiscore", ours(bench)[0])
                 for who, function in peers:
                     add(job, who, function())
-    peak_rate = statistics.median(peak)
-    lines = ["| job | Cortiscore s | GF/s (% of GEMM) | peer | s | times ours | target |", "|---|--:|--:|---|--:|--:|---|"]
+                if arguments.platform and job in PLATFORM:
+                    add(job, "Brain-Score's class", platform_class(PLATFORM[job], folder)[0])
+    peak_rate, peak_bytes = statistics.median(peak), statistics.median(bandwidth)
+    lines = ["| job | Cortiscore s | GF | GB | % of roofline | peer | s | times ours | target |",
+             "|---|--:|--:|--:|--:|---|--:|--:|---|"]
     for job, by in seconds.items():
         mine = statistics.median(by["Cortiscore"])
-        rate = f"{rates[job] / 1e9:.0f} ({100 * rates[job] / peak_rate:.0f} %)" if rates.get(job) else ""
+        flops, moved = WORK[benches[job]]
+        share = 100 * share_of_roofline(benches[job], mine, peak_rate, peak_bytes)
         for i, (who, times) in enumerate((w, t) for w, t in by.items() if w != "Cortiscore"):
             other = statistics.median(times)
-            left = f"{job} | {mine:.4f} | {rate}" if i == 0 else " | | "
+            left = f"{job} | {mine:.4f} | {flops / 1e9:.1f} | {moved / 1e9:.2f} | {share:.0f}" if i == 0 else " | | | | "
             lines.append(f"| {left} | {who} | {other:.3f} | **{other / mine:.1f}x** | {targets[job] if i == 0 else ''} |")
     table = "\n".join(lines)
     print(table)
-    print(f"GEMM peak, 1024^3 float64, one thread: {peak_rate / 1e9:.1f} GF/s")
+    print(f"peaks, one thread: products of 1024^3 float64 {peak_rate / 1e9:.1f} GF/s, copies {peak_bytes / 1e9:.1f} GB/s")
     for who, score in scores.items():
         print(f"PLS score, {who}: {score:.15f}")
     if arguments.out:
@@ -253,7 +276,7 @@ def main():
         (arguments.out / "table.md").write_text(table + "\n")
         (arguments.out / "table.json").write_text(json.dumps({
             "date": datetime.date.today().isoformat(), "commit": commit.strip(), "cpu": cpu, "threads": 1,
-            "gemm_flops": peak_rate, "versions": {"python": platform.python_version(), "numpy": np.__version__,
+            "gemm_flops": peak_rate, "copy_bytes_per_second": peak_bytes, "versions": {"python": platform.python_version(), "numpy": np.__version__,
                                                   "scipy": scipy.__version__, "scikit-learn": sklearn.__version__},
             "seconds": seconds, "scores": scores}, indent=1) + "\n")
 

@@ -97,7 +97,8 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
   option("--baseline-target", a.baseline_target,
          "threshold_elevation: subjects' thresholds without");
   option("--scale", a.scale, "value_delta: scale of the difference")->capture_default_str();
-  option("--bins", a.bins, "ks_similarity: bin edges, .npy or .csv");
+  option("--bins", a.bins,
+         "ks_similarity: bin edges; ost: where time bins start, ms; .npy or .csv");
   option("--probabilities", a.probabilities,
          "logistic: write stimulus_id, truth and one column a choice");
   option("--axes", a.axes, "bootstrap_error: axes that are drawn, counted from 0, with commas")

@@ -60,6 +60,10 @@ void check_values(const at::Tensor& values,
                   const std::string& where,
                   const char* column,
                   bool is_rdm) {
+  if (values.numel() == 0) {
+    throw bad_input({where, "shape", c10::str(values.sizes()),
+                     "at least one presentation and one " + std::string(column), ""});
+  }
   if (is_rdm) return;  // missing pairs are left out and counted
   check_finite(values.dim() == 3 ? values.flatten(1) : values, where, column,
                std::string(column) == "feature"
@@ -155,6 +159,19 @@ void write_predictions(const std::string& path,
   write_npy(path, all);
 }
 
+// Mappings and correlations lose neuroids; a similarity is one number, or none.
+std::vector<std::string> undefined_parts(const MetricName& name, const Evaluation& e) {
+  if (name.maps()) return warnings_of(e.fit, e.estimate, {});
+  if (name.base == "pearsonr") return undefined_warnings(e.estimate, {});
+  if (e.estimate.n_undefined == 0) return {};
+  return {std::to_string(e.estimate.n_undefined) + " of " +
+          std::to_string(e.estimate.per_neuroid.size(1)) + " values are undefined: " +
+          (name.base == "rdm"   ? "rdm takes 3"
+           : name.base == "cka" ? "cka takes 4"
+                                : "cka_biased takes 2") +
+          " presentations or more whose patterns are not constant"};
+}
+
 Json base_result(const MetricArguments& arguments, const MetricName& name, const Evaluation& e) {
   Json out;
   out["metric"] = arguments.name;
@@ -162,8 +179,7 @@ Json base_result(const MetricArguments& arguments, const MetricName& name, const
   out["error"] = number(e.estimate.error);
   out["split_scores"] = numbers(e.estimate.split_values);
   out["averaged_over"] = e.averaged_over;
-  out["warnings"] =
-      name.maps() ? warnings_of(e.fit, e.estimate, {}) : undefined_warnings(e.estimate, {});
+  out["warnings"] = undefined_parts(name, e);
   for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
   add_values(out, "per_neuroid", e.estimate.per_neuroid, "--per-neuroid");
   if (!e.per_time_bin.empty()) out["per_time_bin"] = numbers(e.per_time_bin);
@@ -213,6 +229,11 @@ void add_ceiling(Json& out,
   out["ceiling_error"] = number(ceiling.error);
   out["ceiling_convention"] = name_of(convention);
   out["ceiled"] = number(explained_variance(e.estimate.value, ceiling.value, convention));
+  if (!(ceiling.value > 0)) {
+    out["warnings"].push_back(
+        "the ceiling of " + arguments.trials +
+        " is not positive: its trials do not agree, and there is no ceiled score");
+  }
   auto over = options;
   over.over.erase(
       Axis::kSplit);  // splits of presentations and of repetitions are not the same draws

@@ -16,6 +16,9 @@ using Run = std::function<Evaluation(const MetricArguments&, Json&)>;
 /// Metrics that compare numbers rather than choices: thresholds, properties, embeddings, readouts.
 std::map<std::string, Run> value_metrics();
 
+/// `ost`: adds predicted_ost, splits x presentations.
+Evaluation object_solution_times(const MetricArguments& arguments, Json& more);
+
 /// @throws Error(kUsage)  `value` is empty: the metric takes `flag`
 void require(const MetricArguments& arguments, const std::string& value, const char* flag);
 

@@ -226,6 +226,7 @@ std::map<std::string, Run> value_metrics() {
           {"ks_similarity", ks},
           {"factor_dimensionality", factors},
           {"match", match},
+          {"ost", object_solution_times},
           {"logistic", logistic},
           {"bootstrap_error", resampled_error}};
 }

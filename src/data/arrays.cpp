@@ -225,34 +225,44 @@ at::Tensor read_csv_matrix(const std::string& path) {
   return out;
 }
 
-}  // namespace
-
-std::string read_file(const std::string& path, int64_t from) {
+int64_t size_of(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     throw bad_input({path, "", "no such file", "a file", "Check the path"});
   }
+  return static_cast<int64_t>(std::filesystem::file_size(path));
+}
+
+void read_into(const std::string& path, int64_t from, void* bytes, int64_t count) {
   std::ifstream stream(path, std::ios::binary);
-  const auto size = static_cast<int64_t>(std::filesystem::file_size(path));
-  std::string bytes(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
   stream.seekg(from);
-  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  stream.read(static_cast<char*>(bytes), count);
   if (!stream)
     throw bad_input({path, "", "it cannot be read", "a readable file", "Check its permissions"});
+}
+
+}  // namespace
+
+std::string read_file(const std::string& path, int64_t from) {
+  const auto size = size_of(path);
+  std::string bytes(static_cast<size_t>(std::max<int64_t>(0, size - from)), '\0');
+  read_into(path, from, bytes.data(), static_cast<int64_t>(bytes.size()));
   return bytes;
 }
 
 at::Tensor read_npy(const std::string& path) {
-  const auto bytes = read_file(path);
-  const auto header = parse_npy_header(bytes, path);
+  constexpr int64_t kLongestHeader = int64_t{1} << 20;
+  const auto size = size_of(path);
+  std::string start(static_cast<size_t>(std::min(size, kLongestHeader)), '\0');
+  read_into(path, 0, start.data(), static_cast<int64_t>(start.size()));
+  const auto header = parse_npy_header(start, path);
   const auto type = scalar_type(header, path);
-  const auto width = static_cast<size_t>(at::elementSize(type));
-  element_count(header, width, bytes.size() - header.data_offset, path);
+  const auto offset = static_cast<int64_t>(header.data_offset);
+  element_count(header, at::elementSize(type), static_cast<size_t>(size - offset), path);
   auto shape = header.shape;
   if (header.fortran) std::reverse(shape.begin(), shape.end());
-  auto raw = at::empty(shape, type);
-  std::memcpy(raw.mutable_data_ptr(), bytes.data() + header.data_offset,
-              static_cast<size_t>(raw.numel()) * width);
+  auto raw = at::empty(shape, type);  // read in place: a layer of a million features is there once
+  read_into(path, offset, raw.mutable_data_ptr(), static_cast<int64_t>(raw.nbytes()));
   if (header.fortran) {
     std::vector<int64_t> axes;
     for (auto i = static_cast<int64_t>(shape.size()); i-- > 0;) axes.push_back(i);

@@ -11,10 +11,45 @@
 namespace cortiscore {
 namespace {
 
+constexpr int64_t kTargets = 4096;  // that are solved for at once
+
 void check(const at::Tensor& x, const at::Tensor& y, const char* name) {
   TORCH_CHECK_VALUE(x.dim() == 2 && y.dim() == 2 && x.size(0) == y.size(0), name,
                     ": need [n_presentations, n_features] and [n_presentations, n_targets], got ",
                     x.sizes(), " and ", y.sizes());
+}
+
+// Columns of mean 0 and norm 1, so that products are correlations; a constant one is zero.
+at::Tensor standardised(const at::Tensor& rows) {
+  const auto centred = rows - rows.mean(0);
+  const auto norm = at::linalg_vector_norm(centred, 2, {0});
+  const auto noise = rows.abs().amax(0) * 1e-13 * std::sqrt(static_cast<double>(rows.size(0)));
+  return at::where(norm > noise, centred / norm, 0.0);
+}
+
+struct BestUnits {
+  at::Tensor r;      // [n_targets], -2 where all units are constant
+  at::Tensor index;  // [n_targets]
+};
+
+BestUnits best_units(const at::Tensor& x, const at::Tensor& train, const at::Tensor& targets) {
+  // The best so far, over blocks of units: r of all pairs at once may be large.
+  constexpr int64_t kUnits = 4096;
+  BestUnits best{at::full({targets.size(1)}, -2.0, targets.options()),
+                 at::zeros({targets.size(1)}, targets.options().dtype(at::kLong))};
+  for (int64_t begin = 0; begin < x.size(1); begin += kUnits) {
+    const int64_t width = std::min(kUnits, x.size(1) - begin);
+    const auto units =
+        standardised(x.narrow(1, begin, width).index_select(0, train).to(at::kDouble));
+    auto r = at::mm(units.t(), targets);
+    r = at::where((units == 0).all(0).unsqueeze(1), -2.0, r);
+    const auto top = r.amax(0);
+    const auto first = (r >= top - 1e-12).to(at::kLong).argmax(0) + begin;
+    const auto better = top > best.r + (begin ? 1e-12 : 0.0);
+    best.index = at::where(better, first, best.index);
+    best.r = at::where(better, top, best.r);
+  }
+  return best;
 }
 
 }  // namespace
@@ -37,9 +72,7 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
     const auto& split = splits[static_cast<size_t>(f)];
     const auto train = index_tensor(split.train, x);
     const auto rows = x.index_select(0, train);
-    const auto targets = y.index_select(0, train);
     const auto x_mean = rows.mean(0);
-    const auto y_mean = targets.mean(0);
     const auto [q, r] = at::linalg_qr(rows - x_mean);
     const auto [u, s, vh] = at::linalg_svd(r, false);
     const double cutoff = relative_cutoff >= 0
@@ -47,10 +80,18 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
                               : static_cast<double>(std::max<int64_t>(rows.size(0), p)) *
                                     std::numeric_limits<double>::epsilon();
     const auto inverse = at::where(s > cutoff * s.amax(), 1 / s, 0.0);
-    const auto weights =
-        at::mm(vh.t(), at::mm(u.t(), at::mm(q.t(), targets - y_mean)) * inverse.unsqueeze(1));
     const auto test = x.index_select(0, index_tensor(split.test, x)) - x_mean;
-    predictions[static_cast<size_t>(f)] = at::addmm(y_mean, test, weights);
+    auto predicted = at::empty({test.size(0), y.size(1)}, y.options());
+    // Blocks of targets bound what is held besides the predictions.
+    for (int64_t begin = 0; begin < y.size(1); begin += kTargets) {
+      const int64_t width = std::min(kTargets, y.size(1) - begin);
+      const auto targets = y.narrow(1, begin, width).index_select(0, train);
+      const auto y_mean = targets.mean(0);
+      const auto weights =
+          at::mm(vh.t(), at::mm(u.t(), at::mm(q.t(), targets - y_mean)) * inverse.unsqueeze(1));
+      predicted.narrow(1, begin, width).copy_(at::addmm(y_mean, test, weights));
+    }
+    predictions[static_cast<size_t>(f)] = predicted;
   });
   return predictions;
 }
@@ -60,38 +101,21 @@ std::vector<at::Tensor> neuron_to_neuron(const at::Tensor& x_raw,
                                          const Splits& splits) {
   check_splits(splits, x_raw.size(0), "neuron_to_neuron");
   check(x_raw, y_raw, "neuron_to_neuron");
-  const auto y = y_raw.to(at::kDouble);
   std::vector<at::Tensor> predictions(splits.size());
   parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t f) {
     const auto& split = splits[static_cast<size_t>(f)];
     const auto train = index_tensor(split.train, x_raw);
-    const auto test = index_tensor(split.test, x_raw);
-    const auto standardised = [](const at::Tensor& rows) {
-      const auto centred = rows - rows.mean(0);
-      const auto norm = at::linalg_vector_norm(centred, 2, {0});
-      const auto noise = rows.abs().amax(0) * 1e-13 * std::sqrt(static_cast<double>(rows.size(0)));
-      return at::where(norm > noise, centred / norm, 0.0);
-    };
-    const auto targets = standardised(y.index_select(0, train));
-    // The best so far, over blocks of units: r of all pairs at once may be large.
-    constexpr int64_t kUnits = 4096;
-    auto best_r = at::full({y.size(1)}, -2.0, y.options());
-    auto best_unit = at::zeros({y.size(1)}, y.options().dtype(at::kLong));
-    for (int64_t begin = 0; begin < x_raw.size(1); begin += kUnits) {
-      const int64_t width = std::min(kUnits, x_raw.size(1) - begin);
-      const auto units =
-          standardised(x_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble));
-      auto r = at::mm(units.t(), targets);
-      r = at::where((units == 0).all(0).unsqueeze(1), -2.0, r);
-      const auto top = r.amax(0);
-      const auto first = (r >= top - 1e-12).to(at::kLong).argmax(0) + begin;
-      const auto better = top > best_r + (begin ? 1e-12 : 0.0);
-      best_unit = at::where(better, first, best_unit);
-      best_r = at::where(better, top, best_r);
+    const auto test = x_raw.index_select(0, index_tensor(split.test, x_raw));
+    auto predicted = at::empty({test.size(0), y_raw.size(1)}, y_raw.options().dtype(at::kDouble));
+    for (int64_t begin = 0; begin < y_raw.size(1); begin += kTargets) {
+      const int64_t width = std::min(kTargets, y_raw.size(1) - begin);
+      const auto targets = y_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble);
+      const auto unit = best_units(x_raw, train, standardised(targets));
+      const auto values = test.index_select(1, unit.index).to(at::kDouble);
+      predicted.narrow(1, begin, width)
+          .copy_(at::where(unit.r < -1.5, std::numeric_limits<double>::quiet_NaN(), values));
     }
-    const auto values = x_raw.index_select(1, best_unit).index_select(0, test).to(at::kDouble);
-    predictions[static_cast<size_t>(f)] =
-        at::where(best_r < -1.5, std::numeric_limits<double>::quiet_NaN(), values);
+    predictions[static_cast<size_t>(f)] = predicted;
   });
   return predictions;
 }

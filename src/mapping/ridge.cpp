@@ -1,6 +1,7 @@
 #include "src/mapping/ridge.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -20,20 +21,30 @@ void append_linspace(std::vector<double>& out, double from, double to, int n, bo
 }
 
 // What a list of penalties shares on one set of train rows: X V, the squared norms of its columns (eigenvalues of X'X,
-// relatively accurate also where they are small), V'X'Y.
+// relatively accurate also where they are small), and V.
 struct Spectrum {
-  at::Tensor vectors;   // V [p, k]
-  at::Tensor scores;    // X V [n, k]
-  at::Tensor values;    // [k]
-  at::Tensor response;  // V'X'Y [k, m]
+  at::Tensor vectors;  // V [p, k]
+  at::Tensor scores;   // X V [n, k]
+  at::Tensor values;   // l [k]
 };
 
-Spectrum spectrum_of(const at::Tensor& x, const at::Tensor& gram, const at::Tensor& cross) {
+Spectrum spectrum_of(const at::Tensor& x, const at::Tensor& gram) {
   Spectrum s;
   s.vectors = std::get<1>(at::linalg_eigh(gram));
   s.scores = at::mm(x, s.vectors);
   s.values = s.scores.square().sum(0);
-  s.response = at::mm(s.vectors.t(), cross);
+  return s;
+}
+
+// The same from XX' of fewer rows than features.
+Spectrum dual_spectrum_of(const at::Tensor& x, const at::Tensor& gram_of_rows) {
+  const auto u = std::get<1>(at::linalg_eigh(gram_of_rows));
+  Spectrum s;
+  s.vectors = at::mm(x.t(), u);
+  s.values = s.vectors.square().sum(0);
+  const auto root = s.values.sqrt();
+  s.scores = u * root;
+  s.vectors = s.vectors / at::where(root > 0, root, 1.0);
   return s;
 }
 
@@ -51,7 +62,7 @@ Filter low_rank_filter(const at::Tensor& values, const at::Tensor& alphas) {
   // kernel is a Cauchy matrix, whose singular values fall by e^(-pi^2 / log(range)) or faster.
   int64_t rank = std::min<int64_t>(s.size(0), 48);
   if (s.is_cpu()) {
-    rank = 0;
+    rank = 1;  // a layer of constants has no singular value, and needs a product all the same
     const auto* singular = s.const_data_ptr<double>();
     while (rank < s.size(0) && singular[rank] > 1e-16 * singular[0]) ++rank;
   }
@@ -64,12 +75,10 @@ Filter low_rank_filter(const at::Tensor& values, const at::Tensor& alphas) {
 at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tensor& alphas) {
   const int64_t n = y_in.size(0);
   auto y = y_in;
-  auto response = s.response;
   if (y.size(1) > n) {  // residual norms over targets do not feel a rotation of the targets
-    const auto [q, r] = at::linalg_qr(y.t());
-    y = r.t().contiguous();
-    response = at::mm(response, q);
+    y = std::get<1>(at::linalg_qr(y.t(), "r")).t().contiguous();
   }
+  const auto response = at::mm(s.scores.t(), y);
   const auto shrink = 1 / (s.values.unsqueeze(1) + alphas.unsqueeze(0));  // [k, g]
   const auto leverage = at::mm(s.scores.square(), shrink) + 1.0 / static_cast<double>(n);
   const auto filter = low_rank_filter(s.values, alphas);
@@ -98,27 +107,52 @@ at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tens
   return (total / (1 - leverage).square()).mean(0) / static_cast<double>(y_in.size(1));
 }
 
-// (X'X + a)^-1 X'Y by Cholesky. Where a penalty is too small for a singular X'X, the eigenvectors' way, whose
-// eigenvalues are relatively accurate (scikit-learn falls back to an SVD there). Asking a device for the status would be
-// a synchronisation, so elsewhere than on the CPU such a split is NaN, which is reported, and not a poor number.
-at::Tensor solve_one(const at::Tensor& x,
-                     const at::Tensor& y,
-                     const Splits& splits,
-                     const Folds& folds,
-                     int64_t f,
-                     const at::Tensor& gram,
-                     const at::Tensor& cross,
-                     double alpha) {
+// One split's weights [p, m] for any targets, from what was factored once; `cross` is X'Y of its train rows where
+// shared sums give it.
+using Solver = std::function<at::Tensor(const at::Tensor& cross, const at::Tensor& y)>;
+
+Solver spectral_solver(const Spectrum& s, const at::Tensor& alpha) {
+  return [vectors = s.vectors, scores = s.scores, shrunk = (s.values + alpha).unsqueeze(1)](
+             const at::Tensor&, const at::Tensor& y) {
+    // (X V)'Y and not V'(X'Y): what is zero in exact arithmetic is then smaller by the root of its eigenvalue.
+    return at::mm(vectors, at::mm(scores.t(), y) / shrunk);
+  };
+}
+
+// One penalty: (X'X + a)^-1 X'Y by Cholesky, or X'(XX' + a)^-1 Y. Where a penalty is too small for a singular matrix, the
+// eigenvectors' way, whose eigenvalues are relatively accurate (scikit-learn falls back to an SVD there). Asking a device
+// for the status would be a synchronisation, so elsewhere than on the CPU such a split is NaN, which is reported, and
+// not a poor number.
+Solver solver_of_one(const at::Tensor& x, const at::Tensor& gram, double alpha, bool dual) {
   auto penalised = gram.clone();
   penalised.diagonal().add_(alpha);
-  const auto [factor, status] = at::linalg_cholesky_ex(penalised);
-  if (!status.is_cpu()) return at::where(status == 0, at::cholesky_solve(cross, factor), kNaN);
-  if (*status.const_data_ptr<int>() == 0) return at::cholesky_solve(cross, factor);
-  const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
-  const auto s = spectrum_of(x.index_select(0, train) - folds.x_mean.select(0, f), gram, cross);
-  // (X V)'Y and not V'(X'Y): what is zero in exact arithmetic is then smaller by the root of its eigenvalue.
-  const auto response = at::mm(s.scores.t(), y.index_select(0, train) - folds.y_mean.select(0, f));
-  return at::mm(s.vectors, response / (s.values + alpha).unsqueeze(1));
+  const auto factored = at::linalg_cholesky_ex(penalised);
+  const auto factor = std::get<0>(factored), status = std::get<1>(factored);
+  if (status.is_cpu() && *status.const_data_ptr<int>() != 0) {
+    return spectral_solver(dual ? dual_spectrum_of(x, gram) : spectrum_of(x, gram),
+                           at::full({}, alpha, x.options()));
+  }
+  return [=](const at::Tensor& cross, const at::Tensor& y) {
+    const auto solved =
+        dual ? at::mm(x.t(), at::cholesky_solve(y, factor)) : at::cholesky_solve(cross, factor);
+    return solved.is_cpu() ? solved : at::where(status == 0, solved, kNaN);
+  };
+}
+
+// XX' of one split's train rows, train-centred, from XX' of all.
+at::Tensor gram_of_train_rows(const at::Tensor& k, const at::Tensor& train) {
+  const auto part = k.index_select(0, train).index_select(1, train);
+  const auto mean = part.mean(0);
+  return part - mean - mean.unsqueeze(1) + mean.mean();
+}
+
+// Targets that are solved for at once: bounds X'Y of all splits, whatever the number of targets.
+constexpr int64_t kTargets = 4096;
+
+// Y, or where targets outnumber presentations as many of their coordinates: a common penalty does not feel a rotation.
+at::Tensor targets_for_choice(const at::Tensor& y) {
+  if (y.size(1) <= y.size(0)) return y;
+  return std::get<1>(at::linalg_qr(y.t(), "r")).t().contiguous();
 }
 
 }  // namespace
@@ -135,7 +169,7 @@ std::vector<double> platform_alphas() {
 at::Tensor leave_one_out_errors(const at::Tensor& x,
                                 const at::Tensor& y,
                                 const std::vector<double>& alphas) {
-  return errors_from(spectrum_of(x, at::mm(x.t(), x), at::mm(x.t(), y)), y,
+  return errors_from(spectrum_of(x, at::mm(x.t(), x)), y,
                      at::tensor(alphas, at::kDouble).to(x.device()));
 }
 
@@ -157,10 +191,6 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   auto y = y_raw.to(at::kDouble);
   const auto grand_mean = y.mean(0);
   y = (y - grand_mean).contiguous();
-  const auto folds = make_folds(x, y, splits);
-  const auto c = cross_gram(x, options.precision);
-  const auto cross = train_cross(folds, x, y);
-
   const auto n_folds = static_cast<int64_t>(splits.size());
   const auto alphas = at::tensor(options.alphas, at::kDouble).to(x.device());
   const bool choose = options.alphas.size() > 1;
@@ -168,28 +198,55 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   result.predictions.resize(splits.size());
   result.alpha = at::full({n_folds}, options.alphas.front(), x.options());
   result.at_end = at::zeros({n_folds}, x.options().dtype(at::kBool));
-  parallel_for(n_folds, [&](int64_t f) {
-    auto gram = train_gram(folds, c, f);
-    at::Tensor weights;  // [p, m]
-    if (choose) {
-      const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
-      const auto s = spectrum_of(x.index_select(0, train) - folds.x_mean.select(0, f), gram,
-                                 cross.select(0, f));
-      const auto errors =
-          errors_from(s, y.index_select(0, train) - folds.y_mean.select(0, f), alphas);
-      const auto best = errors.argmin().unsqueeze(0);
-      const auto alpha = alphas.index_select(0, best);
-      result.alpha.narrow(0, f, 1).copy_(alpha);
-      result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
-      weights = at::mm(s.vectors, s.response / (s.values + alpha).unsqueeze(1));
-    } else {
-      weights = solve_one(x, y, splits, folds, f, gram, cross.select(0, f), options.alphas.front());
-    }
-    const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
-    const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights);
-    result.predictions[static_cast<size_t>(f)] =
-        predicted + (folds.y_mean.select(0, f) + grand_mean);
+  // With fewer train rows than features X'X is singular, and what is zero in exact arithmetic would be rounding over the
+  // penalty, which test rows multiply: there the dual form, whose weights stay in the span of the train rows.
+  const bool dual = std::any_of(splits.begin(), splits.end(), [&](const Split& split) {
+    return static_cast<int64_t>(split.train.size()) < x.size(1);
   });
+  const auto gram = dual ? centred_gram(x, options.precision) : cross_gram(x, options.precision);
+  const auto y_choice = choose ? targets_for_choice(y) : at::Tensor();
+  const auto choice = choose ? make_folds(x, y_choice, splits) : Folds();
+  // Penalty and factors of a split, with the first of its blocks of targets.
+  const auto solver_of = [&](const Folds& folds, int64_t f) -> Solver {
+    const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
+    const auto x_train = x.index_select(0, train) - folds.x_mean.select(0, f);
+    const auto split_gram = dual ? gram_of_train_rows(gram, train) : train_gram(folds, gram, f);
+    if (!choose) return solver_of_one(x_train, split_gram, options.alphas.front(), dual);
+    const auto s = dual ? dual_spectrum_of(x_train, split_gram) : spectrum_of(x_train, split_gram);
+    const auto y_train = y_choice.index_select(0, train) - choice.y_mean.select(0, f);
+    const auto errors = errors_from(s, y_train, alphas);
+    const auto best = errors.argmin().unsqueeze(0);
+    const auto alpha = alphas.index_select(0, best);
+    result.alpha.narrow(0, f, 1).copy_(alpha);
+    result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
+    return spectral_solver(s, alpha);
+  };
+  std::vector<Solver> solvers(splits.size());
+  for (int64_t begin = 0; begin < y.size(1); begin += kTargets) {
+    const int64_t width = std::min(kTargets, y.size(1) - begin);
+    const auto block = y.narrow(1, begin, width).contiguous();
+    const auto folds = make_folds(x, block, splits);
+    const bool shared = !choose && !dual;
+    const auto cross = shared ? train_cross(folds, x, block) : at::Tensor();
+    parallel_for(n_folds, [&](int64_t f) {
+      const auto at = static_cast<size_t>(f);
+      if (!solvers[at]) solvers[at] = solver_of(folds, f);
+      const auto train = index_tensor(splits[at].train, x);
+      const auto weights = solvers[at](shared ? cross.select(0, f) : cross,
+                                       block.index_select(0, train) - folds.y_mean.select(0, f));
+      const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
+      const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights) +
+                             (folds.y_mean.select(0, f) + grand_mean.narrow(0, begin, width));
+      if (width == y.size(1)) {
+        result.predictions[at] = predicted;
+        solvers[at] = nullptr;  // one block: its factors have served
+        return;
+      }
+      if (begin == 0)
+        result.predictions[at] = at::empty({predicted.size(0), y.size(1)}, y.options());
+      result.predictions[at].narrow(1, begin, width).copy_(predicted);
+    });
+  }
   return result;
 }
 

@@ -52,10 +52,11 @@ at::Tensor cka(const at::Tensor& k, const at::Tensor& l, const at::Tensor& weigh
   const auto hyy = hsic(b, b, product(l, l), weights, unbiased);
   const auto n = weights.sum(1);
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  if (!unbiased) return at::where((hxx > 0) & (hyy > 0), hxy / (hxx * hyy).sqrt(), nan);
-  const auto both = hxx * hyy;
-  const auto ratio = hxy / (both.clamp_min(0).sqrt() + 1e-12);
-  return at::where(n < 4, nan, at::where(both > 0, ratio, 0.0));
+  // Roots before the product, which overflows where features and responses both are large.
+  const auto root = hxx.abs().sqrt() * hyy.abs().sqrt();
+  if (!unbiased) return at::where((hxx > 0) & (hyy > 0), hxy / root, nan);
+  const auto same_sign = hxx.sign() * hyy.sign() > 0;
+  return at::where(n < 4, nan, at::where(same_sign, hxy / (root + 1e-12), 0.0));
 }
 
 }  // namespace cortiscore

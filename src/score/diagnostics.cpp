@@ -1,5 +1,8 @@
 #include "src/score/diagnostics.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
@@ -7,9 +10,12 @@
 namespace cortiscore {
 namespace {
 
-// The first place that is not finite, for a message: only asked for once something is known to be wrong.
+// Beyond what float32 holds; fourth powers of it, which eigenvalues of products of responses are, stay within float64.
+constexpr double kLargest = 1e40;
+
+// The first place that is not finite or too large, for a message: only asked for once something is known to be wrong.
 std::string first_bad_place(const at::Tensor& values, const std::string& column) {
-  const auto place = values.isfinite().logical_not().nonzero()[0];
+  const auto place = (values.abs() <= kLargest).logical_not().nonzero()[0];
   const auto at_ = place.to(at::kCPU);
   return "presentation " + std::to_string(at_.const_data_ptr<int64_t>()[0]) + ", " + column + " " +
          std::to_string(at_.const_data_ptr<int64_t>()[1]);
@@ -21,9 +27,21 @@ void check_finite(const at::Tensor& values,
                   const std::string& where,
                   const std::string& column,
                   const std::string& action) {
-  if (values.isfinite().all().is_nonzero()) return;
-  throw bad_input(
-      {where, first_bad_place(values, column), "NaN or infinity", "finite numbers", action});
+  // A block of rows at a time: asked of all at once, the answer takes more room than the values.
+  const int64_t per_row = values.numel() / std::max<int64_t>(1, values.size(0));
+  const int64_t rows = std::max<int64_t>(1, (int64_t{16} << 20) / std::max<int64_t>(1, per_row));
+  auto largest = at::zeros({}, values.options());
+  for (int64_t begin = 0; values.numel() > 0 && begin < values.size(0); begin += rows) {
+    const auto [low, high] =
+        at::aminmax(values.narrow(0, begin, std::min(rows, values.size(0) - begin)));
+    largest = at::maximum(largest, at::maximum(-low, high));  // NaN stays
+  }
+  const auto found = largest.item<double>();
+  if (found <= kLargest) return;
+  throw bad_input({where, first_bad_place(values, column),
+                   std::isfinite(found) ? "a magnitude over 1e40" : "NaN or infinity",
+                   std::isfinite(found) ? "less: fourth powers of it overflow" : "finite numbers",
+                   action});
 }
 
 std::vector<std::string> undefined_warnings(const Estimate& estimate,
@@ -38,9 +56,10 @@ std::vector<std::string> undefined_warnings(const Estimate& estimate,
     names += (names.empty() ? "" : ", ") +
              (neuroid_ids.empty() ? std::to_string(i) : neuroid_ids[static_cast<size_t>(i)]);
   }
-  return {std::to_string(estimate.n_undefined) +
-          " constant neuroid(s) have no correlation and are skipped: " + names +
-          (named > 10 ? ", ..." : "")};
+  return {
+      std::to_string(estimate.n_undefined) +
+      " neuroid(s) have no correlation, constant or predicted as a constant, and are skipped: " +
+      names + (named > 10 ? ", ..." : "")};
 }
 
 std::vector<std::string> warnings_of(const Predictivity& predictivity,

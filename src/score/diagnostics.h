@@ -12,7 +12,8 @@ namespace cortiscore {
 /// @param where   file or array, for the message
 /// @param column  what the second axis counts ("feature", "neuroid")
 /// @param action  what the user can do
-/// @throws Error(kBadInput)  NaN or infinity in `values` [n_presentations, n_columns], with the first place
+/// @throws Error(kBadInput)  NaN, infinity or a magnitude over 1e40 in `values` [n_presentations, n_columns], with the
+///         first place
 void check_finite(const at::Tensor& values,
                   const std::string& where,
                   const std::string& column,

@@ -71,7 +71,7 @@ def test_constant_neuroids_are_counted_and_named(tmp_path):
     trials[:, :, [4, 17]] = 2.5
     np.save(tmp_path / "t.npy", trials)
     ours = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy")
-    assert any("2 constant neuroid(s)" in w and "4, 17" in w for w in ours["warnings"])
+    assert any("2 neuroid(s) have no correlation" in w and "4, 17" in w for w in ours["warnings"])
     assert ours["per_neuroid"][0][4] is None
 
 

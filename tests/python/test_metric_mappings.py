@@ -1,6 +1,8 @@
 """`cortiscore metric ridge | ridgecv | linear | neuron_to_neuron` and their variants against scikit-learn and SciPy, run
 here; bounds: ALGORITHMS.md 5a (closed forms: 1e-12 relative, the same penalty chosen)."""
 import json
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -11,7 +13,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from conftest import run, run_json
+from conftest import BINARY, run, run_json
 
 warnings.filterwarnings("ignore")
 
@@ -255,6 +257,38 @@ def test_many_random_cases(first, count, tmp_path):
             ours = run_json("metric", "ridgecv", *save(tmp_path, x, y), "--bootstrap", 0)
             models = check(ours, tmp_path, x, y, lambda: RidgeCV(alphas=ALPHAS), bound=3e-12)
             assert ours["alpha"] == [fitted.alpha_ for fitted in models]
+
+
+def peak_bytes(*arguments):
+    """Largest resident size of one run of the command line, from a parent of its own."""
+    code = ("import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+            "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)")
+    done = subprocess.run([sys.executable, "-c", code, BINARY, *map(str, arguments)], capture_output=True, text=True, check=True)
+    status, peak = map(int, done.stdout.split())
+    assert status == 0, done.stderr
+    return peak
+
+
+@pytest.mark.parametrize("name", ["pls", "ridge", "ridgecv", "linear", "neuron_to_neuron"])
+@pytest.mark.parametrize("n,p,m", [(200, 300, 60_000), (100, 1_000_000, 20)])
+def test_memory_is_as_planned(name, n, p, m, tmp_path):
+    """docs/metrics.md's plan, for all voxels of a brain and for a million features."""
+    if (p, name) == (1_000_000, "linear"):
+        pytest.skip("linear takes an orthogonal factor of the features, a copy of them in float64 and more: docs/metrics.md")
+    rng = np.random.default_rng(19)
+    x = rng.standard_normal((n, p), dtype=np.float32)
+    y = x[:, :50] @ rng.standard_normal((50, m), dtype=np.float32) + 5 * rng.standard_normal((n, m), dtype=np.float32)
+    arrays = save(tmp_path, x, y)[:4]
+    (tmp_path / "small").mkdir()
+    small = save(tmp_path / "small", x[:, :40], y[:, :5])[:4]
+    idle = peak_bytes("metric", name, *small)
+    plan = 4 * n * p + 64 * n * m + 3 * 8 * 10 * min(n, p) * min(m, 4096) + 2**28
+    assert peak_bytes("metric", name, *arrays, "--per-neuroid", tmp_path / "r.npy") - idle <= plan
+    if name == "ridge":
+        splits = list(ShuffleSplit(10, train_size=0.9, random_state=1).split(x))
+        some = rng.choice(m, 8, replace=False)
+        expected, _, _ = reference(lambda: Ridge(alpha=1.0), x.astype(float), y[:, some].astype(float), splits)
+        np.testing.assert_allclose(np.load(tmp_path / "r.npy")[:, some], expected, atol=1e-11)
 
 
 def test_bits_do_not_depend_on_threads_or_repeats(tmp_path):

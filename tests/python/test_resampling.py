@@ -11,9 +11,9 @@ from conftest import run, run_json, save
 WORDS = {"neuroid": 0, "presentation": 1, "split": 2, "subject": 3}
 
 
-def philox_counts(seed, axis, n_draws, n):
-    """The draws that docs/formats.md promises: Philox4x32-10 at (draw, position), one word an axis. NumPy's own Philox
-    is the 64-bit variant, so the ten rounds are written out (Salmon et al. 2011)."""
+def philox_words(seed, word, n_draws, n):
+    """Word `word` of Philox4x32-10 at (draw, position): [n_draws, n]. NumPy's own Philox is the 64-bit variant, so the ten
+    rounds are written out (Salmon et al. 2011)."""
     mask = np.uint64(0xFFFFFFFF)
     draw, place = np.meshgrid(np.arange(n_draws, dtype=np.uint64), np.arange(n, dtype=np.uint64), indexing="ij")
     c = [place & mask, place >> np.uint64(32), draw & mask, draw >> np.uint64(32)]
@@ -22,7 +22,12 @@ def philox_counts(seed, axis, n_draws, n):
         p0, p1 = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
         c = [(p1 >> np.uint64(32)) ^ c[1] ^ k0, p1 & mask, (p0 >> np.uint64(32)) ^ c[3] ^ k1, p0 & mask]
         k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
-    drawn = ((c[WORDS[axis]] * np.uint64(n)) >> np.uint64(32)).astype(int)
+    return c[word]
+
+
+def philox_counts(seed, axis, n_draws, n):
+    """The draws that docs/metrics.md promises, one word an axis."""
+    drawn = ((philox_words(seed, WORDS[axis], n_draws, n) * np.uint64(n)) >> np.uint64(32)).astype(int)
     return np.stack([np.bincount(row, minlength=n) for row in drawn])
 
 

@@ -1,0 +1,220 @@
+// Every metric on arrays, every ceiling, every resampling and the readouts, on each device: the CPU's numbers, and the
+// same bits when run again, on one thread or two, and on any stream.
+#include "tests/support/devices.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "src/ceiling/internal_consistency.h"
+#include "src/ceiling/rsa.h"
+#include "src/ceiling/split_half_predictor.h"
+#include "src/core/parallel.h"
+#include "src/mapping/logistic.h"
+#include "src/metric/property.h"
+#include "src/score/choices.h"
+#include "src/score/evaluate.h"
+#include "src/score/solution_times.h"
+
+namespace cortiscore {
+namespace {
+
+using OnOne = std::function<std::vector<at::Tensor>(const at::Device&)>;
+
+class Devices : public test::OnDevice {
+ protected:
+  void SetUp() override {
+    test::OnDevice::SetUp();
+    threads_ = thread_count();
+  }
+  void TearDown() override { set_thread_count(threads_); }
+
+  // The CPU's numbers within `bound`; equal bits when run again, with other threads and on other streams.
+  void check(const OnOne& run, double bound = 1e-9) const {
+    const auto expected = on_cpu(run, at::kCPU);
+    const auto first = on_cpu(run, device());
+    ASSERT_EQ(first.size(), expected.size());
+    for (size_t i = 0; i < first.size(); ++i) {
+      ASSERT_EQ(first[i].sizes(), expected[i].sizes());
+      ASSERT_TRUE(at::equal(first[i].isnan(), expected[i].isnan())) << first[i] << expected[i];
+      ASSERT_TRUE(expected[i].isfinite().any().item<bool>()) << "nothing to compare";
+      EXPECT_LE(test::max_difference(at::nan_to_num(first[i]), at::nan_to_num(expected[i])), bound);
+    }
+    for (const int64_t threads : {1, 2}) {
+      set_thread_count(threads);
+      expect_bits(first, on_cpu(run, device()));
+    }
+    if (!device().is_cuda()) return;
+    const c10::impl::VirtualGuardImpl streams(at::kCUDA);
+    for (int i = 0; i < 2; ++i) {
+      const auto stream = streams.getStreamFromGlobalPool(at::Device(at::kCUDA, 0));
+      const c10::StreamGuard guard(stream);
+      expect_bits(first, on_cpu(run, device()));
+    }
+  }
+
+ private:
+  int64_t threads_ = 1;
+
+  static std::vector<at::Tensor> on_cpu(const OnOne& run, const at::Device& device) {
+    auto values = run(device);
+    for (auto& value : values) value = value.cpu().to(at::kDouble);
+    return values;
+  }
+  static void expect_bits(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+    for (size_t i = 0; i < a.size(); ++i)
+      EXPECT_TRUE(at::equal(at::nan_to_num(a[i], 7), at::nan_to_num(b[i], 7))) << "result " << i;
+  }
+};
+
+at::Tensor normal(at::IntArrayRef shape, uint64_t seed) {
+  at::manual_seed(seed);
+  return at::randn(shape, at::kDouble);
+}
+
+Draws draws_over(const std::map<Axis, int64_t>& axes, const at::TensorOptions& on) {
+  Draws draws;
+  draws.n = 20;
+  for (const auto& [axis, size] : axes)
+    draws.counts[axis] = bootstrap_counts(0, axis, 0, draws.n, size, on);
+  return draws;
+}
+
+MetricInputs inputs_for(const MetricName& name, int64_t n, int64_t p, int64_t m) {
+  const bool bins = name.prefix == "spantime";
+  MetricInputs inputs;
+  inputs.source = normal({n, p, 3}, 1);
+  inputs.target =
+      at::einsum("npt,pm->nmt", {inputs.source, normal({p, m}, 2)}) + 8 * normal({n, m, 3}, 3);
+  inputs.target.select(1, 1).fill_(2);  // a constant neuroid
+  if (!bins) {
+    inputs.source = inputs.source.select(2, 0).contiguous();
+    inputs.target = inputs.target.select(2, 0).contiguous();
+  }
+  if (name.maps() || name.cv) inputs.splits = shuffle_splits(n, 4, name.maps() ? 0.9 : 0.1, 1);
+  inputs.mapping.keep_predictions = !bins;
+  inputs.mapping.pls.n_components = 8;
+  return inputs;
+}
+
+std::vector<at::Tensor> run_metric(const MetricName& name,
+                                   const MetricInputs& given,
+                                   const at::Device& device) {
+  auto inputs = given;
+  inputs.source = inputs.source.to(device);
+  inputs.target = inputs.target.to(device);
+  const auto e = evaluate(name, inputs);
+  std::vector<at::Tensor> out = {e.estimate.per_neuroid};
+  if (e.draws) out.push_back(e.draws(draws_over(e.axes, inputs.target.options())));
+  return out;
+}
+
+TEST_P(Devices, EveryMetricOnArrays) {
+  for (const auto& full : array_metric_names()) {
+    SCOPED_TRACE(full);
+    const auto name = metric_name(full);
+    // Tall, wide, and more targets than presentations. A source of correlations wants as many columns as the target.
+    for (const auto& [p, m] : {std::pair<int64_t, int64_t>(30, 12), {150, 12}, {30, 90}}) {
+      const auto inputs = inputs_for(name, 60, name.base == "pearsonr" ? m : p, m);
+      check([&](const at::Device& device) { return run_metric(name, inputs, device); });
+    }
+  }
+}
+
+TEST_P(Devices, EveryComparisonOfRdms) {
+  for (const auto* distance : {"correlation", "cosine", "euclidean"}) {
+    for (const auto* comparison : {"spearman", "pearson", "cosine", "tau-a", "rho-a"}) {
+      SCOPED_TRACE(std::string(distance) + " " + comparison);
+      const auto name = metric_name("rdm");
+      auto inputs = inputs_for(name, 40, 25, 10);
+      inputs.distance = rdm_distance(distance);
+      inputs.comparison = rdm_comparison(comparison);
+      check([&](const at::Device& device) { return run_metric(name, inputs, device); });
+    }
+  }
+}
+
+TEST_P(Devices, Ceilings) {
+  const auto complete = normal({1, 50, 9}, 4) + normal({7, 50, 9}, 5);
+  const auto missing = at::where(normal({7, 50, 9}, 6) > 1.2, NAN, complete);
+  const auto triangles = normal({1, 300}, 7) + normal({5, 300}, 8);
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    InternalConsistencyOptions options;
+    const auto draws =
+        draws_over({{Axis::kNeuroid, 9}, {Axis::kPresentation, 50}}, complete.to(device).options());
+    std::vector<at::Tensor> out = {internal_consistency(missing.to(device), options),
+                                   internal_consistency_draws(missing.to(device), options, draws)};
+    options.complete = true;
+    out.push_back(internal_consistency(complete.to(device), options));
+    out.push_back(split_half_predictor(missing.to(device), missing.isfinite().any(2)));
+    for (const auto comparison : {RdmComparison::kSpearman, RdmComparison::kPearson}) {
+      const auto bounds = rsa_bounds(triangles.to(device), comparison);
+      out.insert(out.end(), {bounds.upper, bounds.lower});
+    }
+    return out;
+  });
+}
+
+TEST_P(Devices, Choices) {
+  const auto network = normal({80}, 9) > -0.5;
+  SubjectChoices subjects;
+  subjects.correct = normal({4, 80}, 10) + network * 1.0 > 0;
+  subjects.there = normal({4, 80}, 11) > -1;
+  subjects.condition = at::arange(80).remainder(2);
+  subjects.n_conditions = 2;
+  for (const auto metric : {ChoiceMetric::kErrorConsistency, ChoiceMetric::kAccuracyDistance}) {
+    check([&](const at::Device& device) -> std::vector<at::Tensor> {
+      auto on = subjects;
+      for (auto* part : {&on.correct, &on.there, &on.condition}) *part = part->to(device);
+      std::vector<at::Tensor> out;
+      for (const auto& e : {evaluate_choices(metric, network.to(device), on),
+                            evaluate_choice_ceiling(metric, on)}) {
+        out.push_back(at::tensor({e.estimate.value, e.estimate.error}));
+        out.push_back(e.draws(draws_over(e.axes, at::TensorOptions(device).dtype(at::kDouble))));
+      }
+      return out;
+    });
+  }
+}
+
+TEST_P(Devices, ReadoutsAndProperties) {
+  const auto truth = at::arange(90).remainder(3);
+  const auto x = normal({90, 20}, 12) + 0.8 * at::one_hot(truth, 20);
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    const auto scaled = standardise(x.to(device), 70);
+    const auto readout =
+        fit_logistic(scaled.narrow(0, 0, 70), truth.narrow(0, 0, 70).to(device), 3, 1e-3);
+    return {readout.probabilities(scaled.narrow(0, 70, 20)),
+            factor_dimensions(x.narrow(0, 0, 45).to(device), x.narrow(0, 45, 45).to(device),
+                              truth.narrow(0, 0, 45).to(device), 3)};
+  });
+  SolvedImages images;
+  images.features =
+      at::stack({normal({90, 60}, 13), normal({90, 60}, 14), normal({90, 60}, 15)}, 2);
+  images.features += at::arange(1, 4, at::kDouble) * at::one_hot(truth, 60).unsqueeze(2);
+  for (int64_t i = 0; i < 90; ++i) {
+    images.truth.push_back(i % 3);
+    images.i1.push_back(0.3 + 0.01 * static_cast<double>(i % 40));
+    images.times.push_back(80 + static_cast<double>((7 * i) % 90));
+  }
+  images.n_classes = 3;
+  images.bin_starts = {70, 80, 90};
+  // Float32 through 80 Adam steps: d' to 1e-5, a time to that over the slope of a curve that rises .1 a bin.
+  check(
+      [&](const at::Device& device) -> std::vector<at::Tensor> {
+        auto on = images;
+        on.features = images.features.to(device);
+        at::Tensor predicted;
+        evaluate_solution_times(on, predicted);
+        return {predicted};
+      },
+      1e-2);
+}
+
+CORTISCORE_ON_DEVICES(Devices);
+
+}  // namespace
+}  // namespace cortiscore
