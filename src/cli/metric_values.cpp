@@ -220,14 +220,10 @@ Evaluation resampled_error(const MetricArguments& a, Json& more) {
 }  // namespace
 
 std::map<std::string, Run> value_metrics() {
-  return {{"value_delta", value_delta},
-          {"threshold", threshold},
-          {"threshold_elevation", threshold},
-          {"ks_similarity", ks},
-          {"factor_dimensionality", factors},
-          {"match", match},
-          {"ost", object_solution_times},
-          {"logistic", logistic},
+  return {{"value_delta", value_delta},        {"threshold", threshold},
+          {"threshold_elevation", threshold},  {"ks_similarity", ks},
+          {"factor_dimensionality", factors},  {"match", match},
+          {"ost", object_solution_times},      {"logistic", logistic},
           {"bootstrap_error", resampled_error}};
 }
 
