@@ -26,7 +26,10 @@ struct RidgePrediction {
 
 /// Ridge regression with an unpenalised intercept (scikit-learn's Ridge and RidgeCV) fitted on each split's train
 /// presentations; all splits share X'X and X'Y (mapping/folds.h). More features than presentations go through
-/// `isometric_coordinates`, so nothing of size n_features x n_targets is formed: that is the dual form.
+/// `isometric_coordinates`, so nothing of size n_features x n_targets is formed. With fewer train presentations than
+/// features (or coordinates) X'(XX' + a)^-1 Y, the dual form, whose weights stay in the span of the train presentations:
+/// X'X is singular there, and rounding over a penalty that is small beside it would be multiplied by test presentations.
+/// Targets are solved for 4096 at a time.
 ///
 /// Several penalties share one eigendecomposition a split. Leave-one-out residuals of penalty a are
 /// (y - yhat) / (1 - h) with yhat = U diag(l / (l + a)) U'y; over a list of penalties l / (l + a) is numerically a

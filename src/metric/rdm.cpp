@@ -136,10 +136,14 @@ struct Sums {
   at::Tensor zt;     // [b, a, s]
 };
 
-Sums sums_of(const at::Tensor& w, const at::Tensor& z, const at::Tensor& t) {
-  const int64_t n_a = z.size(0), n_s = t.size(0);
-  const auto products = (z.unsqueeze(1) * t.unsqueeze(0)).reshape({n_a * n_s, -1});
-  const auto all = at::mm(w, at::cat({z, z.square(), t, t.square(), products}).t());
+// What `sums_of` weights, the same for every draw: [2 (a + s) + a s, pairs].
+at::Tensor terms_of(const at::Tensor& z, const at::Tensor& t) {
+  const auto products = (z.unsqueeze(1) * t.unsqueeze(0)).reshape({z.size(0) * t.size(0), -1});
+  return at::cat({z, z.square(), t, t.square(), products});
+}
+
+Sums sums_of(const at::Tensor& w, const at::Tensor& terms, int64_t n_a, int64_t n_s) {
+  const auto all = at::mm(w, terms.t());
   const auto part = [&](int64_t from, int64_t rows, int64_t columns) {
     return all.narrow(1, from, rows * columns).reshape({w.size(0), rows, columns});
   };
@@ -176,8 +180,7 @@ at::Tensor compare_rdms_draws(const at::Tensor& a,
       comparison != RdmComparison::kKendall && comparison != RdmComparison::kSpearmanA,
       "compare_rdms_draws: tau-a and rho-a cannot be resampled by weights");
   const int64_t n_a = a.size(0), n_s = s.size(0), n = counts.size(1);
-  const auto pairs =
-      at::triu_indices(n, n, 1, at::TensorOptions().dtype(at::kLong).device(a.device()));
+  const int64_t n_pairs = n * (n - 1) / 2;
   const bool by_rank = comparison == RdmComparison::kSpearman;
   std::vector<SortedTies> ties_a, ties_s;
   if (by_rank) {
@@ -190,19 +193,18 @@ at::Tensor compare_rdms_draws(const at::Tensor& a,
     const auto centred = rows - rows.mean(1, true);
     return centred / centred.square().mean(1, true).sqrt();
   };
-  const auto z = standardised(a);
-  const auto t = standardised(s);
+  const auto terms = by_rank ? at::Tensor() : terms_of(standardised(a), standardised(s));
   auto out = at::empty({counts.size(0), n_a, n_s}, a.options());
   // Draws at once, so that weights and ranks of all pairs take 16 MB each.
   const int64_t rows = by_rank ? n_a + n_s : 1;
   const int64_t block =
-      std::clamp<int64_t>((int64_t{1} << 21) / std::max<int64_t>(pairs.size(1) * rows, 1), 1, 64);
+      std::clamp<int64_t>((int64_t{1} << 21) / std::max<int64_t>(n_pairs * rows, 1), 1, 64);
   const auto blocks = (counts.size(0) + block - 1) / block;
   const auto one = [&](int64_t b) {
     const int64_t begin = b * block;
     const auto c = counts.narrow(0, begin, std::min(block, counts.size(0) - begin));
-    const auto w = c.index_select(1, pairs[0]) * c.index_select(1, pairs[1]);  // [b, pairs]
-    const auto sums = by_rank ? rank_sums(w, ties_a, ties_s) : sums_of(w, z, t);
+    const auto w = pair_products(c);
+    const auto sums = by_rank ? rank_sums(w, ties_a, ties_s) : sums_of(w, terms, n_a, n_s);
     const auto total = w.sum(1).reshape({-1, 1, 1});
     const auto about = [&](const at::Tensor& sum, const at::Tensor& m1, const at::Tensor& m2) {
       return about_mean ? sum - m1 * m2 / total : sum;

@@ -16,6 +16,30 @@ at::Tensor upper_triangle_definition(const at::Tensor& matrices) {
   return matrices.flatten(-2).index_select(-1, pairs[0] * n + pairs[1]);
 }
 
+at::Tensor pair_products_definition(const at::Tensor& counts) {
+  const int64_t n = counts.size(1);
+  const auto pairs =
+      at::triu_indices(n, n, 1, at::TensorOptions().dtype(at::kLong).device(counts.device()));
+  return counts.index_select(1, pairs[0]) * counts.index_select(1, pairs[1]);
+}
+
+at::Tensor pair_products(const at::Tensor& counts) {
+  if (!counts.is_cpu() || counts.scalar_type() != at::kDouble)
+    return pair_products_definition(counts);
+  const auto dense = counts.contiguous();
+  const int64_t n = dense.size(1);
+  auto out = at::empty({dense.size(0), n * (n - 1) / 2}, dense.options());
+  double* to = out.mutable_data_ptr<double>();
+  for (int64_t b = 0; b < dense.size(0); ++b) {
+    const double* const c = dense.const_data_ptr<double>() + b * n;
+    for (int64_t i = 0; i + 1 < n; ++i) {
+      const double count = c[i];
+      for (int64_t j = i + 1; j < n; ++j) *to++ = count * c[j];
+    }
+  }
+  return out;
+}
+
 at::Tensor upper_triangle(const at::Tensor& matrices) {
   const auto dense = matrices.contiguous();
   if (auto fused = fused::pack_triangle(dense)) return *fused;

@@ -72,6 +72,16 @@ TEST_P(Ranks, KendallEqualsItsDefinition) {
       kendall_tau_a(at::ones({1}, at::kDouble), at::ones({1}, at::kDouble)).item<double>()));
 }
 
+TEST_P(Ranks, ProductsOfPairs) {
+  at::manual_seed(5);
+  for (const int64_t n : {1, 2, 31, 32, 33, 200}) {
+    const auto counts = at::randint(0, 5, {7, n}, at::kDouble);
+    EXPECT_TRUE(
+        at::equal(pair_products(counts.to(device())).cpu(), pair_products_definition(counts)))
+        << n;
+  }
+}
+
 TEST_P(Ranks, TriangleRowByRow) {
   for (const int64_t n : {0, 1, 2, 3, 32, 33}) {
     const auto m = at::randn({2, n, n}, at::kDouble);
