@@ -281,9 +281,9 @@ def test_memory_is_as_planned(name, n, p, m, tmp_path):
     arrays = save(tmp_path, x, y)[:4]
     (tmp_path / "small").mkdir()
     small = save(tmp_path / "small", x[:, :40], y[:, :5])[:4]
-    idle = peak_bytes("metric", name, *small)
+    idle = peak_bytes("--threads", 2, "metric", name, *small)
     plan = 4 * n * p + 64 * n * m + 3 * 8 * 10 * min(n, p) * min(m, 4096) + 2**28
-    assert peak_bytes("metric", name, *arrays, "--per-neuroid", tmp_path / "r.npy") - idle <= plan
+    assert peak_bytes("--threads", 2, "metric", name, *arrays, "--per-neuroid", tmp_path / "r.npy") - idle <= plan
     if name == "ridge":
         splits = list(ShuffleSplit(10, train_size=0.9, random_state=1).split(x))
         some = rng.choice(m, 8, replace=False)
