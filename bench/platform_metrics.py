@@ -1,10 +1,9 @@
 """Seconds that the published platform's own metric classes take: run by bench/table.py in their virtual environment
 (tests/fixtures/brainscore.py says how to make it).
 
-    VENV/bin/python bench/platform_metrics.py pls|rdm|internal_consistency FOLDER
+    VENV/bin/python bench/platform_metrics.py pls|internal_consistency FOLDER
 
-FOLDER has x.npy [presentation, feature], y.npy [presentation, neuroid] and objects.npy [presentation]; the trials of the
-ceiling are random. Prints one JSON object.
+FOLDER has x.npy [presentation, feature] and y.npy [presentation, neuroid]; the trials of the ceiling are random. Prints one JSON object.
 """
 import json
 import sys
@@ -19,7 +18,6 @@ warnings.filterwarnings("ignore")
 def main():
     from brainscore_core.supported_data_standards.brainio.assemblies import NeuroidAssembly
     from brainscore_vision.metrics.internal_consistency.ceiling import InternalConsistency
-    from brainscore_vision.metrics.rdm.metric import RDMMetric
     from brainscore_vision.metrics.regression_correlation import metric as regression
 
     name, folder = sys.argv[1:]
@@ -38,7 +36,7 @@ def main():
         call = lambda: InternalConsistency()(data)
     else:
         x, y = (assembly(np.load(f"{folder}/{part}.npy")) for part in "xy")
-        metric = RDMMetric() if name == "rdm" else regression.CrossRegressedCorrelation(
+        metric = regression.CrossRegressedCorrelation(
             regression=regression.pls_regression(), correlation=regression.pearsonr_correlation(),
             crossvalidation_kwargs=dict(stratification_coord=None))
         call = lambda: metric(x, y)

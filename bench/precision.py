@@ -1,5 +1,5 @@
 """What precision costs in accuracy: predictions (largest difference, in sd of the targets) and scores, on the standard
-job, primal and raw: the second table of docs/speed.md.
+job, primal and raw: the last table of docs/speed.md.
 
     .venv/bin/python bench/precision.py [--out FILE]
 
@@ -23,6 +23,7 @@ import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit
 
+from table import median_r
 from where import where
 
 warnings.filterwarnings("ignore")
@@ -90,11 +91,6 @@ def nipals(x, y, test, product=np.matmul, kind=float, components=25):
     return predicted + y_mean
 
 
-def median_r(predicted, recorded):
-    a, b = predicted - predicted.mean(0), recorded - recorded.mean(0)
-    return np.median((a * b).sum(0) / np.sqrt((a * a).sum(0) * (b * b).sum(0)))
-
-
 def in_numpy(x, y, splits, kind):
     """Rows of the formats: differences from the same algorithm in float64."""
     def run(product=np.matmul, number=float):
@@ -106,14 +102,13 @@ def in_numpy(x, y, splits, kind):
         return [nipals(z[a], y[a], z[b]) for a, b in splits]
 
     score = lambda predictions: np.mean([median_r(p, y[b]) for p, (_, b) in zip(predictions, splits)])
-    exact, rows = run(), []
-    for name, product in PRODUCTS.items():
-        got = run(product)
-        rows.append({"setting": f"products of X in {name}, in NumPy", "features": kind, "score": float(abs(score(got) - score(exact))),
-                     "prediction_sd": float(max((np.abs(p - q) / y.std(0)).max() for p, q in zip(got, exact)))})
+    settings = [(f"products of X in {name}", product, float) for name, product in PRODUCTS.items()]
     if kind == "primal":
-        got = run(float32_product, np.float32)
-        rows.append({"setting": "everything in fp32 (no S'S formed), in NumPy", "features": kind, "score": float(abs(score(got) - score(exact))),
+        settings.append(("everything in fp32 (no S'S formed)", float32_product, np.float32))
+    exact, rows = run(), []
+    for setting, product, number in settings:
+        got = run(product, number)
+        rows.append({"setting": f"{setting}, in NumPy", "features": kind, "score": float(abs(score(got) - score(exact))),
                      "prediction_sd": float(max((np.abs(p - q) / y.std(0)).max() for p, q in zip(got, exact)))})
     return rows, exact
 

@@ -281,4 +281,5 @@ def main():
             "seconds": seconds, "scores": scores}, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

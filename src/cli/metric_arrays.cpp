@@ -75,8 +75,7 @@ Splits splits_for(const MetricArguments& arguments, const MetricName& name, int6
   if (!arguments.splits.empty()) return read_splits(arguments.splits, n);
   const bool subsets = name.cv && !name.maps();
   // Similarities are taken over the "test" side of 90 %: ceil(.9 n) (BENCHMARKS.md 2.1).
-  const double train =
-      subsets ? 1 - std::ceil(0.9 * static_cast<double>(n)) / static_cast<double>(n) + 1e-12 : 0.9;
+  const double train = subsets ? train_fraction_for(0.9, n) : 0.9;
   if (arguments.stratify.empty()) return shuffle_splits(n, 10, train, 1);
   const auto codes = read_label_codes(arguments.stratify);
   if (static_cast<int64_t>(codes.size()) != n) {

@@ -19,6 +19,9 @@ std::map<std::string, Run> value_metrics();
 /// `ost`: adds predicted_ost, splits x presentations.
 Evaluation object_solution_times(const MetricArguments& arguments, Json& more);
 
+/// An array of any shape as a list.
+std::vector<double> read_values(const std::string& path);
+
 /// @throws Error(kUsage)  `value` is empty: the metric takes `flag`
 void require(const MetricArguments& arguments, const std::string& value, const char* flag);
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include <ATen/ATen.h>
 
@@ -18,22 +17,13 @@ namespace {
 // A column of numbers in which an empty field says that there is none.
 std::vector<double> numbers_or_nan(const Table& table, const std::string& column) {
   std::vector<double> out;
-  for (const auto& text : table.column(column)) {
-    char* end = nullptr;
-    const double value = text.empty() ? NAN : std::strtod(text.c_str(), &end);
-    if (!text.empty() && (end == text.c_str() || *end != '\0')) {
-      throw bad_input({table.path, "column " + column + ", row " + std::to_string(out.size() + 1),
-                       "\"" + text + "\"", "a number, or nothing where there is none", ""});
-    }
-    out.push_back(value);
-  }
+  for (const auto& text : table.column(column))
+    out.push_back(text.empty() ? NAN : number_in(text, table.path, column, out.size()));
   return out;
 }
 
 std::vector<double> read_bin_starts(const std::string& path, int64_t n_bins) {
-  const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
-  std::vector<double> starts(values.const_data_ptr<double>(),
-                             values.const_data_ptr<double>() + values.numel());
+  auto starts = read_values(path);
   if (static_cast<int64_t>(starts.size()) != n_bins ||
       !std::is_sorted(starts.begin(), starts.end(), std::less_equal<>())) {
     throw bad_input({path, "values", std::to_string(starts.size()),

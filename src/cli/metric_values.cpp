@@ -15,12 +15,13 @@
 #include "src/score/choices.h"
 
 namespace cortiscore::cli {
-namespace {
 
 std::vector<double> read_values(const std::string& path) {
   const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
+
+namespace {
 
 Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");

@@ -331,6 +331,19 @@ at::Tensor read_array(const std::string& path) {
                    ".npy, .nc or .csv", "Convert the array"});
 }
 
+double number_in(const std::string& text,
+                 const std::string& path,
+                 const std::string& column,
+                 size_t row) {
+  double value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc() || end != text.data() + text.size()) {
+    throw bad_input({path, "column " + column + ", row " + std::to_string(row + 1),
+                     "\"" + text + "\"", "a number", ""});
+  }
+  return value;
+}
+
 bool Table::has(const std::string& name) const {
   return std::find(columns.begin(), columns.end(), name) != columns.end();
 }

@@ -34,6 +34,13 @@ struct Table {
 };
 Table read_csv(const std::string& path);
 
+/// The number that a field of a table holds. @param row  from 0, for the message
+/// @throws Error(kBadInput)  the field is no number
+double number_in(const std::string& text,
+                 const std::string& path,
+                 const std::string& column,
+                 size_t row);
+
 /// The file behind byte `from`; nothing where it is shorter. @throws Error(kBadInput)  it cannot be read
 std::string read_file(const std::string& path, int64_t from = 0);
 

@@ -1,7 +1,6 @@
 #include "src/data/choices.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -9,22 +8,6 @@
 #include "cortiscore/error.h"
 
 namespace cortiscore {
-namespace {
-
-double number_in(const std::string& text,
-                 const std::string& path,
-                 const std::string& column,
-                 size_t row) {
-  double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size()) {
-    throw bad_input({path, "column " + column + ", row " + std::to_string(row + 1),
-                     "\"" + text + "\"", "a number", ""});
-  }
-  return value;
-}
-
-}  // namespace
 
 std::vector<std::string> distinct(const std::vector<std::string>& values) {
   const std::set<std::string> all(values.begin(), values.end());

@@ -65,9 +65,11 @@ at::Tensor adam_readout(const at::Tensor& x,
       const auto batch = train.index_select(1, rows);
       const auto wanted = onehot.index_select(0, rows);
       const auto log_p = at::log_softmax(at::baddbmm(intercept.value, batch, weights.value), -1);
-      loss = -(log_p * wanted).sum(-1).mean(-1) +
-             options.penalty / 2 *
-                 (weights.value.square().sum({1, 2}) + intercept.value.square().sum({1, 2}));
+      if (begin + options.batch_size >= n_train) {  // the last batch decides about the next epoch
+        loss = -(log_p * wanted).sum(-1).mean(-1) +
+               options.penalty / 2 *
+                   (weights.value.square().sum({1, 2}) + intercept.value.square().sum({1, 2}));
+      }
       const auto residual = (log_p.exp() - wanted) / static_cast<double>(rows.size(0));
       ++t;
       const double rate =

@@ -7,6 +7,9 @@
 
 namespace cortiscore {
 
+/// Targets that a map solves for at once: bounds weights and products with the features, whatever their number.
+inline constexpr int64_t kTargetsAtOnce = 4096;
+
 /// Indices as an int64 tensor on the device of `like`.
 at::Tensor index_tensor(const std::vector<int64_t>& values, const at::Tensor& like);
 

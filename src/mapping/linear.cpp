@@ -11,8 +11,6 @@
 namespace cortiscore {
 namespace {
 
-constexpr int64_t kTargets = 4096;  // that are solved for at once
-
 void check(const at::Tensor& x, const at::Tensor& y, const char* name) {
   TORCH_CHECK_VALUE(x.dim() == 2 && y.dim() == 2 && x.size(0) == y.size(0), name,
                     ": need [n_presentations, n_features] and [n_presentations, n_targets], got ",
@@ -83,8 +81,8 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
     const auto test = x.index_select(0, index_tensor(split.test, x)) - x_mean;
     auto predicted = at::empty({test.size(0), y.size(1)}, y.options());
     // Blocks of targets bound what is held besides the predictions.
-    for (int64_t begin = 0; begin < y.size(1); begin += kTargets) {
-      const int64_t width = std::min(kTargets, y.size(1) - begin);
+    for (int64_t begin = 0; begin < y.size(1); begin += kTargetsAtOnce) {
+      const int64_t width = std::min(kTargetsAtOnce, y.size(1) - begin);
       const auto targets = y.narrow(1, begin, width).index_select(0, train);
       const auto y_mean = targets.mean(0);
       const auto weights =
@@ -107,8 +105,8 @@ std::vector<at::Tensor> neuron_to_neuron(const at::Tensor& x_raw,
     const auto train = index_tensor(split.train, x_raw);
     const auto test = x_raw.index_select(0, index_tensor(split.test, x_raw));
     auto predicted = at::empty({test.size(0), y_raw.size(1)}, y_raw.options().dtype(at::kDouble));
-    for (int64_t begin = 0; begin < y_raw.size(1); begin += kTargets) {
-      const int64_t width = std::min(kTargets, y_raw.size(1) - begin);
+    for (int64_t begin = 0; begin < y_raw.size(1); begin += kTargetsAtOnce) {
+      const int64_t width = std::min(kTargetsAtOnce, y_raw.size(1) - begin);
       const auto targets = y_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble);
       const auto unit = best_units(x_raw, train, standardised(targets));
       const auto values = test.index_select(1, unit.index).to(at::kDouble);

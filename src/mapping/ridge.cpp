@@ -146,9 +146,6 @@ at::Tensor gram_of_train_rows(const at::Tensor& k, const at::Tensor& train) {
   return part - mean - mean.unsqueeze(1) + mean.mean();
 }
 
-// Targets that are solved for at once: bounds X'Y of all splits, whatever the number of targets.
-constexpr int64_t kTargets = 4096;
-
 // Y, or where targets outnumber presentations as many of their coordinates: a common penalty does not feel a rotation.
 at::Tensor targets_for_choice(const at::Tensor& y) {
   if (y.size(1) <= y.size(0)) return y;
@@ -205,7 +202,6 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   });
   const auto gram = dual ? centred_gram(x, options.precision) : cross_gram(x, options.precision);
   const auto y_choice = choose ? targets_for_choice(y) : at::Tensor();
-  const auto choice = choose ? make_folds(x, y_choice, splits) : Folds();
   // Penalty and factors of a split, with the first of its blocks of targets.
   const auto solver_of = [&](const Folds& folds, int64_t f) -> Solver {
     const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
@@ -213,8 +209,8 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
     const auto split_gram = dual ? gram_of_train_rows(gram, train) : train_gram(folds, gram, f);
     if (!choose) return solver_of_one(x_train, split_gram, options.alphas.front(), dual);
     const auto s = dual ? dual_spectrum_of(x_train, split_gram) : spectrum_of(x_train, split_gram);
-    const auto y_train = y_choice.index_select(0, train) - choice.y_mean.select(0, f);
-    const auto errors = errors_from(s, y_train, alphas);
+    const auto y_train = y_choice.index_select(0, train);
+    const auto errors = errors_from(s, y_train - y_train.mean(0), alphas);
     const auto best = errors.argmin().unsqueeze(0);
     const auto alpha = alphas.index_select(0, best);
     result.alpha.narrow(0, f, 1).copy_(alpha);
@@ -222,8 +218,8 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
     return spectral_solver(s, alpha);
   };
   std::vector<Solver> solvers(splits.size());
-  for (int64_t begin = 0; begin < y.size(1); begin += kTargets) {
-    const int64_t width = std::min(kTargets, y.size(1) - begin);
+  for (int64_t begin = 0; begin < y.size(1); begin += kTargetsAtOnce) {
+    const int64_t width = std::min(kTargetsAtOnce, y.size(1) - begin);
     const auto block = y.narrow(1, begin, width).contiguous();
     const auto folds = make_folds(x, block, splits);
     const bool shared = !choose && !dual;

@@ -45,6 +45,11 @@ std::vector<int64_t> approximate_mode(const std::vector<int64_t>& class_counts,
 
 }  // namespace
 
+double train_fraction_for(double test_size, int64_t n) {
+  const auto all = static_cast<double>(n);
+  return 1 - std::ceil(test_size * all) / all + 1e-12;  // of which floor(train_fraction n) train
+}
+
 Splits shuffle_splits(int64_t n, int64_t n_splits, double train_fraction, uint32_t seed) {
   const auto n_train = static_cast<int64_t>(std::floor(train_fraction * static_cast<double>(n)));
   const int64_t n_test = n - n_train;

@@ -12,6 +12,9 @@ struct Split {
 };
 using Splits = std::vector<Split>;
 
+/// The train fraction that leaves scikit-learn's `test_size`: ceil(test_size n) presentations are tested.
+double train_fraction_for(double test_size, int64_t n);
+
 /// Exactly sklearn.model_selection.ShuffleSplit(n_splits, train_size=, random_state=seed).
 /// train count = floor(train_fraction n); all other presentations are tested.
 Splits shuffle_splits(int64_t n, int64_t n_splits, double train_fraction, uint32_t seed);

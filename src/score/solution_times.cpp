@@ -59,8 +59,7 @@ double spearman_of_solved(const at::Tensor& predicted, const at::Tensor& recorde
 
 Evaluation evaluate_solution_times(const SolvedImages& images, at::Tensor& predicted) {
   const auto n = static_cast<int64_t>(images.truth.size());
-  const auto n_test = std::ceil(0.1 * static_cast<double>(n));
-  const auto splits = shuffle_splits(n, 10, 1 - n_test / static_cast<double>(n) + 1e-12, 1);
+  const auto splits = shuffle_splits(n, 10, train_fraction_for(0.1, n), 1);
   std::vector<at::Tensor> times(splits.size());
   parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t s) {
     const auto at = static_cast<size_t>(s);
