@@ -46,6 +46,10 @@ Assembly select(const Assembly& assembly,
                 const std::string& coordinate,
                 const std::vector<std::string>& accepted);
 
+/// The positions where a coordinate of numbers is above a threshold.
+/// @throws Error(kBadInput)  no such coordinate, text in it, or no value above
+Assembly select_above(const Assembly& assembly, const std::string& coordinate, double threshold);
+
 /// The mean, skipping NaN, of the time bins from start_ms on that end by end_ms, as one bin. Source: Brain-Score's
 /// time_bin selection and its mean over them (FreemanZiemba2013: 1-ms bins from 50 to 200).
 /// @throws Error(kBadInput)  no such bins

@@ -33,7 +33,9 @@ struct NeuroidDraws {
 /// A value with its uncertainty and what it was averaged from.
 struct Estimate {
   double value = 0;
-  double error = 0;  ///< the platform's: standard deviation over splits (ddof 0) / sqrt(n_splits)
+  /// The platform's: standard deviation over splits (ddof 0) / sqrt(n_splits); of one split the bootstrap's, once that
+  /// was drawn.
+  double error = 0;
   double ci_lo = 0;  ///< 95 % percentile bootstrap over neuroids, predictions fixed
   double ci_hi = 0;
   std::vector<double> split_values;  ///< median over neuroids, a split
@@ -64,6 +66,7 @@ struct Score {
   double ceiled_error = 0;  ///< standard deviation of the joint bootstrap below
   double ceiled_ci_lo = 0;  ///< raw and ceiling resampled together, with the same neuroids
   double ceiled_ci_hi = 0;
+  std::vector<double> ceiled_draws;  ///< of that bootstrap; empty where none was asked for
   CeilingConvention convention = CeilingConvention::kR2OverC;
 };
 
@@ -82,6 +85,14 @@ Estimate undefined_estimate(int64_t n_neuroids, const BootstrapOptions& options)
 
 /// Several populations that were mapped apart, as one: per-neuroid values side by side.
 Estimate pool_neuroids(const std::vector<Estimate>& parts);
+
+/// Populations that were mapped and scored apart, as their mean: of raw values and of ceiled scores. The ceiling is only
+/// reported: dividing was done in each. One fit has no spread over splits, so the error is the bootstrap's.
+/// Source: the platform's TrainTestNeuralBenchmark; BENCHMARKS.md 1.0.
+Score mean_of_populations(const std::vector<Score>& populations, Estimate ceiling, double level);
+
+/// The mean of raw estimates alone, as mean_of_populations has it.
+Estimate mean_of_estimates(const std::vector<Estimate>& estimates, double level);
 
 /// Two halves, each scored with a layer that was chosen on the other: means of both, bootstrapped together.
 Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& options = {});

@@ -149,12 +149,15 @@ std::vector<std::string> score(const std::string& network,
   Workbench workbench(options);
   std::optional<Store> store;
   if (results) store.emplace(*results);
+  auto* const records_in = store ? &*store : nullptr;
   const auto candidate = open_candidate(network, options.device);
+  std::vector<Benchmark> found;
+  for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
+  plan_scores(candidate, found, workbench, records_in, again);
   std::vector<std::string> records;
-  for (const auto& name : benchmarks) {
-    const auto benchmark = find_benchmark(name);
-    records.push_back(canonical(
-        score_pair(candidate, benchmark, workbench, store ? &*store : nullptr, again).record));
+  for (const auto& benchmark : found) {
+    records.push_back(
+        canonical(score_pair(candidate, benchmark, workbench, records_in, again).record));
   }
   return records;
 }

@@ -53,6 +53,18 @@ class _Tapped(torch.nn.Module):
         return names
 
 
+def _traced(tapped, example):
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    trace = lambda: torch.export.export(tapped, (example,), dynamic_shapes=({0: batch},), strict=False)
+    program = trace()
+    # A module that switches gradients off for itself becomes a region of its own, which the engine does not run. Where
+    # they are off already, it does not; nowhere else, since modules may take other paths then (attention does).
+    if any(isinstance(node.target, torch._ops.HigherOrderOperator) for node in program.graph.nodes):
+        with torch.no_grad():
+            program = trace()
+    return program
+
+
 def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identifier=None):
     """Writes `model` to `path` (.pt2), with every module's output tappable by its dotted name.
 
@@ -70,8 +82,7 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     tapped = _Tapped(model).eval()
     example = torch.zeros(2, 3, input_size, input_size)
     names = tapped.names(example)
-    batch = torch.export.Dim("batch", min=1, max=1024)
-    program = torch.export.export(tapped, (example,), dynamic_shapes=({0: batch},), strict=False)
+    program = _traced(tapped, example)
     nodes = {node.name: node for node in program.graph.nodes}
     aliases = [nodes[spec.arg.name] for spec in program.graph_signature.output_specs][: len(names)]
     values = [alias.args[0].name for alias in aliases]

@@ -27,15 +27,16 @@ at::Tensor coordinates_of(const at::Tensor& activations) {
                                                     : isometric_coordinates(activations);
 }
 
-std::vector<ReducedLayer> reduce_layers(const Network& network,
-                                        Screen& screen,
-                                        const std::vector<std::string>& layers,
-                                        const Reduction& reduction,
-                                        int64_t budget_bytes,
-                                        ExtractionTimes& times) {
-  std::vector<std::vector<std::string>> passes;
+std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
+    const Network& network,
+    Screen& screen,
+    const std::vector<LayerWanted>& wanted,
+    int64_t budget_bytes,
+    ExtractionTimes& times) {
+  std::vector<std::vector<const LayerWanted*>> passes;
   int64_t held = 0;
-  for (const auto& name : layers) {
+  for (const auto& layer : wanted) {
+    const auto& name = layer.layer;
     const int64_t bytes = screen.size() * network.layer(name).n_features() * 4;
     if (bytes > budget_bytes) {
       throw Error(ErrorKind::kOutOfMemory, network.path() + ": layer " + name +
@@ -46,7 +47,7 @@ std::vector<ReducedLayer> reduce_layers(const Network& network,
                                                "choose another --layer.");
     }
     if (passes.empty() || held + bytes > budget_bytes) passes.emplace_back(), held = 0;
-    passes.back().push_back(name);
+    passes.back().push_back(&layer);
     held += bytes;
     times.peak_bytes = std::max(times.peak_bytes, held);
   }
@@ -58,22 +59,27 @@ std::vector<ReducedLayer> reduce_layers(const Network& network,
   times.passes += static_cast<int64_t>(passes.size());
   Progress progress(network.identifier() + ": forward",
                     screen.size() * static_cast<int64_t>(passes.size()));
-  std::vector<ReducedLayer> reduced;
+  std::vector<std::pair<std::string, ReducedLayer>> reduced;
   for (const auto& group : passes) {
+    std::vector<std::string> names;
+    for (const auto* layer : group) names.push_back(layer->layer);
     const Timer forward;
-    auto activations = extract(network, screen, group, [&](int64_t n) { progress.advance(n); });
+    auto activations = extract(network, screen, names, [&](int64_t n) { progress.advance(n); });
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {
-      check_stop();
-      reduced.push_back({group[i], activations[i].size(1), reduction(activations[i])});
-      // A reduction may have NaN of its own: an RDM where a pattern is constant.
-      if (!std::isfinite(reduced.back().values.sum().item<double>()) &&
-          !activations[i].isfinite().all().item<bool>()) {
-        throw bad_input(
-            {network.path(), "layer " + group[i], "NaN or infinity in its activations",
-             "finite features",
-             "A network that overflows cannot be mapped: check its weights and input range"});
+      for (const auto& reduction : group[i]->reductions) {
+        check_stop();
+        reduced.emplace_back(reduction.name, ReducedLayer{names[i], activations[i].size(1),
+                                                          reduction.reduce(activations[i])});
+        // A reduction may have NaN of its own: an RDM where a pattern is constant.
+        if (!std::isfinite(reduced.back().second.values.sum().item<double>()) &&
+            !activations[i].isfinite().all().item<bool>()) {
+          throw bad_input(
+              {network.path(), "layer " + names[i], "NaN or infinity in its activations",
+               "finite features",
+               "A network that overflows cannot be mapped: check its weights and input range"});
+        }
       }
       activations[i].reset();
     }

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -12,6 +13,18 @@ namespace cortiscore {
 
 /// What is kept of a layer's activations [n, p]: all that a metric looks at, and no more.
 using Reduction = std::function<at::Tensor(const at::Tensor&)>;
+
+/// A reduction, and what it is called among those of one layer.
+struct NamedReduction {
+  std::string name;
+  Reduction reduce;
+};
+
+/// A layer and all that is kept of it.
+struct LayerWanted {
+  std::string layer;
+  std::vector<NamedReduction> reductions;
+};
 
 /// For mappings without scaling: [n, min(p, n)] float64, the activations or coordinates with their inner products.
 at::Tensor coordinates_of(const at::Tensor& activations);
@@ -29,14 +42,15 @@ struct ExtractionTimes {
   int64_t peak_bytes = 0;
 };
 
-/// Activations of `layers`, each reduced as soon as it is whole. Layers that do not fit into `budget_bytes` together
-/// take several forward passes, which is announced; the same bits come out.
+/// Activations of layers, each reduced in every way wanted as soon as it is whole. Layers that do not fit into
+/// `budget_bytes` together take several forward passes, which is announced; the same bits come out.
+/// @return the name of the reduction and what it gave, in the order asked for
 /// @throws Error(kOutOfMemory)  one layer alone exceeds the budget; kBadInput  NaN or infinity in a layer
-std::vector<ReducedLayer> reduce_layers(const Network& network,
-                                        Screen& screen,
-                                        const std::vector<std::string>& layers,
-                                        const Reduction& reduction,
-                                        int64_t budget_bytes,
-                                        ExtractionTimes& times);
+std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
+    const Network& network,
+    Screen& screen,
+    const std::vector<LayerWanted>& wanted,
+    int64_t budget_bytes,
+    ExtractionTimes& times);
 
 }  // namespace cortiscore

@@ -1,36 +1,47 @@
 #include <algorithm>
 #include <map>
-#include <set>
+#include <tuple>
+#include <utility>
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
 #include "src/benchmark/benchmark.h"
+#include "src/benchmark/coded_choices.h"
 #include "src/benchmark/data_file.h"
 #include "src/core/class_codes.h"
 #include "src/data/arrays.h"
+#include "src/metric/choice_patterns.h"
 
 namespace cortiscore {
 namespace {
 
-// Fit stimuli first, then test stimuli, with a class each.
-void order_by_role(const Benchmark& benchmark, const StimulusSet& all, BehavioralData& data) {
-  const auto roles = all.column(benchmark.role_column);
+// What a readout is fitted to and what it is tested on, of two sets or of one that says which is which.
+std::pair<StimulusSet, StimulusSet> fit_and_test(const Benchmark& benchmark, StimulusSet tested) {
+  if (!benchmark.fit_stimulus_set.empty()) {
+    return {StimulusSet::open(data_file(benchmark, benchmark.fit_stimulus_set)), std::move(tested)};
+  }
+  const auto roles = tested.column(benchmark.role_column);
   std::vector<std::string> fit, test;
-  for (int64_t i = 0; i < all.size(); ++i) {
+  for (int64_t i = 0; i < tested.size(); ++i) {
     const auto& role = roles[static_cast<size_t>(i)];
     if (role != "fit" && role != "test") {
-      throw bad_input({all.path(), benchmark.role_column, "\"" + role + "\"", "fit or test", ""});
+      throw bad_input(
+          {tested.path(), benchmark.role_column, "\"" + role + "\"", "fit or test", ""});
     }
-    (role == "fit" ? fit : test).push_back(all.ids()[static_cast<size_t>(i)]);
+    (role == "fit" ? fit : test).push_back(tested.ids()[static_cast<size_t>(i)]);
   }
-  data.n_fit = static_cast<int64_t>(fit.size());
-  fit.insert(fit.end(), test.begin(), test.end());
-  data.stimuli = all.select(fit);
-  const auto labels = data.stimuli.column(benchmark.label_column);
+  return {tested.select(fit), tested.select(test)};
+}
+
+// The class that each fit stimulus shows.
+void read_labels(const Benchmark& benchmark, const StimulusSet& fit, BehavioralData& data) {
+  auto column = benchmark.label_columns.begin();
+  while (column + 1 != benchmark.label_columns.end() && !fit.has(*column)) ++column;
+  const auto labels = fit.column(*column);
   data.labels = class_codes(labels);
-  const std::set<std::string> distinct(labels.begin(), labels.end());
-  data.class_names.assign(distinct.begin(), distinct.end());
+  data.class_names = distinct(labels);
 }
 
 int64_t code_of(const std::vector<std::string>& classes, const std::string& name) {
@@ -38,13 +49,27 @@ int64_t code_of(const std::vector<std::string>& classes, const std::string& name
   return found != classes.end() && *found == name ? found - classes.begin() : -1;
 }
 
+// A CSV, or a JSON object whose `categories` hold lists of indices.
+Table class_table(const std::string& path) {
+  if (!path.ends_with(".json")) return read_csv(path);
+  Table table{path, {"category", "index"}, {}};
+  try {
+    const auto json = nlohmann::json::parse(read_file(path));
+    for (const auto& [category, indices] : json.at("categories").items()) {
+      for (const auto& index : indices) table.rows.push_back({category, index.dump()});
+    }
+  } catch (const nlohmann::json::exception& e) {
+    throw bad_input({path, "categories", e.what(), "{category: [index, ...]}", ""});
+  }
+  return table;
+}
+
 // Which outputs of a classifier speak for which category.
 void read_classes(const std::string& path, int64_t n_outputs, BehavioralData& data) {
-  const auto table = read_csv(path);
+  const auto table = class_table(path);
   const auto category = table.column("category"), index = table.column("index");
-  const std::set<std::string> distinct(category.begin(), category.end());
-  data.class_names.assign(distinct.begin(), distinct.end());
-  data.outputs.resize(distinct.size());
+  data.class_names = distinct(category);
+  data.outputs.resize(data.class_names.size());
   for (size_t i = 0; i < category.size(); ++i) {
     const auto& text = index[i];
     const bool number = !text.empty() && text.size() < 7 &&
@@ -72,81 +97,104 @@ std::vector<int64_t> codes_of_column(const StimulusSet& stimuli,
   return codes;
 }
 
-// Every subject on every test stimulus, once.
-void read_choices_of_subjects(const std::string& path, BehavioralData& data) {
-  const auto table = read_csv(path);
-  const auto subject = table.column("subject"), stimulus = table.column("stimulus_id");
-  const auto choice = table.column("choice"), truth = table.column("truth");
-  const std::set<std::string> subjects(subject.begin(), subject.end());
-  data.subjects.assign(subjects.begin(), subjects.end());
-  std::map<std::string, int64_t> subject_row, stimulus_column;
-  for (size_t i = 0; i < data.subjects.size(); ++i)
-    subject_row[data.subjects[i]] = static_cast<int64_t>(i);
-  const auto& ids = data.stimuli.ids();
-  for (auto i = static_cast<size_t>(data.n_fit); i < ids.size(); ++i)
-    stimulus_column[ids[i]] = static_cast<int64_t>(i) - data.n_fit;
-  const std::vector<int64_t> shape = {static_cast<int64_t>(data.subjects.size()),
-                                      data.stimuli.size() - data.n_fit};
-  data.correct = at::zeros(shape, at::kBool);
-  data.chosen = at::full(shape, -1, at::kLong);
-  if (!data.outputs.empty()) data.truth.assign(static_cast<size_t>(shape[1]), -1);
-  auto seen = at::zeros(shape, at::kBool);
-  int64_t n_seen = 0;
-  auto correct = data.correct.accessor<bool, 2>();
-  auto chosen = data.chosen.accessor<int64_t, 2>();
-  auto answered = seen.accessor<bool, 2>();
-  const auto row = [](size_t i) { return "data row " + std::to_string(i + 1); };
-  for (size_t i = 0; i < subject.size(); ++i) {
-    const auto found = stimulus_column.find(stimulus[i]);
-    if (found == stimulus_column.end()) {
-      throw bad_input({path, row(i), "stimulus \"" + stimulus[i] + "\"",
+// Of each test stimulus the class that the rows of choices say.
+void read_truth(const ChoiceTable& table,
+                const std::vector<std::string>& ids,
+                BehavioralData& data) {
+  std::map<std::string, size_t> place;
+  for (size_t i = 0; i < ids.size(); ++i) place[ids[i]] = i;
+  data.truth.assign(ids.size(), -1);
+  for (size_t i = 0; i < table.truth.size(); ++i) {
+    const auto row = "data row " + std::to_string(i + 1);
+    const auto found = place.find(table.stimulus_id[i]);
+    if (found == place.end()) {
+      throw bad_input({table.table.path, row, "stimulus \"" + table.stimulus_id[i] + "\"",
                        "a test stimulus of " + data.stimuli.path(), ""});
     }
-    const auto s = subject_row[subject[i]];
-    const auto n = found->second;
-    if (answered[s][n]) {
-      throw bad_input({path, row(i),
-                       "subject \"" + subject[i] + "\" on \"" + stimulus[i] + "\" twice",
-                       "one choice", ""});
-    }
-    answered[s][n] = true;
-    ++n_seen;
-    correct[s][n] = choice[i] == truth[i];
-    chosen[s][n] = code_of(data.class_names, choice[i]);
-    if (data.truth.empty()) continue;
-    const auto code = code_of(data.class_names, truth[i]);
-    auto& known = data.truth[static_cast<size_t>(n)];
+    const auto code = code_of(data.class_names, table.truth[i]);
+    auto& known = data.truth[found->second];
     if (code < 0 || (known >= 0 && known != code)) {
-      throw bad_input({path, row(i) + ", truth", "\"" + truth[i] + "\"",
-                       "one category a stimulus, the same in every row", ""});
+      throw bad_input({table.table.path, row + ", truth", "\"" + table.truth[i] + "\"",
+                       "one of the " + std::to_string(data.class_names.size()) +
+                           " categories a stimulus, the same in every row",
+                       ""});
     }
     known = code;
   }
-  if (n_seen != seen.numel()) {
-    throw bad_input({path, "rows", std::to_string(subject.size()),
+}
+
+// Subjects on test stimuli, one choice each.
+void read_choices_of_subjects(const ChoiceTable& table,
+                              const std::vector<std::string>& ids,
+                              bool incomplete,
+                              BehavioralData& data) {
+  const auto aligned = align_subjects(table, ids);
+  data.subjects = aligned.subjects;
+  data.choices = aligned.choices;
+  if (!incomplete && !data.choices.there.all().equal(at::scalar_tensor(true, at::kBool))) {
+    throw bad_input({table.table.path, "rows", std::to_string(table.truth.size()),
                      "every subject on every test stimulus",
-                     "Drop stimuli that some subjects did not see"});
+                     "Drop stimuli that some subjects did not see, or let the manifest say "
+                     "\"incomplete_choices\": \"skip\""});
   }
+  data.chosen = at::full(data.choices.correct.sizes(), -1, at::kLong);
+  const auto stimulus = codes_among(table.stimulus_id, ids, table.table.path, "stimulus_id");
+  const auto subject = codes_among(table.subject, data.subjects, table.table.path, "subject");
+  auto chosen = data.chosen.accessor<int64_t, 2>();
+  for (size_t i = 0; i < stimulus.size(); ++i)
+    chosen[subject[i]][stimulus[i]] = code_of(data.class_names, table.choice[i]);
+}
+
+// Two-way trials of all subjects, by the objects that they chose.
+void read_trials(const ChoiceTable& table,
+                 const std::vector<std::string>& ids,
+                 BehavioralData& data) {
+  const auto coded = two_way_trials(table, ids);
+  data.trials = coded.trials;
+  data.truth = coded.truth;
+  data.objects = codes_among(coded.objects, data.class_names, table.table.path, "choice");
+  data.subjects = distinct(table.subject);
 }
 
 }  // namespace
 
 BehavioralData load_behavior(const Benchmark& benchmark) {
   const auto choices_path = data_file(benchmark, benchmark.choices);
-  const auto all = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+  const auto table = read_choices(choices_path, benchmark.exclude);
+  if (table.holds_probabilities())
+    throw bad_input({choices_path, "columns", "no choice", "the choices of subjects", ""});
+  auto tested = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+  const bool pattern = is_pattern_name(benchmark.metric);
   BehavioralData data;
   data.data_sha256 = {sha256_of_file(choices_path)};
-  if (benchmark.kind == Benchmark::Kind::kDecisions) {
-    const auto classes_path = data_file(benchmark, benchmark.classes);
-    data.stimuli = all;
-    read_classes(classes_path, benchmark.n_outputs, data);
-    if (!benchmark.texture_column.empty())
-      data.texture = codes_of_column(all, benchmark.texture_column, data.class_names);
-    data.data_sha256.push_back(sha256_of_file(classes_path));
+  StimulusSet fit;
+  const bool readout = benchmark.kind == Benchmark::Kind::kReadout;
+  if (readout) {
+    std::tie(fit, tested) = fit_and_test(benchmark, std::move(tested));
+    read_labels(benchmark, fit, data);
   } else {
-    order_by_role(benchmark, all, data);
+    const auto classes_path = data_file(benchmark, benchmark.classes);
+    read_classes(classes_path, benchmark.n_outputs, data);
+    data.data_sha256.push_back(sha256_of_file(classes_path));
   }
-  read_choices_of_subjects(choices_path, data);
+  if (benchmark.incomplete_choices || pattern) {
+    const auto seen = distinct(table.stimulus_id);
+    std::vector<std::string> kept;
+    for (const auto& id : tested.ids()) {
+      if (std::binary_search(seen.begin(), seen.end(), id)) kept.push_back(id);
+    }
+    tested = tested.select(kept);
+  }
+  if (!benchmark.texture_column.empty())
+    data.texture = codes_of_column(tested, benchmark.texture_column, data.class_names);
+  data.stimuli = readout ? fit.joined(tested) : tested;
+  data.n_fit = readout ? fit.size() : 0;
+  data.test = data.stimuli.rows_of(tested.ids());
+  read_truth(table, tested.ids(), data);
+  if (pattern)
+    read_trials(table, tested.ids(), data);
+  else
+    read_choices_of_subjects(table, tested.ids(), benchmark.incomplete_choices, data);
   data.data_sha256.push_back(data.stimuli.sha256());
   return data;
 }

@@ -82,9 +82,9 @@ class Manifest {
  private:
   void read_mapping(Benchmark& b, const Json& metric) {
     b.kind = Benchmark::Kind::kMapping;
-    for (const auto& entry : need("assemblies")) b.assemblies.push_back(read_assembly_file(entry));
-    if (b.assemblies.empty())
-      throw bad_input({path_, field_, "none", "at least one assembly file", ""});
+    read_assembly_files(b);
+    b.mean_of_populations = word("populations", get(json_, "populations", std::string("pool")),
+                                 {"pool", "mean"}) == "mean";
     b.drop_incomplete =
         word("incomplete_stimuli", get(json_, "incomplete_stimuli", std::string("refuse")),
              {"refuse", "drop"}) == "drop";
@@ -102,18 +102,49 @@ class Manifest {
     b.splits = {splits.at("kind"), get(splits, "by", std::string()),
                 get(splits, "n_splits", int64_t{10}), get(splits, "train_fraction", 0.9),
                 get(splits, "seed", uint32_t{1})};
-    word("splits.kind", b.splits.kind, {"shuffle", "stratified_shuffle", "leave_one_group_out"});
+    word("splits.kind", b.splits.kind,
+         {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test"});
+    if (b.splits.kind == "train_test") {
+      b.train_stimulus_set = need("train_stimulus_set");
+      check_train_files(b);
+    }
     const auto& ceiling = need("ceiling");
-    b.ceiled = word("ceiling.name", ceiling.at("name"), {"internal_consistency", "none"}) != "none";
+    const auto name =
+        word("ceiling.name", ceiling.at("name"), {"internal_consistency", "stored", "none"});
+    b.ceiled = name != "none";
+    if (name == "stored") b.ceiling_coordinate = ceiling.at(field_ = "coordinate");
     b.composite = b.composite && b.ceiled;
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
     b.ceiling_seed = get(ceiling, "seed", uint32_t{1});
     b.keep_above = get(ceiling, "keep_above", -1.0);
   }
 
+  void read_assembly_files(Benchmark& b) {
+    for (const auto& entry : need("assemblies")) b.assemblies.push_back(read_assembly_file(entry));
+    if (b.assemblies.empty())
+      throw bad_input({path_, field_, "none", "at least one assembly file", ""});
+  }
+
+  void check_train_files(const Benchmark& b) {
+    for (const auto& file : b.assemblies) {
+      if (file.train_file.empty()) {
+        throw bad_input({path_, "assemblies", file.identifier + " without train_file",
+                         "its responses to train_stimulus_set", ""});
+      }
+    }
+  }
+
   Benchmark::AssemblyFile read_assembly_file(const Json& entry) {
-    Benchmark::AssemblyFile file{entry.at("identifier"), entry.at("file"), {}, {}};
+    Benchmark::AssemblyFile file;
+    file.identifier = entry.at("identifier");
+    file.file = entry.at("file");
     file.repetition = get(entry, "repetition", std::string("repetition"));
+    file.train_file = get(entry, "train_file", std::string());
+    file.each = get(entry, "each", std::string());
+    field_ = "above";
+    const auto above = entry.value("above", Json::object());
+    for (const auto& [coordinate, threshold] : above.items())
+      file.above = {coordinate, threshold.get<double>()};
     field_ = "where";
     const auto where = entry.value("where", Json::object());
     for (const auto& [coordinate, values] : where.items()) {
@@ -130,7 +161,13 @@ class Manifest {
 
   void read_rdm(Benchmark& b, const Json& metric) {
     b.kind = Benchmark::Kind::kRdm;
-    b.rdms = need("rdms");
+    if (json_.contains("assemblies")) {
+      read_assembly_files(b);
+      b.train_stimulus_set = get(json_, "train_stimulus_set", std::string());
+      if (!b.train_stimulus_set.empty()) check_train_files(b);
+    } else {
+      b.rdms = need("rdms");
+    }
     b.distance = rdm_distance(get(metric, "distance", std::string("correlation")));
     b.comparison = rdm_comparison(
         word("metric.comparison", get(metric, "comparison", std::string("spearman")),
@@ -144,18 +181,33 @@ class Manifest {
     const auto& readout = need("readout");
     const auto name = word("readout.name", get(readout, "name", std::string("logistic")),
                            {"logistic", "imagenet_classes"});
+    b.incomplete_choices =
+        word("incomplete_choices", get(json_, "incomplete_choices", std::string("refuse")),
+             {"refuse", "skip"}) == "skip";
+    field_ = "exclude";
+    const auto exclude = json_.value("exclude", Json::object());
+    for (const auto& [column, values] : exclude.items())
+      b.exclude.emplace_back(column, values.get<std::vector<std::string>>());
     if (name == "logistic") {
       b.kind = Benchmark::Kind::kReadout;
+      b.fit_stimulus_set = get(readout, "fit_stimulus_set", std::string());
       b.role_column = get(readout, "role", std::string("role"));
-      b.label_column = get(readout, "label", std::string("object_name"));
+      field_ = "label";
+      const auto label = readout.value("label", Json("object_name"));
+      if (label.is_string())
+        b.label_columns = {label.get<std::string>()};
+      else
+        b.label_columns = label.get<std::vector<std::string>>();
       b.readout_c = get(readout, "C", 1e-3);
-      word("metric.name", b.metric, {"error_consistency"});
+      b.skipna = get(json_.at("metric"), "skipna", false);
+      word("metric.name", b.metric,
+           {"error_consistency", "accuracy_distance", "i1", "i1n", "i2", "i2n"});
       return;
     }
     b.kind = Benchmark::Kind::kDecisions;
     b.classes = readout.at(field_ = "classes");
     b.n_outputs = get(readout, "n_outputs", int64_t{1000});
-    word("metric.name", b.metric, {"error_consistency", "shape_bias"});
+    word("metric.name", b.metric, {"error_consistency", "accuracy_distance", "shape_bias"});
     b.ceiled = b.metric != "shape_bias";
     if (!b.ceiled) b.texture_column = json_.at(field_ = "metric").value("texture", "texture");
     b.composite = b.composite && b.ceiled;

@@ -7,14 +7,17 @@
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "src/data/choices.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/rdm.h"
 #include "src/resample/splits.h"
+#include "src/score/choices.h"
 #include "src/stimuli/stimulus_set.h"
 
 namespace cortiscore {
 
-/// How presentations are divided: "shuffle", "stratified_shuffle" or "leave_one_group_out".
+/// How presentations are divided: "shuffle", "stratified_shuffle", "leave_one_group_out", or "train_test", which trains on
+/// one stimulus set and tests on another.
 struct SplitRule {
   std::string kind;
   std::string by;  ///< column of the stimulus set: classes or groups
@@ -39,6 +42,9 @@ struct Benchmark {
         where;                                         ///< coordinate and its accepted values
     std::optional<std::pair<double, double>> time_ms;  ///< bins within are averaged; else one bin
     std::string repetition = "repetition";             ///< coordinate that numbers the trials
+    std::string train_file;  ///< train_test: responses to the train stimuli
+    std::string each;        ///< coordinate of which every value is a population
+    std::optional<std::pair<std::string, double>> above;  ///< coordinate, threshold: neuroids kept
   };
   std::string identifier;
   int64_t version = 1;
@@ -49,14 +55,22 @@ struct Benchmark {
   double weight = 1;      ///< among the children of its parent
   double visual_degrees = 8;
   std::string stimulus_set;
-  std::vector<AssemblyFile> assemblies;   ///< neural: populations, each mapped apart
-  std::string rdms;                       ///< RDMs of subjects, NetCDF-4
-  std::string choices;                    ///< behaviour: CSV of subject, stimulus_id, choice, truth
-  std::string role_column, label_column;  ///< readout: fit or test, and the class to read out
-  std::string classes;                    ///< decisions: CSV of category, index (of an output)
-  int64_t n_outputs = 1000;               ///< decisions: of the classifier that the indices are of
-  std::string texture_column;             ///< shape_bias: the category of the texture
-  std::string metric;                     ///< pls, ridge, ridgecv, rdm, error_consistency, ...
+  std::string train_stimulus_set;        ///< neural: of the train files
+  std::vector<AssemblyFile> assemblies;  ///< neural: populations, each mapped apart
+  bool mean_of_populations = false;      ///< scored apart and averaged; else their neuroids pooled
+  std::string rdms;                      ///< RDMs of subjects, NetCDF-4
+  std::string choices;                   ///< behaviour: CSV of subject, stimulus_id, choice, truth
+  std::string fit_stimulus_set;          ///< readout: stimuli of the fit; empty: those of role fit
+  std::string role_column;               ///< readout: says fit or test
+  std::vector<std::string>
+      label_columns;                ///< readout: the class to read out; the first that is there
+  ColumnValues exclude;             ///< choices that are not used
+  bool incomplete_choices = false;  ///< subjects need not have seen every test stimulus
+  bool skipna = false;              ///< patterns: cells that the network does not have are left out
+  std::string classes;              ///< decisions: CSV of category, index (of an output)
+  int64_t n_outputs = 1000;         ///< decisions: of the classifier that the indices are of
+  std::string texture_column;       ///< shape_bias: the category of the texture
+  std::string metric;               ///< pls, ridge, ridgecv, rdm, error_consistency, ...
   RdmDistance distance = RdmDistance::kCorrelation;
   RdmComparison comparison = RdmComparison::kSpearman;
   bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
@@ -70,6 +84,8 @@ struct Benchmark {
   double keep_above =
       -1;  ///< neuroids with internal consistency above this are kept; negative: all
   bool drop_incomplete = false;  ///< stimuli that lack a neuroid's every trial are left out
+  std::string
+      ceiling_coordinate;  ///< of the assembly: every neuroid's ceiling, as it was published
   double published_ceiling = std::numeric_limits<double>::quiet_NaN();
   int64_t published_stimuli = 0, published_neuroids = 0;  ///< 0: not published
   std::string species, modality, access;  ///< macaque, electrophysiology, public or private, ...
@@ -94,13 +110,21 @@ Benchmark find_benchmark(const std::string& name);
 struct Population {
   std::string identifier;
   std::vector<std::string> neuroid_ids;
-  at::Tensor trials;    ///< [n_repetitions, n_stimuli, n_neuroids] float64, NaN where missing
-  at::Tensor averaged;  ///< [n_stimuli, n_neuroids]
+  at::Tensor
+      trials;  ///< [n_repetitions, n_stimuli - n_train, n_neuroids] float64, NaN where missing
+  at::Tensor train;           ///< train_test: [n_train, n_neuroids], trials averaged
+  at::Tensor averaged;        ///< [n_stimuli, n_neuroids]
+  at::Tensor stored_ceiling;  ///< [n_neuroids], where the benchmark has a ceiling_coordinate
   int64_t n_dropped = 0;
+
+  int64_t n_neuroids() const { return trials.size(2); }
+  /// Leaves out all other neuroids. @param kept  int64
+  void keep(const at::Tensor& kept);
 };
 
 struct NeuralData {
-  StimulusSet stimuli;  ///< in the order of the rows of every population
+  StimulusSet stimuli;  ///< in the order of the rows of every population; train stimuli first
+  int64_t n_train = 0;  ///< train_test; all others are tested
   std::vector<Population> populations;
   std::vector<std::string> data_sha256;
 };
@@ -121,15 +145,19 @@ RdmData load_rdms(const Benchmark& benchmark);
 
 /// Choices of observers on the test stimuli.
 struct BehavioralData {
-  StimulusSet stimuli;  ///< fit stimuli first, then test stimuli; decisions: test stimuli alone
+  StimulusSet stimuli;  ///< fit stimuli first, then those of the test that are not among them
   int64_t n_fit = 0;
-  std::vector<int64_t> labels;  ///< readout: class code of every stimulus
+  std::vector<int64_t> test;    ///< rows of `stimuli`
+  std::vector<int64_t> labels;  ///< readout: class code of every fit stimulus
   std::vector<std::string> class_names;
+  std::vector<int64_t> truth,
+      texture;  ///< class codes of the test stimuli; patterns: places in `objects`
   std::vector<std::string> subjects;
-  at::Tensor correct;  ///< [n_subjects, n_test] bool: whether the choice is the truth
+  SubjectChoices choices;  ///< of subjects on the test stimuli; not for patterns
   at::Tensor
-      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for one that is no class
-  std::vector<int64_t> truth, texture;  ///< decisions: class codes of the test stimuli
+      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no class
+  TwoWayTrials trials;           ///< patterns: of all subjects
+  std::vector<int64_t> objects;  ///< patterns: class codes of what was offered and chosen
   /// Decisions: the outputs of a classifier that speak for each class. Source: Geirhos et al. 2021.
   std::vector<std::vector<int64_t>> outputs;
   std::vector<std::string> data_sha256;

@@ -14,40 +14,119 @@
 namespace cortiscore {
 namespace {
 
-Population load_population(const Benchmark& benchmark,
-                           const Benchmark::AssemblyFile& entry,
-                           const std::string& path,
-                           const StimulusSet& all_stimuli,
-                           std::vector<std::string>& stimulus_ids) {
+Assembly part_of(const std::string& path, const Benchmark::AssemblyFile& entry) {
   auto assembly = read_assembly(path);
   for (const auto& [coordinate, accepted] : entry.where)
     assembly = select(assembly, coordinate, accepted);
   if (entry.time_ms) assembly = mean_of_bins(assembly, entry.time_ms->first, entry.time_ms->second);
-  const auto trials = to_trials(assembly, entry.repetition);
+  return assembly;
+}
+
+Trials in_order_of(const StimulusSet& stimuli, Trials trials) {
   const std::set<std::string> there(trials.stimulus_ids.begin(), trials.stimulus_ids.end());
   std::vector<std::string> ordered;
-  for (const auto& id : all_stimuli.ids()) {
+  for (const auto& id : stimuli.ids()) {
     if (there.contains(id)) ordered.push_back(id);
   }
   if (ordered.size() != there.size())
-    all_stimuli.select(trials.stimulus_ids);  // names the one that is missing
-  if (stimulus_ids.empty()) stimulus_ids = ordered;
-  if (stimulus_ids != ordered) {
-    throw bad_input({path, "stimulus_id", std::to_string(ordered.size()) + " stimuli",
-                     "the same " + std::to_string(stimulus_ids.size()) +
-                         " as the other populations of " + benchmark.identifier,
-                     "Populations with other stimuli are another benchmark"});
-  }
+    stimuli.select(trials.stimulus_ids);  // names the one that is missing
   std::map<std::string, int64_t> row;
   for (size_t i = 0; i < trials.stimulus_ids.size(); ++i)
     row[trials.stimulus_ids[i]] = static_cast<int64_t>(i);
   std::vector<int64_t> order;
   for (const auto& id : ordered) order.push_back(row[id]);
-  Population population;
-  population.identifier = entry.identifier;
-  population.neuroid_ids = trials.neuroid_ids;
-  population.trials = trials.values.index_select(1, at::tensor(order, at::kLong));
-  return population;
+  trials.values = trials.values.index_select(1, at::tensor(order, at::kLong));
+  trials.stimulus_ids = std::move(ordered);
+  return trials;
+}
+
+// Where one file has the neuroids of another.
+at::Tensor columns_of(const std::vector<std::string>& wanted,
+                      const std::vector<std::string>& there,
+                      const std::string& path) {
+  std::map<std::string, int64_t> column;
+  for (size_t i = 0; i < there.size(); ++i) column[there[i]] = static_cast<int64_t>(i);
+  std::vector<int64_t> columns;
+  for (const auto& id : wanted) {
+    const auto found = column.find(id);
+    if (found == column.end() || column.size() != there.size()) {
+      throw bad_input({path, "neuroid_id",
+                       found == column.end() ? "no \"" + id + "\"" : "one of them twice",
+                       "every neuroid of the test assembly, once", ""});
+    }
+    columns.push_back(found->second);
+  }
+  return at::tensor(columns, at::kLong);
+}
+
+at::Tensor stored_ceiling(const Assembly& assembly, const std::string& coordinate) {
+  const auto* values = std::get_if<std::vector<double>>(&assembly.coord(coordinate).values);
+  if (!values) {
+    throw bad_input({assembly.identifier, "coordinate \"" + coordinate + "\"", "text",
+                     "every neuroid's ceiling", ""});
+  }
+  return at::tensor(*values);
+}
+
+// The stimuli that all populations must have.
+struct StimulusIds {
+  std::vector<std::string> train, test;
+};
+
+void agree(std::vector<std::string>& known,
+           const std::vector<std::string>& found,
+           const std::string& path,
+           const Benchmark& benchmark) {
+  if (known.empty()) known = found;
+  if (known != found) {
+    throw bad_input({path, "stimulus_id", std::to_string(found.size()) + " stimuli",
+                     "the same " + std::to_string(known.size()) + " as the other populations of " +
+                         benchmark.identifier,
+                     "Populations with other stimuli are another benchmark"});
+  }
+}
+
+// Appends a file's populations: one, or one for every value of the coordinate `each`.
+void load_populations(const Benchmark& benchmark,
+                      const Benchmark::AssemblyFile& entry,
+                      const StimulusSet& train_stimuli,
+                      const StimulusSet& test_stimuli,
+                      StimulusIds& ids,
+                      NeuralData& data) {
+  const auto path = data_file(benchmark, entry.file);
+  const auto tested = part_of(path, entry);
+  data.data_sha256.push_back(sha256_of_file(path));
+  std::string train_path;
+  Assembly trained;
+  if (!entry.train_file.empty()) {
+    train_path = data_file(benchmark, entry.train_file);
+    trained = part_of(train_path, entry);
+    data.data_sha256.push_back(sha256_of_file(train_path));
+  }
+  std::vector<std::string> parts = {""};
+  if (!entry.each.empty()) parts = distinct(tested.coord(entry.each).as_text());
+  for (const auto& part : parts) {
+    const auto of_part = [&](const Assembly& all) {
+      return entry.each.empty() ? all : select(all, entry.each, {part});
+    };
+    auto assembly = of_part(tested);
+    if (entry.above) assembly = select_above(assembly, entry.above->first, entry.above->second);
+    auto test = in_order_of(test_stimuli, to_trials(assembly, entry.repetition));
+    agree(ids.test, test.stimulus_ids, path, benchmark);
+    Population population;
+    population.identifier = entry.each.empty() ? entry.identifier : entry.each + " " + part;
+    population.neuroid_ids = std::move(test.neuroid_ids);
+    population.trials = std::move(test.values);
+    if (!benchmark.ceiling_coordinate.empty())
+      population.stored_ceiling = stored_ceiling(assembly, benchmark.ceiling_coordinate);
+    if (!entry.train_file.empty()) {
+      const auto train = in_order_of(train_stimuli, to_trials(of_part(trained), entry.repetition));
+      agree(ids.train, train.stimulus_ids, train_path, benchmark);
+      population.train = train.averaged().index_select(
+          1, columns_of(population.neuroid_ids, train.neuroid_ids, train_path));
+    }
+    data.populations.push_back(std::move(population));
+  }
 }
 
 // Leaves out the stimuli for which some neuroid has no trial at all.
@@ -68,18 +147,39 @@ void drop_incomplete(NeuralData& data, std::vector<std::string>& stimulus_ids) {
 
 }  // namespace
 
+void Population::keep(const at::Tensor& kept) {
+  trials = trials.index_select(2, kept);
+  if (train.defined()) train = train.index_select(1, kept);
+  if (averaged.defined()) averaged = averaged.index_select(1, kept);
+  if (stored_ceiling.defined()) stored_ceiling = stored_ceiling.index_select(0, kept);
+  std::vector<std::string> ids;
+  for (int64_t i = 0; i < kept.numel(); ++i)
+    ids.push_back(neuroid_ids[static_cast<size_t>(kept.const_data_ptr<int64_t>()[i])]);
+  neuroid_ids = std::move(ids);
+}
+
 NeuralData load_neural(const Benchmark& benchmark) {
-  const auto stimuli_path = data_file(benchmark, benchmark.stimulus_set);
   NeuralData data;
-  const auto all_stimuli = StimulusSet::open(stimuli_path);
-  std::vector<std::string> stimulus_ids;
-  for (const auto& entry : benchmark.assemblies) {
-    const auto path = data_file(benchmark, entry.file);
-    data.populations.push_back(load_population(benchmark, entry, path, all_stimuli, stimulus_ids));
-    data.data_sha256.push_back(sha256_of_file(path));
+  const auto tested = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+  StimulusSet trained;
+  if (!benchmark.train_stimulus_set.empty())
+    trained = StimulusSet::open(data_file(benchmark, benchmark.train_stimulus_set));
+  StimulusIds ids;
+  for (const auto& entry : benchmark.assemblies)
+    load_populations(benchmark, entry, trained, tested, ids, data);
+  if (benchmark.drop_incomplete) drop_incomplete(data, ids.test);
+  data.stimuli = tested.select(ids.test);
+  if (!ids.train.empty()) {
+    data.n_train = static_cast<int64_t>(ids.train.size());
+    data.stimuli = trained.select(ids.train).joined(data.stimuli);
+    const auto all = data.n_train + static_cast<int64_t>(ids.test.size());
+    if (data.stimuli.size() != all) {
+      throw bad_input(
+          {tested.path(), "stimulus_id",
+           std::to_string(all - data.stimuli.size()) + " stimuli that are trained on as well",
+           "stimuli that the map has not seen", ""});
+    }
   }
-  if (benchmark.drop_incomplete) drop_incomplete(data, stimulus_ids);
-  data.stimuli = all_stimuli.select(stimulus_ids);
   data.data_sha256.push_back(data.stimuli.sha256());
   return data;
 }

@@ -7,10 +7,35 @@
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
+#include "src/metric/rdm.h"
 
 namespace cortiscore {
 
-RdmData load_rdms(const Benchmark& benchmark) {
+namespace {
+
+// RDMs of the averaged responses of every population.
+RdmData from_responses(const Benchmark& benchmark) {
+  auto recorded = load_neural(benchmark);
+  RdmData data;
+  std::vector<at::Tensor> rdms;
+  for (const auto& population : recorded.populations) {
+    auto responses = population.trials.nanmean(0);
+    if (population.train.defined()) responses = at::cat({population.train, responses});
+    data.subjects.push_back(population.identifier);
+    rdms.push_back(rdm(responses, benchmark.distance));
+    if (!rdms.back().isfinite().all().equal(at::scalar_tensor(true, at::kBool))) {
+      throw bad_input({benchmark.identifier, population.identifier,
+                       "a stimulus without a response, or with one and the same in all neuroids",
+                       "a dissimilarity for every pair", "Leave the stimulus or the neuroids out"});
+    }
+  }
+  data.rdms = at::stack(rdms);
+  data.stimuli = std::move(recorded.stimuli);
+  data.data_sha256 = std::move(recorded.data_sha256);
+  return data;
+}
+
+RdmData from_file(const Benchmark& benchmark) {
   const auto path = data_file(benchmark, benchmark.rdms);
   auto assembly = read_assembly(path);
   const auto n_dims = assembly.dims.size();
@@ -48,10 +73,6 @@ RdmData load_rdms(const Benchmark& benchmark) {
     data.subjects = assembly.coords.at("subject").as_text();
   else
     for (int64_t s = 0; s < rdms.size(0); ++s) data.subjects.push_back(std::to_string(s));
-  if (benchmark.ceiled && rdms.size(0) < 2) {
-    throw bad_input({path, "subject", "1", "at least 2 for the ceiling \"rsa\"",
-                     "Give the manifest the ceiling \"none\""});
-  }
   // In the order of the stimulus set, as activations come.
   const auto all = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
   std::map<std::string, int64_t> row;
@@ -70,6 +91,17 @@ RdmData load_rdms(const Benchmark& benchmark) {
   const auto index = at::tensor(rows, at::kLong);
   data.rdms = rdms.index_select(1, index).index_select(2, index);
   data.data_sha256 = {sha256_of_file(path), data.stimuli.sha256()};
+  return data;
+}
+
+}  // namespace
+
+RdmData load_rdms(const Benchmark& benchmark) {
+  auto data = benchmark.rdms.empty() ? from_responses(benchmark) : from_file(benchmark);
+  if (benchmark.ceiled && data.rdms.size(0) < 2) {
+    throw bad_input({benchmark.identifier, "subjects", "1", "at least 2 for the ceiling \"rsa\"",
+                     "Give the manifest the ceiling \"none\""});
+  }
   return data;
 }
 

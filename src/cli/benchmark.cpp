@@ -18,6 +18,7 @@
 #include "src/core/progress.h"
 #include "src/engine/outcome.h"
 #include "src/engine/workbench.h"
+#include "src/metric/choice_patterns.h"
 #include "src/results/store.h"
 #include "src/score/choices.h"
 
@@ -31,8 +32,12 @@ struct Arguments {
 
 std::vector<std::string> files_of(const Benchmark& benchmark) {
   std::vector<std::string> files = {benchmark.stimulus_set};
-  for (const auto& assembly : benchmark.assemblies) files.push_back(assembly.file);
-  for (const auto& file : {benchmark.rdms, benchmark.choices, benchmark.classes}) {
+  for (const auto& assembly : benchmark.assemblies) {
+    files.push_back(assembly.file);
+    if (!assembly.train_file.empty()) files.push_back(assembly.train_file);
+  }
+  for (const auto& file : {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms,
+                           benchmark.choices, benchmark.classes}) {
     if (!file.empty()) files.push_back(file);
   }
   return files;
@@ -62,15 +67,17 @@ std::string ceiling_name(const Benchmark& benchmark) {
   if (!benchmark.ceiled) return "none";
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
-      return "internal_consistency";
+      return benchmark.ceiling_coordinate.empty() ? "internal_consistency"
+                                                  : "stored " + benchmark.ceiling_coordinate;
     case Benchmark::Kind::kRdm:
       return "rsa";
     default:
-      return "subject pairs";
+      return is_pattern_name(benchmark.metric) ? "trial halves" : "subject pairs";
   }
 }
 
 std::string splits_text(const SplitRule& rule) {
+  if (rule.kind == "train_test") return "one stimulus set trains, another tests";
   if (rule.kind == "leave_one_group_out") return "leave one " + rule.by + " out";
   char text[96];
   std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",
@@ -113,8 +120,11 @@ Json described(const Benchmark& benchmark) {
     json["splits"] = splits_text(benchmark.splits);
     json.update(mapping_params(benchmark));
     Json populations = Json::array();
-    for (const auto& assembly : benchmark.assemblies) populations.push_back(assembly.identifier);
+    for (const auto& assembly : benchmark.assemblies)
+      populations.push_back(assembly.each.empty() ? assembly.identifier : "each " + assembly.each);
     json["populations"] = populations;
+    json["populations_are"] =
+        benchmark.mean_of_populations ? "scored apart and averaged" : "pooled";
   }
   if (benchmark.kind == Benchmark::Kind::kRdm) {
     json["distance"] = name_of(benchmark.distance);
@@ -124,6 +134,15 @@ Json described(const Benchmark& benchmark) {
     json["layer_selection"] =
         benchmark.select_by.empty() ? "none" : "alternating halves by " + benchmark.select_by;
   return json;
+}
+
+Evaluation choice_ceiling(const Benchmark& benchmark, const BehavioralData& data) {
+  if (is_pattern_name(benchmark.metric)) {
+    return evaluate_pattern(pattern_name(benchmark.metric), {}, data.trials,
+                            at::tensor(data.truth, at::kLong),
+                            static_cast<int64_t>(data.objects.size()), true);
+  }
+  return evaluate_choice_ceiling(choice_metric(benchmark.metric), data.choices);
 }
 
 // What only the data can say: sizes, and the ceiling of all presentations.
@@ -138,7 +157,7 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     auto& neural = workbench.neural(benchmark);
     int64_t kept = 0, dropped = 0, trials = 0;
     for (const auto& population : neural.data().populations) {
-      kept += population.trials.size(2);
+      kept += population.n_neuroids();
       dropped += population.n_dropped;
       trials = std::max(trials, population.trials.size(0));
     }
@@ -152,12 +171,10 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     const auto& behavior = workbench.behavior(benchmark);
     measured["subjects"] = behavior.subjects.size();
     if (behavior.n_fit) measured["stimuli_fit"] = behavior.n_fit;
+    if (is_pattern_name(benchmark.metric)) measured["trials"] = behavior.trials.stimulus.size(0);
     measured["categories"] = behavior.class_names;
     if (benchmark.ceiled) {
-      const auto& correct = behavior.correct;
-      const SubjectChoices choices{correct, at::ones_like(correct),
-                                   at::zeros({correct.size(1)}, at::kLong), 1};
-      add_ceiling(evaluate_choice_ceiling(ChoiceMetric::kErrorConsistency, choices).estimate);
+      add_ceiling(choice_ceiling(benchmark, behavior).estimate);
     }
   }
   json["measured"] = measured;
@@ -178,9 +195,9 @@ void list(const Arguments& arguments) {
       continue;
     }
     if (!std::exchange(header, true))
-      std::printf("%-42s %-9s %-18s %-21s %s\n", "benchmark", "region", "metric", "ceiling",
+      std::printf("%-47s %-9s %-18s %-21s %s\n", "benchmark", "region", "metric", "ceiling",
                   "data");
-    std::printf("%-42s %-9s %-18s %-21s %s\n", benchmark.identifier.c_str(),
+    std::printf("%-47s %-9s %-18s %-21s %s\n", benchmark.identifier.c_str(),
                 benchmark.region.c_str(), benchmark.metric.c_str(), ceiling_name(benchmark).c_str(),
                 json.at("here").get<bool>()       ? "here"
                 : benchmark.how_to_import.empty() ? "missing"
@@ -230,11 +247,12 @@ void info(const Arguments& arguments) {
                 (key == "ceiling" ? "ceiling " + value.dump() : value.dump() + " " + key);
     line("published", values);
   }
-  if (json.contains("populations") && json.at("populations").size() > 1) {
+  if (json.contains("populations") &&
+      (json.at("populations").size() > 1 || benchmark.mean_of_populations)) {
     std::string names;
     for (const auto& name : json.at("populations"))
       names += (names.empty() ? "" : ", ") + name.get<std::string>();
-    line("populations", names);
+    line("populations", names + "; " + text("populations_are"));
   }
   if (json.contains("measured")) {
     std::string sizes;

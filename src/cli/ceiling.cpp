@@ -9,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "cortiscore/score.h"
+#include "src/benchmark/coded_choices.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/ceiling/rsa.h"
 #include "src/ceiling/split_half_predictor.h"
@@ -158,13 +159,11 @@ void run_subjects(const CeilingArguments& a) {
   }
   Evaluation e;
   if (is_pattern_name(a.name)) {
-    const auto coded = two_way_trials(table, {});
+    const auto coded = two_way_trials(table);
     e = evaluate_pattern(pattern_name(a.name), {}, coded.trials, at::tensor(coded.truth, at::kLong),
                          static_cast<int64_t>(coded.objects.size()), true);
   } else {
-    e = evaluate_choice_ceiling(a.name == "error_consistency" ? ChoiceMetric::kErrorConsistency
-                                                              : ChoiceMetric::kAccuracyDistance,
-                                align_subjects(table).choices);
+    e = evaluate_choice_ceiling(choice_metric(a.name), align_subjects(table).choices);
   }
   Json out;
   out["warnings"] = Json::array();

@@ -10,26 +10,8 @@
 
 namespace cortiscore::cli {
 
-/// Subjects' choices as one row a subject over the stimuli, sorted by id.
-struct AlignedSubjects {
-  std::vector<std::string> stimuli, subjects;
-  SubjectChoices choices;
-};
-/// @throws Error(kBadInput)  a subject saw a stimulus twice, or a stimulus stands in two conditions
-AlignedSubjects align_subjects(const ChoiceTable& table);
-
 /// Whether a network is right on each of `stimuli`. @throws Error(kBadInput)  a stimulus that it lacks, or twice
 at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& stimuli);
-
-/// Trials with sample_obj and dist_obj, coded by the sorted distinct choices.
-struct CodedTrials {
-  TwoWayTrials trials;
-  std::vector<std::string> objects;
-  std::vector<std::string> stimuli;
-  std::vector<int64_t> truth;  ///< of each stimulus
-};
-/// @param stimuli  names to code by; empty: the table's own, sorted
-CodedTrials two_way_trials(const ChoiceTable& table, const std::vector<std::string>& stimuli);
 
 /// A model's loss of accuracy from the condition `whole` to `manipulated`, categories averaged.
 double model_delta_of(const ChoiceTable& table,

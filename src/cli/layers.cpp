@@ -121,9 +121,7 @@ void run(const Arguments& arguments) {
   }
   const auto layers = layers_of(arguments, candidate, benchmarks);
   log_line(candidate.identifier + ": " + std::to_string(layers.size()) + " layers");
-  std::vector<LayerProfile> profiles;
-  for (const auto& benchmark : benchmarks)
-    profiles.push_back(profile_layers(candidate, benchmark, layers, workbench));
+  const auto profiles = profile_layers(candidate, benchmarks, layers, workbench);
   if (arguments.json) {
     for (const auto& profile : profiles)
       std::cout << canonical(profile_json(candidate, profile)) << '\n';

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/coded_choices.h"
 #include "src/cli/array_input.h"
 #include "src/cli/choice_input.h"
 #include "src/cli/metric_families.h"
@@ -21,9 +22,8 @@ Evaluation agreement(const MetricArguments& a, Json& /*more*/) {
   const auto source = read_choices(a.source);
   const auto subjects = read_choices(a.target);
   const auto aligned = align_subjects(subjects);
-  const auto metric = a.name == "error_consistency" ? ChoiceMetric::kErrorConsistency
-                                                    : ChoiceMetric::kAccuracyDistance;
-  return evaluate_choices(metric, right_on(source, aligned.stimuli), aligned.choices);
+  return evaluate_choices(choice_metric(a.name), right_on(source, aligned.stimuli),
+                          aligned.choices);
 }
 
 Evaluation accuracy(const MetricArguments& a, Json& /*more*/) {

@@ -47,7 +47,10 @@ void run(const Arguments& arguments, Outcome& outcome) {
     std::optional<Candidate> candidate;
     for (const auto& benchmark : benchmarks) {
       const auto body = [&] {
-        if (!candidate) candidate = open_candidate(path, workbench.options().device);
+        if (!candidate) {
+          candidate = open_candidate(path, workbench.options().device);
+          plan_scores(*candidate, benchmarks, workbench, &store, flags.again);
+        }
         log_line(candidate->identifier + " on " + benchmark.identifier);
         auto result = score_pair(*candidate, benchmark, workbench, &store, flags.again);
         print(result.record);

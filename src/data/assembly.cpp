@@ -48,6 +48,38 @@ at::Tensor Trials::averaged() const {
   return at::nanmean(values, {0});
 }
 
+namespace {
+
+Assembly keep(const Assembly& assembly, const std::string& dim, const std::vector<int64_t>& kept) {
+  auto out = assembly;
+  const auto axis = std::find(out.dims.begin(), out.dims.end(), dim) - out.dims.begin();
+  out.values = out.values.index_select(axis, at::tensor(kept, at::kLong));
+  for (auto& [name, coord] : out.coords) {
+    if (coord.dim != dim) continue;
+    std::visit(
+        [&](auto& all) {
+          std::remove_reference_t<decltype(all)> some;
+          for (const auto i : kept) some.push_back(all[static_cast<size_t>(i)]);
+          all = std::move(some);
+        },
+        coord.values);
+  }
+  return out;
+}
+
+std::vector<double> numbers_of(const Assembly& assembly,
+                               const std::string& coordinate,
+                               const char* expected) {
+  const auto* values = std::get_if<std::vector<double>>(&assembly.coord(coordinate).values);
+  if (!values) {
+    throw bad_input(
+        {assembly.identifier, "coordinate \"" + coordinate + "\"", "text", expected, ""});
+  }
+  return *values;
+}
+
+}  // namespace
+
 Assembly select(const Assembly& assembly,
                 const std::string& coordinate,
                 const std::vector<std::string>& accepted) {
@@ -67,29 +99,26 @@ Assembly select(const Assembly& assembly,
     throw bad_input({assembly.identifier, "coordinate \"" + coordinate + "\"",
                      joined({texts.begin(), texts.end()}), joined(wanted), ""});
   }
-  auto out = assembly;
-  const auto axis = std::find(out.dims.begin(), out.dims.end(), chosen.dim) - out.dims.begin();
-  out.values = out.values.index_select(axis, at::tensor(kept, at::kLong));
-  for (auto& [name, coord] : out.coords) {
-    if (coord.dim != chosen.dim) continue;
-    std::visit(
-        [&](auto& all) {
-          std::remove_reference_t<decltype(all)> some;
-          for (const auto i : kept) some.push_back(all[static_cast<size_t>(i)]);
-          all = std::move(some);
-        },
-        coord.values);
+  return keep(assembly, chosen.dim, kept);
+}
+
+Assembly select_above(const Assembly& assembly, const std::string& coordinate, double threshold) {
+  const auto values = numbers_of(assembly, coordinate, "numbers");
+  std::vector<int64_t> kept;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] > threshold) kept.push_back(static_cast<int64_t>(i));
   }
-  return out;
+  if (kept.empty()) {
+    throw bad_input({assembly.identifier, "coordinate \"" + coordinate + "\"",
+                     std::to_string(values.size()) + " values, none above",
+                     "some above " + number_text(threshold), ""});
+  }
+  return keep(assembly, assembly.coord(coordinate).dim, kept);
 }
 
 Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) {
-  const auto numbers = [&](const char* name) {
-    const auto* values = std::get_if<std::vector<double>>(&assembly.coord(name).values);
-    if (!values) throw bad_input({assembly.identifier, name, "text", "milliseconds", ""});
-    return *values;
-  };
-  const auto starts = numbers("time_bin_start"), ends = numbers("time_bin_end");
+  const auto starts = numbers_of(assembly, "time_bin_start", "milliseconds");
+  const auto ends = numbers_of(assembly, "time_bin_end", "milliseconds");
   std::vector<int64_t> kept;
   for (size_t i = 0; i < starts.size(); ++i) {
     if (starts[i] >= start_ms && ends[i] <= end_ms) kept.push_back(static_cast<int64_t>(i));

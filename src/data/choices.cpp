@@ -1,11 +1,14 @@
 #include "src/data/choices.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <set>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/data/netcdf.h"
 
 namespace cortiscore {
 
@@ -30,14 +33,44 @@ std::vector<std::string> ChoiceTable::chosen() const {
   return out;
 }
 
-ChoiceTable read_choices(const std::string& path) {
+namespace {
+
+bool same_value(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  const auto number = [](const std::string& text) -> std::optional<double> {
+    double value = 0;
+    const auto* const end = text.data() + text.size();
+    const auto [stop, status] = std::from_chars(text.data(), end, value);
+    if (status != std::errc() || stop != end) return std::nullopt;
+    return value;
+  };
+  const auto x = number(a);
+  return x && x == number(b);
+}
+
+void leave_out(Table& table, const ColumnValues& exclude) {
+  for (const auto& [name, values] : exclude) {
+    const auto column = std::find(table.columns.begin(), table.columns.end(), name);
+    if (column == table.columns.end()) continue;
+    const auto place = static_cast<size_t>(column - table.columns.begin());
+    std::erase_if(table.rows, [&, &values = values](const auto& row) {
+      return std::any_of(values.begin(), values.end(),
+                         [&](const auto& value) { return same_value(row[place], value); });
+    });
+  }
+}
+
+}  // namespace
+
+ChoiceTable read_choices(const std::string& path, const ColumnValues& exclude) {
   ChoiceTable out;
-  out.table = read_csv(path);
+  out.table = path.ends_with(".nc") ? read_presentations(path) : read_csv(path);
   const auto& table = out.table;
-  if (table.rows.empty())
-    throw bad_input({path, "rows", "none", "one a trial under a header line", ""});
+  leave_out(out.table, exclude);
+  if (table.rows.empty()) throw bad_input({path, "rows", "none", "one a trial", ""});
   out.stimulus_id = table.column("stimulus_id");
-  out.truth = table.column("truth");
+  // In a two-way choice the truth is the sample.
+  out.truth = table.column(table.has("truth") || !table.has("sample_obj") ? "truth" : "sample_obj");
   const auto optional = [&](const char* name) {
     return table.has(name) ? table.column(name) : std::vector<std::string>(table.rows.size());
   };

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +9,7 @@
 
 namespace cortiscore {
 
-/// Choices of observers, one row a trial: a CSV with stimulus_id, truth, choice and, optionally, subject, condition,
+/// Choices of observers, one row a trial: a behavioural assembly of BrainIO (.nc), or a CSV with stimulus_id, truth, choice and, optionally, subject, condition,
 /// sample_obj, dist_obj and further variables. Or a network's probabilities: stimulus_id, truth and one column a choice.
 struct ChoiceTable {
   Table table;
@@ -24,8 +25,12 @@ struct ChoiceTable {
   std::vector<double> numbers(const std::string& column) const;
 };
 
+/// Values of a column; numbers count by what they are, "0.0" as "0".
+using ColumnValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+/// @param exclude  rows that have one of these values are left out; a column that is not there excludes nothing
 /// @throws Error(kBadInput)  a missing column, an empty file, a probability that is no number or negative
-ChoiceTable read_choices(const std::string& path);
+ChoiceTable read_choices(const std::string& path, const ColumnValues& exclude = {});
 
 /// Codes of values among `known`. @throws Error(kBadInput)  naming path, column and the value that is not there
 std::vector<int64_t> codes_among(const std::vector<std::string>& values,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include <fcntl.h>
@@ -163,13 +164,78 @@ const Variable& data_variable(const std::vector<Variable>& variables, const std:
                    "See the assembly format in docs/formats.md"});
 }
 
+std::vector<Variable> variables_of(hid_t file, const std::string& path) {
+  std::vector<Variable> variables;
+  for (const auto& name : variable_names(file, path))
+    variables.push_back(describe(file, name, path));
+  return variables;
+}
+
+// A dim that is only a length, as NetCDF-4 notes one without a coordinate of its name.
+bool is_bare_dim(hid_t dataset) {
+  char scale_name[64] = {};
+  H5DSget_scale_name(dataset, scale_name, sizeof scale_name);
+  return std::string(scale_name).starts_with("This is a netCDF dimension but not");
+}
+
+// A variable along one dim; nothing where it is neither text nor numbers.
+std::optional<Coordinate> read_coordinate(hid_t dataset,
+                                          const Variable& variable,
+                                          const std::string& path) {
+  Coordinate coordinate;
+  coordinate.dim = variable.dims[0];
+  if (variable.type_class == H5T_STRING) {
+    coordinate.values = read_text(dataset, variable, path);
+    return coordinate;
+  }
+  if (variable.type_class != H5T_FLOAT && variable.type_class != H5T_INTEGER &&
+      variable.type_class != H5T_ENUM)
+    return std::nullopt;
+  const auto numbers = read_numbers(dataset, variable, path).to(at::kDouble).contiguous();
+  coordinate.values = std::vector<double>(numbers.const_data_ptr<double>(),
+                                          numbers.const_data_ptr<double>() + numbers.numel());
+  return coordinate;
+}
+
 }  // namespace
+
+Table read_presentations(const std::string& path) {
+  const auto file = hdf5::open_file(path);
+  const auto variables = variables_of(file.get(), path);
+  const auto is_data = [](const Variable& v) {
+    return v.name == "__xarray_dataarray_variable__" || v.name == "data";
+  };
+  const auto data = std::find_if(variables.begin(), variables.end(), is_data);
+  if (data == variables.end() || data->shape.size() != 1 || data->shape[0] == 0) {
+    throw bad_input(
+        {path, "data variable",
+         data == variables.end() ? "none" : std::to_string(data->shape.size()) + " dims",
+         "one value a presentation: a choice",
+         "Behavioural assemblies hold choices along one dim"});
+  }
+  Table table;
+  table.path = path;
+  table.rows.resize(data->shape[0]);
+  for (const auto& v : variables) {
+    if (v.shape.size() != 1 || v.dims[0] != data->dims[0]) continue;
+    if (!is_data(v) && v.name == "choice") continue;  // the values are what was chosen
+    const auto variable = hdf5::open_dataset(file.get(), v.name, path);
+    if (is_bare_dim(variable.get()) || v.shape[0] != data->shape[0]) continue;
+    const auto column = read_coordinate(variable.get(), v, path);
+    if (!column) continue;
+    table.columns.push_back(is_data(v) ? "choice" : v.name);
+    const auto texts = column->as_text();
+    for (size_t i = 0; i < texts.size(); ++i) table.rows[i].push_back(texts[i]);
+  }
+  if (!table.has("stimulus_id"))
+    std::replace(table.columns.begin(), table.columns.end(), std::string("image_id"),
+                 std::string("stimulus_id"));
+  return table;
+}
 
 Assembly read_assembly(const std::string& path) {
   const auto file = hdf5::open_file(path);
-  std::vector<Variable> variables;
-  for (const auto& name : variable_names(file.get(), path))
-    variables.push_back(describe(file.get(), name, path));
+  const auto variables = variables_of(file.get(), path);
   const auto& data = data_variable(variables, path);
 
   Assembly assembly;
@@ -191,10 +257,7 @@ Assembly read_assembly(const std::string& path) {
     const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);
     if (dim == data.dims.end()) continue;
     const auto variable = hdf5::open_dataset(file.get(), v.name, path);
-    char scale_name[64] = {};
-    H5DSget_scale_name(variable.get(), scale_name, sizeof scale_name);
-    if (std::string(scale_name).starts_with("This is a netCDF dimension but not"))
-      continue;  // a bare dim
+    if (is_bare_dim(variable.get())) continue;
     if (v.shape[0] != data.shape[static_cast<size_t>(dim - data.dims.begin())]) {
       throw bad_input({path, "coordinate \"" + v.name + "\"",
                        std::to_string(v.shape[0]) + " values",
@@ -202,19 +265,8 @@ Assembly read_assembly(const std::string& path) {
                            ", one a " + *dim,
                        ""});
     }
-    Coordinate coordinate;
-    coordinate.dim = *dim;
-    if (v.type_class == H5T_STRING) {
-      coordinate.values = read_text(variable.get(), v, path);
-    } else if (v.type_class == H5T_FLOAT || v.type_class == H5T_INTEGER ||
-               v.type_class == H5T_ENUM) {
-      const auto numbers = read_numbers(variable.get(), v, path).to(at::kDouble).contiguous();
-      coordinate.values = std::vector<double>(numbers.const_data_ptr<double>(),
-                                              numbers.const_data_ptr<double>() + numbers.numel());
-    } else {
-      continue;
-    }
-    assembly.coords[v.name] = std::move(coordinate);
+    if (auto coordinate = read_coordinate(variable.get(), v, path))
+      assembly.coords[v.name] = std::move(*coordinate);
   }
   return assembly;
 }

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "cortiscore/assembly.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 
@@ -10,6 +11,11 @@ namespace cortiscore {
 /// coordinates every other variable along one of them. Numbers become float32 or float64, text stays text.
 /// @throws Error(kBadInput)  missing, truncated, without a data variable, or with a coordinate of the wrong length
 Assembly read_assembly(const std::string& path);
+
+/// Reads a behavioural assembly as BrainIO writes it: one value a presentation (a choice, as text or number), with its
+/// coordinates. A row a presentation; the values are the column `choice`, numbers as text; an old `image_id` is
+/// `stimulus_id`. @throws Error(kBadInput)  no such variable along one dim, or no presentation
+Table read_presentations(const std::string& path);
 
 /// Writes an assembly that xarray opens with the h5netcdf and the netcdf4 engine. The file becomes visible whole or
 /// not at all: written beside its place, synced, then renamed. Checksummed by fletcher32.

@@ -24,6 +24,27 @@ at::Tensor map_all(const at::Tensor& activations, const Part& part, const Mappin
   return at::cat(side_by_side, 1);
 }
 
+// All neuroids together, or the mean of populations.
+Estimate raw_of_part(const at::Tensor& per_neuroid,
+                     const Part& part,
+                     const Benchmark& benchmark,
+                     const BootstrapOptions& bootstrap) {
+  if (!benchmark.mean_of_populations) {
+    auto raw = aggregate(per_neuroid);
+    bootstrap_over_neuroids(raw, bootstrap);
+    return raw;
+  }
+  std::vector<Estimate> populations;
+  int64_t begin = 0;
+  for (size_t p = 0; p < part.targets.size(); ++p) {
+    const int64_t count = part.targets[p].size(1);
+    populations.push_back(aggregate(per_neuroid.narrow(1, begin, count)));
+    bootstrap_over_neuroids(populations.back(), population_bootstrap(benchmark, bootstrap, p));
+    begin += count;
+  }
+  return mean_of_estimates(populations, bootstrap.level);
+}
+
 std::vector<double> raw_of(const LayerProfile& profile) {
   std::vector<double> values;
   for (const auto& layer : profile.layers) values.push_back(layer.raw.value);
@@ -36,43 +57,75 @@ size_t LayerProfile::best() const {
   return best_of(raw_of(*this));
 }
 
-LayerProfile profile_layers(const Candidate& candidate,
-                            const Benchmark& benchmark,
-                            const std::vector<std::string>& layers,
-                            Workbench& workbench) {
-  const auto& bootstrap = workbench.options().bootstrap;
-  LayerProfile profile;
-  profile.benchmark = benchmark;
-  profile.data_sha256 = workbench.data_sha256(benchmark);
-  ExtractionTimes times;
+namespace {
+
+// What a profile takes of every layer: its scores, or its RDM, so that no layer is held.
+ActivationRequest profile_request(const Benchmark& benchmark,
+                                  const std::vector<std::string>& layers,
+                                  Workbench& workbench) {
+  ActivationRequest request = {benchmark, layers, {}};
   if (benchmark.kind == Benchmark::Kind::kMapping) {
-    const auto& part = workbench.neural(benchmark).whole();
-    profile.ceiling = part.ceiling;
     auto options = benchmark.mapping;
     options.pls.top.mode = workbench.options().mode;
-    const NamedReduction mapped = {
-        "predictivity " + benchmark.sha256,
-        [&](const at::Tensor& activations) { return map_all(activations, part, options); }};
-    for (const auto& layer : reduced_for(candidate, benchmark, layers, mapped, workbench, times)) {
-      auto raw = aggregate(layer.values);
-      bootstrap_over_neuroids(raw, bootstrap);
-      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
-    }
+    const auto& part = workbench.neural(benchmark).whole();
+    request.reduction = {"predictivity " + benchmark.sha256,
+                         [&part, options](const at::Tensor& activations) {
+                           return map_all(activations, part, options);
+                         }};
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
-    const auto& part = workbench.rdm(benchmark).whole();
-    profile.ceiling = part.ceiling;
-    for (const auto& layer :
-         reduced_for(candidate, benchmark, layers, rdm_reduction(benchmark), workbench, times)) {
-      auto raw = rdm_similarity_with_draws(upper_triangle(layer.values), part.subjects, bootstrap);
-      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
-    }
+    request.reduction = reduction_of(benchmark);
   } else {
     throw Error(ErrorKind::kUsage,
                 benchmark.identifier +
                     " is behaviour, whose readout has one place in a network: profile layers on "
                     "neural benchmarks.");
   }
+  return request;
+}
+
+LayerProfile profile_of(const Candidate& candidate,
+                        const ActivationRequest& request,
+                        Workbench& workbench) {
+  const auto& benchmark = request.benchmark;
+  const auto& bootstrap = workbench.options().bootstrap;
+  LayerProfile profile;
+  profile.benchmark = benchmark;
+  profile.data_sha256 = workbench.data_sha256(benchmark);
+  ExtractionTimes times;
+  const auto reduced = reduced_for(candidate, request, workbench, times);
+  if (benchmark.kind == Benchmark::Kind::kMapping) {
+    const auto& part = workbench.neural(benchmark).whole();
+    profile.ceiling = part.ceiling;
+    for (const auto& layer : reduced) {
+      profile.layers.push_back(
+          {layer.layer, layer.n_features, raw_of_part(layer.values, part, benchmark, bootstrap)});
+    }
+  } else {
+    const auto& part = workbench.rdm(benchmark).whole();
+    profile.ceiling = part.ceiling;
+    for (const auto& layer : reduced) {
+      auto raw = rdm_similarity_with_draws(upper_triangle(layer.values), part.subjects, bootstrap);
+      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
+    }
+  }
   return profile;
+}
+
+}  // namespace
+
+std::vector<LayerProfile> profile_layers(const Candidate& candidate,
+                                         const std::vector<Benchmark>& benchmarks,
+                                         const std::vector<std::string>& layers,
+                                         Workbench& workbench) {
+  std::vector<ActivationRequest> requests;
+  for (const auto& benchmark : benchmarks) {
+    requests.push_back(profile_request(benchmark, layers, workbench));
+    announce(candidate, requests.back(), workbench);
+  }
+  std::vector<LayerProfile> profiles;
+  for (const auto& request : requests)
+    profiles.push_back(profile_of(candidate, request, workbench));
+  return profiles;
 }
 
 Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>& profiles) {

@@ -22,13 +22,13 @@ struct LayerProfile {
   size_t best() const;
 };
 
-/// Scores `layers` on all presentations. Each is mapped as soon as its activations are whole, so that memory holds no
-/// more than `--memory-gib` of activations.
+/// Scores `layers` on all presentations of every benchmark, in one forward pass over each stimulus set. Each is mapped as
+/// soon as its activations are whole, so that memory holds no more than `--memory-gib` of activations.
 /// @throws Error(kUsage)  a behavioural benchmark: its readout has one place
-LayerProfile profile_layers(const Candidate& candidate,
-                            const Benchmark& benchmark,
-                            const std::vector<std::string>& layers,
-                            Workbench& workbench);
+std::vector<LayerProfile> profile_layers(const Candidate& candidate,
+                                         const std::vector<Benchmark>& benchmarks,
+                                         const std::vector<std::string>& layers,
+                                         Workbench& workbench);
 
 /// The layer of each region with the highest mean of raw scores over the region's profiles (of the same layers), and what
 /// it was chosen on: the file that `--layer-map` reads (docs/formats.md).

@@ -32,27 +32,10 @@ std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,
                                     const ScoreOptions& options);
 
-/// A reduction and the name under which a candidate keeps what it gave.
-struct NamedReduction {
-  std::string name;
-  Reduction reduce;
-};
-
-/// A layer's RDM, by the benchmark's distance.
-NamedReduction rdm_reduction(const Benchmark& benchmark);
-
 /// Where layers were committed to: by a map (with what they were chosen on), or by hand.
 Json committed_json(const Benchmark& benchmark,
                     const ScoreOptions& options,
                     const std::vector<std::string>& layers);
-
-/// Every layer on the stimuli, reduced; or the precomputed features.
-std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
-                                      const Benchmark& benchmark,
-                                      const std::vector<std::string>& layers,
-                                      const NamedReduction& reduction,
-                                      Workbench& workbench,
-                                      ExtractionTimes& times);
 
 /// The layer of highest value, NaN below all. @param values  a layer
 size_t best_of(const std::vector<double>& values);

@@ -6,6 +6,7 @@
 #include "src/engine/outcome.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/logistic.h"
+#include "src/metric/choice_patterns.h"
 #include "src/score/behavior.h"
 
 namespace cortiscore {
@@ -19,29 +20,52 @@ const BehavioralData& load(const Benchmark& benchmark, Workbench& workbench, Out
   return data;
 }
 
-// The one layer that a choice is read from, as it is.
-at::Tensor activations_of(const Candidate& candidate,
-                          const Benchmark& benchmark,
-                          const std::vector<std::string>& layers,
-                          Workbench& workbench,
-                          Outcome& outcome) {
-  const NamedReduction whole = {"activations", [](const at::Tensor& all) { return all; }};
-  return reduced_for(candidate, benchmark, layers, whole, workbench, outcome.times)[0].values;
+SubjectChoices on_device(const SubjectChoices& choices, const at::Device& device) {
+  return {choices.correct.to(device), choices.there.to(device), choices.condition.to(device),
+          choices.n_conditions};
 }
 
 // A network's choices on the test stimuli, beside those of subjects.
-void compare_choices(const at::Tensor& correct,
+void compare_choices(const Benchmark& benchmark,
+                     const at::Tensor& correct,
                      const BehavioralData& data,
                      const BootstrapOptions& bootstrap,
                      Outcome& outcome) {
-  const auto subjects = data.correct.to(correct.device());
-  outcome.score = error_consistency_score(correct, subjects, bootstrap);
-  outcome.convention = "raw_over_ceiling_clipped";
+  const auto subjects = on_device(data.choices, correct.device());
+  const auto metric = choice_metric(benchmark.metric);
+  outcome.score = choice_score(metric, correct, subjects, bootstrap);
+  outcome.convention = metric == ChoiceMetric::kErrorConsistency
+                           ? "raw_over_ceiling_clipped"
+                           : name_of(CeilingConvention::kROverC);
   outcome.resampled = "presentation";
-  outcome.n = {{"stimuli", correct.size(0)},
-               {"subjects", data.subjects.size()},
-               {"accuracy_network", number(share_of(correct))},
-               {"accuracy_subjects", number(share_of(subjects))}};
+  outcome.n = {
+      {"stimuli", correct.size(0)},
+      {"subjects", data.subjects.size()},
+      {"conditions", subjects.n_conditions},
+      {"accuracy_network", number(share_of(correct))},
+      {"accuracy_subjects", number(share_of(subjects.correct.masked_select(subjects.there)))}};
+}
+
+// A network's confusions on the test images, beside those of all subjects.
+void compare_patterns(const Benchmark& benchmark,
+                      const at::Tensor& probabilities,
+                      const BehavioralData& data,
+                      const BootstrapOptions& bootstrap,
+                      Outcome& outcome) {
+  const auto on = probabilities.device();
+  const auto truth = at::tensor(data.truth, at::kLong).to(on);
+  const auto objects = at::tensor(data.objects, at::kLong).to(on);
+  const auto confusion = confusion_of_probabilities(probabilities.index_select(1, objects), truth);
+  const TwoWayTrials trials{data.trials.stimulus.to(on), data.trials.choice.to(on),
+                            data.trials.sample.to(on), data.trials.distractor.to(on)};
+  outcome.score = pattern_score(pattern_name(benchmark.metric), confusion, trials, truth,
+                                benchmark.skipna, bootstrap);
+  outcome.convention = "raw_over_sqrt_ceiling";
+  outcome.resampled = "presentation";
+  outcome.n = {{"stimuli", truth.size(0)},
+               {"objects", objects.size(0)},
+               {"trials", trials.stimulus.size(0)},
+               {"subjects", data.subjects.size()}};
 }
 
 }  // namespace
@@ -53,8 +77,9 @@ Outcome score_readout(const Candidate& candidate,
   Outcome outcome;
   const auto& data = load(benchmark, workbench, outcome);
 
-  const auto layers = layers_for(candidate, benchmark, options);
-  const auto features = activations_of(candidate, benchmark, layers, workbench, outcome);
+  const auto request = score_request(candidate, benchmark, options);
+  const auto& layers = request.layers;  // the one that a choice is read from
+  const auto features = reduced_for(candidate, request, workbench, outcome.times)[0].values;
 
   const Timer fit;
   auto scaled = standardise(features, data.n_fit);
@@ -62,16 +87,21 @@ Outcome score_readout(const Candidate& candidate,
   if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
   const auto labels = at::tensor(data.labels, at::kLong).to(features.device());
   const auto readout =
-      fit_logistic(scaled.narrow(0, 0, data.n_fit), labels.narrow(0, 0, data.n_fit),
+      fit_logistic(scaled.narrow(0, 0, data.n_fit), labels,
                    static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
-  const int64_t n_test = scaled.size(0) - data.n_fit;
-  const auto chosen = readout.probabilities(scaled.narrow(0, data.n_fit, n_test)).argmax(1);
-  compare_choices(chosen == labels.narrow(0, data.n_fit, n_test), data, options.bootstrap, outcome);
+  const auto test = at::tensor(data.test, at::kLong).to(features.device());
+  const auto probabilities = readout.probabilities(scaled.index_select(0, test));
+  if (is_pattern_name(benchmark.metric)) {
+    compare_patterns(benchmark, probabilities, data, options.bootstrap, outcome);
+  } else {
+    const auto truth = at::tensor(data.truth, at::kLong).to(features.device());
+    compare_choices(benchmark, probabilities.argmax(1) == truth, data, options.bootstrap, outcome);
+  }
   outcome.fit_s = fit.seconds();
   outcome.n["stimuli_fit"] = data.n_fit;
   outcome.layer = layers[0];
   outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};
-  outcome.metric = {{"name", "error_consistency"},
+  outcome.metric = {{"name", benchmark.metric},
                     {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
   return outcome;
 }
@@ -83,7 +113,8 @@ Outcome score_decisions(const Candidate& candidate,
   Outcome outcome;
   const auto& data = load(benchmark, workbench, outcome);
 
-  const auto layers = layers_for(candidate, benchmark, options);
+  const auto request = score_request(candidate, benchmark, options);
+  const auto& layers = request.layers;
   const int64_t n_outputs = candidate.network ? candidate.network->layer(layers[0]).n_features()
                                               : candidate.features.size(1);
   if (n_outputs != benchmark.n_outputs) {
@@ -92,7 +123,7 @@ Outcome score_decisions(const Candidate& candidate,
                          " logits of a classifier whose outputs " + benchmark.classes + " numbers",
                      "Name the layer of its logits with --layer " + benchmark.region + "=LAYER"});
   }
-  const auto logits = activations_of(candidate, benchmark, layers, workbench, outcome);
+  const auto logits = reduced_for(candidate, request, workbench, outcome.times)[0].values;
 
   const Timer fit;
   const auto probabilities = at::softmax(logits.to(at::kDouble), 1);
@@ -112,7 +143,7 @@ Outcome score_decisions(const Candidate& candidate,
                  {"shape_bias_subjects",
                   number(shape_bias(data.chosen.to(logits.device()), truth, texture))}};
   } else {
-    compare_choices(chosen == truth, data, options.bootstrap, outcome);
+    compare_choices(benchmark, chosen == truth, data, options.bootstrap, outcome);
   }
   outcome.fit_s = fit.seconds();
   outcome.layer = layers[0];

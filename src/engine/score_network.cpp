@@ -66,7 +66,7 @@ Candidate candidate_of(Network network) {
   candidate.identifier = network.identifier();
   candidate.fingerprint = network.fingerprint();
   candidate.network = std::move(network);
-  candidate.cache = std::make_shared<std::map<std::string, std::vector<ReducedLayer>>>();
+  candidate.plan = std::make_shared<ActivationPlan>();
   return candidate;
 }
 
@@ -146,35 +146,6 @@ std::vector<std::string> layers_for(const Candidate& candidate,
   return layers;
 }
 
-std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
-                                      const Benchmark& benchmark,
-                                      const std::vector<std::string>& layers,
-                                      const NamedReduction& reduction,
-                                      Workbench& workbench,
-                                      ExtractionTimes& times) {
-  const auto& stimuli = workbench.stimuli(benchmark);
-  if (candidate.network) {
-    auto& screen =
-        workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
-    auto key = workbench.data_sha256(benchmark).back() + " " +
-               std::to_string(benchmark.visual_degrees) + " " + reduction.name;
-    for (const auto& layer : layers) key += "\n" + layer;
-    auto& cached = (*candidate.cache)[key];
-    if (cached.empty()) {
-      const auto budget =
-          static_cast<int64_t>(workbench.options().memory_gib * static_cast<double>(1 << 30));
-      cached = reduce_layers(*candidate.network, screen, layers, reduction.reduce, budget, times);
-    }
-    return cached;
-  }
-  if (candidate.features.size(0) != stimuli.size()) {
-    throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
-                     std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
-                     "Compute activations in the order of that file"});
-  }
-  return {{"features", candidate.features.size(1), reduction.reduce(candidate.features)}};
-}
-
 Json committed_json(const Benchmark& benchmark,
                     const ScoreOptions& options,
                     const std::vector<std::string>& layers) {
@@ -231,6 +202,21 @@ std::optional<Failure> attempt(const std::function<void()>& body) {
     return Failure{static_cast<int>(ErrorKind::kOutOfMemory), "out of host memory."};
   } catch (const c10::Error& e) {
     return Failure{static_cast<int>(ErrorKind::kInternal), e.what_without_backtrace()};
+  }
+}
+
+void plan_scores(const Candidate& candidate,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store* store,
+                 bool again) {
+  for (const auto& benchmark : benchmarks) {
+    static_cast<void>(attempt([&] {
+      check_commitment(benchmark, workbench);
+      const auto key = record_key(candidate.fingerprint, benchmark, workbench);
+      if (store && !again && store->find(key, candidate.identifier)) return;
+      announce(candidate, score_request(candidate, benchmark, workbench.options()), workbench);
+    }));
   }
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/activations/reduce.h"
+#include "src/engine/activation_plan.h"
 #include "src/engine/workbench.h"
 #include "src/model/network.h"
 #include "src/results/store.h"
@@ -23,9 +23,7 @@ struct Candidate {
   std::string sha256;  ///< of the features
   std::string
       fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
-  /// What its forward passes gave so far, by stimuli, degrees, reduction and layers: benchmarks that share stimuli share
-  /// them.
-  std::shared_ptr<std::map<std::string, std::vector<ReducedLayer>>> cache;
+  std::shared_ptr<ActivationPlan> plan;  ///< of its forward passes; with a network
 };
 
 Candidate candidate_of(Network network);
@@ -72,6 +70,15 @@ PairResult score_pair(const Candidate& candidate,
                       Store* store,
                       bool again,
                       const Json& tags = Json::object());
+
+/// Announces what scoring on `benchmarks` takes of a candidate's forward passes, so that those on the same stimuli share
+/// one. What the store holds is left out (unless `again`), and what cannot be read or has no layer to score: that says so
+/// when its turn comes.
+void plan_scores(const Candidate& candidate,
+                 const std::vector<Benchmark>& benchmarks,
+                 Workbench& workbench,
+                 Store* store,
+                 bool again);
 
 /// What a record's scores depend on; equal keys mean that the work is done already.
 /// @param fingerprint  the candidate's

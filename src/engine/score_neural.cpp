@@ -11,6 +11,7 @@
 #include "src/engine/layer_halves.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
@@ -48,9 +49,15 @@ Scored score_part(const ReducedLayer& layer,
                   const ScoreOptions& options) {
   Scored scored;
   scored.mapped = map_populations(layer, part, benchmark, options.mode);
-  for (size_t i = 0; i < part.targets.size() && part.targets.size() > 1; ++i) {
-    scored.populations.push_back(ceiled_score(scored.mapped.raw[i], part.ceilings[i],
-                                              options.convention, options.bootstrap));
+  const bool apart = benchmark.mean_of_populations || part.targets.size() > 1;
+  for (size_t i = 0; i < part.targets.size() && apart; ++i) {
+    scored.populations.push_back(
+        ceiled_score(scored.mapped.raw[i], part.ceilings[i], options.convention,
+                     population_bootstrap(benchmark, options.bootstrap, i)));
+  }
+  if (benchmark.mean_of_populations) {
+    scored.score = mean_of_populations(scored.populations, part.ceiling, options.bootstrap.level);
+    return scored;
   }
   scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), part.ceiling, options.convention,
                               options.bootstrap);
@@ -87,15 +94,18 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
   outcome.load_s = load.seconds();
   outcome.data_sha256 = data.data_sha256;
 
-  const auto layers = layers_for(candidate, benchmark, options);
-  const auto coordinates = reduced_for(candidate, benchmark, layers,
-                                       {"coordinates", coordinates_of}, workbench, outcome.times);
+  const auto coordinates = reduced_for(candidate, score_request(candidate, benchmark, options),
+                                       workbench, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
   const auto chosen = score_chosen_layers(
       benchmark, options, coordinates, prepared,
       [&](const ReducedLayer& layer, const Part& part) {
-        return pool_neuroids(map_populations(layer, part, benchmark, options.mode).raw).value;
+        const auto raw = map_populations(layer, part, benchmark, options.mode).raw;
+        if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
+        std::vector<double> values;
+        for (const auto& estimate : raw) values.push_back(estimate.value);
+        return mean_skip_nan(values);
       },
       [&](const ReducedLayer& layer, const Part& part) {
         parts.push_back(score_part(layer, part, benchmark, options));
@@ -109,9 +119,9 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
   int64_t n_neuroids = 0, n_dropped = 0;
   for (size_t p = 0; p < data.populations.size(); ++p) {
-    n_neuroids += data.populations[p].trials.size(2);
+    n_neuroids += data.populations[p].n_neuroids();
     n_dropped += data.populations[p].n_dropped;
-    if (data.populations.size() < 2) continue;
+    if (parts.front().populations.empty()) continue;
     std::vector<Score> of_population;
     for (const auto& part : parts) of_population.push_back(part.populations[p]);
     const auto score = of_population.size() == 1 ? of_population[0]
@@ -121,7 +131,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                                    {"error", number(score.raw.error)},
                                    {"ceiling", number(score.ceiling.value)},
                                    {"ceiled", number(score.ceiled)},
-                                   {"n_neuroids", data.populations[p].trials.size(2)},
+                                   {"n_neuroids", data.populations[p].n_neuroids()},
                                    {"n_dropped", data.populations[p].n_dropped}});
   }
   outcome.n = {{"stimuli", data.stimuli.size()},

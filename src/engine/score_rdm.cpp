@@ -27,12 +27,6 @@ Score score_part(const ReducedLayer& layer,
 
 }  // namespace
 
-NamedReduction rdm_reduction(const Benchmark& benchmark) {
-  const auto distance = benchmark.distance;
-  return {"rdm " + name_of(distance),
-          [distance](const at::Tensor& activations) { return rdm(activations, distance); }};
-}
-
 Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
@@ -42,9 +36,8 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
   outcome.load_s = load.seconds();
   outcome.data_sha256 = data.data_sha256;
 
-  const auto layers = layers_for(candidate, benchmark, options);
-  const auto reduced =
-      reduced_for(candidate, benchmark, layers, rdm_reduction(benchmark), workbench, outcome.times);
+  const auto reduced = reduced_for(candidate, score_request(candidate, benchmark, options),
+                                   workbench, outcome.times);
   const Timer fit;
   std::vector<Score> parts;
   score_chosen_layers(

@@ -201,17 +201,24 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
   for (const auto& checkpoint : checkpoints) {
     const auto& path = checkpoint.graph.empty() ? checkpoint.path : checkpoint.graph;
     if (!path.ends_with(".pt2")) continue;
-    const auto network = Network::load(path);
+    const auto candidate = candidate_of(Network::load(path));
+    struct Pass {
+      int64_t stimuli = 0;
+      std::set<std::string> layers;
+    };
+    std::map<std::string, Pass> passes;
     for (const auto& benchmark : benchmarks) {
-      const auto n = workbench.stimuli(benchmark).size();
-      plan.stimulus_bytes += Screen::bytes(n, network.input().size);
-      Candidate candidate;
-      candidate.network = network;
-      candidate.path = path;
+      auto& pass = passes[activation_group(benchmark, workbench)];
+      pass.stimuli = workbench.stimuli(benchmark).size();
+      const auto layers = layers_for(candidate, benchmark, workbench.options());
+      pass.layers.insert(layers.begin(), layers.end());
+    }
+    const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
+    for (const auto& [group, pass] : passes) {
+      plan.stimulus_bytes += Screen::bytes(pass.stimuli, candidate.network->input().size);
       int64_t held = 0;
-      for (const auto& layer : layers_for(candidate, benchmark, workbench.options()))
-        held += n * network.layer(layer).n_features() * 4;
-      const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
+      for (const auto& layer : pass.layers)
+        held += pass.stimuli * candidate.network->layer(layer).n_features() * 4;
       plan.activation_bytes = std::max(plan.activation_bytes, std::min(held, budget));
     }
     break;
@@ -290,6 +297,11 @@ void score_items(const std::function<std::optional<SweepItem>()>& next,
         store.set_note(note_name(checkpoint), stamp,
                        opened.candidate->fingerprint + "\n" + opened.candidate->identifier);
       }
+    }
+    if (opened.candidate) {
+      std::vector<Benchmark> wanted;
+      for (const auto b : opened.item->benchmarks) wanted.push_back(benchmarks[b]);
+      plan_scores(*opened.candidate, wanted, workbench, &store, again);
     }
     for (const auto b : opened.item->benchmarks) {
       check_stop();

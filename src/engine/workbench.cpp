@@ -22,35 +22,32 @@ void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
     if (benchmark.keep_above >= 0) {
       const auto per_neuroid = internal_consistency(population.trials, consistency(benchmark));
       const auto kept = (per_neuroid.nanmean(0) > benchmark.keep_above).nonzero().squeeze(1);
-      population.n_dropped = population.trials.size(2) - kept.size(0);
-      population.trials = population.trials.index_select(2, kept);
-      std::vector<std::string> ids;
-      for (int64_t i = 0; i < kept.numel(); ++i) {
-        ids.push_back(
-            population.neuroid_ids[static_cast<size_t>(kept.const_data_ptr<int64_t>()[i])]);
-      }
-      population.neuroid_ids = std::move(ids);
+      population.n_dropped = population.n_neuroids() - kept.size(0);
+      population.keep(kept);
     }
     population.averaged = population.trials.nanmean(0);
+    if (population.train.defined())
+      population.averaged = at::cat({population.train, population.averaged});
     check_finite(population.averaged, "assembly of " + population.identifier, "neuroid",
                  "A stimulus without a single trial for a neuroid cannot be mapped: drop the "
                  "stimulus or the neuroid");
   }
 }
 
-std::vector<int64_t> all_rows(const StimulusSet& stimuli) {
-  std::vector<int64_t> rows(static_cast<size_t>(stimuli.size()));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
+std::vector<int64_t> rows_from(int64_t begin, int64_t end) {
+  std::vector<int64_t> rows(static_cast<size_t>(end - begin));
+  std::iota(rows.begin(), rows.end(), begin);
   return rows;
 }
 
-// Rows of the even-indexed groups of a column, in sorted order of the groups, and of the odd ones.
+// Rows from `first` on of the even-indexed groups of a column, in sorted order of the groups, and of the odd ones.
 std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const StimulusSet& stimuli,
-                                                                  const std::string& by) {
+                                                                  const std::string& by,
+                                                                  int64_t first = 0) {
   const auto group_of = stimuli.column(by);
-  const std::set<std::string> groups(group_of.begin(), group_of.end());
+  const std::set<std::string> groups(group_of.begin() + first, group_of.end());
   std::vector<int64_t> even, odd;
-  for (size_t i = 0; i < group_of.size(); ++i) {
+  for (auto i = static_cast<size_t>(first); i < group_of.size(); ++i) {
     const auto place = std::distance(groups.begin(), groups.find(group_of[i]));
     (place % 2 == 0 ? even : odd).push_back(static_cast<int64_t>(i));
   }
@@ -64,6 +61,13 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const Stimulus
 
 }  // namespace
 
+BootstrapOptions population_bootstrap(const Benchmark& benchmark,
+                                      BootstrapOptions options,
+                                      size_t population) {
+  if (benchmark.mean_of_populations) options.seed += population;
+  return options;
+}
+
 PreparedNeural::PreparedNeural(const Benchmark& benchmark,
                                NeuralData data,
                                const BootstrapOptions& bootstrap,
@@ -72,41 +76,50 @@ PreparedNeural::PreparedNeural(const Benchmark& benchmark,
   drop_unreliable(data_, benchmark_);
 }
 
-Part PreparedNeural::make(std::vector<int64_t> rows) const {
+Part PreparedNeural::make(const std::vector<int64_t>& tested) const {
   Part part;
-  part.rows = std::move(rows);
-  const auto rows_here = at::tensor(part.rows, at::kLong);
+  auto rows = rows_from(0, data_.n_train);
+  rows.insert(rows.end(), tested.begin(), tested.end());
+  const auto rows_here = at::tensor(rows, at::kLong);
   part.index = rows_here.to(device_);
-  part.splits = make_splits(benchmark_.splits, data_.stimuli, part.rows);
+  const auto n = static_cast<int64_t>(rows.size());
+  part.splits = data_.n_train > 0
+                    ? Splits{{rows_from(0, data_.n_train), rows_from(data_.n_train, n)}}
+                    : make_splits(benchmark_.splits, data_.stimuli, rows);
+  const auto of_trials = at::tensor(tested, at::kLong) - data_.n_train;
   for (const auto& population : data_.populations) {
     part.targets.push_back(population.averaged.index_select(0, rows_here).to(device_));
-    part.ceilings.push_back(benchmark_.ceiled
-                                ? aggregate(internal_consistency(
-                                      population.trials.index_select(1, rows_here).to(device_),
-                                      consistency(benchmark_)))
-                                : undefined_estimate(population.trials.size(2), bootstrap_));
-  }
-  if (!benchmark_.ceiled) {
-    part.ceiling = undefined_estimate(pool_neuroids(part.ceilings).per_neuroid.size(1), bootstrap_);
-    return part;
+    part.ceilings.push_back(ceiling_of(population, of_trials));
   }
   part.ceiling = pool_neuroids(part.ceilings);
-  bootstrap_over_neuroids(part.ceiling, bootstrap_);
-  for (auto& ceiling : part.ceilings) {  // one population is the whole
-    if (part.ceilings.size() > 1) bootstrap_over_neuroids(ceiling, bootstrap_);
+  if (!benchmark_.ceiled) {
+    part.ceiling = undefined_estimate(part.ceiling.per_neuroid.size(1), bootstrap_);
+    return part;
+  }
+  if (!benchmark_.mean_of_populations) bootstrap_over_neuroids(part.ceiling, bootstrap_);
+  for (size_t p = 0; p < part.ceilings.size(); ++p) {  // one population is the whole
+    if (benchmark_.mean_of_populations || part.ceilings.size() > 1)
+      bootstrap_over_neuroids(part.ceilings[p], population_bootstrap(benchmark_, bootstrap_, p));
   }
   return part;
 }
 
+Estimate PreparedNeural::ceiling_of(const Population& population, const at::Tensor& rows) const {
+  if (!benchmark_.ceiled) return undefined_estimate(population.n_neuroids(), bootstrap_);
+  if (population.stored_ceiling.defined()) return aggregate(population.stored_ceiling.unsqueeze(0));
+  return aggregate(internal_consistency(population.trials.index_select(1, rows).to(device_),
+                                        consistency(benchmark_)));
+}
+
 const Part& PreparedNeural::whole() {
-  if (!whole_) whole_ = make(all_rows(data_.stimuli));
+  if (!whole_) whole_ = make(rows_from(data_.n_train, data_.stimuli.size()));
   return *whole_;
 }
 
 const std::pair<Part, Part>& PreparedNeural::halves() {
   if (!halves_) {
-    auto [even, odd] = alternating(data_.stimuli, benchmark_.select_by);
-    halves_ = {make(std::move(even)), make(std::move(odd))};
+    const auto [even, odd] = alternating(data_.stimuli, benchmark_.select_by, data_.n_train);
+    halves_ = {make(even), make(odd)};
   }
   return *halves_;
 }
@@ -129,7 +142,7 @@ RdmPart PreparedRdm::make(const std::vector<int64_t>& rows) const {
 }
 
 const RdmPart& PreparedRdm::whole() {
-  if (!whole_) whole_ = make(all_rows(data_.stimuli));
+  if (!whole_) whole_ = make(rows_from(0, data_.stimuli.size()));
   return *whole_;
 }
 

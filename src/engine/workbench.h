@@ -32,13 +32,19 @@ struct ScoreOptions {
 
 /// Some presentations of a neural benchmark, with all that depends on the recordings alone.
 struct Part {
-  std::vector<int64_t> rows;        ///< of the stimulus set
-  at::Tensor index;                 ///< the same, [n] int64, on the device
-  Splits splits;                    ///< indices into `rows`
+  at::Tensor index;                 ///< rows of the stimulus set, [n] int64, on the device
+  Splits splits;                    ///< places in `index`
   std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids], on the device
   std::vector<Estimate> ceilings;   ///< a population, bootstrapped where there are several
-  Estimate ceiling;                 ///< of all neuroids side by side, bootstrapped
+  Estimate
+      ceiling;  ///< of all neuroids side by side; bootstrapped, unless populations are averaged
 };
+
+/// The bootstrap of one population. Where populations are averaged, each has draws of its own: neuroids drawn alike in all
+/// of them would move together.
+BootstrapOptions population_bootstrap(const Benchmark& benchmark,
+                                      BootstrapOptions options,
+                                      size_t population);
 
 /// A neural benchmark, read and filtered, its parts made when first asked for.
 class PreparedNeural {
@@ -50,11 +56,13 @@ class PreparedNeural {
 
   const NeuralData& data() const { return data_; }
   const Part& whole();
-  /// The presentations of the even-indexed groups of `select_by`, and of the odd ones; groups in sorted order.
+  /// The presentations of the even-indexed groups of `select_by`, and of the odd ones; groups in sorted order. Of fixed
+  /// train and test stimuli the tested ones are divided; both halves train on all that are for it.
   const std::pair<Part, Part>& halves();
 
  private:
-  Part make(std::vector<int64_t> rows) const;
+  Part make(const std::vector<int64_t>& tested) const;
+  Estimate ceiling_of(const Population& population, const at::Tensor& rows) const;
 
   Benchmark benchmark_;
   NeuralData data_;

@@ -4,7 +4,15 @@
 
 #include <ATen/ATen.h>
 
+#include "cortiscore/error.h"
+
 namespace cortiscore {
+
+ChoiceMetric choice_metric(const std::string& name) {
+  if (name == "error_consistency") return ChoiceMetric::kErrorConsistency;
+  if (name == "accuracy_distance") return ChoiceMetric::kAccuracyDistance;
+  throw unknown_name("metric", name, "this version", {"error_consistency", "accuracy_distance"});
+}
 
 at::Tensor choice_cells(ChoiceMetric metric, const ObserverPairs& pairs, const at::Tensor& counts) {
   const auto second = pairs.second;

@@ -24,6 +24,9 @@ enum class ChoiceMetric {
   kAccuracyDistance,
 };
 
+/// error_consistency or accuracy_distance. @throws Error(kUnknownName)
+ChoiceMetric choice_metric(const std::string& name);
+
 /// The metric in every cell (pair, condition), for every weighting of the stimuli.
 /// @param counts  [b, n] float64: how often each stimulus counts (ones, or bootstrap draws)
 /// @return [b, k, n_conditions] float64, NaN where nothing counts

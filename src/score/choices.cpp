@@ -73,12 +73,16 @@ Evaluation evaluate_choice_ceiling(ChoiceMetric metric, const SubjectChoices& su
   });
 }
 
-Evaluation evaluate_pattern(const PatternName& name,
-                            const at::Tensor& source,
-                            const TwoWayTrials& trials,
-                            const at::Tensor& truth,
-                            int64_t n_objects,
-                            bool skipna) {
+PatternHalves::PatternHalves(const PatternName& name,
+                             const at::Tensor& source,
+                             const TwoWayTrials& trials,
+                             const at::Tensor& truth,
+                             int64_t n_objects,
+                             bool skipna)
+    : rows_(name.by_object ? n_objects : truth.size(0)),
+      columns_(name.one_a_row ? 1 : n_objects),
+      by_object_(name.by_object),
+      on_(at::TensorOptions().dtype(at::kDouble).device(truth.device())) {
   const int64_t n = trials.stimulus.size(0);
   std::vector<int64_t> order;
   NumpyRandomState random(0);
@@ -88,9 +92,8 @@ Evaluation evaluate_pattern(const PatternName& name,
     return confusion_pattern(confusion_of_trials(trials, index, truth, n_objects), truth, name);
   };
   const auto ours = source.defined() ? confusion_pattern(source, truth, name) : source;
-  std::vector<std::pair<at::Tensor, at::Tensor>> halves;  // (source, target) cells
-  constexpr int kRepetitions = 2;
-  for (int i = 0; i < kRepetitions; ++i) {
+  constexpr int kHalvings = 2;
+  for (int i = 0; i < kHalvings; ++i) {
     order = random.permutation(n);
     const auto target = pattern_of(0, n / 2);
     const auto from = source.defined() ? ours : pattern_of(n / 2, n);
@@ -103,37 +106,48 @@ Evaluation evaluate_pattern(const PatternName& name,
                          "Give probabilities for every object, or --skipna"});
       }
     }
-    halves.emplace_back(from, target);
+    halves_.emplace_back(from, target);
   }
-  const int64_t columns = name.one_a_row ? 1 : n_objects;
-  const auto correlate = [halves, columns](const at::Tensor& counts) {  // [b, rows] -> [b]
-    std::vector<at::Tensor> values;
-    for (const auto& [a, b] : halves) {
-      const auto keep = (a.isnan() | b.isnan()).logical_not();
-      const auto flat = [&](const at::Tensor& v) { return at::nan_to_num(v).reshape({-1, 1}); };
-      const auto weights = counts.unsqueeze(2)
-                               .expand({counts.size(0), counts.size(1), columns})
-                               .reshape({counts.size(0), -1});
-      values.push_back(
-          weighted_pearson(weights, flat(a), flat(b), keep.reshape({-1, 1})).squeeze(1));
-    }
-    return at::stack(values, 1);  // [b, repetitions]
-  };
+}
+
+at::Tensor PatternHalves::correlations(const at::Tensor& counts) const {
+  std::vector<at::Tensor> values;
+  for (const auto& [a, b] : halves_) {
+    const auto keep = (a.isnan() | b.isnan()).logical_not();
+    const auto flat = [&](const at::Tensor& v) { return at::nan_to_num(v).reshape({-1, 1}); };
+    const auto weights = counts.unsqueeze(2)
+                             .expand({counts.size(0), counts.size(1), columns_})
+                             .reshape({counts.size(0), -1});
+    values.push_back(weighted_pearson(weights, flat(a), flat(b), keep.reshape({-1, 1})).squeeze(1));
+  }
+  return at::stack(values, 1);
+}
+
+Evaluation PatternHalves::evaluation() const {
   Evaluation result;
-  const int64_t rows = name.by_object ? n_objects : truth.size(0);
-  const auto on = at::TensorOptions().dtype(at::kDouble).device(truth.device());
-  result.estimate.per_neuroid = correlate(at::ones({1, rows}, on)).cpu();
+  result.estimate.per_neuroid = correlations(at::ones({1, rows_}, on_)).cpu();
   result.estimate.split_values = list(result.estimate.per_neuroid);
   result.estimate.value = mean_skip_nan(result.estimate.split_values);
   result.estimate.error = deviation(result.estimate.split_values, 0);
   result.averaged_over = "half of the trials";
-  if (name.by_object) return result;
-  result.axes = {{Axis::kPresentation, rows}};
+  if (by_object_) return result;
+  result.axes = {{Axis::kPresentation, rows_}};
   result.usual = Axis::kPresentation;
-  result.draws = [correlate, rows, on](const Draws& draws) {
-    return correlate(draws.of(Axis::kPresentation, rows, on)).nanmean(1).expand({draws.n});
+  result.draws = [halves = *this](const Draws& draws) {
+    return halves.correlations(draws.of(Axis::kPresentation, halves.rows_, halves.on_))
+        .nanmean(1)
+        .expand({draws.n});
   };
   return result;
+}
+
+Evaluation evaluate_pattern(const PatternName& name,
+                            const at::Tensor& source,
+                            const TwoWayTrials& trials,
+                            const at::Tensor& truth,
+                            int64_t n_objects,
+                            bool skipna) {
+  return PatternHalves(name, source, trials, truth, n_objects, skipna).evaluation();
 }
 
 Evaluation evaluate_accuracy(const at::Tensor& correct) {

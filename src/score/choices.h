@@ -31,6 +31,31 @@ Evaluation evaluate_choices(ChoiceMetric metric,
 /// A pair counts as often as both subjects were drawn. @throws Error(kBadInput)  fewer than two subjects
 Evaluation evaluate_choice_ceiling(ChoiceMetric metric, const SubjectChoices& subjects);
 
+/// Patterns of confusions of two halves of the trials, for the platform's two halvings (the trials' order shuffled in
+/// place by RandomState(0), the first floor(n / 2) taken), each beside a source's pattern or, without a source, that of
+/// the other half.
+class PatternHalves {
+ public:
+  /// Parameters are evaluate_pattern's. @throws Error(kBadInput)  cells that the source lacks, without skipna
+  PatternHalves(const PatternName& name,
+                const at::Tensor& source,
+                const TwoWayTrials& trials,
+                const at::Tensor& truth,
+                int64_t n_objects,
+                bool skipna);
+
+  /// Pearson correlation over cells whose rows (images; objects for o1 and o2) count as given.
+  /// @param counts  [b, rows] float64  @return [b, halvings]
+  at::Tensor correlations(const at::Tensor& counts) const;
+  Evaluation evaluation() const;
+
+ private:
+  std::vector<std::pair<at::Tensor, at::Tensor>> halves_;  // (source, target) cells
+  int64_t rows_, columns_;
+  bool by_object_;
+  at::TensorOptions on_;
+};
+
 /// i1 to o2: correlation of a source's pattern with that of half of the trials, for the platform's two halves (the
 /// trials' order shuffled in place by RandomState(0), the first floor(n / 2) taken); `error` is the standard deviation
 /// (ddof 0) over the two. Without a source: of one half with the other, which is the ceiling. Draws: presentations (cells

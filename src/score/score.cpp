@@ -39,11 +39,21 @@ NeuroidDraws draw(const at::Tensor& per_neuroid,
           {first, first + values.numel()}};
 }
 
-std::vector<double> ceiled_draws(const Score& score) {
-  auto draws = score.raw.draws.values;
-  for (size_t b = 0; b < draws.size(); ++b)
-    draws[b] = explained_variance(draws[b], score.ceiling.draws.values[b], score.convention);
-  return draws;
+// Draw by draw, the mean over several lists of draws; NaN is skipped.
+std::vector<double> mean_of_draws(const std::vector<std::vector<double>>& lists) {
+  std::vector<double> means;
+  for (size_t b = 0; b < lists.front().size(); ++b) {
+    std::vector<double> across;
+    for (const auto& list : lists) across.push_back(list[b]);
+    means.push_back(mean_skip_nan(across));
+  }
+  return means;
+}
+
+void set_ceiled_draws(Score& score, std::vector<double> draws, double level) {
+  score.ceiled_error = deviation(draws, 1);
+  set_interval(draws, level, score.ceiled_ci_lo, score.ceiled_ci_hi);
+  score.ceiled_draws = std::move(draws);
 }
 
 }  // namespace
@@ -116,6 +126,8 @@ Estimate aggregate(const at::Tensor& per_neuroid) {
 
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options) {
   estimate.draws = draw(estimate.per_neuroid, estimate.draws.counts, options);
+  // One split has no spread: the standard error is the bootstrap's.
+  if (estimate.per_neuroid.size(0) == 1) estimate.error = deviation(estimate.draws.values, 1);
   set_interval(estimate.draws.values, options.level, estimate.ci_lo, estimate.ci_hi);
 }
 
@@ -138,9 +150,10 @@ Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention conventi
   score.raw = std::move(raw);
   score.ceiling = std::move(ceiling);
   score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
-  const auto draws = ceiled_draws(score);
-  score.ceiled_error = deviation(draws, 1);
-  set_interval(draws, level, score.ceiled_ci_lo, score.ceiled_ci_hi);
+  auto draws = score.raw.draws.values;
+  for (size_t b = 0; b < draws.size(); ++b)
+    draws[b] = explained_variance(draws[b], score.ceiling.draws.values[b], convention);
+  set_ceiled_draws(score, std::move(draws), level);
   return score;
 }
 
@@ -158,20 +171,51 @@ Estimate pool_neuroids(const std::vector<Estimate>& parts) {
   return aggregate(at::cat(side_by_side, 1));
 }
 
+Estimate mean_of_estimates(const std::vector<Estimate>& estimates, double level) {
+  Estimate mean;
+  std::vector<at::Tensor> side_by_side;
+  std::vector<std::vector<double>> draws;
+  for (const auto& estimate : estimates) {
+    mean.split_values.push_back(estimate.value);
+    mean.n_undefined += estimate.n_undefined;
+    side_by_side.push_back(estimate.per_neuroid);
+    draws.push_back(estimate.draws.values);
+  }
+  mean.value = mean_skip_nan(mean.split_values);
+  mean.per_neuroid = at::cat(side_by_side, 1);
+  mean.draws = {{}, mean_of_draws(draws)};
+  mean.error = deviation(mean.draws.values, 1);
+  set_interval(mean.draws.values, level, mean.ci_lo, mean.ci_hi);
+  return mean;
+}
+
+Score mean_of_populations(const std::vector<Score>& populations, Estimate ceiling, double level) {
+  Score mean;
+  std::vector<Estimate> raw;
+  std::vector<std::vector<double>> draws, ceilings;
+  std::vector<double> ceiled;
+  for (const auto& population : populations) {
+    raw.push_back(population.raw);
+    ceiled.push_back(population.ceiled);
+    draws.push_back(population.ceiled_draws);
+    ceilings.push_back(population.ceiling.draws.values);
+  }
+  mean.convention = populations.front().convention;
+  mean.raw = mean_of_estimates(raw, level);
+  mean.ceiling = std::move(ceiling);
+  mean.ceiling.draws = {{}, mean_of_draws(ceilings)};
+  mean.ceiled = mean_skip_nan(ceiled);
+  set_ceiled_draws(mean, mean_of_draws(draws), level);
+  return mean;
+}
+
 Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& options) {
   TORCH_CHECK_VALUE(!halves.empty(), "mean_of_halves: no halves");
   Score mean = halves.front();
-  // Means over halves of values, or of draws: one draw of neuroids serves all halves.
   const auto average = [&](auto values_of_half) {
     std::vector<std::vector<double>> values;
     for (const auto& half : halves) values.push_back(values_of_half(half));
-    std::vector<double> means;
-    for (size_t b = 0; b < values.front().size(); ++b) {
-      std::vector<double> across;
-      for (const auto& half : values) across.push_back(half[b]);
-      means.push_back(mean_skip_nan(across));
-    }
-    return means;
+    return mean_of_draws(values);  // one draw of neuroids serves all halves
   };
   const auto average_estimate = [&](Estimate& into, auto part) {
     std::vector<double> values, all_splits;
@@ -195,9 +239,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
   average_estimate(mean.raw, [](const Score& s) -> const Estimate& { return s.raw; });
   average_estimate(mean.ceiling, [](const Score& s) -> const Estimate& { return s.ceiling; });
   mean.ceiled = average([](const Score& s) { return std::vector<double>{s.ceiled}; }).front();
-  const auto draws = average(ceiled_draws);
-  mean.ceiled_error = deviation(draws, 1);
-  set_interval(draws, options.level, mean.ceiled_ci_lo, mean.ceiled_ci_hi);
+  set_ceiled_draws(mean, average([](const Score& s) { return s.ceiled_draws; }), options.level);
   return mean;
 }
 

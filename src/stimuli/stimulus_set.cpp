@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <mutex>
 
@@ -71,12 +72,14 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
   StimulusSet set;
   set.table_ = read_csv(csv_path);
   set.ids_ = set.table_.column(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
-  set.files_ = set.table_.column(set.table_.has("filename") || !set.table_.has("image_file_name")
-                                     ? "filename"
-                                     : "image_file_name");
-  set.folder_ = fs::path(csv_path).parent_path().string();
+  const auto source = std::make_shared<Source>();
+  source->folder = fs::path(csv_path).parent_path().string();
   const auto zip_path = archive_of(csv_path);
-  if (fs::exists(zip_path)) set.archive_ = std::make_shared<Archive>(zip_path);
+  if (fs::exists(zip_path)) source->archive = std::make_shared<Archive>(zip_path);
+  for (auto& name : set.table_.column(
+           set.table_.has("filename") || !set.table_.has("image_file_name") ? "filename"
+                                                                            : "image_file_name"))
+    set.files_.push_back({std::move(name), source});
   std::map<std::string, int64_t> seen;
   std::vector<std::string> missing;
   for (int64_t i = 0; i < set.size(); ++i) {
@@ -85,9 +88,9 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
       throw bad_input({csv_path, "stimulus_id", "\"" + id + "\" twice", "each stimulus once",
                        "Remove the second row"});
     }
-    const auto& file = set.files_[static_cast<size_t>(i)];
-    if (fs::is_regular_file(fs::path(set.folder_) / file)) continue;
-    if (set.archive_ && set.archive_->holds(file)) continue;
+    const auto& file = set.files_[static_cast<size_t>(i)].name;
+    if (fs::is_regular_file(fs::path(source->folder) / file)) continue;
+    if (source->archive && source->archive->holds(file)) continue;
     missing.push_back(file);
   }
   if (!missing.empty()) {
@@ -100,37 +103,81 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
   return set;
 }
 
-StimulusSet StimulusSet::select(const std::vector<std::string>& ids) const {
-  std::map<std::string, size_t> row;
-  for (size_t i = 0; i < ids_.size(); ++i) row[ids_[i]] = i;
-  auto out = *this;
-  out.ids_.clear();
-  out.files_.clear();
-  out.table_.rows.clear();
+std::vector<int64_t> StimulusSet::rows_of(const std::vector<std::string>& ids) const {
+  std::map<std::string, int64_t> row;
+  for (int64_t i = 0; i < size(); ++i) row[ids_[static_cast<size_t>(i)]] = i;
+  std::vector<int64_t> rows;
   for (const auto& id : ids) {
     const auto found = row.find(id);
     if (found == row.end()) {
       throw bad_input({path(), "stimulus_id", "no \"" + id + "\"", "every stimulus of the assembly",
                        "Stimulus set and assembly must come from the same import"});
     }
-    out.ids_.push_back(id);
-    out.files_.push_back(files_[found->second]);
-    out.table_.rows.push_back(table_.rows[found->second]);
+    rows.push_back(found->second);
+  }
+  return rows;
+}
+
+StimulusSet StimulusSet::select(const std::vector<std::string>& ids) const {
+  auto out = *this;
+  out.ids_ = ids;
+  out.files_.clear();
+  out.table_.rows.clear();
+  for (const auto row : rows_of(ids)) {
+    out.files_.push_back(files_[static_cast<size_t>(row)]);
+    out.table_.rows.push_back(table_.rows[static_cast<size_t>(row)]);
+  }
+  return out;
+}
+
+StimulusSet StimulusSet::joined(const StimulusSet& more) const {
+  std::map<std::string, int64_t> row;
+  for (int64_t i = 0; i < size(); ++i) row[ids_[static_cast<size_t>(i)]] = i;
+  auto out = *this;
+  const auto shared = [&](const std::string& column) {
+    return table_.has(column) && more.table_.has(column);
+  };
+  out.table_.columns.clear();
+  std::copy_if(table_.columns.begin(), table_.columns.end(), std::back_inserter(out.table_.columns),
+               shared);
+  out.table_.rows.assign(table_.rows.size(), {});
+  std::vector<int64_t> added;
+  for (int64_t i = 0; i < more.size(); ++i) {
+    const auto found = row.find(more.ids_[static_cast<size_t>(i)]);
+    if (found == row.end()) {
+      added.push_back(i);
+    } else if (bytes(found->second) != more.bytes(i)) {
+      throw bad_input({more.location(i), "stimulus_id", "\"" + found->first + "\", another image",
+                       "the image of " + location(found->second),
+                       "Stimuli that differ need ids that differ"});
+    }
+  }
+  for (const auto i : added) {
+    out.ids_.push_back(more.ids_[static_cast<size_t>(i)]);
+    out.files_.push_back(more.files_[static_cast<size_t>(i)]);
+  }
+  out.table_.rows.resize(out.ids_.size());
+  for (const auto& column : out.table_.columns) {
+    const auto first = table_.column(column), second = more.table_.column(column);
+    for (size_t i = 0; i < first.size(); ++i) out.table_.rows[i].push_back(first[i]);
+    for (size_t k = 0; k < added.size(); ++k)
+      out.table_.rows[first.size() + k].push_back(second[static_cast<size_t>(added[k])]);
   }
   return out;
 }
 
 std::string StimulusSet::location(int64_t i) const {
-  const auto& file = files_[static_cast<size_t>(i)];
-  const auto loose = std::filesystem::path(folder_) / file;
-  return std::filesystem::is_regular_file(loose) ? loose.string() : archive_->path + ":" + file;
+  const auto& [file, source] = files_[static_cast<size_t>(i)];
+  const auto loose = std::filesystem::path(source->folder) / file;
+  return std::filesystem::is_regular_file(loose) ? loose.string()
+                                                 : source->archive->path + ":" + file;
 }
 
 std::string StimulusSet::bytes(int64_t i) const {
-  const auto& file = files_[static_cast<size_t>(i)];
-  const auto loose = std::filesystem::path(folder_) / file;
-  if (!archive_ || std::filesystem::is_regular_file(loose)) return read_file(loose.string());
-  return archive_->read(file);
+  const auto& [file, source] = files_[static_cast<size_t>(i)];
+  const auto loose = std::filesystem::path(source->folder) / file;
+  if (!source->archive || std::filesystem::is_regular_file(loose)) return read_file(loose.string());
+  return source->archive->read(file);
 }
 
 std::string StimulusSet::sha256() const {

@@ -21,8 +21,14 @@ class StimulusSet {
   const std::vector<std::string>& ids() const { return ids_; }
   /// Any column, one value a stimulus.
   std::vector<std::string> column(const std::string& name) const { return table_.column(name); }
+  bool has(const std::string& column) const { return table_.has(column); }
+  /// Where the stimuli named are. @throws Error(kBadInput)  one that is not here
+  std::vector<int64_t> rows_of(const std::vector<std::string>& ids) const;
   /// The stimuli named, in that order. @throws Error(kBadInput)  one that is not here
   StimulusSet select(const std::vector<std::string>& ids) const;
+  /// These stimuli, then those of `more` that are not among them. Columns are those that both have.
+  /// @throws Error(kBadInput)  an id that stands for another image in `more`
+  StimulusSet joined(const StimulusSet& more) const;
 
   /// The bytes of image i. Safe from several threads.
   std::string bytes(int64_t i) const;
@@ -33,11 +39,17 @@ class StimulusSet {
 
  private:
   struct Archive;
+  struct Source {  // where images lie: a folder, and perhaps an archive
+    std::string folder;
+    std::shared_ptr<Archive> archive;
+  };
+  struct File {
+    std::string name;
+    std::shared_ptr<const Source> source;
+  };
   Table table_;
   std::vector<std::string> ids_;
-  std::vector<std::string> files_;
-  std::string folder_;
-  std::shared_ptr<Archive> archive_;
+  std::vector<File> files_;
 };
 
 /// How an image becomes the network's input.

@@ -17,7 +17,7 @@ from test_fetch import Handler, server  # noqa: F401
 
 FILES = ROOT / "tests/fixtures/brainio"
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
-from brainio_files import GROUPS, REPETITIONS, STIMULI, responses  # noqa: E402
+from brainio_files import GROUPS, REPETITIONS, STIMULI, choices, responses  # noqa: E402
 
 SETS = {  # benchmark: seed and regions of the fixture, and its bins within the manifest's window
     "MajajHong2015public.V4-pls": (1, "V4 IT IT V4 IT V4 V4".split(), 1, [0]),
@@ -64,6 +64,32 @@ def test_an_official_benchmark_on_files_of_the_platforms_own_packaging(identifie
     assert info["here"] and info["species"] == "macaque" and info["access"] == "public" and "neuroids" in info["published"]
     listed = [json.loads(line)["identifier"] for line in run("benchmark", "list", "--here", "--json", env=cache).stdout.splitlines()]
     assert sorted(listed) == sorted(SETS)
+
+
+def test_choices_of_the_platforms_own_packaging(cache, tmp_path):
+    """Text values of a behavioural assembly; kappa with every subject by scikit-learn."""
+    from sklearn.metrics import cohen_kappa_score
+
+    for suffix in ("csv", "zip"):
+        folder = pathlib.Path(cache["BRAINIO_HOME"]) / f"a{suffix}"
+        folder.mkdir()
+        shutil.copy(FILES / f"stimulus_hvm-public.{suffix}", folder / f"stimulus_Geirhos2021_sketch.{suffix}")
+    names = ["airplane", "bear", "bicycle", "bird", "boat"]
+    categories = json.loads((ROOT / "data_manifests/imagenet_16_classes.json").read_text())["categories"]
+    random = np.random.RandomState(6)
+    outputs, right = random.randn(STIMULI, 1000), []
+    hard = np.random.RandomState(5).rand(STIMULI) < 0.3  # the subjects' too
+    for i in range(STIMULI):
+        guess = (i + (hard[i] and random.rand() < 0.8)) % GROUPS
+        outputs[i, categories[names[guess]]] += 8
+        right.append(guess == i % GROUPS)
+    np.save(tmp_path / "outputs.npy", outputs)
+    record = run_json("score", tmp_path / "outputs.npy", "-b", "Geirhos2021sketch-error_consistency", env=cache)
+    subjects = np.array([c == i % GROUPS for _, i, c in choices()]).reshape(4, STIMULI)
+    raw = np.mean([cohen_kappa_score(right, s) for s in subjects])
+    ceiling = np.mean([cohen_kappa_score(subjects[a], subjects[b]) for a in range(4) for b in range(a)])
+    assert record["score"]["raw"] == pytest.approx(raw, rel=1e-12) and record["score"]["ceiling"] == pytest.approx(ceiling, rel=1e-12)
+    assert record["n"]["subjects"] == 4 and record["n"]["stimuli"] == STIMULI
 
 
 def test_what_does_not_fit_is_named(cache, tmp_path):
@@ -140,7 +166,10 @@ def test_the_platforms_files_are_all_named():
             continue
         wanted = manifest["import"].split()[3:]
         named = {f"brainio/{file['name']}" for (name, _), entry in sets.items() if name in wanted for file in entry["files"]}
-        assert {manifest["stimulus_set"], *(a["file"] for a in manifest["assemblies"])} <= named
+        reads = [manifest["stimulus_set"], manifest.get("train_stimulus_set"), manifest.get("choices"),
+                 manifest.get("readout", {}).get("fit_stimulus_set"),
+                 *(a.get(key) for a in manifest.get("assemblies", []) for key in ("file", "train_file"))]
+        assert {name for name in reads if name} <= named, path.name
 
 
 OFFICIAL = {  # BENCHMARKS.md 1.1: degrees, ceiling, stimuli, neuroids
@@ -149,7 +178,24 @@ OFFICIAL = {  # BENCHMARKS.md 1.1: degrees, ceiling, stimuli, neuroids
     "FreemanZiemba2013.V1-pls": (4, .873345, 315, 102), "FreemanZiemba2013.V2-pls": (4, .824836, 315, 103),
     "FreemanZiemba2013public.V1-pls": (4, None, 135, 102), "FreemanZiemba2013public.V2-pls": (4, None, 135, 103),
     "Sanghavi2020.V4-pls": (8, .8892049, 5760, 47), "Sanghavi2020.IT-pls": (8, .868293, 5760, None),
-    "Rajalingham2020.IT-pls": (8, .561013, None, None), "Cadena2017-pls": (2, None, 6249, 166)}
+    "Rajalingham2020.IT-pls": (8, .561013, None, None), "Cadena2017-pls": (2, None, 6249, 166),
+    "SanghaviJozwik2020.V4-pls": (8, .9630336, None, 50), "SanghaviJozwik2020.IT-pls": (8, .860352, None, None),
+    "SanghaviMurty2020.V4-pls": (5, .9666086, None, 46), "SanghaviMurty2020.IT-pls": (5, .875714, None, None)}
+for _region, _sites in (("V1", 332 + 410), ("V4", 117 + 198), ("IT", 157 + 141)):  # 1.1: monkeys F and N
+    OFFICIAL |= {f"Papale2025.{_region}-{metric}": (18, None, 22248 + 100, _sites) for metric in ("ridge", "ridgecv")}
+for _region, _voxels in (("V1", 9039), ("V2", 8792), ("V4", 3982), ("IT", 62751)):  # 1.2
+    OFFICIAL |= {f"Li2026.{_region}-{metric}": (11, None, 1000, None) for metric in ("ridgecv", "pls")}
+    OFFICIAL |= {f"Hebart2023_fmri.{_region}-{metric}": (10, None, 720 * 12 + 100, None) for metric in ("ridge", "ridgecv")}
+    for _which, _stimuli in (("", 412 + 103), ("_surface", 412 + 103), ("_4subj", 800 + 200), ("_surface_4subj", 800 + 200)):
+        for _metric in ("ridge", "rdm"):
+            OFFICIAL[f"Allen2022_fmri{_which}.{_region}-{_metric}"] = (
+                8.4, None, _stimuli, _voxels if (_which, _metric) == ("", "ridge") else None)
+# 5.3; cue conflict, edge and silhouette are benchmarks of the data at hand.
+GEIRHOS = {"colour": .41543, "contrast": .43703, "eidolonI": .38634, "eidolonII": .45402, "eidolonIII": .45953, "falsecolour": .44405,
+           "highpass": .44014, "lowpass": .46888, "phasescrambling": .44667, "powerequalisation": .51063, "rotation": .43851,
+           "sketch": .36962, "stylized": .50058, "uniformnoise": .43406}
+OFFICIAL |= {f"Geirhos2021{name}-error_consistency": (3, ceiling, None, None) for name, ceiling in GEIRHOS.items()}
+OFFICIAL |= {"Rajalingham2018-i2n": (8, .479, 240, None), "Rajalingham2018public-i2n": (8, None, None, None)}
 
 
 def test_official_definitions():
@@ -159,7 +205,18 @@ def test_official_definitions():
         if manifest["stimulus_set"].startswith("brainio/"):
             published = manifest.get("published", {})
             found[manifest["identifier"]] = (manifest["visual_degrees"], *(published.get(k) for k in ("ceiling", "stimuli", "neuroids")))
-            assert manifest["metric"] == {"name": "pls", "n_components": 25} and manifest["splits"]["n_splits"] == 10
+            metric = manifest["metric"]
+            if metric["name"] == "pls":
+                assert metric["n_components"] == 25
+            if metric["name"] == "ridge":
+                assert metric["alpha"] == 1
+            if metric["name"] == "i2n":
+                assert manifest["readout"]["C"] == 1e-3
+            if "train_stimulus_set" in manifest:
+                assert manifest["assemblies"][0]["each"] == "subject" and manifest["assemblies"][0]["above"] in ({"nc_testset": 30}, {"reliability": 0.3})
+                assert metric["name"] == "rdm" or manifest["populations"] == "mean"
+            elif "splits" in manifest:
+                assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}
     assert found == OFFICIAL
 
 

@@ -177,3 +177,24 @@ def test_benchmarks_are_listed_and_described(tmp_path):
     assert shown.returncode == 0 and "missing; run: ./dev import-data" in shown.stdout and "Cichy" in shown.stdout
     done = run("benchmark", "info", "Cichy2014.IT-rmd", env=empty)
     assert done.returncode == 4 and "Cichy2014.IT-rdm" in done.stderr
+
+
+def test_the_tracks_of_the_2022_competition(tmp_path):
+    """33 leaves; groups weigh as groups, whatever their number of properties."""
+    def leaves(node):
+        return [node["benchmark"]] if "benchmark" in node else [leaf for child in node["children"] for leaf in leaves(child)]
+
+    tree = json.loads((ROOT / "data_manifests/trees/competition2022.json").read_text())["tree"]
+    names = leaves(tree)
+    assert len(names) == len(set(names)) == 33
+    groups = {g["name"]: len(g["children"]) for g in tree["children"][0]["children"][1]["children"]}  # BENCHMARKS.md 1.3
+    assert groups == {"V1-orientation": 7, "V1-spatial_frequency": 3, "V1-response_selectivity": 4, "V1-receptive_field_size": 2,
+                      "V1-surround_modulation": 1, "V1-texture_modulation": 2, "V1-response_magnitude": 3}
+    random = np.random.default_rng(0)
+    score = {name: random.random() for name in names}
+    table = write(tmp_path / "table.csv", [{"model": "m", **score}])
+    of = lambda node: score[node["benchmark"]] if "benchmark" in node else np.mean([of(child) for child in node["children"]])
+    for track, expected in (("competition2022", of(tree)), ("competition2022_v1", of(tree["children"][0])),
+                            ("competition2022_behavior", score["Rajalingham2018-i2n"])):
+        [ranked] = rank("--tree", track, "--table", table)
+        assert ranked["score"] == pytest.approx(expected, rel=1e-12), track

@@ -10,7 +10,74 @@ from PIL import Image
 from conftest import ROOT, run, run_json, write
 
 MANIFESTS = sorted((ROOT / "data_manifests/benchmarks").glob("*.json"))
+CATEGORIES = json.loads((ROOT / "data_manifests/imagenet_16_classes.json").read_text())["categories"]
 N_STIMULI, N_GROUPS, N_NEUROIDS, N_SUBJECTS = 96, 8, 5, 3
+
+
+def write_stimuli(path, ids, columns, generator):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, [{"stimulus_id": s, "filename": f"{s}.png", **{name: values[i] for name, values in columns.items()}}
+                 for i, s in enumerate(ids)])
+    for name in ids:
+        if not (path.parent / f"{name}.png").exists():
+            Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8)).save(path.parent / f"{name}.png")
+
+
+def write_responses(path, entry, latent, ids, weights, generator, repetitions=6):
+    """An assembly of which `where`, `each`, `above` and `time_ms` of a manifest's entry take their part."""
+    subjects = [f"s{i}" for i in range(N_SUBJECTS)] if "each" in entry else [""]
+    n, m = len(ids), N_NEUROIDS * len(subjects)
+    signal = latent @ weights[:, :m]
+    values = (signal[None] + generator.normal(size=(repetitions, *signal.shape))).reshape(-1, m)
+    of_neuroid = {"neuroid_id": [f"n{i}" for i in range(m)]}
+    if "each" in entry:
+        of_neuroid[entry["each"]] = np.repeat(subjects, N_NEUROIDS)
+    if "above" in entry:
+        of_neuroid |= {coordinate: np.full(m, threshold + 0.5) for coordinate, threshold in entry["above"].items()}
+    # What is left out lies between, and knows nothing.
+    for coordinate, inside, outside in [*[(c, v, "elsewhere") for c, v in entry.get("where", {}).items()],
+                                        *[(c, None, v - 1) for c, v in entry.get("above", {}).items()]]:
+        size = values.shape[1]
+        values = np.concatenate([values, generator.normal(size=values.shape)], 1)
+        of_neuroid = {name: [*column, *column] for name, column in of_neuroid.items()}
+        kept = of_neuroid.get(coordinate, [inside] * 2 * size)[:size]
+        of_neuroid[coordinate] = [*kept, *[outside] * size]
+        of_neuroid["neuroid_id"] = [f"n{i}" for i in range(2 * size)]
+    dims = ["presentation", "neuroid"]
+    coords = {"stimulus_id": ("presentation", list(ids) * repetitions),
+              entry.get("repetition", "repetition"): ("presentation", np.repeat(range(repetitions), n)),
+              **{name: ("neuroid", column) for name, column in of_neuroid.items()}}
+    if "time_ms" in entry:  # halves of the window, and a bin after it
+        start, end = entry["time_ms"]
+        values = np.stack([values, values, generator.normal(size=values.shape)], -1)
+        dims.append("time_bin")
+        coords |= {"time_bin_start": ("time_bin", [start, (start + end) // 2, end]), "time_bin_end": ("time_bin", [(start + end) // 2, end, end + 10])}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    xr.DataArray(values, dims=dims, name="data", coords=coords).to_netcdf(path, engine="h5netcdf")
+
+
+def write_choices(path, rows):
+    """A CSV, or the platform's behavioural assembly, whose values are the choices."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        write(path, rows)
+    else:
+        coords = {name: ("presentation", [row[name] for row in rows]) for name in rows[0] if name != "choice"}
+        xr.DataArray(np.array([row["choice"] for row in rows], dtype=object), dims=["presentation"], coords=coords).to_netcdf(
+            path, engine="h5netcdf")
+
+
+def two_way_trials(generator, ids, groups, hard, n=30000):
+    """Each offers an image's group and another; the next group is taken for that of a hard image."""
+    names = sorted(set(groups))
+    rows = []
+    for i in generator.integers(len(ids), size=n):
+        distractor = names[(names.index(groups[i]) + generator.integers(1, len(names))) % len(names)]
+        near = distractor == names[(names.index(groups[i]) + 1) % len(names)]
+        wrong = generator.random() < (0.6 if hard[i] and near else 0.1)
+        rows.append({"subject": f"s{generator.integers(N_SUBJECTS)}", "stimulus_id": ids[i], "truth": groups[i], "sample_obj": groups[i],
+                     "dist_obj": distractor, "choice": distractor if wrong else groups[i]})
+    return rows
 
 
 def simulate(manifest, home):
@@ -18,34 +85,32 @@ def simulate(manifest, home):
     generator = np.random.default_rng(0)
     latent = generator.normal(size=(N_STIMULI, 30))
     ids = [f"stimulus{i:03d}" for i in range(N_STIMULI)]
-    groups = [f"group{i % N_GROUPS}" for i in range(N_STIMULI)]
-    columns = {entry["by"] for key in ("splits", "layer_selection") if "by" in (entry := manifest.get(key, {}))} - {"stimulus_id"}
     readout = manifest.get("readout", {})
-    place = lambda file: (home / "data" / file)
-    place(manifest["stimulus_set"]).parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"stimulus_id": s, "filename": f"{s}.png", **{c: g for c in columns}, "shape": g, "texture": groups[(i * 3 + 1) % N_STIMULI],
-             readout.get("role", "role"): "fit" if i < N_STIMULI // 2 else "test", readout.get("label", "object_name"): g}
-            for i, (s, g) in enumerate(zip(ids, groups))]
-    write(place(manifest["stimulus_set"]), rows)
-    for name in ids:
-        Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8)).save(place(manifest["stimulus_set"]).parent / f"{name}.png")
+    decisions = "classes" in readout
+    official = decisions and readout["classes"].endswith(".json")  # the project's own categories
+    names = sorted(CATEGORIES) if official else [f"group{i}" for i in range(N_GROUPS)]
+    groups = [names[i % len(names)] for i in range(N_STIMULI)]
+    half = N_STIMULI // 2
+    label = readout.get("label", "object_name")
+    columns = {entry["by"]: groups for key in ("splits", "layer_selection") if "by" in (entry := manifest.get(key, {}))}
+    columns |= {"shape": groups, "texture": [groups[(i * 3 + 1) % N_STIMULI] for i in range(N_STIMULI)],
+                label if isinstance(label, str) else label[-1]: groups, readout.get("role", "role"): ["fit"] * half + ["test"] * half}
+    columns.pop("stimulus_id", None)
+    place = lambda file: home / "data" / file
+    train = manifest.get("train_stimulus_set") or readout.get("fit_stimulus_set")
+    part = lambda rows: ([ids[i] for i in rows], {name: [values[i] for i in rows] for name, values in columns.items()})
+    everything, first, second = range(N_STIMULI), range(half), range(half, N_STIMULI)
+    tested = everything if train in (None, manifest["stimulus_set"]) else second
+    write_stimuli(place(manifest["stimulus_set"]), *part(tested), generator)
+    if tested is second:
+        write_stimuli(place(train), *part(first), generator)
     for entry in manifest.get("assemblies", []):
-        signal = latent @ generator.normal(size=(30, N_NEUROIDS))
-        trials = signal[None] + generator.normal(size=(6, *signal.shape))
-        values = trials.reshape(-1, N_NEUROIDS)
-        coords = {"stimulus_id": ("presentation", ids * 6), entry.get("repetition", "repetition"): ("presentation", np.repeat(range(6), N_STIMULI)),
-                  "neuroid_id": ("neuroid", [f"n{i}" for i in range(N_NEUROIDS)])}
-        dims = ["presentation", "neuroid"]
-        for coordinate, wanted in entry.get("where", {}).items():  # others lie between, and know nothing
-            values = np.concatenate([values, generator.normal(size=values.shape)], 1)
-            coords["neuroid_id"] = ("neuroid", [f"n{i}" for i in range(values.shape[1])])
-            coords[coordinate] = ("neuroid", [wanted] * N_NEUROIDS + ["elsewhere"] * N_NEUROIDS)
-        if "time_ms" in entry:  # halves of the window, and a bin after it
-            start, end = entry["time_ms"]
-            values = np.stack([values, values, generator.normal(size=values.shape)], -1)
-            dims.append("time_bin")
-            coords |= {"time_bin_start": ("time_bin", [start, (start + end) // 2, end]), "time_bin_end": ("time_bin", [(start + end) // 2, end, end + 10])}
-        xr.DataArray(values, dims=dims, name="data", coords=coords).to_netcdf(place(entry["file"]), engine="h5netcdf")
+        weights = generator.normal(size=(30, N_NEUROIDS * N_SUBJECTS))
+        if manifest["metric"]["name"] == "rdm":  # subjects that see alike
+            weights = np.tile(weights[:, :N_NEUROIDS], N_SUBJECTS) + 0.5 * generator.normal(size=weights.shape)
+        write_responses(place(entry["file"]), entry, latent[tested], part(tested)[0], weights, generator)
+        if "train_file" in entry:
+            write_responses(place(entry["train_file"]), entry, latent[first], part(first)[0], weights, generator, 1)
     if "rdms" in manifest:
         rdms = np.array([1 - np.corrcoef(latent + generator.normal(size=latent.shape)) for _ in range(N_SUBJECTS)])
         rdms[:, range(N_STIMULI), range(N_STIMULI)] = 0
@@ -53,20 +118,31 @@ def simulate(manifest, home):
                      coords={"stimulus_id": ("presentation", ids)}).to_netcdf(place(manifest["rdms"]), engine="h5netcdf")
     features = latent + 0.3 * generator.normal(size=latent.shape)
     if "choices" in manifest:
-        test = range(N_STIMULI) if "classes" in readout else range(N_STIMULI // 2, N_STIMULI)
+        test = everything if decisions or tested is everything and train else second
         hard = generator.random(N_STIMULI) < 0.4
-        answer = lambda i: groups[(i + 1) % N_STIMULI] if hard[i] and generator.random() < 0.8 else groups[i]
-        place(manifest["choices"]).parent.mkdir(parents=True, exist_ok=True)
-        write(place(manifest["choices"]), [{"subject": f"s{s}", "stimulus_id": ids[i], "truth": groups[i], "choice": answer(i)}
-                                           for s in range(N_SUBJECTS) for i in test])
+        wrong = lambda i: names[(names.index(groups[i]) + 1) % len(names)]
+        if manifest["metric"]["name"] == "i2n":
+            rows = two_way_trials(generator, [ids[i] for i in test], [groups[i] for i in test], hard[list(test)])
+        else:
+            answer = lambda i: wrong(i) if hard[i] and generator.random() < 0.8 else groups[i]
+            rows = [{"subject": f"s{s}", "stimulus_id": ids[i], "truth": groups[i], "choice": answer(i), "condition": "c1"}
+                    for s in range(N_SUBJECTS) for i in test]
+        left_out = manifest.get("exclude", {}).get("condition", [])
+        rows += [{**rows[0], "subject": "s0", "stimulus_id": f"another{i}", "choice": "none", "condition": c} for i, c in enumerate(left_out)]
+        if manifest.get("incomplete_choices") == "skip":
+            rows.pop(1)
+        write_choices(place(manifest["choices"]), rows)
         # What is hard for the subjects looks like another group to a readout, too.
-        seen = (np.arange(N_STIMULI) + (hard & (np.arange(N_STIMULI) >= N_STIMULI // 2))) % N_GROUPS
-        features = features + 4 * generator.normal(size=(N_GROUPS, 30))[seen]
-    if "classes" in readout:
-        write(place(readout["classes"]), [{"category": f"group{i % N_GROUPS}", "index": i} for i in range(3 * N_GROUPS)])
+        confused = hard if test is everything else hard & (np.arange(N_STIMULI) >= half)
+        seen = (np.arange(N_STIMULI) + confused) % len(names)
+        features = features + 4 * generator.normal(size=(len(names), 30))[seen]
+    if decisions:
+        outputs = {name: CATEGORIES[name] if official else list(range(g, 3 * N_GROUPS, N_GROUPS)) for g, name in enumerate(names)}
+        if not official:
+            write(place(readout["classes"]), [{"category": name, "index": i} for name, several in outputs.items() for i in several])
         features = generator.normal(size=(N_STIMULI, readout.get("n_outputs", 1000)))
         for i in range(N_STIMULI):
-            features[i, ((i + hard[i]) % N_GROUPS):3 * N_GROUPS:N_GROUPS] += 6
+            features[i, outputs[wrong(i) if hard[i] else groups[i]]] += 6
     return features
 
 

@@ -336,3 +336,19 @@ def test_a_gpu_agrees_with_the_cpu(home, network, benchmark):
     assert on[1]["score"] == on[2]["score"]
     assert on[1]["score"]["raw"] == pytest.approx(on[0]["score"]["raw"], abs=1e-4)
     assert on[1]["key"] != on[0]["key"] and on[1]["device"]["name"] != "cpu"
+
+
+def test_benchmarks_on_the_same_stimuli_share_a_forward_pass(home, network, tmp_path):
+    """Candidates of two regions and a layer committed to for another: one pass, and the numbers of each alone."""
+    names = ["Simulated2026.V1-pls", "Simulated2026.V4-pls", "Simulated2026.IT-pls"]
+    flags = [f for name in names for f in ("-b", name)]
+    env = {"CORTISCORE_HOME": str(home)}
+    done = run("score", network, *flags, "--layer", "V4=6", "--results", tmp_path / "all", "--json", env=env)
+    assert done.returncode == 0, done.stderr
+    together = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [r["timing_ms"]["forward_passes"] for r in together] == [1, 0, 0]
+    same = lambda r: {k: v for k, v in r.items() if k not in NOT_TIMED + ("peak_bytes",)}
+    for name, record in zip(names, together):
+        alone = run_json("score", network, "-b", name, "--layer", "V4=6", "--results", tmp_path / name, env=env)
+        assert alone["timing_ms"]["forward_passes"] == 1
+        assert same(alone) == same(record)

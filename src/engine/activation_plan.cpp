@@ -1,0 +1,123 @@
+#include "src/engine/activation_plan.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/activations/extract.h"
+#include "src/core/progress.h"
+#include "src/engine/outcome.h"
+#include "src/metric/rdm.h"
+
+namespace cortiscore {
+std::string activation_group(const Benchmark& benchmark, Workbench& workbench) {
+  return workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees);
+}
+
+NamedReduction reduction_of(const Benchmark& benchmark) {
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return {"coordinates", coordinates_of};
+    case Benchmark::Kind::kRdm:
+      return {
+          "rdm " + name_of(benchmark.distance),
+          [distance = benchmark.distance](const at::Tensor& all) { return rdm(all, distance); }};
+    default:
+      return {"activations", [](const at::Tensor& all) { return all; }};
+  }
+}
+
+ActivationRequest score_request(const Candidate& candidate,
+                                const Benchmark& benchmark,
+                                const ScoreOptions& options) {
+  return {benchmark, layers_for(candidate, benchmark, options), reduction_of(benchmark)};
+}
+
+void ActivationPlan::want(const std::string& group, const ActivationRequest& request) {
+  for (const auto& layer : request.layers) {
+    auto& item = groups_[group].items[layer][request.reduction.name];
+    item.reduce = request.reduction.reduce;
+    ++item.uses;
+  }
+}
+
+std::vector<LayerWanted> ActivationPlan::missing(const Group& group, const Network& network) {
+  std::vector<LayerWanted> wanted;
+  for (const auto& layer : network.layers()) {  // in order of execution: a pass ends at its last
+    const auto found = group.items.find(layer.name);
+    if (found == group.items.end()) continue;
+    LayerWanted of_layer{layer.name, {}};
+    for (const auto& [name, item] : found->second) {
+      if (!item.made) of_layer.reductions.push_back({name, item.reduce});
+    }
+    if (!of_layer.reductions.empty()) wanted.push_back(std::move(of_layer));
+  }
+  return wanted;
+}
+
+std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
+                                               const ActivationRequest& request,
+                                               const Network& network,
+                                               Screen& screen,
+                                               int64_t budget_bytes,
+                                               ExtractionTimes& times) {
+  auto& group = groups_[group_name];
+  const auto& reduction = request.reduction;
+  std::vector<LayerWanted> own;
+  for (const auto& layer : request.layers) {
+    auto& item = group.items[layer][reduction.name];
+    item.reduce = reduction.reduce;
+    if (!item.made) own.push_back({layer, {{reduction.name, reduction.reduce}}});
+  }
+  const auto make = [&](const std::vector<LayerWanted>& wanted) {
+    for (auto& [name, reduced] : reduce_layers(network, screen, wanted, budget_bytes, times))
+      group.items.at(reduced.layer).at(name).made = std::move(reduced);
+  };
+  if (!own.empty()) {
+    std::optional<Failure> failure;
+    if (group.together) failure = attempt([&] { make(missing(group, network)); });
+    if (failure) {
+      group.together = false;
+      log_line("one pass for all benchmarks failed, so each takes its own: " + failure->message);
+    }
+    if (!group.together) make(own);
+  }
+  std::vector<ReducedLayer> taken;
+  for (const auto& layer : request.layers) {
+    auto& of_layer = group.items.at(layer);
+    auto& item = of_layer.at(reduction.name);
+    taken.push_back(*item.made);
+    if (--item.uses <= 0) of_layer.erase(reduction.name);
+  }
+  return taken;
+}
+
+void announce(const Candidate& candidate, const ActivationRequest& request, Workbench& workbench) {
+  if (candidate.network)
+    candidate.plan->want(activation_group(request.benchmark, workbench), request);
+}
+
+std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
+                                      const ActivationRequest& request,
+                                      Workbench& workbench,
+                                      ExtractionTimes& times) {
+  const auto& benchmark = request.benchmark;
+  const auto& stimuli = workbench.stimuli(benchmark);
+  if (candidate.network) {
+    auto& screen =
+        workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
+    const auto budget =
+        static_cast<int64_t>(workbench.options().memory_gib * static_cast<double>(1 << 30));
+    return candidate.plan->take(activation_group(benchmark, workbench), request, *candidate.network,
+                                screen, budget, times);
+  }
+  if (candidate.features.size(0) != stimuli.size()) {
+    throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
+                     std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
+                     "Compute activations in the order of that file"});
+  }
+  return {{"features", candidate.features.size(1), request.reduction.reduce(candidate.features)}};
+}
+
+}  // namespace cortiscore
