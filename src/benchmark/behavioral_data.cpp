@@ -138,11 +138,9 @@ void read_choices_of_subjects(const ChoiceTable& table,
                      "\"incomplete_choices\": \"skip\""});
   }
   data.chosen = at::full(data.choices.correct.sizes(), -1, at::kLong);
-  const auto stimulus = codes_among(table.stimulus_id, ids, table.table.path, "stimulus_id");
-  const auto subject = codes_among(table.subject, data.subjects, table.table.path, "subject");
   auto chosen = data.chosen.accessor<int64_t, 2>();
-  for (size_t i = 0; i < stimulus.size(); ++i)
-    chosen[subject[i]][stimulus[i]] = code_of(data.class_names, table.choice[i]);
+  for (size_t i = 0; i < table.choice.size(); ++i)
+    chosen[aligned.subject[i]][aligned.stimulus[i]] = code_of(data.class_names, table.choice[i]);
 }
 
 // Two-way trials of all subjects, by the objects that they chose.

@@ -11,9 +11,9 @@ AlignedSubjects align_subjects(const ChoiceTable& table, const std::vector<std::
   out.stimuli = stimuli.empty() ? distinct(table.stimulus_id) : stimuli;
   out.subjects = distinct(table.subject);
   const auto conditions = distinct(table.condition);
-  const auto stimulus =
+  const auto& stimulus = out.stimulus =
       codes_among(table.stimulus_id, out.stimuli, table.table.path, "stimulus_id");
-  const auto subject = codes_among(table.subject, out.subjects, "", "");
+  const auto& subject = out.subject = codes_among(table.subject, out.subjects, "", "");
   const auto condition = codes_among(table.condition, conditions, "", "");
   const auto n = static_cast<int64_t>(out.stimuli.size());
   const auto s = static_cast<int64_t>(out.subjects.size());

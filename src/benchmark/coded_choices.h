@@ -10,6 +10,7 @@ namespace cortiscore {
 /// Subjects' choices as one row a subject over the stimuli.
 struct AlignedSubjects {
   std::vector<std::string> stimuli, subjects;
+  std::vector<int64_t> stimulus, subject;  ///< of every row of the table, places among these
   SubjectChoices choices;
 };
 /// @param stimuli  columns, in order; empty: the table's own, sorted by id

@@ -23,18 +23,9 @@ Assembly part_of(const std::string& path, const Benchmark::AssemblyFile& entry) 
 }
 
 Trials in_order_of(const StimulusSet& stimuli, Trials trials) {
-  const std::set<std::string> there(trials.stimulus_ids.begin(), trials.stimulus_ids.end());
+  const auto order = stimuli.order_of(trials.stimulus_ids);
   std::vector<std::string> ordered;
-  for (const auto& id : stimuli.ids()) {
-    if (there.contains(id)) ordered.push_back(id);
-  }
-  if (ordered.size() != there.size())
-    stimuli.select(trials.stimulus_ids);  // names the one that is missing
-  std::map<std::string, int64_t> row;
-  for (size_t i = 0; i < trials.stimulus_ids.size(); ++i)
-    row[trials.stimulus_ids[i]] = static_cast<int64_t>(i);
-  std::vector<int64_t> order;
-  for (const auto& id : ordered) order.push_back(row[id]);
+  for (const auto i : order) ordered.push_back(trials.stimulus_ids[static_cast<size_t>(i)]);
   trials.values = trials.values.index_select(1, at::tensor(order, at::kLong));
   trials.stimulus_ids = std::move(ordered);
   return trials;
@@ -44,19 +35,11 @@ Trials in_order_of(const StimulusSet& stimuli, Trials trials) {
 at::Tensor columns_of(const std::vector<std::string>& wanted,
                       const std::vector<std::string>& there,
                       const std::string& path) {
-  std::map<std::string, int64_t> column;
-  for (size_t i = 0; i < there.size(); ++i) column[there[i]] = static_cast<int64_t>(i);
-  std::vector<int64_t> columns;
-  for (const auto& id : wanted) {
-    const auto found = column.find(id);
-    if (found == column.end() || column.size() != there.size()) {
-      throw bad_input({path, "neuroid_id",
-                       found == column.end() ? "no \"" + id + "\"" : "one of them twice",
-                       "every neuroid of the test assembly, once", ""});
-    }
-    columns.push_back(found->second);
+  if (distinct(there).size() != there.size()) {
+    throw bad_input(
+        {path, "neuroid_id", "one of them twice", "every neuroid of the test assembly, once", ""});
   }
-  return at::tensor(columns, at::kLong);
+  return at::tensor(codes_among(wanted, there, path, "neuroid_id"), at::kLong);
 }
 
 at::Tensor stored_ceiling(const Assembly& assembly, const std::string& coordinate) {
@@ -150,7 +133,6 @@ void drop_incomplete(NeuralData& data, std::vector<std::string>& stimulus_ids) {
 void Population::keep(const at::Tensor& kept) {
   trials = trials.index_select(2, kept);
   if (train.defined()) train = train.index_select(1, kept);
-  if (averaged.defined()) averaged = averaged.index_select(1, kept);
   if (stored_ceiling.defined()) stored_ceiling = stored_ceiling.index_select(0, kept);
   std::vector<std::string> ids;
   for (int64_t i = 0; i < kept.numel(); ++i)

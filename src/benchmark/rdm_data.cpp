@@ -1,5 +1,3 @@
-#include <map>
-
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
@@ -75,18 +73,11 @@ RdmData from_file(const Benchmark& benchmark) {
     for (int64_t s = 0; s < rdms.size(0); ++s) data.subjects.push_back(std::to_string(s));
   // In the order of the stimulus set, as activations come.
   const auto all = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
-  std::map<std::string, int64_t> row;
-  for (size_t i = 0; i < ids.size(); ++i) row[ids[i]] = static_cast<int64_t>(i);
-  if (row.size() != ids.size())
+  if (distinct(ids).size() != ids.size())
     throw bad_input({path, "stimulus_id", "an id twice", "one row a stimulus", ""});
+  const auto rows = all.order_of(ids);
   std::vector<std::string> ordered;
-  std::vector<int64_t> rows;
-  for (const auto& id : all.ids()) {
-    if (!row.contains(id)) continue;
-    ordered.push_back(id);
-    rows.push_back(row[id]);
-  }
-  if (ordered.size() != ids.size()) all.select(ids);  // names the one that is missing
+  for (const auto i : rows) ordered.push_back(ids[static_cast<size_t>(i)]);
   data.stimuli = all.select(ordered);
   const auto index = at::tensor(rows, at::kLong);
   data.rdms = rdms.index_select(1, index).index_select(2, index);

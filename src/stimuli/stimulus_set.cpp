@@ -5,6 +5,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <numeric>
 
 #include <zip.h>
 
@@ -103,9 +104,24 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
   return set;
 }
 
-std::vector<int64_t> StimulusSet::rows_of(const std::vector<std::string>& ids) const {
+std::map<std::string, int64_t> StimulusSet::rows() const {
   std::map<std::string, int64_t> row;
   for (int64_t i = 0; i < size(); ++i) row[ids_[static_cast<size_t>(i)]] = i;
+  return row;
+}
+
+std::vector<int64_t> StimulusSet::order_of(const std::vector<std::string>& ids) const {
+  const auto here = rows_of(ids);
+  std::vector<int64_t> order(ids.size());
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return here[static_cast<size_t>(a)] < here[static_cast<size_t>(b)];
+  });
+  return order;
+}
+
+std::vector<int64_t> StimulusSet::rows_of(const std::vector<std::string>& ids) const {
+  const auto row = this->rows();
   std::vector<int64_t> rows;
   for (const auto& id : ids) {
     const auto found = row.find(id);
@@ -131,8 +147,7 @@ StimulusSet StimulusSet::select(const std::vector<std::string>& ids) const {
 }
 
 StimulusSet StimulusSet::joined(const StimulusSet& more) const {
-  std::map<std::string, int64_t> row;
-  for (int64_t i = 0; i < size(); ++i) row[ids_[static_cast<size_t>(i)]] = i;
+  const auto row = rows();
   auto out = *this;
   const auto shared = [&](const std::string& column) {
     return table_.has(column) && more.table_.has(column);

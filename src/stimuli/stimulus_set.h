@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +25,9 @@ class StimulusSet {
   bool has(const std::string& column) const { return table_.has(column); }
   /// Where the stimuli named are. @throws Error(kBadInput)  one that is not here
   std::vector<int64_t> rows_of(const std::vector<std::string>& ids) const;
+  /// Where `ids`, in any order, has each stimulus of this set that is among them, in the set's order.
+  /// @throws Error(kBadInput)  one that is not here
+  std::vector<int64_t> order_of(const std::vector<std::string>& ids) const;
   /// The stimuli named, in that order. @throws Error(kBadInput)  one that is not here
   StimulusSet select(const std::vector<std::string>& ids) const;
   /// These stimuli, then those of `more` that are not among them. Columns are those that both have.
@@ -47,6 +51,8 @@ class StimulusSet {
     std::string name;
     std::shared_ptr<const Source> source;
   };
+  std::map<std::string, int64_t> rows() const;  // by id
+
   Table table_;
   std::vector<std::string> ids_;
   std::vector<File> files_;

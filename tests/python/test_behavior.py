@@ -162,6 +162,24 @@ def correlate(a, b):
     return np.corrcoef(a[keep], b[keep])[0, 1]
 
 
+def scores_of_halves(name, source, trials, truth):
+    """Of the two halvings: a source's pattern against that of one half, and one half's against the other's."""
+    random = np.random.RandomState(0)
+    n, k = len(truth), truth.max() + 1
+    scores, ceilings = [], []
+    for _ in range(2):
+        order = list(range(len(trials)))
+        random.shuffle(order)
+        halves = []
+        for half in (order[: len(order) // 2], order[len(order) // 2:]):
+            m = human_matrix([trials[i] for i in half], n, k)
+            m[np.arange(n), truth] = np.nan
+            halves.append(pattern(name, m, truth))
+        scores.append(correlate(source, halves[0]))
+        ceilings.append(correlate(halves[0], halves[1]))
+    return scores, ceilings
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["i1", "i1n", "i2", "i2n", "o1", "o2"])
 def test_choice_patterns(name, tmp_path):
@@ -186,18 +204,7 @@ def test_choice_patterns(name, tmp_path):
     p = probabilities / (probabilities + probabilities[own][:, None])
     p[own] = np.nan
     source = pattern(name, p, truth)
-    random = np.random.RandomState(0)
-    scores, ceilings = [], []
-    for _ in range(2):
-        order = list(range(len(trials)))
-        random.shuffle(order)
-        halves = []
-        for half in (order[: len(order) // 2], order[len(order) // 2:]):
-            m = human_matrix([trials[i] for i in half], n, k)
-            m[own] = np.nan
-            halves.append(pattern(name, m, truth))
-        scores.append(correlate(source, halves[0]))
-        ceilings.append(correlate(halves[0], halves[1]))
+    scores, ceilings = scores_of_halves(name, source, trials, truth)
     np.testing.assert_allclose(ours["split_scores"], scores, rtol=1e-10)
     assert ours["error"] == pytest.approx(np.std(scores), rel=1e-7, abs=1e-12)
     ceiling = run_json("ceiling", name, "--trials", tmp_path / "t.csv")

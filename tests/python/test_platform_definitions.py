@@ -16,7 +16,7 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from conftest import ROOT, run, run_json, write
-from test_behavior import correlate, human_matrix, kappa, pattern
+from test_behavior import correlate, kappa, pattern, scores_of_halves
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
@@ -342,18 +342,7 @@ def test_i2n_through_the_whole_path(layer, observers, small):
     home, truth, p, trials = observers
     record = run_json("score", small[0], "-b", "Own-i2n", "--layer", layer, env={"CORTISCORE_HOME": str(home)})
     source = pattern("i2n", p[layer], truth)
-    random = np.random.RandomState(0)
-    raw, ceilings = [], []
-    for _ in range(2):
-        order = list(range(len(trials)))
-        random.shuffle(order)
-        halves = []
-        for half in (order[: len(order) // 2], order[len(order) // 2:]):
-            m = human_matrix([trials[i] for i in half], N_SHOWN, N_OBJECTS)
-            m[np.arange(N_SHOWN), truth] = np.nan
-            halves.append(pattern("i2n", m, truth))
-        raw.append(correlate(source, halves[0]))
-        ceilings.append(correlate(*halves))
+    raw, ceilings = scores_of_halves("i2n", source, trials, truth)
     score = record["score"]
     assert score["raw"] == pytest.approx(np.mean(raw), abs=1e-6) and record["raw"]["error"] == pytest.approx(np.std(raw), abs=1e-6)
     assert score["ceiling"] == pytest.approx(np.mean(ceilings), rel=1e-12)
