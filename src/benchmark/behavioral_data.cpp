@@ -18,9 +18,10 @@ namespace cortiscore {
 namespace {
 
 // What a readout is fitted to and what it is tested on, of two sets or of one that says which is which.
-std::pair<StimulusSet, StimulusSet> fit_and_test(const Benchmark& benchmark, StimulusSet tested) {
+std::pair<StimulusSet, StimulusSet> fit_and_test(const Benchmark& benchmark,
+                                                 const StimulusSet& tested) {
   if (!benchmark.fit_stimulus_set.empty()) {
-    return {StimulusSet::open(data_file(benchmark, benchmark.fit_stimulus_set)), std::move(tested)};
+    return {StimulusSet::open(data_file(benchmark, benchmark.fit_stimulus_set)), tested};
   }
   const auto roles = tested.column(benchmark.role_column);
   std::vector<std::string> fit, test;
@@ -168,7 +169,7 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   StimulusSet fit;
   const bool readout = benchmark.kind == Benchmark::Kind::kReadout;
   if (readout) {
-    std::tie(fit, tested) = fit_and_test(benchmark, std::move(tested));
+    std::tie(fit, tested) = fit_and_test(benchmark, tested);
     read_labels(benchmark, fit, data);
   } else {
     const auto classes_path = data_file(benchmark, benchmark.classes);
