@@ -134,7 +134,10 @@ std::vector<std::string> score(const std::string& network,
                                double memory_gib,
                                bool again,
                                const std::string& device,
-                               const std::optional<std::string>& layer_map) {
+                               const std::optional<std::string>& layer_map,
+                               const std::string& precision,
+                               bool allow_torchscript,
+                               bool allow_native_code) {
   const nb::gil_scoped_release released;
   const OneThread one;
   ScoreOptions options;
@@ -146,11 +149,12 @@ std::vector<std::string> score(const std::string& network,
   options.memory_gib = memory_gib;
   options.bootstrap.n_boot = n_boot;
   options.device = device_of(device);
+  options.load = {forward_precision(precision), allow_torchscript, allow_native_code};
   Workbench workbench(options);
   std::optional<Store> store;
   if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;
-  const auto candidate = open_candidate(network, options.device);
+  const auto candidate = open_candidate(network, options.device, options.load);
   std::vector<Benchmark> found;
   for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
   plan_scores(candidate, found, workbench, records_in, again);
@@ -184,7 +188,8 @@ void define(nb::module_& module) {
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
              nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"),
-             nb::arg("device"), nb::arg("layer_map").none());
+             nb::arg("device"), nb::arg("layer_map").none(), nb::arg("precision"),
+             nb::arg("allow_torchscript"), nb::arg("allow_native_code"));
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
-"""Cortiscore in Python: `export` writes a network as a .pt2 archive; `score`, `metric` and `internal_consistency` run the
+"""Cortiscore in Python: `export` writes a network as a .pt2 archive, `compile` as native code; `score`, `metric` and `internal_consistency` run the
 engine in this process (they need the compiled module: ./dev build)."""
 from .export import export
+from .native import compile
 
-__all__ = ["Error", "export", "internal_consistency", "metric", "score"]
+__all__ = ["Error", "compile", "export", "internal_consistency", "metric", "score"]
 
 
 def __getattr__(name):

@@ -13,6 +13,18 @@
 
 namespace cortiscore {
 
+namespace {
+
+// What autocast keeps of weights lives as long as a pass does.
+struct CastWeights {
+  CastWeights() = default;
+  ~CastWeights() { Network::clear_cast_weights(); }
+  CastWeights(const CastWeights&) = delete;
+  CastWeights& operator=(const CastWeights&) = delete;
+};
+
+}  // namespace
+
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) {
   const auto& input = network.input();
   return {input.size, input.mean, input.std, input.degrees, stimulus_degrees};
@@ -63,11 +75,12 @@ std::vector<at::Tensor> extract(const Network& network,
     }
   };
   const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
+  const CastWeights cast_weights;
   if (device.is_cpu()) {
     parallel_for(n_batches, [&](int64_t batch) { forward(batch, decode(batch)); });
     return activations;
   }
-  const ReproducibleFloat32 exact;
+  const ReproducibleFloat32 exact(network.precision() == ForwardPrecision::kTf32);
   for (int64_t first = 0; first < n_batches; first += thread_count()) {
     std::vector<at::Tensor> decoded(
         static_cast<size_t>(std::min(thread_count(), n_batches - first)));

@@ -9,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/score_flags.h"
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
@@ -19,6 +20,7 @@ namespace {
 
 struct Arguments {
   std::string network, stimuli, output, format = "npy", device = "cpu";
+  LoadFlags load;
   std::vector<std::string> layers;
   double degrees = 8;
 };
@@ -42,7 +44,8 @@ Assembly as_assembly(const Network& network,
 }
 
 void run(const Arguments& arguments) {
-  const auto network = Network::load(arguments.network, device_of(arguments.device));
+  const auto network =
+      Network::load(arguments.network, device_of(arguments.device), arguments.load.options());
   const auto stimuli = StimulusSet::open(arguments.stimuli);
   std::filesystem::create_directories(arguments.output);
   Progress progress("stimuli", stimuli.size());
@@ -79,6 +82,7 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
       ->check(CLI::IsMember({"npy", "nc"}))
       ->capture_default_str();
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
+  arguments->load.add(*verb);
   verb->add_option("-o,--output", arguments->output,
                    "folder for LAYER.npy (or .nc), [stimuli, features] float32")
       ->required();

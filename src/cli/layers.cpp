@@ -15,6 +15,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/profile_plot.h"
 #include "src/cli/record_table.h"
+#include "src/cli/score_flags.h"
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/engine/layer_profile.h"
@@ -24,6 +25,7 @@ namespace {
 
 struct Arguments {
   std::string network, match, output, plot, mode = "sklearn", device = "cpu";
+  LoadFlags load;
   std::vector<std::string> benchmarks;
   int64_t candidates = 0;
   double memory_gib = 4;
@@ -113,8 +115,9 @@ void run(const Arguments& arguments) {
   options.memory_gib = arguments.memory_gib;
   options.mode = top_vector_mode(arguments.mode);
   options.device = device_of(arguments.device);
+  options.load = arguments.load.options();
   Workbench workbench(options);
-  const auto candidate = open_candidate(arguments.network, options.device);
+  const auto candidate = open_candidate(arguments.network, options.device, options.load);
   if (!candidate.network) {
     throw bad_input({arguments.network, "", "activations of one layer", "a network (.pt2)",
                      "`cortiscore score` maps activations"});
@@ -163,6 +166,7 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
+  arguments->load.add(*verb);
   verb->add_option(
       "-o,--output", arguments->output,
       "file for the best layer of every region: score and sweep take it as --layer-map");

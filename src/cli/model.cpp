@@ -9,6 +9,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/python.h"
+#include "src/cli/score_flags.h"
 #include "src/model/network.h"
 #include "src/results/json.h"
 
@@ -21,8 +22,8 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return text;
 }
 
-void inspect(const std::string& path, bool json) {
-  const auto network = Network::load(path);
+void inspect(const std::string& path, bool json, const LoadOptions& options) {
+  const auto network = Network::load(path, at::kCPU, options);
   if (json) {
     Json layers = Json::array();
     for (const auto& layer : network.layers()) {
@@ -30,6 +31,8 @@ void inspect(const std::string& path, bool json) {
                         {"type", layer.type},
                         {"shape", layer.shape},
                         {"features", layer.n_features()}});
+      for (const auto& bin : layer.time_bins)
+        layers.back()["time_bins_ms"].push_back({bin.start_ms, bin.end_ms});
     }
     std::cout << Json{{"identifier", network.identifier()},
                       {"path", path},
@@ -70,12 +73,15 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
   struct Arguments {
     std::string path;
     bool json = false;
+    LoadFlags load;
   };
   auto arguments = std::make_shared<Arguments>();
   auto* show = verb->add_subcommand("inspect", "Layers, shapes, parameters: what can be tapped");
   show->add_option("network", arguments->path, ".pt2 archive")->required();
+  arguments->load.add_trust(*show);
   show->add_flag("--json", arguments->json, "print one JSON object");
-  show->callback([arguments] { inspect(arguments->path, arguments->json); });
+  show->callback(
+      [arguments] { inspect(arguments->path, arguments->json, arguments->load.options()); });
   add_python_verb(
       *verb, "export",
       "Write a network as a .pt2 archive (runs Python with torch); `model export --help` "

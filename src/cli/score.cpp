@@ -48,7 +48,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     for (const auto& benchmark : benchmarks) {
       const auto body = [&] {
         if (!candidate) {
-          candidate = open_candidate(path, workbench.options().device);
+          candidate = open_candidate(path, workbench.options().device, workbench.options().load);
           plan_scores(*candidate, benchmarks, workbench, &store, flags.again);
         }
         log_line(candidate->identifier + " on " + benchmark.identifier);

@@ -10,6 +10,25 @@
 
 namespace cortiscore::cli {
 
+void LoadFlags::add(CLI::App& verb) {
+  verb.add_option("--precision", precision,
+                  "of forward passes: float32, tf32 (on a GPU), bf16 or fp16 (torch.autocast)")
+      ->check(CLI::IsMember({"float32", "tf32", "bf16", "fp16"}))
+      ->capture_default_str();
+  add_trust(verb);
+}
+
+void LoadFlags::add_trust(CLI::App& verb) {
+  verb.add_flag("--allow-torchscript", allow_torchscript,
+                "open TorchScript archives, which run code of their own");
+  verb.add_flag("--allow-native-code", allow_native_code,
+                "open packages of AOTInductor, which are native code");
+}
+
+LoadOptions LoadFlags::options() const {
+  return {forward_precision(precision), allow_torchscript, allow_native_code};
+}
+
 void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("-b,--benchmark", names, "identifier or manifest; repeat for several")
       ->required()
@@ -36,6 +55,7 @@ void ScoreFlags::add(CLI::App& verb) {
       ->check(CLI::PositiveNumber);
   verb.add_option("--device", device, "cpu, cuda or cuda:N: runs networks and mappings")
       ->capture_default_str();
+  load.add(verb);
   verb.add_option("--results", results, "store of results; default $CORTISCORE_HOME/results");
   verb.add_flag("--again", again, "score even where the same score is stored");
   verb.add_flag("--json", json, "print one JSON record a line");
@@ -63,6 +83,7 @@ ScoreOptions ScoreFlags::options() const {
   out.mode = top_vector_mode(mode);
   out.bootstrap.n_boot = n_boot;
   out.device = device_of(device);
+  out.load = load.options();
   return out;
 }
 

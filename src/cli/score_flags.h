@@ -10,12 +10,24 @@ class App;
 
 namespace cortiscore::cli {
 
+/// The flags of every verb that runs a network.
+struct LoadFlags {
+  std::string precision = "float32";
+  bool allow_torchscript = false, allow_native_code = false;
+
+  void add(CLI::App& verb);
+  /// Those of code alone.
+  void add_trust(CLI::App& verb);
+  LoadOptions options() const;
+};
+
 /// The flags that `score` and `sweep` share.
 struct ScoreFlags {
   std::vector<std::string> names, layers;
   std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu";
   int64_t candidates = 12, n_boot = 1000;
   double memory_gib = 4;
+  LoadFlags load;
   bool json = false, again = false;
 
   void add(CLI::App& verb);

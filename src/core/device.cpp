@@ -70,16 +70,16 @@ void synchronize(const at::Device& device) {
 
 // Products by the older setting and convolutions by the newer one: each is what torch accepts whatever the process set
 // before; it refuses an operator whose two settings disagree.
-ReproducibleFloat32::ReproducibleFloat32()
+ReproducibleFloat32::ReproducibleFloat32(bool tf32)
     : products_(at::globalContext().float32MatmulPrecision()),
       convolutions_(
           at::globalContext().float32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV)),
       deterministic_(at::globalContext().deterministicCuDNN()),
       race_(at::globalContext().benchmarkCuDNN()) {
   auto& context = at::globalContext();
-  context.setFloat32MatmulPrecision("highest");
+  context.setFloat32MatmulPrecision(tf32 ? "high" : "highest");
   context.setFloat32Precision(at::Float32Backend::CUDA, at::Float32Op::CONV,
-                              at::Float32Precision::IEEE);
+                              tf32 ? at::Float32Precision::TF32 : at::Float32Precision::IEEE);
   context.setDeterministicCuDNN(true);
   context.setBenchmarkCuDNN(false);
 }

@@ -21,12 +21,12 @@ std::string name_of(const at::Device& device);
 /// Waits for all that was queued on a device; nothing on a CPU.
 void synchronize(const at::Device& device);
 
-/// While it lives, float32 products on a GPU are float32 (no TF32) and cuDNN takes deterministic algorithms, chosen by
+/// While it lives, float32 products on a GPU are float32 (no TF32, unless allowed) and cuDNN takes deterministic algorithms, chosen by
 /// rule and not by a race: the same bits on every run. What the process had set before comes back, since a training
 /// loop may be the host.
 class ReproducibleFloat32 {
  public:
-  ReproducibleFloat32();
+  explicit ReproducibleFloat32(bool tf32 = false);
   ~ReproducibleFloat32();
   ReproducibleFloat32(const ReproducibleFloat32&) = delete;
   ReproducibleFloat32& operator=(const ReproducibleFloat32&) = delete;

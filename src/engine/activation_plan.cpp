@@ -44,15 +44,17 @@ void ActivationPlan::want(const std::string& group, const ActivationRequest& req
 
 std::vector<LayerWanted> ActivationPlan::missing(const Group& group, const Network& network) {
   std::vector<LayerWanted> wanted;
-  for (const auto& layer : network.layers()) {  // in order of execution: a pass ends at its last
-    const auto found = group.items.find(layer.name);
-    if (found == group.items.end()) continue;
-    LayerWanted of_layer{layer.name, {}};
-    for (const auto& [name, item] : found->second) {
+  for (const auto& [layer, items] : group.items) {
+    LayerWanted of_layer{layer, {}};
+    for (const auto& [name, item] : items) {
       if (!item.made) of_layer.reductions.push_back({name, item.reduce});
     }
     if (!of_layer.reductions.empty()) wanted.push_back(std::move(of_layer));
   }
+  // In order of execution: a pass ends at its last.
+  std::stable_sort(wanted.begin(), wanted.end(), [&](const LayerWanted& a, const LayerWanted& b) {
+    return network.ends_at(a.layer) < network.ends_at(b.layer);
+  });
   return wanted;
 }
 

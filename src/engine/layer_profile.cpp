@@ -60,10 +60,14 @@ size_t LayerProfile::best() const {
 namespace {
 
 // What a profile takes of every layer: its scores, or its RDM, so that no layer is held.
-ActivationRequest profile_request(const Benchmark& benchmark,
+ActivationRequest profile_request(const Candidate& candidate,
+                                  const Benchmark& benchmark,
                                   const std::vector<std::string>& layers,
                                   Workbench& workbench) {
   ActivationRequest request = {benchmark, layers, {}};
+  if (candidate.network) {
+    for (auto& layer : request.layers) layer = in_window_of(benchmark, *candidate.network, layer);
+  }
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     auto options = benchmark.mapping;
     options.pls.top.mode = workbench.options().mode;
@@ -97,15 +101,15 @@ LayerProfile profile_of(const Candidate& candidate,
     const auto& part = workbench.neural(benchmark).whole();
     profile.ceiling = part.ceiling;
     for (const auto& layer : reduced) {
-      profile.layers.push_back(
-          {layer.layer, layer.n_features, raw_of_part(layer.values, part, benchmark, bootstrap)});
+      profile.layers.push_back({without_window(layer.layer), layer.n_features,
+                                raw_of_part(layer.values, part, benchmark, bootstrap)});
     }
   } else {
     const auto& part = workbench.rdm(benchmark).whole();
     profile.ceiling = part.ceiling;
     for (const auto& layer : reduced) {
       auto raw = rdm_similarity_with_draws(upper_triangle(layer.values), part.subjects, bootstrap);
-      profile.layers.push_back({layer.layer, layer.n_features, std::move(raw)});
+      profile.layers.push_back({without_window(layer.layer), layer.n_features, std::move(raw)});
     }
   }
   return profile;
@@ -119,7 +123,7 @@ std::vector<LayerProfile> profile_layers(const Candidate& candidate,
                                          Workbench& workbench) {
   std::vector<ActivationRequest> requests;
   for (const auto& benchmark : benchmarks) {
-    requests.push_back(profile_request(benchmark, layers, workbench));
+    requests.push_back(profile_request(candidate, benchmark, layers, workbench));
     announce(candidate, requests.back(), workbench);
   }
   std::vector<LayerProfile> profiles;

@@ -32,6 +32,12 @@ std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,
                                     const ScoreOptions& options);
 
+/// A layer in the benchmark's window of time, where its calls stand for time bins; else the layer.
+/// @throws Error(kBadInput)  time bins that do not cover the window
+std::string in_window_of(const Benchmark& benchmark,
+                         const Network& network,
+                         const std::string& layer);
+
 /// Where layers were committed to: by a map (with what they were chosen on), or by hand.
 Json committed_json(const Benchmark& benchmark,
                     const ScoreOptions& options,

@@ -70,7 +70,9 @@ Candidate candidate_of(Network network) {
   return candidate;
 }
 
-Candidate open_candidate(const std::string& path, const at::Device& device) {
+Candidate open_candidate(const std::string& path,
+                         const at::Device& device,
+                         const LoadOptions& options) {
   Candidate candidate;
   candidate.path = path;
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
@@ -86,13 +88,13 @@ Candidate open_candidate(const std::string& path, const at::Device& device) {
     candidate.features = candidate.features.to(device);
     return candidate;
   }
-  if (!path.ends_with(".pt2")) {
+  if (!path.ends_with(".pt2") && !path.ends_with(".pt")) {
     throw bad_input({path, "extension",
                      "\"" + std::filesystem::path(path).extension().string() + "\"",
-                     ".pt2 (a network), or .npy, .nc, .csv (activations)",
+                     ".pt2 (a network), .pt (TorchScript), or .npy, .nc, .csv (activations)",
                      "Write a network with `cortiscore model export`"});
   }
-  return candidate_of(Network::load(path, device));
+  return candidate_of(Network::load(path, device, options));
 }
 
 std::vector<std::string> candidate_layers(const Network& network,
@@ -103,7 +105,9 @@ std::vector<std::string> candidate_layers(const Network& network,
   std::vector<std::string> distinct;
   std::map<std::string, size_t> place;
   for (const auto& layer : network.layers()) {
-    if (layer.shape.empty() || layer.n_features() < min_features) continue;
+    if (layer.shape.empty() || layer.n_features() < min_features ||
+        layer.name.find('@') != std::string::npos)
+      continue;
     const auto [it, fresh] = place.try_emplace(layer.value, distinct.size());
     if (fresh)
       distinct.push_back(layer.name);
@@ -119,13 +123,31 @@ std::vector<std::string> candidate_layers(const Network& network,
   return spaced;
 }
 
+std::string in_window_of(const Benchmark& benchmark,
+                         const Network& network,
+                         const std::string& layer) {
+  std::optional<std::pair<double, double>> window;
+  for (const auto& assembly : benchmark.assemblies) {
+    if (window && assembly.time_ms && *window != *assembly.time_ms) {
+      throw bad_input({benchmark.path, "time_ms", "different windows in its assemblies",
+                       "one, for a layer whose calls stand for time bins",
+                       "Name a single call (--layer " + layer + "@0)"});
+    }
+    if (assembly.time_ms) window = assembly.time_ms;
+  }
+  if (!window || network.layer(layer).time_bins.empty() || without_window(layer) != layer)
+    return layer;
+  const auto windowed = layer_in_window(layer, {window->first, window->second});
+  network.layer(windowed);
+  return windowed;
+}
+
 std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,
                                     const ScoreOptions& options) {
   if (!candidate.network) return {"features"};
   if (const auto committed = committed_layer(options, benchmark); !committed.empty()) {
-    candidate.network->layer(committed);
-    return {committed};
+    return {in_window_of(benchmark, *candidate.network, committed)};
   }
   using Kind = Benchmark::Kind;
   if (benchmark.kind == Kind::kReadout || benchmark.kind == Kind::kDecisions) {
@@ -143,6 +165,7 @@ std::vector<std::string> layers_for(const Candidate& candidate,
                                                : "a layer to score",
                      "Export the network with its layer table"});
   }
+  for (auto& layer : layers) layer = in_window_of(benchmark, *candidate.network, layer);
   return layers;
 }
 
@@ -153,7 +176,8 @@ Json committed_json(const Benchmark& benchmark,
   const auto found = options.chosen_on.find(benchmark.region);
   if (found == options.chosen_on.end()) return json;
   for (const auto& chosen : found->second) {
-    if (chosen.layer == layers.front()) json["chosen_on"].push_back(chosen.benchmark);
+    if (chosen.layer == without_window(layers.front()))
+      json["chosen_on"].push_back(chosen.benchmark);
   }
   return json;
 }
@@ -329,7 +353,11 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"split_ceilings", numbers(score.ceiling.split_values)},
       {"populations", outcome.populations},
       {"n", outcome.n},
-      {"precision", {{"activations", "float32"}, {"metric", "float64"}, {"tf32", false}}},
+      {"precision",
+       {{"activations",
+         name_of(candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32)},
+        {"metric", "float64"},
+        {"tf32", options.load.precision == ForwardPrecision::kTf32}}},
       {"device", {{"name", name_of(options.device)}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},

@@ -29,10 +29,12 @@ struct Candidate {
 Candidate candidate_of(Network network);
 
 /// A .pt2 archive, or an .npy/.nc/.csv matrix of activations, on a device.
-Candidate open_candidate(const std::string& path, const at::Device& device);
+Candidate open_candidate(const std::string& path,
+                         const at::Device& device,
+                         const LoadOptions& options = {});
 
 /// Layers that are tried where none is committed: outputs of distinct graph values with at least `min_features`
-/// features, evenly spaced in depth.
+/// features, evenly spaced in depth. Single calls of a module that runs several times are not among them.
 std::vector<std::string> candidate_layers(const Network& network,
                                           int64_t count,
                                           int64_t min_features);

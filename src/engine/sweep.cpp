@@ -46,7 +46,7 @@ std::string note_name(const Checkpoint& checkpoint) {
 // Opens checkpoints one after the other; those that share all but their weights share a graph.
 class Opener {
  public:
-  explicit Opener(const at::Device& device) : device_(device) {}
+  explicit Opener(const ScoreOptions& options) : device_(options.device), load_(options.load) {}
 
   Candidate open(const Checkpoint& checkpoint) {
     auto candidate = open_as_it_is(checkpoint);
@@ -58,17 +58,17 @@ class Opener {
   Candidate open_as_it_is(const Checkpoint& checkpoint) {
     if (!checkpoint.graph.empty()) {
       if (checkpoint.graph != graph_path_) {
-        graph_ = Network::load(checkpoint.graph, device_);
+        graph_ = Network::load(checkpoint.graph, device_, load_);
         graph_path_ = checkpoint.graph;
         signature_.clear();
       }
       return candidate_of(graph_->with_weights(checkpoint.path));
     }
-    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_);
+    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_, load_);
     const auto signature = Network::signature(checkpoint.path);
     if (graph_ && signature == signature_)
       return candidate_of(graph_->with_weights(checkpoint.path));
-    auto candidate = open_candidate(checkpoint.path, device_);
+    auto candidate = open_candidate(checkpoint.path, device_, load_);
     graph_ = candidate.network;
     signature_ = signature;
     graph_path_.clear();
@@ -76,6 +76,7 @@ class Opener {
   }
 
   at::Device device_;
+  LoadOptions load_;
   std::optional<Network> graph_;
   std::string graph_path_, signature_;
 };
@@ -201,7 +202,7 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
   for (const auto& checkpoint : checkpoints) {
     const auto& path = checkpoint.graph.empty() ? checkpoint.path : checkpoint.graph;
     if (!path.ends_with(".pt2")) continue;
-    const auto candidate = candidate_of(Network::load(path));
+    const auto candidate = candidate_of(Network::load(path, at::kCPU, workbench.options().load));
     struct Pass {
       int64_t stimuli = 0;
       std::set<std::string> layers;
@@ -276,7 +277,7 @@ void score_items(const std::function<std::optional<SweepItem>()>& next,
     std::optional<Failure> failure;  // why there is no candidate
   };
   // Used by one load at a time: the next begins when the last was taken.
-  Opener opener(workbench.options().device);
+  Opener opener(workbench.options());
   const auto load = [&] {
     return std::async(std::launch::async, [&] {
       Opened opened;

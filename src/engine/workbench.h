@@ -7,6 +7,7 @@
 
 #include "cortiscore/score.h"
 #include "src/benchmark/benchmark.h"
+#include "src/model/network.h"
 #include "src/ops/top_vector.h"
 #include "src/score/rdm_score.h"
 #include "src/stimuli/screen.h"
@@ -28,6 +29,7 @@ struct ScoreOptions {
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
   at::Device device = at::kCPU;  ///< runs networks and mappings
+  LoadOptions load;              ///< of networks
 };
 
 /// Some presentations of a neural benchmark, with all that depends on the recordings alone.

@@ -1,18 +1,24 @@
 #include "src/model/network.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <caffe2/serialize/inline_container.h>
 
 #include <ATen/ATen.h>
+#include <ATen/autocast_mode.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
 #include "src/data/safetensors.h"
 #include "src/model/graph.h"
+#include "src/model/program.h"
 
 namespace cortiscore {
 
@@ -45,9 +51,81 @@ struct Network::State {
   graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   int64_t n_parameters = 0;
   at::Device device = at::kCPU;
+  ForwardPrecision precision = ForwardPrecision::kFloat32;
+  std::shared_ptr<const Program>
+      program;  // of TorchScript and native code; the graph then has layers, but no nodes
 };
 
 namespace {
+
+const std::vector<std::pair<std::string, ForwardPrecision>> kPrecisions = {
+    {"float32", ForwardPrecision::kFloat32},
+    {"tf32", ForwardPrecision::kTf32},
+    {"bf16", ForwardPrecision::kBf16},
+    {"fp16", ForwardPrecision::kFp16}};
+
+// While it lives, operators of this thread run as under torch.autocast, or as without it.
+class Autocast {
+ public:
+  Autocast(const at::Device& device, ForwardPrecision precision)
+      : type_(device.type()),
+        enabled_(at::autocast::is_autocast_enabled(type_)),
+        dtype_(at::autocast::get_autocast_dtype(type_)),
+        cache_(at::autocast::is_autocast_cache_enabled()) {
+    const bool half = precision == ForwardPrecision::kFp16;
+    at::autocast::set_autocast_enabled(type_, half || precision == ForwardPrecision::kBf16);
+    at::autocast::set_autocast_dtype(type_, half ? at::kHalf : at::kBFloat16);
+    at::autocast::set_autocast_cache_enabled(true);
+  }
+  ~Autocast() {
+    at::autocast::set_autocast_enabled(type_, enabled_);
+    at::autocast::set_autocast_dtype(type_, dtype_);
+    at::autocast::set_autocast_cache_enabled(cache_);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  at::DeviceType type_;
+  bool enabled_;
+  at::ScalarType dtype_;
+  bool cache_;
+};
+
+// "NAME@START-END", or nothing.
+std::optional<std::pair<std::string, TimeBin>> read_window(const std::string& text) {
+  const auto at_sign = text.rfind('@');
+  const auto dash = text.rfind('-');
+  if (at_sign == std::string::npos || dash == std::string::npos || dash < at_sign + 2) return {};
+  TimeBin window;
+  const auto number = [&](size_t begin, size_t end, double& value) {
+    const auto* const first = text.data() + begin;
+    const auto [stop, error] = std::from_chars(first, text.data() + end, value);
+    return error == std::errc() && stop == text.data() + end && end > begin;
+  };
+  if (!number(at_sign + 1, dash, window.start_ms) || !number(dash + 1, text.size(), window.end_ms))
+    return {};
+  return std::pair{text.substr(0, at_sign), window};
+}
+
+std::string window_text(const TimeBin& window) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%g-%g", window.start_ms, window.end_ms);
+  return text;
+}
+
+std::vector<TimeBin> read_time_bins(const Json& layer, const std::string& where) {
+  std::vector<TimeBin> bins;
+  for (const auto& bin : layer.value("time_bins_ms", Json::array()))
+    bins.push_back({bin.at(0).get<double>(), bin.at(1).get<double>()});
+  for (size_t k = 0; k < bins.size(); ++k) {
+    if (bins[k].end_ms <= bins[k].start_ms || (k && bins[k].start_ms < bins[k - 1].end_ms)) {
+      throw bad_input({where, "layer " + layer.at("name").get<std::string>() + ", time_bins_ms",
+                       window_text(bins[k]), "bins in order that do not overlap", "Export again"});
+    }
+  }
+  return bins;
+}
 
 class Archive {
  public:
@@ -67,6 +145,12 @@ class Archive {
   }
 
   bool has(const std::string& record) const { return reader_->hasRecord(record); }
+
+  bool holds_under(const std::string& folder) const {
+    const auto records = reader_->getAllRecords();
+    return std::any_of(records.begin(), records.end(),
+                       [&](const auto& record) { return record.starts_with(folder); });
+  }
 
   std::tuple<at::DataPtr, size_t> bytes(const std::string& record) const {
     if (!has(record)) {
@@ -99,6 +183,15 @@ class Archive {
   std::string path_;
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
 };
+
+enum class Format { kExported, kTorchScript, kNative };
+
+// A damaged torch.export archive is taken for one, and says what it lacks.
+Format format_of(const Archive& archive) {
+  if (archive.has("models/model.json")) return Format::kExported;
+  if (archive.has("constants.pkl")) return Format::kTorchScript;
+  return archive.holds_under("data/aotinductor/") ? Format::kNative : Format::kExported;
+}
 
 at::Tensor read_tensor(const Archive& archive,
                        const Json& entry,
@@ -174,7 +267,7 @@ std::vector<Layer> layers_from_stacks(const Json& nodes) {
         const auto name = entry.substr(first + 1, second - first - 1);
         const auto [it, fresh] = place.try_emplace(name, layers.size());
         if (fresh)
-          layers.push_back({name, entry.substr(second + 1), value, {}});
+          layers.push_back({name, entry.substr(second + 1), value, {}, {}});
         else
           layers[it->second].value = value;
       }
@@ -232,13 +325,106 @@ Json weights_config(const Archive& archive) {
 
 }  // namespace
 
-Network Network::load(const std::string& path, const at::Device& device) {
+std::string layer_in_window(const std::string& layer, const TimeBin& window) {
+  return layer + "@" + window_text(window);
+}
+
+std::string without_window(const std::string& layer) {
+  const auto window = read_window(layer);
+  return window ? window->first : layer;
+}
+
+std::string name_of(ForwardPrecision precision) {
+  for (const auto& [name, value] : kPrecisions) {
+    if (value == precision) return name;
+  }
+  return {};
+}
+
+ForwardPrecision forward_precision(const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& [own, value] : kPrecisions) {
+    if (own == name) return value;
+    known.push_back(own);
+  }
+  throw unknown_name("precision", name, "--precision", known);
+}
+
+void read_description(const std::string& text, const std::string& where, Program& program) {
+  if (text.empty()) return;
+  try {
+    const auto json = Json::parse(text);
+    program.identifier = json.value("identifier", program.identifier);
+    program.input.size = json.value("input_size", program.input.size);
+    program.input.mean = doubles(json, "mean");
+    program.input.std = doubles(json, "std");
+    program.input.degrees = json.value("degrees", program.input.degrees);
+  } catch (const Json::exception& e) {
+    throw bad_input({where, "cortiscore.json", e.what(),
+                     "input_size, mean, std, degrees, identifier",
+                     "docs/formats.md says what they are"});
+  }
+}
+
+Network Network::load_program(const std::string& path,
+                              const at::Device& device,
+                              const LoadOptions& options) {
+  const bool native = format_of(Archive(path)) == Format::kNative;
+  if (native ? !options.allow_native_code : !options.allow_torchscript) {
+    throw Error(ErrorKind::kUsage,
+                path + ": found " +
+                    (native ? "native code" : "TorchScript, which runs code of its own") +
+                    ", expected a torch.export archive. Where you trust its source, add " +
+                    (native ? "--allow-native-code" : "--allow-torchscript") +
+                    "; `cortiscore model export` writes networks as data.");
+  }
+  if (native && options.precision != ForwardPrecision::kFloat32) {
+    throw Error(ErrorKind::kUsage, path + ": found --precision " + name_of(options.precision) +
+                                       " with native code, whose precision is what it was compiled "
+                                       "with. Leave --precision away.");
+  }
+  auto state = std::make_shared<State>();
+  auto graph_part = std::make_shared<Graph>();
+  state->path = path;
+  state->device = device;
+  state->precision = options.precision;
+  {
+    const Autocast autocast(device, options.precision);
+    state->program = native ? load_native(path, device) : load_torchscript(path, device);
+  }
+  state->identifier = state->program->identifier;
+  state->n_parameters = state->program->n_parameters;
+  state->weights_sha256 = graph_part->sha256 = sha256_of_file(path);
+  graph_part->input = state->program->input;
+  graph_part->layers = state->program->layers;
+  // In the order of its layers, for want of nodes.
+  for (size_t i = 0; i < graph_part->layers.size(); ++i) {
+    const auto number = graph_part->names.number(graph_part->layers[i].value);
+    graph_part->made_by.resize(graph_part->names.size());
+    graph_part->made_by[number] = static_cast<int64_t>(i);
+  }
+  state->graph = std::move(graph_part);
+  Network network;
+  network.state_ = std::move(state);
+  return network;
+}
+
+Network Network::load(const std::string& path,
+                      const at::Device& device,
+                      const LoadOptions& options) {
+  if (options.precision == ForwardPrecision::kTf32 && !device.is_cuda()) {
+    throw Error(ErrorKind::kUsage,
+                "--precision tf32: found --device cpu, expected a CUDA device: TF32 is an "
+                "arithmetic of NVIDIA's. Use float32, bf16 or fp16.");
+  }
+  if (format_of(Archive(path)) != Format::kExported) return load_program(path, device, options);
   const Archive archive(path);
   auto state = std::make_shared<State>();
   auto graph_part = std::make_shared<Graph>();
   auto& g = *graph_part;
   state->path = path;
   state->device = device;
+  state->precision = options.precision;
   state->identifier = std::filesystem::path(path).stem().string();
   const auto model_text = archive.text("models/model.json");
   g.sha256 = sha256_of(model_text);
@@ -309,7 +495,11 @@ Network Network::load(const std::string& path, const at::Device& device) {
       g.input.degrees = extra.value("degrees", 8.0);
       g.prefix = extra.value("parameter_prefix", "");
       for (const auto& layer : extra.at("layers")) {
-        g.layers.push_back({layer.at("name"), layer.value("type", ""), layer.at("value"), {}});
+        g.layers.push_back({layer.at("name"),
+                            layer.value("type", ""),
+                            layer.at("value"),
+                            {},
+                            read_time_bins(layer, path)});
       }
     } else {
       g.layers = layers_from_stacks(graph.at("nodes"));
@@ -333,6 +523,12 @@ Network Network::load(const std::string& path, const at::Device& device) {
 }
 
 Network Network::with_weights(const std::string& path) const {
+  if (state_->program) {
+    throw Error(ErrorKind::kUsage, state_->path +
+                                       ": found TorchScript or native code, expected a "
+                                       "torch.export archive, whose weights can be "
+                                       "exchanged. Write one with `cortiscore model export`.");
+  }
   const auto& g = *state_->graph;
   auto state = std::make_shared<State>(*state_);
   state->path = path;
@@ -412,6 +608,7 @@ Network Network::with_weights(const std::string& path) const {
 
 std::string Network::signature(const std::string& path) {
   const Archive archive(path);
+  if (format_of(archive) != Format::kExported) return sha256_of_file(path);
   auto text = sha256_of(archive.text("models/model.json"));
   if (archive.has("extra/cortiscore.json")) {
     auto extra = archive.json("extra/cortiscore.json");
@@ -461,38 +658,107 @@ const std::string& Network::weights_sha256() const {
   return state_->weights_sha256;
 }
 
+ForwardPrecision Network::precision() const {
+  return state_->precision;
+}
+
 std::string Network::fingerprint() const {
   const auto& s = *state_->graph;
   std::string text = s.sha256 + " " + state_->weights_sha256 + " " + std::to_string(s.input.size);
   text += Json({s.input.mean, s.input.std, s.input.degrees}).dump();
-  for (const auto& layer : s.layers) text += "\n" + layer.name + "=" + layer.value;
+  for (const auto& layer : s.layers) {
+    text += "\n" + layer.name + "=" + layer.value;
+    for (const auto& bin : layer.time_bins) text += " " + window_text(bin);
+  }
+  if (state_->precision != ForwardPrecision::kFloat32) text += "\n" + name_of(state_->precision);
   return sha256_of(text);
 }
 
-const Layer& Network::layer(const std::string& name) const {
+Layer Network::layer(const std::string& name) const {
   std::vector<std::string> known;
   for (const auto& layer : state_->graph->layers) {
     if (layer.name == name) return layer;
     known.push_back(layer.name);
   }
+  if (without_window(name) != name) {
+    auto layer = this->layer(without_window(name));
+    parts_of(name);  // it throws where the window is not covered
+    layer.name = name;
+    return layer;
+  }
   throw unknown_name("layer", name, state_->path, known);
+}
+
+// Source of the weights: BENCHMARKS.md section 3, 'portion': a bin counts by the portion of it that the window covers.
+Network::Parts Network::parts_of(const std::string& name) const {
+  const auto& names = state_->graph->names;
+  const auto window = read_window(name);
+  if (!window) return {{names.known(layer(name).value), 1.0}};
+  const auto base = layer(window->first);
+  const auto& [start, end] = window->second;
+  Parts parts;
+  double covered = 0, total = 0;
+  for (size_t k = 0; k < base.time_bins.size(); ++k) {
+    const auto& bin = base.time_bins[k];
+    const double overlap = std::min(end, bin.end_ms) - std::max(start, bin.start_ms);
+    if (overlap <= 0) continue;
+    const auto step =
+        base.time_bins.size() == 1 ? base : layer(base.name + "@" + std::to_string(k));
+    const double portion = overlap / (bin.end_ms - bin.start_ms);
+    parts.emplace_back(names.known(step.value), portion);
+    covered += overlap;
+    total += portion;
+  }
+  if (parts.empty() || covered < (end - start) * (1 - 1e-9)) {
+    std::string bins;
+    for (const auto& bin : base.time_bins)
+      bins += (bins.empty() ? "time bins " : ", ") + window_text(bin);
+    throw bad_input(
+        {state_->path, "layer " + base.name, bins.empty() ? "no time bins" : bins,
+         "bins that cover " + window_text(window->second) + " ms",
+         "Name a single call (" + base.name + "@0), or export with other time_bins_ms"});
+  }
+  for (auto& [value, weight] : parts) weight /= total;
+  return parts;
+}
+
+int64_t Network::ends_at(const std::string& name) const {
+  int64_t last = -1;
+  for (const auto& [value, weight] : parts_of(name))
+    last = std::max(last, state_->graph->made_by[value]);
+  return last;
+}
+
+void Network::clear_cast_weights() {
+  at::autocast::clear_cache();
 }
 
 void Network::run(const at::Tensor& batch,
                   const std::vector<std::string>& layers,
                   const Tap& tap) const {
+  const Autocast autocast(state_->device, state_->precision);
+  if (state_->program) {
+    state_->program->run(batch, layers, tap);
+    return;
+  }
   const auto& s = *state_->graph;
-  // Which layers end at which node, and where the graph can be cut.
-  std::vector<std::vector<size_t>> ends(s.nodes.size());
-  std::vector<size_t> at_once;
+  // What is tapped when a node has run, and where the graph can be cut. Place 0 is the input's, n + 1 node n's.
+  struct Part {
+    size_t layer, value;
+    double weight;
+  };
+  std::vector<std::vector<Part>> ends(s.nodes.size() + 1);
+  std::vector<size_t> missing(layers.size());
+  std::vector<at::Tensor> sums(layers.size());
   int64_t last_node = -1;
   for (size_t i = 0; i < layers.size(); ++i) {
-    const auto node = s.made_by[s.names.known(layer(layers[i]).value)];
-    if (node < 0)
-      at_once.push_back(i);
-    else
-      ends[static_cast<size_t>(node)].push_back(i);
-    last_node = std::max(last_node, node);
+    const auto parts = parts_of(layers[i]);
+    missing[i] = parts.size();
+    for (const auto& [value, weight] : parts) {
+      const auto node = s.made_by[value];
+      ends[static_cast<size_t>(node + 1)].push_back({i, value, weight});
+      last_node = std::max(last_node, node);
+    }
   }
   std::vector<int64_t> last_use(s.names.size(), -1);
   for (int64_t n = 0; n <= last_node; ++n) {
@@ -504,13 +770,23 @@ void Network::run(const at::Tensor& batch,
   }
   auto values = state_->constants;
   values[s.input_number] = batch;
-  for (const auto i : at_once) tap(i, batch);
+  const auto tap_after = [&](int64_t node) {
+    for (const auto& [i, value, weight] : ends[static_cast<size_t>(node + 1)]) {
+      const auto output = values[value].toTensor();
+      if (weight == 1) {
+        tap(i, output);
+        continue;
+      }
+      auto& sum = sums[i];
+      sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
+      if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
+    }
+  };
+  tap_after(-1);
   for (int64_t n = 0; n <= last_node; ++n) {
     const auto& node = s.nodes[static_cast<size_t>(n)];
     graph::call(node, values);
-    for (const auto i : ends[static_cast<size_t>(n)]) {
-      tap(i, values[s.names.known(layer(layers[i]).value)].toTensor());
-    }
+    tap_after(n);
     for (const auto& argument : node.arguments) {
       for (const auto value : argument.values) {
         if (value >= 0 && last_use[static_cast<size_t>(value)] == n)

@@ -3,19 +3,52 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 namespace cortiscore {
 
-/// A module of the network whose output can be tapped.
+/// What one call of a recurrent module stands for, in ms after stimulus onset.
+struct TimeBin {
+  double start_ms = 0, end_ms = 0;
+};
+
+/// A module of the network whose output can be tapped. Of one that runs several times NAME is the last call, NAME@0, NAME@1,
+/// ... are each; where its calls stand for time bins, NAME@70-170 is their average over that window.
 struct Layer {
-  std::string name;            ///< dotted module path, as in Python's named_modules()
-  std::string type;            ///< the module's class; may be empty
-  std::string value;           ///< the graph value that is its output
-  std::vector<int64_t> shape;  ///< without the batch axis
+  std::string name;                ///< dotted module path, as in Python's named_modules()
+  std::string type;                ///< the module's class; may be empty
+  std::string value;               ///< the graph value that is its output
+  std::vector<int64_t> shape;      ///< without the batch axis
+  std::vector<TimeBin> time_bins;  ///< of its calls, where the archive says; in order
   int64_t n_features() const;
+};
+
+/// "IT@70-170": a layer in a window of time.
+std::string layer_in_window(const std::string& layer, const TimeBin& window);
+/// The layer's own name: of "IT@70-170" IT; of "IT@3" that itself.
+std::string without_window(const std::string& layer);
+
+/// The arithmetic of a forward pass. Activations are kept as float32 in any case, and what is done with them is float64.
+enum class ForwardPrecision {
+  kFloat32,  ///< without TF32
+  kTf32,     ///< products and convolutions in TF32; on a GPU
+  kBf16,     ///< torch.autocast in bfloat16
+  kFp16      ///< torch.autocast in float16
+};
+
+/// "float32", "tf32", "bf16", "fp16".
+std::string name_of(ForwardPrecision precision);
+/// @throws Error(kUnknownName)
+ForwardPrecision forward_precision(const std::string& name);
+
+/// How a network is opened.
+struct LoadOptions {
+  ForwardPrecision precision = ForwardPrecision::kFloat32;
+  bool allow_torchscript = false;  ///< which runs code that the archive brings
+  bool allow_native_code = false;  ///< likewise
 };
 
 /// What the archive says about the network's input.
@@ -26,14 +59,20 @@ struct NetworkInput {
   double degrees = 8;  ///< visual angle that its input spans
 };
 
-/// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no code.
+class Program;
+
+/// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no code. TorchScript, and native
+/// code of AOTInductor, are opened as well where that is allowed: they run code, and their weights cannot be exchanged.
 ///
 /// Nodes run through LibTorch's dispatcher in the order of the file, so outputs equal PyTorch's own to the bit, given
 /// the same batch shape and one intra-operator thread. Only operators of `aten` that touch tensors alone are allowed.
 class Network {
  public:
   /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an operator not allowed
-  static Network load(const std::string& path, const at::Device& device = at::kCPU);
+  /// @throws Error(kUsage)     TF32 on a CPU, or code that is not allowed
+  static Network load(const std::string& path,
+                      const at::Device& device = at::kCPU,
+                      const LoadOptions& options = {});
 
   /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the module that was
   /// exported; every weight must be there, in its shape. The identifier is the file's stem.
@@ -42,10 +81,12 @@ class Network {
   Network with_weights(const std::string& path) const;
 
   /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one network with_weights.
+  /// Of a program, that of its file.
   static std::string signature(const std::string& path);
 
   /// Where its weights are and its batches must be.
   const at::Device& device() const;
+  ForwardPrecision precision() const;
   const std::string& path() const;
   const std::string& identifier() const;
   const std::vector<Layer>& layers() const;
@@ -54,23 +95,38 @@ class Network {
   int64_t n_nodes() const;
   const std::string& graph_sha256() const;
   const std::string& weights_sha256() const;
-  /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table and preprocessing.
+  /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table, preprocessing and precision.
   std::string fingerprint() const;
 
+  /// A layer of the table, or one in a window of time that the bins of its calls cover.
   /// @throws Error(kUnknownName)  no such layer; the nearest names are offered
-  const Layer& layer(const std::string& name) const;
+  /// @throws Error(kBadInput)     a window that its time bins do not cover, or of a layer that has none
+  Layer layer(const std::string& name) const;
+
+  /// The place in the graph after which a layer is there: layers in this order are in order of execution.
+  int64_t ends_at(const std::string& name) const;
 
   /// Called with (index into the layers asked for, output [batch, ...]) as soon as that layer has run; the tensor is
   /// only valid during the call, since in-place operators may overwrite it next.
   using Tap = std::function<void(size_t, const at::Tensor&)>;
 
-  /// Runs `batch` [n, 3, N, N] float32, on its device, as far as the last of `layers`, freeing values at their last use. Any number of
-  /// threads may run at once.
+  /// Runs `batch` [n, 3, N, N] float32, on its device, as far as the last of `layers`, freeing values at their last use. Any
+  /// number of threads may run at once. Autocast keeps the weights that it has cast until
+  /// clear_cast_weights().
   void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
+
+  /// Frees what autocast keeps of weights. No thread may be running.
+  static void clear_cast_weights();
 
  private:
   struct Graph;
   struct State;
+  // Graph values and weights whose sum a layer is.
+  static Network load_program(const std::string& path,
+                              const at::Device& device,
+                              const LoadOptions& options);
+  using Parts = std::vector<std::pair<size_t, double>>;
+  Parts parts_of(const std::string& name) const;
   std::shared_ptr<const State> state_;
 };
 

@@ -16,8 +16,10 @@ from cortiscore import export  # noqa: E402
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 BATCH = 16  # the engine's micro-batch: equal bits need equal shapes
-FAMILIES = ["alexnet", "resnet18", "squeezenet1_1", "densenet121", "mobilenet_v3_small", "efficientnet_b0",
-            "shufflenet_v2_x0_5", "vit_b_32", "swin_t", "convnext_tiny"]
+# All of torchvision's classification families; of resnet its resnext too, of mobilenet both versions.
+FAMILIES = ["alexnet", "vgg11", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
+            "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "shufflenet_v2_x0_5", "regnet_y_400mf",
+            "vit_b_32", "swin_t", "maxvit_t", "convnext_tiny"]
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,29 @@ def batches(stimuli, size=224, mean=None, std=None):
     return x.split(BATCH)
 
 
-def hooked(model, inputs, n):
-    """{layer: [n, features]}: every module's output, copied when its hook runs, the last call counting."""
+def batched(model, batch):
+    """Modules whose output has the batch's axis first, in order."""
+    found = {}
+
+    def look(name):
+        def hook(_module, _inputs, output):
+            first = output[0] if isinstance(output, (tuple, list)) else output
+            if isinstance(first, torch.Tensor):
+                found.pop(name, None)
+                found[name] = first.shape[:1] == batch.shape[:1]
+
+        return hook
+
+    handles = [m.register_forward_hook(look(name)) for name, m in model.named_modules() if name]
+    with torch.no_grad():
+        model(batch)
+    for handle in handles:
+        handle.remove()
+    return [name for name, is_batched in found.items() if is_batched]
+
+
+def hooked(model, inputs, n, layers=None):
+    """{layer: [n, features]}: outputs of these modules (else of all), copied when a hook runs, the last call counting."""
     outputs = {}
     now = {}
 
@@ -56,11 +79,11 @@ def hooked(model, inputs, n):
         def hook(_module, _inputs, output):
             first = output[0] if isinstance(output, (tuple, list)) else output
             if isinstance(first, torch.Tensor):
-                now[name] = first.detach().clone()
+                now[name] = first.detach().to(torch.float32, copy=True)
 
         return hook
 
-    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name]
+    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name and (layers is None or name in layers)]
     with torch.no_grad():
         for batch in inputs:
             now.clear()
@@ -72,25 +95,31 @@ def hooked(model, inputs, n):
     return {k: np.concatenate(v)[:n] for k, v in outputs.items() if v[0] is not None}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_activations_equal_hooks(family, stimuli, tmp_path):
+def torchvision_network(family):
     torch.manual_seed(1)
     torch.set_num_threads(1)
     # Eager attention may take a fused path that torch.export does not record; both are PyTorch's, they differ by 1e-6.
     torch.backends.mha.set_fastpath_enabled(False)
-    model = getattr(torchvision.models, family)(weights=None).eval()
+    more = {"init_weights": False} if family in ("googlenet", "inception_v3") else {}
+    model = getattr(torchvision.models, family)(weights=None, **more).eval()
     for module in model.modules():  # random running statistics, so that batch norm is not the identity
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_activations_equal_hooks(family, stimuli, tmp_path):
+    model = torchvision_network(family)
     export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
     described = run_json("model", "inspect", tmp_path / "net.pt2")
     names = [layer["name"] for layer in described["layers"]]
-    reference = hooked(model, batches(stimuli, **IMAGENET), 20)
+    there = batched(model, batches(stimuli, **IMAGENET)[0][:3])
     assert described["parameters"] == sum(p.numel() for p in model.parameters())
-    assert set(reference) <= set(names), sorted(set(reference) - set(names))
-    asked = sorted(set(reference))[:: max(1, len(reference) // 40)] + [names[-1]]
-    asked = [name for name in dict.fromkeys(asked) if name in reference]
+    assert set(there) <= set(names), sorted(set(there) - set(names))
+    asked = list(dict.fromkeys([*there[:: max(1, len(there) // 32)], there[-1]]))
+    reference = hooked(model, batches(stimuli, **IMAGENET), 20, asked)
     flags = [f for name in asked for f in ("--layer", name)]
     done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
@@ -98,6 +127,33 @@ def test_activations_equal_hooks(family, stimuli, tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{name}.npy"), reference[name], err_msg=name)
     shapes = {layer["name"]: layer["features"] for layer in described["layers"]}
     assert all(shapes[name] == reference[name].shape[1] for name in asked)
+
+
+@pytest.mark.parametrize("family", ["resnet18", "mobilenet_v3_small", "vit_b_32", "convnext_tiny"])
+@pytest.mark.parametrize("precision, dtype", [("bf16", torch.bfloat16), ("fp16", torch.float16)])
+def test_half_precision_is_autocast(family, precision, dtype, stimuli, tmp_path):
+    model = torchvision_network(family)
+    export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
+    there = batched(model, batches(stimuli, **IMAGENET)[0][:3])
+    asked = list(dict.fromkeys([*there[:: max(1, len(there) // 12)], there[-1]]))
+    with torch.autocast("cpu", dtype=dtype):
+        reference = hooked(model, batches(stimuli, **IMAGENET), 20, asked)
+    flags = [f for name in asked for f in ("--layer", name)]
+    for out, more in (("half", ["--precision", precision]), ("full", [])):
+        done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / out, *more)
+        assert done.returncode == 0, done.stderr
+    for name in asked:
+        found = np.load(tmp_path / "half" / f"{name}.npy")
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, reference[name], err_msg=name)
+    full, half = np.load(tmp_path / "full" / f"{asked[-1]}.npy"), np.load(tmp_path / "half" / f"{asked[-1]}.npy")
+    assert 0 < np.abs(full - half).max() < 0.1 * np.abs(full).max()
+
+
+def test_tf32_is_of_gpus(small, stimuli, tmp_path):
+    done = run("extract", small, "--stimuli", stimuli, "--layer", "1", "-o", tmp_path / "o", "--precision", "tf32")
+    assert done.returncode == 2 and "CUDA" in done.stderr
+    assert run("extract", small, "--stimuli", stimuli, "--layer", "1", "-o", tmp_path / "o", "--precision", "int4").returncode == 2
 
 
 def test_modules_without_nodes_and_in_place_operators(stimuli, tmp_path):
