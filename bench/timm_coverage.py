@@ -169,8 +169,9 @@ def reason(error):
 
 def attempt(name):
     try:
-        done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=False,
-                              timeout=LIMIT_S)
+        with tempfile.TemporaryDirectory() as folder:  # here, so that one that is killed leaves nothing behind
+            done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=False,
+                                  timeout=LIMIT_S, env={**os.environ, "TMPDIR": folder})
     except subprocess.TimeoutExpired:
         return {"architecture": name, "outcome": "not run", "reason": f"more than {LIMIT_S} s"}
     if done.returncode:

@@ -9,6 +9,7 @@
 #include "cortiscore/error.h"
 #include "src/core/device.h"
 #include "src/core/parallel.h"
+#include "src/core/progress.h"
 #include "src/core/stop.h"
 
 namespace cortiscore {
@@ -33,7 +34,8 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) 
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
-                                const std::function<void(int64_t)>& advance) {
+                                const std::function<void(int64_t)>& advance,
+                                PassSeconds* seconds) {
   const at::NoGradGuard no_grad;
   const auto& device = network.device();
   const int64_t n = screen.size();
@@ -51,14 +53,20 @@ std::vector<at::Tensor> extract(const Network& network,
     return screen.pixels(batch * kMicroBatch, count_of(batch));
   };
   std::mutex mutex;
-  const auto forward = [&](int64_t batch, const at::Tensor& pixels) {
+  PassSeconds spent;
+  const auto forward = [&](int64_t batch, const at::Tensor& pixels, double decode_s) {
     const int64_t count = count_of(batch);
+    const Timer normalising;
     auto images = normalise(pixels);
     if (count < kMicroBatch) {
       images = at::cat(
           {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});
     }
+    const double normalise_s = normalising.seconds();
+    double keep_s = 0;
+    const Timer running;
     network.run(images, layers, [&](size_t layer, const at::Tensor& output) {
+      const Timer keeping;
       if (output.dim() < 2 || output.size(0) != kMicroBatch ||
           output.numel() != kMicroBatch * activations[layer].size(1)) {
         throw bad_input({network.path(), "layer " + layers[layer],
@@ -68,16 +76,31 @@ std::vector<at::Tensor> extract(const Network& network,
       activations[layer]
           .narrow(0, batch * kMicroBatch, count)
           .copy_(output.narrow(0, 0, count).reshape({count, -1}));
+      keep_s += keeping.seconds();
     });
-    if (advance) {
-      const std::lock_guard<std::mutex> lock(mutex);
-      advance(count);
-    }
+    const double run_s = running.seconds();
+    const std::lock_guard<std::mutex> lock(mutex);
+    spent.decode += decode_s;
+    spent.normalise += normalise_s;
+    spent.network += run_s - keep_s;
+    spent.keep += keep_s;
+    if (advance) advance(count);
   };
   const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
   const CastWeights cast_weights;
   if (device.is_cpu()) {
-    parallel_for(n_batches, [&](int64_t batch) { forward(batch, decode(batch)); });
+    parallel_for(n_batches, [&](int64_t batch) {
+      const Timer decoding;
+      const auto pixels = decode(batch);
+      forward(batch, pixels, decoding.seconds());
+    });
+    if (seconds) {
+      const auto threads = static_cast<double>(std::min(thread_count(), n_batches));
+      seconds->decode += spent.decode / threads;
+      seconds->normalise += spent.normalise / threads;
+      seconds->network += spent.network / threads;
+      seconds->keep += spent.keep / threads;
+    }
     return activations;
   }
   const ReproducibleFloat32 exact(network.precision() == ForwardPrecision::kTf32);
@@ -87,7 +110,7 @@ std::vector<at::Tensor> extract(const Network& network,
     parallel_for(static_cast<int64_t>(decoded.size()),
                  [&](int64_t i) { decoded[static_cast<size_t>(i)] = decode(first + i); });
     for (size_t i = 0; i < decoded.size(); ++i)
-      forward(first + static_cast<int64_t>(i), decoded[i]);
+      forward(first + static_cast<int64_t>(i), decoded[i], 0);
   }
   synchronize(device);
   return activations;

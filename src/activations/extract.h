@@ -17,15 +17,25 @@ constexpr int64_t kMicroBatch = 16;
 /// How the network's archive and a benchmark's visual angle prepare a stimulus.
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 
+/// Where a pass on a CPU spends its time: seconds, the mean over its threads. On a GPU, which is not waited for, zero.
+struct PassSeconds {
+  double decode = 0;     ///< files to pixels on the screen
+  double normalise = 0;  ///< pixels to the network's input
+  double network = 0;    ///< the network itself
+  double keep = 0;       ///< copies of the layers asked for
+};
+
 /// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
 /// device. On a CPU micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread. On a
 /// GPU they run in order, float32 without TF32, and the pool decodes the next ones meanwhile; pixels cross as bytes,
 /// and nothing comes back. It returns when all are done.
 /// @param advance  told how many stimuli have just gone through; called under a lock
+/// @param seconds  added to, where not null
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
-                                const std::function<void(int64_t)>& advance = {});
+                                const std::function<void(int64_t)>& advance = {},
+                                PassSeconds* seconds = nullptr);
 
 }  // namespace cortiscore

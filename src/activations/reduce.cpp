@@ -64,7 +64,8 @@ std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
     std::vector<std::string> names;
     for (const auto* layer : group) names.push_back(layer->layer);
     const Timer forward;
-    auto activations = extract(network, screen, names, [&](int64_t n) { progress.advance(n); });
+    auto activations = extract(
+        network, screen, names, [&](int64_t n) { progress.advance(n); }, &times.pass);
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/activations/extract.h"
 #include "src/model/network.h"
 #include "src/stimuli/screen.h"
 
@@ -38,6 +39,7 @@ struct ReducedLayer {
 
 struct ExtractionTimes {
   double forward_s = 0, reduce_s = 0;
+  PassSeconds pass;  ///< what forward_s went to
   int64_t passes = 0;
   int64_t peak_bytes = 0;
 };

@@ -19,6 +19,7 @@
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/engine/layer_profile.h"
+#include "src/engine/outcome.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -79,7 +80,8 @@ Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
           {"region", profile.benchmark.region},
           {"ceiling", number(profile.ceiling.value)},
           {"best", profile.layers[profile.best()].layer},
-          {"layers", layers}};
+          {"layers", layers},
+          {"timing_ms", timing_json(profile.times)}};
 }
 
 void print_profiles(const std::vector<LayerProfile>& profiles) {

@@ -95,8 +95,7 @@ LayerProfile profile_of(const Candidate& candidate,
   LayerProfile profile;
   profile.benchmark = benchmark;
   profile.data_sha256 = workbench.data_sha256(benchmark);
-  ExtractionTimes times;
-  const auto reduced = reduced_for(candidate, request, workbench, times);
+  const auto reduced = reduced_for(candidate, request, workbench, profile.times);
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     const auto& part = workbench.neural(benchmark).whole();
     profile.ceiling = part.ceiling;

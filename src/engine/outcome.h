@@ -46,6 +46,9 @@ Json committed_json(const Benchmark& benchmark,
 /// The layer of highest value, NaN below all. @param values  a layer
 size_t best_of(const std::vector<double>& values);
 
+/// Milliseconds of forward passes and what they went to (docs/formats.md).
+Json timing_json(const ExtractionTimes& times);
+
 Json estimate_json(const Estimate& estimate, const char* key);
 
 }  // namespace cortiscore

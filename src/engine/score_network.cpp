@@ -189,6 +189,13 @@ size_t best_of(const std::vector<double>& values) {
   return static_cast<size_t>(best - values.begin());
 }
 
+Json timing_json(const ExtractionTimes& times) {
+  return {{"forward", 1e3 * times.forward_s},        {"decode", 1e3 * times.pass.decode},
+          {"normalise", 1e3 * times.pass.normalise}, {"network", 1e3 * times.pass.network},
+          {"keep", 1e3 * times.pass.keep},           {"reduce", 1e3 * times.reduce_s},
+          {"forward_passes", times.passes}};
+}
+
 Json estimate_json(const Estimate& estimate, const char* key) {
   return {{key, number(estimate.value)},
           {"error", number(estimate.error)},
@@ -318,6 +325,10 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
                          {"ceiled", number(score.ceiled)},
                          {"ceiling_convention",
                           outcome.convention.empty() ? Json(nullptr) : Json(outcome.convention)}};
+  auto timing = timing_json(outcome.times);
+  timing["load"] = 1e3 * outcome.load_s;
+  timing["fit"] = 1e3 * outcome.fit_s;
+  timing["total"] = 1e3 * total.seconds();
   Json record = {
       {"schema_version", 1},
       {"key", record_key(candidate.fingerprint, benchmark, workbench)},
@@ -361,13 +372,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"device", {{"name", name_of(options.device)}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},
-      {"timing_ms",
-       {{"load", 1e3 * outcome.load_s},
-        {"forward", 1e3 * outcome.times.forward_s},
-        {"reduce", 1e3 * outcome.times.reduce_s},
-        {"fit", 1e3 * outcome.fit_s},
-        {"total", 1e3 * total.seconds()},
-        {"forward_passes", outcome.times.passes}}},
+      {"timing_ms", std::move(timing)},
       {"peak_bytes", {{"activations", outcome.times.peak_bytes}}},
       {"start", start},
       {"end", utc_now()}};

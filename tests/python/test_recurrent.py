@@ -224,6 +224,16 @@ def test_a_benchmark_sees_the_layer_in_its_own_window(benchmark, stimuli, tmp_pa
     assert named["score"]["raw"] < in_time["score"]["raw"]
 
 
+def test_precision_is_recorded_and_part_of_the_key(benchmark, tmp_path):
+    folder, _, _ = benchmark
+    score = lambda *flags: run_json("score", folder / "net.pt2", "-b", folder / "late.json", "--layer", "IT", "--results", tmp_path / "r", *flags)
+    full, half = score(), score("--precision", "bf16")
+    assert full["precision"]["activations"] == "float32" and half["precision"]["activations"] == "bf16"
+    assert full["key"] != half["key"] and full["score"]["raw"] != half["score"]["raw"]
+    assert half["score"]["raw"] == pytest.approx(full["score"]["raw"], abs=0.02)
+    assert score("--precision", "bf16")["end"] == half["end"]  # of the store
+
+
 def test_layers_writes_the_layer_by_its_own_name(benchmark, tmp_path):
     folder, _, _ = benchmark
     done = run("layers", folder / "net.pt2", "-b", folder / "late.json", "--match", "IT", "-o", tmp_path / "map.json")
