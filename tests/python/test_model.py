@@ -129,9 +129,13 @@ def test_activations_equal_hooks(family, stimuli, tmp_path):
     assert all(shapes[name] == reference[name].shape[1] for name in asked)
 
 
-@pytest.mark.parametrize("family", ["resnet18", "mobilenet_v3_small", "vit_b_32", "convnext_tiny"])
-@pytest.mark.parametrize("precision, dtype", [("bf16", torch.bfloat16), ("fp16", torch.float16)])
-def test_half_precision_is_autocast(family, precision, dtype, stimuli, tmp_path):
+HALF = [("mobilenet_v3_small", "bf16"), ("resnet18", "bf16"), ("vit_b_32", "bf16"), ("convnext_tiny", "bf16"), ("mobilenet_v3_small", "fp16"),
+        *[pytest.param(family, "fp16", marks=pytest.mark.slow) for family in ("resnet18", "vit_b_32", "convnext_tiny")]]
+
+
+@pytest.mark.parametrize("family, precision", HALF)
+def test_half_precision_is_autocast(family, precision, stimuli, tmp_path):
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     model = torchvision_network(family)
     export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
     there = batched(model, batches(stimuli, **IMAGENET)[0][:3])
@@ -146,7 +150,8 @@ def test_half_precision_is_autocast(family, precision, dtype, stimuli, tmp_path)
         found = np.load(tmp_path / "half" / f"{name}.npy")
         assert found.dtype == np.float32
         np.testing.assert_array_equal(found, reference[name], err_msg=name)
-    full, half = np.load(tmp_path / "full" / f"{asked[-1]}.npy"), np.load(tmp_path / "half" / f"{asked[-1]}.npy")
+    within = asked[len(asked) // 2]  # a transformer's untrained head gives zeros
+    full, half = np.load(tmp_path / "full" / f"{within}.npy"), np.load(tmp_path / "half" / f"{within}.npy")
     assert 0 < np.abs(full - half).max() < 0.1 * np.abs(full).max()
 
 

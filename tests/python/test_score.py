@@ -347,8 +347,23 @@ def test_benchmarks_on_the_same_stimuli_share_a_forward_pass(home, network, tmp_
     assert done.returncode == 0, done.stderr
     together = [json.loads(line) for line in done.stdout.splitlines()]
     assert [r["timing_ms"]["forward_passes"] for r in together] == [1, 0, 0]
+    timing = together[0]["timing_ms"]
+    stages = [timing[stage] for stage in ("decode", "normalise", "network", "keep")]
+    assert min(stages) > 0 and 0.3 * timing["forward"] < sum(stages) <= 1.01 * timing["forward"]
     same = lambda r: {k: v for k, v in r.items() if k not in NOT_TIMED + ("peak_bytes",)}
     for name, record in zip(names, together):
         alone = run_json("score", network, "-b", name, "--layer", "V4=6", "--results", tmp_path / name, env=env)
         assert alone["timing_ms"]["forward_passes"] == 1
         assert same(alone) == same(record)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: TF32 and autocast there")
+@pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
+def test_precisions_on_a_gpu(home, network, precision):
+    """Each is recorded, differs from float32, and comes near it."""
+    env = {"CORTISCORE_HOME": str(home)}
+    full, lower = (run_json("score", network, "-b", "Simulated2026.V4-pls", "--layer", "3", "--device", "cuda", "--precision", p, env=env)
+                   for p in ("float32", precision))
+    assert lower["precision"]["activations"] == precision and lower["precision"]["tf32"] == (precision == "tf32")
+    assert lower["key"] != full["key"]
+    assert lower["score"]["raw"] == pytest.approx(full["score"]["raw"], abs=0.02)

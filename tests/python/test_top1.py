@@ -65,13 +65,12 @@ def models_of(real_data):
     return real_data / "models"
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18_pqf_small"])
-def test_top1(name, photos, real_data, tmp_path):
-    check(name, photos, models_of(real_data), tmp_path)
+def test_top1(photos, real_data, tmp_path):
+    check("squeezenet1_1", photos, models_of(real_data), tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2", "resnet50_pqf_large", "mobilenet_v2_greenwaves",
+@pytest.mark.parametrize("name", ["resnet18_pqf_small", "efficientnet_lite0", "efficientnet_lite2", "resnet50_pqf_large", "mobilenet_v2_greenwaves",
                                   "mobilenet_v1_0.25_128_coral", "mcunet_144", "squeezenet1_0_deepcomp"])
 def test_top1_of_more(name, photos, real_data, tmp_path):
     check(name, photos, models_of(real_data), tmp_path)
