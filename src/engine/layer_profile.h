@@ -18,7 +18,7 @@ struct LayerProfile {
   Benchmark benchmark;
   std::vector<std::string> data_sha256;
   Estimate ceiling;
-  ExtractionTimes times;  ///< of the forward passes that this profile asked for first
+  ExtractionTimes times;           ///< of the forward passes that this profile asked for first
   std::vector<LayerScore> layers;  ///< in order of execution
   size_t best() const;
 };
