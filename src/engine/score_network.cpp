@@ -137,7 +137,7 @@ std::string in_window_of(const Benchmark& benchmark,
   }
   if (!window || network.layer(layer).time_bins.empty() || without_window(layer) != layer)
     return layer;
-  const auto windowed = layer_in_window(layer, {window->first, window->second});
+  auto windowed = layer_in_window(layer, {window->first, window->second});
   network.layer(windowed);
   return windowed;
 }

@@ -418,6 +418,11 @@ Network Network::load(const std::string& path,
                 "arithmetic of NVIDIA's. Use float32, bf16 or fp16.");
   }
   if (format_of(Archive(path)) != Format::kExported) return load_program(path, device, options);
+  if (path.ends_with(".pt")) {
+    throw bad_input(
+        {path, "", "no TorchScript", "what torch.jit.save writes (.pt), or a .pt2",
+         "Of a state dict, `cortiscore model convert` makes weights for sweep --graph"});
+  }
   const Archive archive(path);
   auto state = std::make_shared<State>();
   auto graph_part = std::make_shared<Graph>();

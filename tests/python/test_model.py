@@ -16,10 +16,10 @@ from cortiscore import export  # noqa: E402
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 BATCH = 16  # the engine's micro-batch: equal bits need equal shapes
-# All of torchvision's classification families; of resnet its resnext too, of mobilenet both versions.
-FAMILIES = ["alexnet", "vgg11", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
-            "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "shufflenet_v2_x0_5", "regnet_y_400mf",
-            "vit_b_32", "swin_t", "maxvit_t", "convnext_tiny"]
+# All of torchvision's classification families.
+FAMILIES = ["alexnet", "vgg11", "resnet18", pytest.param("resnext50_32x4d", marks=pytest.mark.slow), "squeezenet1_1", "densenet121",
+            "googlenet", "inception_v3", "mnasnet0_5", pytest.param("mobilenet_v2", marks=pytest.mark.slow), "mobilenet_v3_small",
+            "efficientnet_b0", "shufflenet_v2_x0_5", "regnet_y_400mf", "vit_b_32", "swin_t", "maxvit_t", "convnext_tiny"]
 
 
 @pytest.fixture(scope="module")

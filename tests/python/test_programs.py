@@ -148,6 +148,9 @@ def test_code_is_run_only_where_that_is_allowed(stimuli, tmp_path):
     (tmp_path / "cut.pt").write_bytes(path.read_bytes()[:-200])
     done = run("model", "inspect", tmp_path / "cut.pt", "--allow-torchscript")
     assert done.returncode == 5 and "cut.pt" in done.stderr
+    torch.save(Branches().state_dict(), tmp_path / "weights.pt")
+    done = run("score", tmp_path / "weights.pt", "-b", "Simulated2026.V1-pls", "--allow-torchscript")
+    assert done.returncode in (3, 5) and "model convert" in done.stderr, done.stderr
     done = run("extract", path, "--stimuli", stimuli[0], "--layer", "often", "-o", tmp_path / "o", "--allow-torchscript")
     assert done.returncode == 4 and "Nearest" in done.stderr
 
@@ -200,3 +203,18 @@ def test_model_export_writes_native_code(tmp_path):
     assert done.returncode == 0, done.stderr
     layers = run_json("model", "inspect", tmp_path / "s.pt2", "--allow-native-code")["layers"]
     assert [layer["name"] for layer in layers] == ["features.3"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: TorchScript and native code there")
+@pytest.mark.parametrize("how", ["torchscript", "native"])
+def test_programs_on_a_gpu(how, stimuli, tmp_path):
+    model = random_network(torchvision.models.resnet18)
+    if how == "torchscript":
+        path, flag = save(torch.jit.script(model), tmp_path / "net.pt", **IMAGENET), "--allow-torchscript"
+    else:
+        path, flag = tmp_path / "net.pt2", "--allow-native-code"
+        cortiscore.compile(model, path, layers=["layer2", "avgpool"], input_size=SIZE, device="cuda", **IMAGENET)
+    expected = calls_of(model.cpu(), stimuli[1])
+    for name, values in extract(path, stimuli[0], ["layer2", "avgpool"], tmp_path / "out", flag, "--device", "cuda").items():
+        largest = np.abs(expected[name][0]).max()
+        assert np.abs(values - expected[name][0]).max() < 1e-5 * largest  # ALGORITHMS.md 5a

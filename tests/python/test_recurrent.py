@@ -176,6 +176,15 @@ def test_a_window_averages_calls_by_the_portion_that_it_covers(stimuli, tmp_path
         assert done.returncode == code and all(word in done.stderr for word in words), done.stderr
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: calls and windows there")
+def test_calls_and_windows_on_a_gpu(stimuli, tmp_path):
+    network(CORnetR, tmp_path / "net.pt2", time_bins_ms=BINS)
+    names = ["IT@70-170", "IT@1", "IT"]
+    on = {device: extract(tmp_path / "net.pt2", stimuli[0], names, tmp_path / device, "--device", device) for device in ("cpu", "cuda")}
+    for name in names:
+        assert np.abs(on["cuda"][name] - on["cpu"][name]).max() < 1e-5 * np.abs(on["cpu"][name]).max()  # ALGORITHMS.md 5a
+
+
 @pytest.mark.parametrize("bins, words", [({"IT": [[0, 10]]}, "1 bins, expected 5"), ({"it": [[0, 10]]}, "a module that runs"),
                                          ({"IT": [[0, 10], [5, 20], [20, 30], [30, 40], [40, 50]]}, "do not overlap")])
 def test_time_bins_that_are_not_of_the_calls(bins, words, tmp_path):
