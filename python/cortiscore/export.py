@@ -25,9 +25,18 @@ class _Tapped(torch.nn.Module):
         super().__init__()
         self.network = network
         self._outputs = []  # (module's name, its output), a call, in order
+        self._hooks = []
         for name, module in network.named_modules():
             if name and (layers is None or name in layers):
-                module.register_forward_hook(self._keep(name))
+                self._hooks.append(module.register_forward_hook(self._keep(name)))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """The user's module as it was: what is left on it would keep every output of every later call."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _keep(self, name):
         def hook(_module, _inputs, output):
@@ -123,10 +132,10 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     """
     path = pathlib.Path(path)
     check_model(model, mean, std)
-    tapped = _Tapped(model).eval()
     example = torch.zeros(2, 3, input_size, input_size)
-    names = tapped.names(example)
-    program = _traced(tapped, example)
+    with _Tapped(model) as tapped:
+        names = tapped.eval().names(example)
+        program = _traced(tapped, example)
     nodes = {node.name: node for node in program.graph.nodes}
     aliases = [nodes[spec.arg.name] for spec in program.graph_signature.output_specs][: len(names)]
     values = [alias.args[0].name for alias in aliases]

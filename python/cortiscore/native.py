@@ -23,13 +23,15 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
     """
     path = pathlib.Path(path)
     check_model(model, mean, std)
-    tapped = _Tapped(model, set(layers)).eval().to(device)
     example = torch.zeros(MICRO_BATCH, 3, input_size, input_size, device=device)
-    names = tapped.names(example)
-    missing = sorted(set(layers) - set(names))
-    if missing:
-        raise ValueError(f"layers: found {', '.join(missing)}, expected modules that run and return a tensor")
-    last = {name: place for place, name in enumerate(names)}  # the last call of a module that runs several times
+    with _Tapped(model, set(layers)) as tapped:
+        names = tapped.eval().to(device).names(example)
+        missing = sorted(set(layers) - set(names))
+        if missing:
+            raise ValueError(f"layers: found {', '.join(missing)}, expected modules that run and return a tensor")
+        last = {name: place for place, name in enumerate(names)}  # the last call of a module that runs several times
+        with torch.no_grad():
+            program = torch.export.export(_Last(tapped, sorted(last.values())), (example,), strict=False)
     shapes = {name: list(tapped.shapes[place]) for name, place in last.items()}
     types = {name: type(module).__name__ for name, module in model.named_modules()}
     table = {
@@ -42,8 +44,6 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "layers": [{"name": name, "type": types[name], "shape": shapes[name][1:]} for name in sorted(last, key=last.get)],
     }
-    with torch.no_grad():
-        program = torch.export.export(_Last(tapped, sorted(last.values())), (example,), strict=False)
     # One thread: the engine runs as many micro-batches at a time as it has threads.
     configs = {"aot_inductor.metadata": {"cortiscore": json.dumps(table)}, "cpp.threads": 1}
     with written_whole(path) as temporary:

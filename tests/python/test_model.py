@@ -181,6 +181,7 @@ def test_modules_without_nodes_and_in_place_operators(stimuli, tmp_path):
     torch.manual_seed(0)
     model = Net().eval()
     export(model, tmp_path / "net.pt2", input_size=64)
+    assert not any(module._forward_hooks for module in model.modules())  # the exporter leaves nothing behind
     reference = hooked(model, batches(stimuli, 64), 20)
     assert reference["norm"].min() < 0
     flags = [f for name in reference for f in ("--layer", name)]
