@@ -30,8 +30,6 @@ COLUMNS = ["architecture", "outcome", "input_size", "parameters", "nodes", "laye
 BATCH = 16  # the engine's micro-batch: equal bits need equal shapes
 COMPARED = 24  # layers, evenly spaced in depth, and the last
 LIMIT_S = 2400
-# glibc keeps what is freed, and raises this limit by itself: a giant and the engine beside it would not fit.
-GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "1048576"}
 # What tells members of one family apart that are otherwise the same code: widths, depths, patch and input sizes.
 SIZES = set("zepto atto femto pico nano micro mini tiny small medium base large huge giant gigantic xlarge xxlarge xsmall "
             "xxsmall x xx s m l t b n xs xxs xt xl xxl".split())
@@ -173,7 +171,7 @@ def attempt(name):
     try:
         with tempfile.TemporaryDirectory() as folder:  # here, so that one that is killed leaves nothing behind
             done = subprocess.run([sys.executable, __file__, "--one", name], capture_output=True, text=True, check=False,
-                                  timeout=LIMIT_S, env={**os.environ, "TMPDIR": folder, **GIVE_BACK})
+                                  timeout=LIMIT_S, env={**os.environ, "TMPDIR": folder})
     except subprocess.TimeoutExpired:
         return {"architecture": name, "outcome": "not run", "reason": f"more than {LIMIT_S} s"}
     if done.returncode:

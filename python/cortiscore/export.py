@@ -116,6 +116,15 @@ def check_model(model, mean, std):
         raise ValueError("give both mean and std, or neither")
 
 
+def description(path, input_size, mean, std, degrees, identifier):
+    """What cortiscore.json says of a network apart from its layers (docs/formats.md)."""
+    return {"schema_version": 1, "identifier": identifier or path.stem, "input_size": input_size, "mean": mean, "std": std, "degrees": degrees}
+
+
+def module_types(model):
+    return {name: type(module).__name__ for name, module in model.named_modules()}
+
+
 def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identifier=None, time_bins_ms=None):
     """Writes `model` to `path` (.pt2), with every module's output tappable by its dotted name.
 
@@ -139,16 +148,10 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     nodes = {node.name: node for node in program.graph.nodes}
     aliases = [nodes[spec.arg.name] for spec in program.graph_signature.output_specs][: len(names)]
     values = [alias.args[0].name for alias in aliases]
-    types = {name: type(module).__name__ for name, module in model.named_modules()}
     table = {
-        "schema_version": 1,
-        "identifier": identifier or path.stem,
-        "input_size": input_size,
-        "mean": mean,
-        "std": std,
-        "degrees": degrees,
+        **description(path, input_size, mean, std, degrees, identifier),
         "parameter_prefix": "network.",
-        "layers": _layers(names, values, types, time_bins_ms),
+        "layers": _layers(names, values, module_types(model), time_bins_ms),
     }
     with written_whole(path) as temporary:  # a killed export leaves no half archive under the final name
         torch.export.save(program, temporary, extra_files={"cortiscore.json": json.dumps(table)})

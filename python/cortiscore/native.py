@@ -8,7 +8,7 @@ import pathlib
 
 import torch
 
-from .export import _Tapped, check_model
+from .export import _Tapped, check_model, description, module_types
 from .recordings import written_whole
 
 MICRO_BATCH = 16  # src/activations/extract.h: stimuli go through a network sixteen at a time, always
@@ -32,17 +32,11 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
         last = {name: place for place, name in enumerate(names)}  # the last call of a module that runs several times
         with torch.no_grad():
             program = torch.export.export(_Last(tapped, sorted(last.values())), (example,), strict=False)
-    shapes = {name: list(tapped.shapes[place]) for name, place in last.items()}
-    types = {name: type(module).__name__ for name, module in model.named_modules()}
+    types = module_types(model)
     table = {
-        "schema_version": 1,
-        "identifier": identifier or path.stem,
-        "input_size": input_size,
-        "mean": mean,
-        "std": std,
-        "degrees": degrees,
+        **description(path, input_size, mean, std, degrees, identifier),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "layers": [{"name": name, "type": types[name], "shape": shapes[name][1:]} for name in sorted(last, key=last.get)],
+        "layers": [{"name": name, "type": types[name], "shape": list(tapped.shapes[last[name]][1:])} for name in sorted(last, key=last.get)],
     }
     # One thread: the engine runs as many micro-batches at a time as it has threads.
     configs = {"aot_inductor.metadata": {"cortiscore": json.dumps(table)}, "cpp.threads": 1}

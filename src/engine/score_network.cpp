@@ -126,6 +126,7 @@ std::vector<std::string> candidate_layers(const Network& network,
 std::string in_window_of(const Benchmark& benchmark,
                          const Network& network,
                          const std::string& layer) {
+  const auto found = network.layer(layer);
   std::optional<std::pair<double, double>> window;
   for (const auto& assembly : benchmark.assemblies) {
     if (window && assembly.time_ms && *window != *assembly.time_ms) {
@@ -135,8 +136,7 @@ std::string in_window_of(const Benchmark& benchmark,
     }
     if (assembly.time_ms) window = assembly.time_ms;
   }
-  if (!window || network.layer(layer).time_bins.empty() || without_window(layer) != layer)
-    return layer;
+  if (!window || found.time_bins.empty() || without_window(layer) != layer) return layer;
   auto windowed = layer_in_window(layer, {window->first, window->second});
   network.layer(windowed);
   return windowed;
@@ -325,6 +325,8 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
                          {"ceiled", number(score.ceiled)},
                          {"ceiling_convention",
                           outcome.convention.empty() ? Json(nullptr) : Json(outcome.convention)}};
+  const auto precision =
+      candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32;
   auto timing = timing_json(outcome.times);
   timing["load"] = 1e3 * outcome.load_s;
   timing["fit"] = 1e3 * outcome.fit_s;
@@ -365,10 +367,9 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"populations", outcome.populations},
       {"n", outcome.n},
       {"precision",
-       {{"activations",
-         name_of(candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32)},
+       {{"activations", name_of(precision)},
         {"metric", "float64"},
-        {"tf32", options.load.precision == ForwardPrecision::kTf32}}},
+        {"tf32", precision == ForwardPrecision::kTf32}}},
       {"device", {{"name", name_of(options.device)}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},

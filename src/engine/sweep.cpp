@@ -66,7 +66,7 @@ class Opener {
     }
     if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_, load_);
     const auto signature = Network::signature(checkpoint.path);
-    if (graph_ && signature == signature_)
+    if (graph_ && !signature.empty() && signature == signature_)
       return candidate_of(graph_->with_weights(checkpoint.path));
     auto candidate = open_candidate(checkpoint.path, device_, load_);
     graph_ = candidate.network;

@@ -367,9 +367,9 @@ void read_description(const std::string& text, const std::string& where, Program
 }
 
 Network Network::load_program(const std::string& path,
+                              bool native,
                               const at::Device& device,
                               const LoadOptions& options) {
-  const bool native = format_of(Archive(path)) == Format::kNative;
   if (native ? !options.allow_native_code : !options.allow_torchscript) {
     throw Error(ErrorKind::kUsage,
                 path + ": found " +
@@ -417,13 +417,15 @@ Network Network::load(const std::string& path,
                 "--precision tf32: found --device cpu, expected a CUDA device: TF32 is an "
                 "arithmetic of NVIDIA's. Use float32, bf16 or fp16.");
   }
-  if (format_of(Archive(path)) != Format::kExported) return load_program(path, device, options);
+  const Archive archive(path);
+  const auto format = format_of(archive);
+  if (format != Format::kExported)
+    return load_program(path, format == Format::kNative, device, options);
   if (path.ends_with(".pt")) {
     throw bad_input(
         {path, "", "no TorchScript", "what torch.jit.save writes (.pt), or a .pt2",
          "Of a state dict, `cortiscore model convert` makes weights for sweep --graph"});
   }
-  const Archive archive(path);
   auto state = std::make_shared<State>();
   auto graph_part = std::make_shared<Graph>();
   auto& g = *graph_part;
@@ -613,7 +615,7 @@ Network Network::with_weights(const std::string& path) const {
 
 std::string Network::signature(const std::string& path) {
   const Archive archive(path);
-  if (format_of(archive) != Format::kExported) return sha256_of_file(path);
+  if (format_of(archive) != Format::kExported) return {};
   auto text = sha256_of(archive.text("models/model.json"));
   if (archive.has("extra/cortiscore.json")) {
     auto extra = archive.json("extra/cortiscore.json");
@@ -680,17 +682,18 @@ std::string Network::fingerprint() const {
 }
 
 Layer Network::layer(const std::string& name) const {
-  std::vector<std::string> known;
-  for (const auto& layer : state_->graph->layers) {
-    if (layer.name == name) return layer;
-    known.push_back(layer.name);
-  }
+  const auto& layers = state_->graph->layers;
+  const auto found =
+      std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.name == name; });
+  if (found != layers.end()) return *found;
   if (without_window(name) != name) {
     auto layer = this->layer(without_window(name));
     parts_of(name);  // it throws where the window is not covered
     layer.name = name;
     return layer;
   }
+  std::vector<std::string> known;
+  for (const auto& layer : layers) known.push_back(layer.name);
   throw unknown_name("layer", name, state_->path, known);
 }
 

@@ -81,7 +81,7 @@ class Network {
   Network with_weights(const std::string& path) const;
 
   /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one network with_weights.
-  /// Of a program, that of its file.
+  /// Empty for a program, whose weights are its own.
   static std::string signature(const std::string& path);
 
   /// Where its weights are and its batches must be.
@@ -123,6 +123,7 @@ class Network {
   struct State;
   // Graph values and weights whose sum a layer is.
   static Network load_program(const std::string& path,
+                              bool native,
                               const at::Device& device,
                               const LoadOptions& options);
   using Parts = std::vector<std::pair<size_t, double>>;

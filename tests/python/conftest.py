@@ -24,6 +24,13 @@ def run_json(*arguments, env=None):
     return json.loads(done.stdout)
 
 
+def extract(path, stimuli, layers, out, *flags):
+    """{layer: [stimuli, features]}: activations by the engine."""
+    done = run("extract", path, "--stimuli", stimuli, *[f for layer in layers for f in ("--layer", layer)], "-o", out, *flags)
+    assert done.returncode == 0, done.stderr
+    return {layer: np.load(out / f"{layer}.npy") for layer in layers}
+
+
 def save(tmp_path, **arrays):
     """Writes each array as .npy and returns the flags that name them: --source FILE --target FILE ..."""
     out = []

@@ -10,6 +10,7 @@ import torchvision
 from PIL import Image
 
 from conftest import ROOT, run, run_json
+from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
@@ -51,48 +52,12 @@ def batches(stimuli, size=224, mean=None, std=None):
 
 def batched(model, batch):
     """Modules whose output has the batch's axis first, in order."""
-    found = {}
-
-    def look(name):
-        def hook(_module, _inputs, output):
-            first = output[0] if isinstance(output, (tuple, list)) else output
-            if isinstance(first, torch.Tensor):
-                found.pop(name, None)
-                found[name] = first.shape[:1] == batch.shape[:1]
-
-        return hook
-
-    handles = [m.register_forward_hook(look(name)) for name, m in model.named_modules() if name]
-    with torch.no_grad():
-        model(batch)
-    for handle in handles:
-        handle.remove()
-    return [name for name, is_batched in found.items() if is_batched]
+    return list(calls_of(model, [batch]))
 
 
 def hooked(model, inputs, n, layers=None):
-    """{layer: [n, features]}: outputs of these modules (else of all), copied when a hook runs, the last call counting."""
-    outputs = {}
-    now = {}
-
-    def keep(name):
-        def hook(_module, _inputs, output):
-            first = output[0] if isinstance(output, (tuple, list)) else output
-            if isinstance(first, torch.Tensor):
-                now[name] = first.detach().to(torch.float32, copy=True)
-
-        return hook
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name and (layers is None or name in layers)]
-    with torch.no_grad():
-        for batch in inputs:
-            now.clear()
-            model(batch)
-            for name, value in now.items():
-                outputs.setdefault(name, []).append(value.reshape(BATCH, -1).numpy() if value.shape[0] == BATCH else None)
-    for handle in handles:
-        handle.remove()
-    return {k: np.concatenate(v)[:n] for k, v in outputs.items() if v[0] is not None}
+    """{layer: [n, features]}: outputs of these modules (else of all), the last call counting."""
+    return {name: calls[-1] for name, calls in calls_of(model, inputs, n, layers).items()}
 
 
 def torchvision_network(family):
@@ -101,12 +66,7 @@ def torchvision_network(family):
     # Eager attention may take a fused path that torch.export does not record; both are PyTorch's, they differ by 1e-6.
     torch.backends.mha.set_fastpath_enabled(False)
     more = {"init_weights": False} if family in ("googlenet", "inception_v3") else {}
-    model = getattr(torchvision.models, family)(weights=None, **more).eval()
-    for module in model.modules():  # random running statistics, so that batch norm is not the identity
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return model
+    return randomise_statistics(getattr(torchvision.models, family)(weights=None, **more).eval())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

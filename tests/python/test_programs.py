@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+import xarray as xr
 from PIL import Image
 
-from conftest import ROOT, run, run_json, write
+from conftest import ROOT, extract, run, run_json, write
+from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
 import cortiscore  # noqa: E402
@@ -33,45 +35,14 @@ def stimuli(tmp_path_factory):
     return folder / "s.csv", x.split(BATCH)
 
 
-def calls_of(model, batches):
-    """{module: [a call: [N, features]]} by forward hooks of the module in Python."""
-    torch.set_num_threads(1)
-    found, now = {}, {}
-
-    def keep(name):
-        return lambda _m, _i, output: now.setdefault(name, []).append(output.clone().reshape(len(output), -1).numpy())
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name]
-    with torch.no_grad():
-        for batch in batches:
-            now.clear()
-            model(batch)
-            for name, calls in now.items():
-                found.setdefault(name, []).append(calls)
-    for handle in handles:
-        handle.remove()
-    return {name: [np.concatenate(step)[:N] for step in zip(*calls)] for name, calls in found.items()}
-
-
 def random_network(builder):
     torch.manual_seed(1)
-    model = builder(weights=None).eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    return model
+    return randomise_statistics(builder(weights=None).eval())
 
 
 def save(script, path, **description):
     torch.jit.save(script, str(path), _extra_files={"cortiscore.json": json.dumps({"input_size": SIZE, **description})})
     return path
-
-
-def extract(path, stimuli, layers, out, *flags):
-    done = run("extract", path, "--stimuli", stimuli, *[f for layer in layers for f in ("--layer", layer)], "-o", out, *flags)
-    assert done.returncode == 0, done.stderr
-    return {layer: np.load(out / f"{layer}.npy") for layer in layers}
 
 
 @pytest.mark.parametrize("how", ["script", "trace"])
@@ -82,7 +53,7 @@ def test_torchscript_equals_hooks(builder, how, stimuli, tmp_path):
     path = save(script, tmp_path / "net.pt", identifier="scripted", **IMAGENET)
     described = run_json("model", "inspect", path, "--allow-torchscript")
     assert described["identifier"] == "scripted" and described["parameters"] == sum(p.numel() for p in model.parameters())
-    calls = calls_of(model, stimuli[1])
+    calls = calls_of(model, stimuli[1], N)
     expected = {name: steps[-1] for name, steps in calls.items()}
     expected |= {f"{name}@{k}": step for name, steps in calls.items() if len(steps) > 1 for k, step in enumerate(steps)}
     layers = {layer["name"]: layer["features"] for layer in described["layers"]}
@@ -122,19 +93,10 @@ def test_what_a_graph_cannot_have(stimuli, tmp_path):
     path = save(torch.jit.script(model), tmp_path / "net.pt", **IMAGENET)
     layers = [layer["name"] for layer in run_json("model", "inspect", path, "--allow-torchscript")["layers"]]
     assert layers == ["conv", "norm", "relu", "pair", "end"]  # what runs in a loop is no layer
-    model.pair.register_forward_hook(lambda _m, _i, output: None)
-    seen = {}
-    for name in layers:
-        first = lambda output: output[0] if isinstance(output, tuple) else output
-        getattr(model, name).register_forward_hook(
-            lambda _m, _i, output, name=name: seen.setdefault(name, []).append(first(output).clone().reshape(BATCH, -1).numpy()))
-    torch.set_num_threads(1)
-    with torch.no_grad():
-        for batch in stimuli[1]:
-            model(batch)
+    seen = calls_of(model, stimuli[1], N)
     found = extract(path, stimuli[0], layers, tmp_path / "out", "--allow-torchscript")
     for name in layers:
-        np.testing.assert_array_equal(found[name], np.concatenate(seen[name])[:N], err_msg=name)
+        np.testing.assert_array_equal(found[name], seen[name][-1], err_msg=name)
     assert found["norm"].min() < 0
 
 
@@ -169,13 +131,31 @@ def test_native_code_equals_hooks_to_rounding(native, stimuli, tmp_path):
     described = run_json("model", "inspect", path, "--allow-native-code")
     assert [(layer["name"], layer["shape"]) for layer in described["layers"]] == [("layer2", [128, 12, 12]), ("avgpool", [512, 1, 1])]
     assert described["identifier"] == "compiled" and described["parameters"] == sum(p.numel() for p in model.parameters())
-    expected = calls_of(model, stimuli[1])
+    expected = calls_of(model, stimuli[1], N)
     for threads in (1, 2):
         found = extract(path, stimuli[0], ["avgpool", "layer2"], tmp_path / str(threads), "--allow-native-code")
         for name, values in found.items():
             largest = np.abs(expected[name][0]).max()
             assert np.abs(values - expected[name][0]).max() < 1e-5 * largest  # ALGORITHMS.md 5a, of another order of sums
     assert (tmp_path / "1/layer2.npy").read_bytes() == (tmp_path / "2/layer2.npy").read_bytes()
+
+
+def test_a_sweep_opens_every_package(native, stimuli, tmp_path):
+    """Equal bytes under two names: no graph to share, no weights to exchange."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pt2").write_bytes(native[0].read_bytes())
+    responses = np.random.default_rng(0).normal(size=(2 * N, 3))
+    xr.DataArray(responses, dims=["presentation", "neuroid"], name="data",
+                 coords={"stimulus_id": ("presentation", [f"s{i:02d}" for i in range(N)] * 2), "repetition": ("presentation", np.repeat([0, 1], N)),
+                         "neuroid_id": ("neuroid", ["x", "y", "z"])}).to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
+    (tmp_path / "noise.json").write_text(json.dumps({
+        "schema_version": 1, "identifier": "Noise2026.IT-ridge", "kind": "neural", "region": "IT", "stimulus_set": str(stimuli[0]),
+        "assemblies": [{"identifier": "noise", "file": str(tmp_path / "r.nc")}], "metric": {"name": "ridge", "alpha": 1},
+        "splits": {"kind": "shuffle", "n_splits": 2}, "ceiling": {"name": "internal_consistency", "n_splits": 2, "seed": 1}}))
+    done = run("sweep", tmp_path / "a.pt2", tmp_path / "b.pt2", "-b", tmp_path / "noise.json", "--layer", "avgpool", "--results", tmp_path / "r",
+               "--allow-native-code", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["layer"] for line in done.stdout.splitlines()] == ["avgpool"]  # the other is the same work, done already
 
 
 def test_native_code_is_refused(native, stimuli, tmp_path):
@@ -214,7 +194,7 @@ def test_programs_on_a_gpu(how, stimuli, tmp_path):
     else:
         path, flag = tmp_path / "net.pt2", "--allow-native-code"
         cortiscore.compile(model, path, layers=["layer2", "avgpool"], input_size=SIZE, device="cuda", **IMAGENET)
-    expected = calls_of(model.cpu(), stimuli[1])
+    expected = calls_of(model.cpu(), stimuli[1], N)
     for name, values in extract(path, stimuli[0], ["layer2", "avgpool"], tmp_path / "out", flag, "--device", "cuda").items():
         largest = np.abs(expected[name][0]).max()
         assert np.abs(values - expected[name][0]).max() < 1e-5 * largest  # ALGORITHMS.md 5a

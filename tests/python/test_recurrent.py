@@ -9,7 +9,8 @@ import xarray as xr
 from PIL import Image
 from torch import nn
 
-from conftest import ROOT, run, run_json, write
+from conftest import ROOT, extract, run, run_json, write
+from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
@@ -111,39 +112,9 @@ def stimuli(tmp_path_factory):
 
 def network(kind, path, **options):
     torch.manual_seed(1)
-    model = kind().eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
+    model = randomise_statistics(kind().eval())
     export(model, path, input_size=SIZE, **options)
     return model
-
-
-def calls_of(model, batches):
-    """{module: [a call: [n, features]]} by forward hooks."""
-    torch.set_num_threads(1)
-    found, now = {}, {}
-
-    def keep(name):
-        return lambda _module, _inputs, output: now.setdefault(name, []).append(output.clone().reshape(len(output), -1).numpy())
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name]
-    with torch.no_grad():
-        for batch in batches:
-            now.clear()
-            model(batch)
-            for name, calls in now.items():
-                found.setdefault(name, []).append(calls)
-    for handle in handles:
-        handle.remove()
-    return {name: [np.concatenate(step) for step in zip(*calls)] for name, calls in found.items()}
-
-
-def extract(path, stimuli, layers, out, *flags):
-    done = run("extract", path, "--stimuli", stimuli, *[f for layer in layers for f in ("--layer", layer)], "-o", out, *flags)
-    assert done.returncode == 0, done.stderr
-    return {layer: np.load(out / f"{layer}.npy") for layer in layers}
 
 
 @pytest.mark.parametrize("kind", [CORnetS, CORnetR])
