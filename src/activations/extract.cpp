@@ -28,7 +28,8 @@ struct CastWeights {
 
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) {
   const auto& input = network.input();
-  return {input.size, input.mean, input.std, input.degrees, stimulus_degrees};
+  return {input.size, input.mean, input.std, input.degrees,
+          stimulus_degrees > 0 ? stimulus_degrees : input.degrees};
 }
 
 std::vector<at::Tensor> extract(const Network& network,

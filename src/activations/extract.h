@@ -14,7 +14,7 @@ namespace cortiscore {
 /// that neither the number of stimuli, nor threads, nor memory changes a bit.
 constexpr int64_t kMicroBatch = 16;
 
-/// How the network's archive and a benchmark's visual angle prepare a stimulus.
+/// How the network's archive and a benchmark's visual angle prepare a stimulus. @param stimulus_degrees  0: fills the field
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 
 /// Where a pass on a CPU spends its time: seconds, the mean over its threads. On a GPU, which is not waited for, zero.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -66,22 +67,26 @@ Table class_table(const std::string& path) {
 }
 
 // Which outputs of a classifier speak for which category.
-void read_classes(const std::string& path, int64_t n_outputs, BehavioralData& data) {
-  const auto table = class_table(path);
-  const auto category = table.column("category"), index = table.column("index");
-  data.class_names = distinct(category);
-  data.outputs.resize(data.class_names.size());
-  for (size_t i = 0; i < category.size(); ++i) {
-    const auto& text = index[i];
-    const bool number = !text.empty() && text.size() < 7 &&
-                        text.find_first_not_of("0123456789") == std::string::npos;
-    if (!number || std::stoll(text) >= n_outputs) {
-      throw bad_input({path, "data row " + std::to_string(i + 1) + ", index", "\"" + text + "\"",
-                       "the number of one of " + std::to_string(n_outputs) + " outputs, from 0",
-                       ""});
+void read_classes(const std::vector<std::string>& paths, int64_t n_outputs, BehavioralData& data) {
+  std::map<std::string, std::vector<int64_t>> outputs;
+  for (const auto& path : paths) {
+    const auto table = class_table(path);
+    const auto category = table.column("category"), index = table.column("index");
+    for (size_t i = 0; i < category.size(); ++i) {
+      const auto& text = index[i];
+      const bool number = !text.empty() && text.size() < 7 &&
+                          text.find_first_not_of("0123456789") == std::string::npos;
+      if (!number || std::stoll(text) >= n_outputs) {
+        throw bad_input({path, "data row " + std::to_string(i + 1) + ", index", "\"" + text + "\"",
+                         "the number of one of " + std::to_string(n_outputs) + " outputs, from 0",
+                         ""});
+      }
+      outputs[category[i]].push_back(std::stoll(text));
     }
-    data.outputs[static_cast<size_t>(code_of(data.class_names, category[i]))].push_back(
-        std::stoll(text));
+  }
+  for (auto& [category, indices] : outputs) {
+    data.class_names.push_back(category);
+    data.outputs.push_back(std::move(indices));
   }
 }
 
@@ -155,45 +160,191 @@ void read_trials(const ChoiceTable& table,
   data.subjects = distinct(table.subject);
 }
 
+// Choices with the columns of their stimuli that the benchmark asks for, under its own names.
+ChoiceTable choices_for(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  auto rows = read_choice_rows(data_file(benchmark, benchmark.choices));
+  std::vector<std::string> wanted;
+  for (const auto& cell : benchmark.cells) wanted.push_back(cell.column);
+  for (const auto& [column, values] : benchmark.exclude) wanted.push_back(column);
+  for (const auto& [ours, theirs] : benchmark.columns) wanted.push_back(theirs);
+  std::map<std::string, size_t> place;
+  for (size_t i = 0; i < stimuli.ids().size(); ++i) place[stimuli.ids()[i]] = i;
+  const auto ids = rows.column("stimulus_id");
+  const auto append = [&](const std::string& name, const std::vector<std::string>& values) {
+    rows.columns.push_back(name);
+    for (size_t i = 0; i < rows.rows.size(); ++i) rows.rows[i].push_back(values[i]);
+  };
+  for (const auto& name : wanted) {
+    if (rows.has(name) || !stimuli.has(name)) continue;
+    const auto of_stimulus = stimuli.column(name);
+    std::vector<std::string> values;
+    for (const auto& id : ids) {
+      const auto found = place.find(id);
+      values.push_back(found == place.end() ? std::string() : of_stimulus[found->second]);
+    }
+    append(name, values);
+  }
+  for (const auto& [ours, theirs] : benchmark.columns) {
+    const auto values = rows.column(theirs);
+    if (ours == theirs) continue;
+    if (const auto found = std::find(rows.columns.begin(), rows.columns.end(), ours);
+        found != rows.columns.end())
+      *found += " (in the file)";
+    append(ours, values);
+  }
+  auto table = choices_of(std::move(rows), benchmark.exclude);
+  if (table.holds_probabilities())
+    throw bad_input({table.table.path, "columns", "no choice", "the choices of subjects", ""});
+  return table;
+}
+
+// Trials of subjects in the cells that the metric compares, and the cell of each test stimulus.
+void read_cells(const Benchmark& benchmark,
+                const ChoiceTable& table,
+                const std::vector<std::string>& ids,
+                BehavioralData& data) {
+  auto& metric = data.cell_metric;
+  metric.name = benchmark.metric;
+  metric.scale = benchmark.scale;
+  metric.lapse = benchmark.lapse;
+  data.subjects = distinct(table.subject);
+  metric.subject_numbers = subject_numbers(data.subjects);
+  auto columns = with_values(benchmark.cells, {&table.table});
+  std::vector<int64_t> cell;
+  if (benchmark.metric == "confusion_similarity") {
+    const auto k = static_cast<int64_t>(data.class_names.size());
+    for (size_t i = 0; i < table.choice.size(); ++i) {
+      const auto chosen = code_of(data.class_names, table.choice[i]);
+      cell.push_back(chosen < 0 ? -1 : code_of(data.class_names, table.truth[i]) * k + chosen);
+    }
+    data.cells = trials_in(table, cell, k * k, ids, {});
+    return;
+  }
+  if (benchmark.metric == "accuracy_delta") columns.push_back({"truth", distinct(table.truth)});
+  if (benchmark.metric == "value_delta") {
+    if (columns[0].values.size() != 2)
+      throw bad_input({table.table.path, "column " + columns[0].column,
+                       std::to_string(columns[0].values.size()) + " values", "two blocks", ""});
+    for (size_t i = 2; i < columns.size(); ++i) {
+      if (columns[i].values.size() != 1)
+        throw bad_input({table.table.path, "column " + columns[i].column,
+                         std::to_string(columns[i].values.size()) + " values",
+                         "one, of the trials that count", ""});
+    }
+    for (const auto& value : columns[1].values)
+      metric.positions.push_back(number_in(value, table.table.path, columns[1].column, 0));
+  }
+  auto rows = table.table;
+  if (!rows.has("truth")) {  // two-way choices, whose truth is the sample
+    rows.columns.emplace_back("truth");
+    for (size_t i = 0; i < rows.rows.size(); ++i) rows.rows[i].push_back(table.truth[i]);
+  }
+  cell = cells_of(rows, columns);
+  data.cells = trials_in(table, cell, count_of(columns), ids, data.subjects);
+  std::vector<int64_t> of_stimulus(ids.size(), -1);
+  const auto stimulus = codes_among(table.stimulus_id, ids, table.table.path, "stimulus_id");
+  for (size_t i = 0; i < cell.size(); ++i) {
+    auto& known = of_stimulus[static_cast<size_t>(stimulus[i])];
+    if (cell[i] >= 0 && known >= 0 && known != cell[i]) {
+      throw bad_input({table.table.path, "data row " + std::to_string(i + 1),
+                       "stimulus " + table.stimulus_id[i] + " in a second condition",
+                       "one condition a stimulus", ""});
+    }
+    known = std::max(known, cell[i]);
+  }
+  data.cell = at::tensor(of_stimulus, at::kLong);
+}
+
+// Which of three stimuli subjects found least like the others.
+BehavioralData load_triplets(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  auto rows = read_choice_rows(data_file(benchmark, benchmark.choices));
+  const auto column = [&](const char* ours) {
+    const auto found = benchmark.columns.find(ours);
+    const auto name = found == benchmark.columns.end() ? ours : found->second;
+    return at::tensor(codes_among(rows.column(name), stimuli.ids(), rows.path, name), at::kLong);
+  };
+  BehavioralData data;
+  data.stimuli = stimuli;
+  data.triplets = at::stack({column("stimulus_1"), column("stimulus_2"), column("stimulus_3")}, 1);
+  data.odd = column("choice");
+  if (!(data.triplets == data.odd.unsqueeze(1))
+           .any(1)
+           .all()
+           .equal(at::scalar_tensor(true, at::kBool)))
+    throw bad_input(
+        {rows.path, "choice", "a stimulus that was not shown", "one of the three of its row", ""});
+  if (rows.has("subject")) data.subjects = distinct(rows.column("subject"));
+  data.data_sha256 = {sha256_of_file(rows.path), stimuli.sha256()};
+  return data;
+}
+
+// Leaves the categories that are right somewhere.
+void keep_offered(const std::vector<std::string>& truth,
+                  const std::string& path,
+                  BehavioralData& data) {
+  const auto offered = distinct(truth);
+  const auto place = codes_among(offered, data.class_names, path, "truth");
+  std::vector<std::vector<int64_t>> outputs;
+  for (const auto code : place) outputs.push_back(data.outputs[static_cast<size_t>(code)]);
+  data.outputs = std::move(outputs);
+  data.class_names = offered;
+}
+
+StimulusSet seen_by_subjects(const StimulusSet& tested, const ChoiceTable& table) {
+  const auto seen = distinct(table.stimulus_id);
+  std::vector<std::string> kept;
+  for (const auto& id : tested.ids()) {
+    if (std::binary_search(seen.begin(), seen.end(), id)) kept.push_back(id);
+  }
+  return tested.select(kept);
+}
+
 }  // namespace
 
 BehavioralData load_behavior(const Benchmark& benchmark) {
-  const auto choices_path = data_file(benchmark, benchmark.choices);
-  const auto table = read_choices(choices_path, benchmark.exclude);
-  if (table.holds_probabilities())
-    throw bad_input({choices_path, "columns", "no choice", "the choices of subjects", ""});
   auto tested = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
-  const bool pattern = is_pattern_name(benchmark.metric);
+  if (benchmark.kind == Benchmark::Kind::kOddOneOut) return load_triplets(benchmark, tested);
   BehavioralData data;
-  data.data_sha256 = {sha256_of_file(choices_path)};
+  std::optional<ChoiceTable> table;
+  if (!benchmark.choices.empty()) {
+    table = choices_for(benchmark, tested);
+    data.data_sha256 = {sha256_of_file(table->table.path)};
+  }
   StimulusSet fit;
   const bool readout = benchmark.kind == Benchmark::Kind::kReadout;
   if (readout) {
     std::tie(fit, tested) = fit_and_test(benchmark, tested);
     read_labels(benchmark, fit, data);
   } else {
-    const auto classes_path = data_file(benchmark, benchmark.classes);
-    read_classes(classes_path, benchmark.n_outputs, data);
-    data.data_sha256.push_back(sha256_of_file(classes_path));
+    std::vector<std::string> classes;
+    for (const auto& file : benchmark.classes) classes.push_back(data_file(benchmark, file));
+    read_classes(classes, benchmark.n_outputs, data);
+    if (benchmark.offered_from_truth)
+      keep_offered(table ? table->truth : tested.column(benchmark.truth_column), tested.path(),
+                   data);
+    for (const auto& file : classes) data.data_sha256.push_back(sha256_of_file(file));
   }
-  if (benchmark.incomplete_choices || pattern) {
-    const auto seen = distinct(table.stimulus_id);
-    std::vector<std::string> kept;
-    for (const auto& id : tested.ids()) {
-      if (std::binary_search(seen.begin(), seen.end(), id)) kept.push_back(id);
-    }
-    tested = tested.select(kept);
-  }
+  const bool pattern = is_pattern_name(benchmark.metric), cells = is_cell_metric(benchmark.metric);
+  const bool truth_alone = benchmark.metric == "accuracy";
+  if (table && (benchmark.incomplete_choices || pattern || cells || truth_alone))
+    tested = seen_by_subjects(tested, *table);
   if (!benchmark.texture_column.empty())
     data.texture = codes_of_column(tested, benchmark.texture_column, data.class_names);
   data.stimuli = readout ? fit.joined(tested) : tested;
   data.n_fit = readout ? fit.size() : 0;
   data.test = data.stimuli.rows_of(tested.ids());
-  read_truth(table, tested.ids(), data);
-  if (pattern)
-    read_trials(table, tested.ids(), data);
+  if (table)
+    read_truth(*table, tested.ids(), data);
   else
-    read_choices_of_subjects(table, tested.ids(), benchmark.incomplete_choices, data);
+    data.truth = codes_of_column(tested, benchmark.truth_column, data.class_names);
+  if (pattern)
+    read_trials(*table, tested.ids(), data);
+  else if (cells)
+    read_cells(benchmark, *table, tested.ids(), data);
+  else if (table && !truth_alone)
+    read_choices_of_subjects(*table, tested.ids(), benchmark.incomplete_choices, data);
+  // Truth or conditions that the stimulus set's table holds.
+  if (!table || cells) data.data_sha256.push_back(sha256_of_file(tested.path()));
   data.data_sha256.push_back(data.stimuli.sha256());
   return data;
 }

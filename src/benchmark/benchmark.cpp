@@ -1,6 +1,7 @@
 #include "src/benchmark/benchmark.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -11,6 +12,7 @@
 #include "src/benchmark/data_file.h"
 #include "src/core/folders.h"
 #include "src/data/arrays.h"
+#include "src/metric/choice_patterns.h"
 
 namespace cortiscore {
 namespace {
@@ -57,12 +59,16 @@ class Manifest {
     b.composite = get(json_, "composite", true);
     b.weight = get(json_, "weight", 1.0);
     b.simulated = get(json_, "simulated", false);
-    b.visual_degrees = get(json_, "visual_degrees", 8.0);
+    field_ = "visual_degrees";
+    const auto degrees = json_.value("visual_degrees", Json(8.0));
+    if (degrees.is_string()) word(field_, degrees.get<std::string>(), {"as the network's"});
+    b.visual_degrees = degrees.is_string() ? 0 : degrees.get<double>();
     b.stimulus_set = need("stimulus_set");
     b.how_to_import = get(json_, "import", std::string());
     b.citation = get(json_, "citation", std::string());
     b.licence = get(json_, "licence", std::string());
     b.note = get(json_, "note", std::string());
+    b.inexact = get(json_, "inexact", std::string());
     b.species = get(json_, "species", std::string());
     b.modality = get(json_, "modality", std::string());
     b.access = get(json_, "access", std::string("public"));
@@ -177,40 +183,99 @@ class Manifest {
   }
 
   void read_behavior(Benchmark& b) {
-    b.choices = need("choices");
+    b.choices = get(json_, "choices", std::string());
     const auto& readout = need("readout");
     const auto name = word("readout.name", get(readout, "name", std::string("logistic")),
-                           {"logistic", "imagenet_classes"});
+                           {"logistic", "imagenet_classes", "odd_one_out"});
+    b.truth_column = get(readout, "truth", std::string("truth"));
     b.incomplete_choices =
         word("incomplete_choices", get(json_, "incomplete_choices", std::string("refuse")),
              {"refuse", "skip"}) == "skip";
+    b.columns = get(json_, "columns", b.columns);
     field_ = "exclude";
     const auto exclude = json_.value("exclude", Json::object());
     for (const auto& [column, values] : exclude.items())
       b.exclude.emplace_back(column, values.get<std::vector<std::string>>());
+    read_comparison(b, need("metric"));
+    if (name == "odd_one_out") {
+      b.kind = Benchmark::Kind::kOddOneOut;
+      word("metric.name", b.metric, {"match"});
+      return;
+    }
+    word("metric.name", b.metric,
+         {"error_consistency", "accuracy_distance", "accuracy_delta", "condition_accuracy",
+          "value_delta", "tasks_consistency", "confusion_similarity", "accuracy", "i1", "i1n", "i2",
+          "i2n", "shape_bias", "shape_match"});
+    if (b.choices.empty() && b.ceiled)
+      throw bad_input({path_, "choices", "none", "the choices that " + b.metric + " compares", ""});
     if (name == "logistic") {
       b.kind = Benchmark::Kind::kReadout;
       b.fit_stimulus_set = get(readout, "fit_stimulus_set", std::string());
       b.role_column = get(readout, "role", std::string("role"));
-      field_ = "label";
-      const auto label = readout.value("label", Json("object_name"));
-      if (label.is_string())
-        b.label_columns = {label.get<std::string>()};
-      else
-        b.label_columns = label.get<std::vector<std::string>>();
+      b.label_columns = texts(readout, "label", {"object_name"});
       b.readout_c = get(readout, "C", 1e-3);
       b.skipna = get(json_.at("metric"), "skipna", false);
-      word("metric.name", b.metric,
-           {"error_consistency", "accuracy_distance", "i1", "i1n", "i2", "i2n"});
       return;
     }
     b.kind = Benchmark::Kind::kDecisions;
-    b.classes = readout.at(field_ = "classes");
+    if (is_pattern_name(b.metric))
+      throw bad_input({path_, "readout.name", name, "logistic, for " + b.metric, ""});
+    static_cast<void>(readout.at(field_ = "classes"));
+    b.classes = texts(readout, "classes", {});
+    b.offered_from_truth =
+        word("readout.offered", get(readout, "offered", std::string("every class")),
+             {"every class", "truth"}) == "truth";
     b.n_outputs = get(readout, "n_outputs", int64_t{1000});
-    word("metric.name", b.metric, {"error_consistency", "accuracy_distance", "shape_bias"});
-    b.ceiled = b.metric != "shape_bias";
-    if (!b.ceiled) b.texture_column = json_.at(field_ = "metric").value("texture", "texture");
-    b.composite = b.composite && b.ceiled;
+  }
+
+  // How choices are compared, and what divides the result.
+  void read_comparison(Benchmark& b, const Json& metric) {
+    b.ceiled = b.metric != "shape_bias" && b.metric != "shape_match" && b.metric != "accuracy";
+    // What engineering asks for is not divided by a ceiling anywhere, and has a tree of its own.
+    b.composite = b.composite && (b.ceiled || b.parent == "engineering");
+    if (b.metric.starts_with("shape_"))
+      b.texture_column = get(metric, "texture", std::string("texture"));
+    b.scale = get(metric, "scale", 1.0);
+    b.lapse = get(metric, "lapse", 0.0);
+    b.clipped = get(metric, "clip", false);
+    field_ = "cells";
+    const auto cells = metric.value("cells", Json::array());
+    for (const auto& cell : cells)
+      b.cells.push_back({cell.at("column"), cell.value("values", std::vector<std::string>())});
+    field_ = "ceiling";
+    const auto ceiling = json_.value("ceiling", Json::object());
+    if (!ceiling.empty() &&
+        word("ceiling.name", ceiling.at("name"), {"subjects", "published"}) == "published")
+      b.fixed_ceiling = ceiling.at("value");
+    const std::map<std::string, std::pair<size_t, bool>> wanted = {
+        // columns of cells, and whether the ceiling must be given
+        {"accuracy_delta", {1, false}},      {"condition_accuracy", {0, false}},
+        {"value_delta", {2, true}},          {"tasks_consistency", {1, true}},
+        {"confusion_similarity", {0, true}}, {"match", {0, true}}};
+    const auto found = wanted.find(b.metric);
+    if (found == wanted.end()) return;
+    const auto [columns, published] = found->second;
+    // More than two for value_delta tell which trials count.
+    if (b.metric == "condition_accuracy" || b.metric == "value_delta"
+            ? b.cells.size() < std::max<size_t>(1, columns)
+            : b.cells.size() != columns) {
+      throw bad_input({path_, "metric.cells", std::to_string(b.cells.size()) + " columns",
+                       (columns ? std::to_string(columns) : "at least one") + ", for " + b.metric,
+                       ""});
+    }
+    if (published && std::isnan(b.fixed_ceiling))
+      throw bad_input({path_, "ceiling", "none",
+                       R"({"name": "published", "value": ...}, for )" + b.metric, ""});
+  }
+
+  std::vector<std::string> texts(const Json& object,
+                                 const char* key,
+                                 std::vector<std::string> fallback) {
+    field_ = key;
+    if (!object.contains(key)) return fallback;
+    const auto& value = object.at(key);
+    if (value.is_string()) return {value.get<std::string>()};
+    return value.get<std::vector<std::string>>();
   }
 
   std::string path_;

@@ -1,16 +1,19 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "src/benchmark/coded_choices.h"
 #include "src/data/choices.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/rdm.h"
 #include "src/resample/splits.h"
+#include "src/score/cells.h"
 #include "src/score/choices.h"
 #include "src/stimuli/stimulus_set.h"
 
@@ -30,10 +33,11 @@ struct SplitRule {
 struct Benchmark {
   /// How a candidate meets the data.
   enum class Kind {
-    kMapping,   ///< neural: layers are mapped onto neuroids (pls)
-    kRdm,       ///< neural: a layer's RDM is compared with subjects' (rdm)
-    kReadout,   ///< behaviour: a readout is fitted to a layer, its choices compared with subjects'
-    kDecisions  ///< behaviour: an ImageNet classifier's own output decides among 16 categories
+    kMapping,    ///< neural: layers are mapped onto neuroids (pls)
+    kRdm,        ///< neural: a layer's RDM is compared with subjects' (rdm)
+    kReadout,    ///< behaviour: a readout is fitted to a layer, its choices compared with subjects'
+    kDecisions,  ///< behaviour: an ImageNet classifier's own output decides among categories
+    kOddOneOut   ///< behaviour: of three stimuli the one that a layer finds least like the others
   };
   struct AssemblyFile {
     std::string identifier;
@@ -50,27 +54,37 @@ struct Benchmark {
   int64_t version = 1;
   Kind kind = Kind::kMapping;
   std::string region;
-  std::string parent;     ///< node of the tree under which it is averaged
-  bool composite = true;  ///< takes part in composites
-  double weight = 1;      ///< among the children of its parent
-  double visual_degrees = 8;
+  std::string parent;         ///< node of the tree under which it is averaged
+  bool composite = true;      ///< takes part in composites
+  double weight = 1;          ///< among the children of its parent
+  double visual_degrees = 8;  ///< 0: the stimuli fill the network's field
   std::string stimulus_set;
   std::string train_stimulus_set;        ///< neural: of the train files
   std::vector<AssemblyFile> assemblies;  ///< neural: populations, each mapped apart
   bool mean_of_populations = false;      ///< scored apart and averaged; else their neuroids pooled
   std::string rdms;                      ///< RDMs of subjects, NetCDF-4
-  std::string choices;                   ///< behaviour: CSV of subject, stimulus_id, choice, truth
-  std::string fit_stimulus_set;          ///< readout: stimuli of the fit; empty: those of role fit
-  std::string role_column;               ///< readout: says fit or test
+  std::string choices;  ///< behaviour: CSV of subject, stimulus_id, choice, truth; may be empty
+  std::map<std::string, std::string>
+      columns;                   ///< our names of the columns of choices, to the file's
+  std::string truth_column;      ///< behaviour without choices: the column that says what is right
+  std::string fit_stimulus_set;  ///< readout: stimuli of the fit; empty: those of role fit
+  std::string role_column;       ///< readout: says fit or test
   std::vector<std::string>
       label_columns;                ///< readout: the class to read out; the first that is there
   ColumnValues exclude;             ///< choices that are not used
   bool incomplete_choices = false;  ///< subjects need not have seen every test stimulus
   bool skipna = false;              ///< patterns: cells that the network does not have are left out
-  std::string classes;              ///< decisions: CSV of category, index (of an output)
+  std::vector<std::string>
+      classes;  ///< decisions: files of categories and the outputs that speak for them
+  bool offered_from_truth = false;  ///< decisions: among the categories that are right somewhere
   int64_t n_outputs = 1000;         ///< decisions: of the classifier that the indices are of
-  std::string texture_column;       ///< shape_bias: the category of the texture
-  std::string metric;               ///< pls, ridge, ridgecv, rdm, error_consistency, ...
+  std::string texture_column;       ///< shape_bias, shape_match: the category of the texture
+  std::vector<CellColumn> cells;    ///< metrics that compare conditions: what tells them apart
+  double scale = 1;                 ///< value_delta
+  double lapse = 0;                 ///< value_delta: of subjects
+  bool clipped = false;             ///< the ceiled score lies in 0..1
+  double fixed_ceiling = std::numeric_limits<double>::quiet_NaN();  ///< as it was published
+  std::string metric;  ///< pls, ridge, ridgecv, rdm, error_consistency, ...
   RdmDistance distance = RdmDistance::kCorrelation;
   RdmComparison comparison = RdmComparison::kSpearman;
   bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
@@ -90,6 +104,7 @@ struct Benchmark {
   int64_t published_stimuli = 0, published_neuroids = 0;  ///< 0: not published
   std::string species, modality, access;  ///< macaque, electrophysiology, public or private, ...
   std::string how_to_import, citation, licence, note;
+  std::string inexact;  ///< why the platform's score cannot be had exactly; empty where it can
   bool simulated = false;
   std::string path;
   std::string sha256;  ///< of the manifest
@@ -158,6 +173,11 @@ struct BehavioralData {
       chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no class
   TwoWayTrials trials;           ///< patterns: of all subjects
   std::vector<int64_t> objects;  ///< patterns: class codes of what was offered and chosen
+  CellMetric cell_metric;        ///< metrics of conditions
+  CellTrials cells;              ///< of subjects, by test stimulus
+  at::Tensor cell;               ///< [n_test] int64, the cell of each test stimulus
+  at::Tensor triplets;           ///< odd one out: [t, 3] int64, rows of `stimuli`
+  at::Tensor odd;                ///< [t] int64: the row that the subject chose
   /// Decisions: the outputs of a classifier that speak for each class. Source: Geirhos et al. 2021.
   std::vector<std::vector<int64_t>> outputs;
   std::vector<std::string> data_sha256;

@@ -1,5 +1,8 @@
 #include "src/benchmark/coded_choices.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
@@ -43,6 +46,81 @@ AlignedSubjects align_subjects(const ChoiceTable& table, const std::vector<std::
     in[stimulus[i]] = condition[i];
   }
   return out;
+}
+
+std::vector<CellColumn> with_values(std::vector<CellColumn> columns,
+                                    const std::vector<const Table*>& tables) {
+  for (auto& [name, values] : columns) {
+    std::vector<std::string> all;
+    for (const auto* table : tables) {
+      const auto found = distinct(table->column(name));
+      for (const auto& value : values) {
+        if (std::none_of(found.begin(), found.end(),
+                         [&](const auto& one) { return same_value(one, value); })) {
+          throw bad_input({table->path, "column " + name, "no \"" + value + "\"",
+                           "trials of every value that is compared", ""});
+        }
+      }
+      all.insert(all.end(), found.begin(), found.end());
+    }
+    if (values.empty()) values = distinct(all);
+  }
+  return columns;
+}
+
+std::vector<int64_t> cells_of(const Table& table, const std::vector<CellColumn>& columns) {
+  std::vector<int64_t> cells(table.rows.size(), 0);
+  for (const auto& [name, values] : columns) {
+    const auto column = table.column(name);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
+        return same_value(value, column[i]);
+      });
+      if (found == values.end() || cells[i] < 0)
+        cells[i] = -1;
+      else
+        cells[i] = cells[i] * static_cast<int64_t>(values.size()) + (found - values.begin());
+    }
+  }
+  return cells;
+}
+
+int64_t count_of(const std::vector<CellColumn>& columns) {
+  int64_t n = 1;
+  for (const auto& column : columns) n *= static_cast<int64_t>(column.values.size());
+  return n;
+}
+
+CellTrials trials_in(const ChoiceTable& table,
+                     const std::vector<int64_t>& cell,
+                     int64_t n_cells,
+                     const std::vector<std::string>& stimuli,
+                     const std::vector<std::string>& subjects) {
+  const auto chosen = table.chosen();
+  std::vector<int64_t> correct;
+  for (size_t i = 0; i < chosen.size(); ++i) correct.push_back(chosen[i] == table.truth[i]);
+  const auto n = static_cast<int64_t>(chosen.size());
+  const auto stimulus = codes_among(table.stimulus_id, stimuli, table.table.path, "stimulus_id");
+  const auto observer = subjects.empty()
+                            ? std::vector<int64_t>(chosen.size(), 0)
+                            : codes_among(table.subject, subjects, table.table.path, "subject");
+  const auto tensor = [n](const std::vector<int64_t>& values) {
+    return at::tensor(values, at::kLong).view({n});
+  };
+  return count_trials(tensor(stimulus), tensor(observer), tensor(cell), tensor(correct),
+                      static_cast<int64_t>(stimuli.size()),
+                      std::max<int64_t>(1, static_cast<int64_t>(subjects.size())), n_cells);
+}
+
+std::vector<int64_t> subject_numbers(const std::vector<std::string>& subjects) {
+  std::vector<int64_t> numbers, places;
+  for (const auto& name : subjects) {
+    places.push_back(static_cast<int64_t>(places.size()));
+    int64_t value = 0;
+    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), value);
+    if (status == std::errc() && end == name.data() + name.size()) numbers.push_back(value);
+  }
+  return numbers.size() == subjects.size() ? numbers : places;
 }
 
 CodedTrials two_way_trials(const ChoiceTable& table, const std::vector<std::string>& stimuli) {

@@ -37,9 +37,10 @@ std::vector<std::string> files_of(const Benchmark& benchmark) {
     if (!assembly.train_file.empty()) files.push_back(assembly.train_file);
   }
   for (const auto& file : {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms,
-                           benchmark.choices, benchmark.classes}) {
+                           benchmark.choices}) {
     if (!file.empty()) files.push_back(file);
   }
+  files.insert(files.end(), benchmark.classes.begin(), benchmark.classes.end());
   return files;
 }
 
@@ -72,6 +73,9 @@ std::string ceiling_name(const Benchmark& benchmark) {
     case Benchmark::Kind::kRdm:
       return "rsa";
     default:
+      if (!std::isnan(benchmark.fixed_ceiling)) return "published";
+      if (benchmark.metric == "accuracy_delta") return "subject halves";
+      if (benchmark.metric == "condition_accuracy") return "each subject with the others";
       return is_pattern_name(benchmark.metric) ? "trial halves" : "subject pairs";
   }
 }
@@ -100,13 +104,15 @@ Json described(const Benchmark& benchmark) {
                {"simulated", benchmark.simulated},
                {"metric", benchmark.metric},
                {"ceiling", ceiling_name(benchmark)},
-               {"visual_degrees", benchmark.visual_degrees},
+               {"visual_degrees", benchmark.visual_degrees > 0 ? Json(benchmark.visual_degrees)
+                                                               : Json("as the network's")},
                {"here", is_here(benchmark)},
                {"files", files},
                {"import", benchmark.how_to_import},
                {"citation", benchmark.citation},
                {"licence", benchmark.licence},
                {"note", benchmark.note},
+               {"inexact", benchmark.inexact},
                {"species", benchmark.species},
                {"modality", benchmark.modality},
                {"access", benchmark.access},
@@ -137,6 +143,8 @@ Json described(const Benchmark& benchmark) {
 }
 
 Evaluation choice_ceiling(const Benchmark& benchmark, const BehavioralData& data) {
+  if (!std::isnan(benchmark.fixed_ceiling)) return constant_evaluation(benchmark.fixed_ceiling);
+  if (is_cell_metric(benchmark.metric)) return *evaluate_cell_ceiling(data.cell_metric, data.cells);
   if (is_pattern_name(benchmark.metric)) {
     return evaluate_pattern(pattern_name(benchmark.metric), {}, data.trials,
                             at::tensor(data.truth, at::kLong),
@@ -172,6 +180,7 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     measured["subjects"] = behavior.subjects.size();
     if (behavior.n_fit) measured["stimuli_fit"] = behavior.n_fit;
     if (is_pattern_name(benchmark.metric)) measured["trials"] = behavior.trials.stimulus.size(0);
+    if (behavior.triplets.defined()) measured["triplets"] = behavior.triplets.size(0);
     measured["categories"] = behavior.class_names;
     if (benchmark.ceiled) {
       add_ceiling(choice_ceiling(benchmark, behavior).estimate);
@@ -276,6 +285,7 @@ void info(const Arguments& arguments) {
                                            : file.at("path").get<std::string>());
   line("cite", benchmark.citation);
   line("licence", benchmark.licence);
+  line("not exact", benchmark.inexact);
   line("note", benchmark.note);
   line("manifest", benchmark.path);
 }

@@ -39,6 +39,7 @@ const std::vector<std::string> kCeilings = {"internal_consistency",
                                             "leave_one_subject_out",
                                             "error_consistency",
                                             "accuracy_distance",
+                                            "condition_accuracy",
                                             "i1",
                                             "i1n",
                                             "i2",
@@ -153,12 +154,11 @@ void run_subjects(const CeilingArguments& a) {
     return print_values(a, mean_skip_nan(scores), deviation(scores, 0), scores);
   }
   const auto table = read_choices(a.trials);
-  if (a.name == "accuracy_delta") {
-    const auto halves = accuracy_delta_halves(subject_deltas_of(table, a.whole, a.manipulated));
-    return print_values(a, median_skip_nan(halves), deviation(halves, 0), halves);
-  }
   Evaluation e;
-  if (is_pattern_name(a.name)) {
+  if (is_cell_metric(a.name)) {
+    const auto cells = cell_choices(a.name, nullptr, table, a.whole, a.manipulated);
+    e = *evaluate_cell_ceiling(cells.metric, cells.subjects);
+  } else if (is_pattern_name(a.name)) {
     const auto coded = two_way_trials(table);
     e = evaluate_pattern(pattern_name(a.name), {}, coded.trials, at::tensor(coded.truth, at::kLong),
                          static_cast<int64_t>(coded.objects.size()), true);

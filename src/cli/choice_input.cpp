@@ -1,15 +1,13 @@
 #include "src/cli/choice_input.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
-#include <set>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/coded_choices.h"
 #include "src/cli/array_input.h"
-#include "src/core/class_codes.h"
 
 namespace cortiscore::cli {
 
@@ -36,73 +34,55 @@ at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& 
   return right;
 }
 
-namespace {
-
-struct KindTrials {
-  at::Tensor correct, category, kind;
-  int64_t n_categories;
-};
-
-// Trials of one subject (of all rows where that is empty), by condition: 0 whole, 1 manipulated, 2 neither.
-KindTrials by_kind(const ChoiceTable& table,
-                   const std::string& subject,
-                   const std::string& whole,
-                   const std::string& manipulated) {
-  if (whole.empty() || manipulated.empty()) {
+CellChoices cell_choices(const std::string& metric,
+                         const ChoiceTable* network,
+                         const ChoiceTable& subjects,
+                         const std::string& whole,
+                         const std::string& manipulated) {
+  const bool delta = metric == "accuracy_delta", confusion = metric == "confusion_similarity";
+  if (delta && (whole.empty() || manipulated.empty())) {
     throw Error(ErrorKind::kUsage,
                 "accuracy_delta takes --whole and --manipulated, two of the conditions.");
   }
-  const auto chosen = table.chosen();
-  const auto categories = class_codes(table.truth);
-  std::vector<int64_t> category, kind, correct;
-  for (size_t i = 0; i < chosen.size(); ++i) {
-    if (!subject.empty() && table.subject[i] != subject) continue;
-    correct.push_back(chosen[i] == table.truth[i] ? 1 : 0);
-    category.push_back(categories[i]);
-    kind.push_back(table.condition[i] == whole ? 0 : table.condition[i] == manipulated ? 1 : 2);
+  std::vector<const ChoiceTable*> both = {&subjects};
+  if (network) both.push_back(network);
+  std::vector<Table> tables;
+  std::vector<std::string> ids, names;
+  for (const auto* choices : both) {
+    // The columns that a cell is made of, under names of their own: a file may lack them.
+    const auto chosen = choices->chosen();
+    Table table{choices->table.path, {"condition", "truth", "choice"}, {}};
+    for (size_t i = 0; i < chosen.size(); ++i)
+      table.rows.push_back({choices->condition[i], choices->truth[i], chosen[i]});
+    tables.push_back(std::move(table));
+    ids.insert(ids.end(), choices->stimulus_id.begin(), choices->stimulus_id.end());
+    names.insert(names.end(), choices->truth.begin(), choices->truth.end());
+    if (confusion) names.insert(names.end(), chosen.begin(), chosen.end());
   }
-  for (const int64_t k : {0, 1}) {
-    if (std::find(kind.begin(), kind.end(), k) == kind.end()) {
-      throw bad_input({table.table.path, "column condition",
-                       "no trial of \"" + (k ? manipulated : whole) + "\"" +
-                           (subject.empty() ? "" : " by subject " + subject),
-                       "trials of both conditions", ""});
-    }
+  const auto stimuli = distinct(ids), classes = distinct(names);
+  std::vector<CellColumn> columns;
+  if (delta)
+    columns = {{"condition", {whole, manipulated}}, {"truth", classes}};
+  else if (confusion)
+    columns = {{"truth", classes}, {"choice", classes}};
+  else
+    columns = {{"condition", distinct(subjects.condition)}};
+  if (!confusion) {  // both observers know every condition
+    for (const auto& table : tables) static_cast<void>(with_values({columns[0]}, {&table}));
   }
-  return {at::tensor(correct, at::kLong).to(at::kBool), at::tensor(category, at::kLong),
-          at::tensor(kind, at::kLong), 1 + *std::max_element(categories.begin(), categories.end())};
-}
-
-}  // namespace
-
-double model_delta_of(const ChoiceTable& table,
-                      const std::string& whole,
-                      const std::string& manipulated) {
-  const auto t = by_kind(table, "", whole, manipulated);
-  return accuracy_delta(t.correct, t.category, t.kind, t.n_categories).item<double>();
-}
-
-std::vector<SubjectDelta> subject_deltas_of(const ChoiceTable& table,
-                                            const std::string& whole,
-                                            const std::string& manipulated) {
-  const auto names = distinct(table.subject);
-  std::vector<int64_t> numbers;
-  for (const auto& name : names) {
-    int64_t value = 0;
-    const auto [end, status] = std::from_chars(name.data(), name.data() + name.size(), value);
-    if (status != std::errc() || end != name.data() + name.size()) break;
-    numbers.push_back(value);
+  const auto trials = [&](size_t i, const std::vector<std::string>& observers) {
+    return trials_in(*both[i], cells_of(tables[i], columns), count_of(columns), stimuli, observers);
+  };
+  const auto observers = distinct(subjects.subject);
+  if (delta && observers.size() < 3) {
+    throw bad_input({subjects.table.path, "column subject",
+                     std::to_string(observers.size()) + " subjects", "at least 3", ""});
   }
-  std::vector<SubjectDelta> out;
-  for (size_t i = 0; i < names.size(); ++i) {
-    const auto t = by_kind(table, names[i], whole, manipulated);
-    out.push_back({numbers.size() == names.size() ? numbers[i] : static_cast<int64_t>(i),
-                   subject_accuracy_delta(t.correct, t.kind).item<double>()});
-  }
-  if (out.size() < 3) {
-    throw bad_input({table.table.path, "column subject", std::to_string(out.size()) + " subjects",
-                     "at least 3", ""});
-  }
+  CellChoices out;
+  out.metric.name = metric;
+  out.metric.subject_numbers = subject_numbers(observers);
+  out.subjects = trials(0, observers);
+  if (network) out.network = trials(1, {});
   return out;
 }
 

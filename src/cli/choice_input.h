@@ -4,8 +4,8 @@
 
 #include "src/cli/metric_arguments.h"
 #include "src/data/choices.h"
-#include "src/metric/accuracy_delta.h"
 #include "src/results/json.h"
+#include "src/score/cells.h"
 #include "src/score/choices.h"
 
 namespace cortiscore::cli {
@@ -13,15 +13,17 @@ namespace cortiscore::cli {
 /// Whether a network is right on each of `stimuli`. @throws Error(kBadInput)  a stimulus that it lacks, or twice
 at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& stimuli);
 
-/// A model's loss of accuracy from the condition `whole` to `manipulated`, categories averaged.
-double model_delta_of(const ChoiceTable& table,
-                      const std::string& whole,
-                      const std::string& manipulated);
-
-/// Every subject's loss, and its number: the column's where it holds whole numbers, else the place in sorted order.
-std::vector<SubjectDelta> subject_deltas_of(const ChoiceTable& table,
-                                            const std::string& whole,
-                                            const std::string& manipulated);
+/// Choices of subjects, and of a network where one is compared, in the same cells.
+struct CellChoices {
+  CellMetric metric;
+  CellTrials network, subjects;
+};
+/// @param network  null: subjects alone  @param whole, manipulated  accuracy_delta: the conditions
+CellChoices cell_choices(const std::string& metric,
+                         const ChoiceTable* network,
+                         const ChoiceTable& subjects,
+                         const std::string& whole,
+                         const std::string& manipulated);
 
 /// Value, error, parts, interval and draws of an evaluation, under the keys that metric and ceiling share.
 void add_evaluation(Json& out,

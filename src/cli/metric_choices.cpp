@@ -9,8 +9,6 @@
 #include "src/cli/array_input.h"
 #include "src/cli/choice_input.h"
 #include "src/cli/metric_families.h"
-#include "src/metric/accuracy_delta.h"
-#include "src/ops/pearson_columns.h"
 #include "src/score/choices.h"
 #include "src/score/statistics.h"
 
@@ -42,57 +40,11 @@ Evaluation accuracy(const MetricArguments& a, Json& /*more*/) {
   return evaluate_accuracy(correct);
 }
 
-Evaluation accuracy_delta_metric(const MetricArguments& a, Json& /*more*/) {
-  require(a, a.target, "--target");
-  const double model = model_delta_of(read_choices(a.source), a.whole, a.manipulated);
-  const auto subjects = subject_deltas_of(read_choices(a.target), a.whole, a.manipulated);
-  return of_values(accuracy_delta_scores(model, subjects), "subset of subjects");
-}
-
-Evaluation confusion_similarity(const MetricArguments& a, Json& /*more*/) {
+Evaluation by_cells(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto source = read_choices(a.source);
-  const auto target = read_choices(a.target);
-  auto names = source.truth;
-  for (const auto& more : {source.chosen(), target.truth, target.chosen()})
-    names.insert(names.end(), more.begin(), more.end());
-  const auto classes = distinct(names);
-  const auto k = static_cast<int64_t>(classes.size());
-  const auto counts = [&](const ChoiceTable& table) {
-    const auto truth = at::tensor(codes_among(table.truth, classes, table.table.path, "truth"));
-    const auto choice =
-        at::tensor(codes_among(table.chosen(), classes, table.table.path, "choice"));
-    const auto all = at::bincount(truth * k + choice, {}, k * k).to(at::kDouble);
-    return all.masked_select(at::eye(k, at::kBool).logical_not().flatten()).unsqueeze(1);
-  };
-  return of_values({pearson_columns(counts(source), counts(target)).item<double>()}, "nothing");
-}
-
-Evaluation tasks_consistency(const MetricArguments& a, Json& /*more*/) {
-  require(a, a.target, "--target");
-  const auto accuracies = [](const ChoiceTable& table) {
-    std::map<std::string, std::pair<double, double>> sums;
-    const auto chosen = table.chosen();
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      sums[table.condition[i]].first += chosen[i] == table.truth[i] ? 1 : 0;
-      sums[table.condition[i]].second += 1;
-    }
-    return sums;
-  };
-  const auto source = accuracies(read_choices(a.source));
-  const auto target = accuracies(read_choices(a.target));
-  std::vector<double> x, y;
-  for (const auto& [task, sum] : target) {
-    const auto found = source.find(task);
-    if (found == source.end())
-      throw bad_input(
-          {a.source, "column condition", "no \"" + task + "\"", "the tasks of " + a.target, ""});
-    x.push_back(found->second.first / found->second.second);
-    y.push_back(sum.first / sum.second);
-  }
-  return of_values(
-      {pearson_columns(at::tensor(x).unsqueeze(1), at::tensor(y).unsqueeze(1)).item<double>()},
-      "nothing");
+  const auto cells = cell_choices(a.name, &source, read_choices(a.target), a.whole, a.manipulated);
+  return evaluate_cells(cells.metric, cells.network, cells.subjects);
 }
 
 Evaluation pattern(const MetricArguments& a, Json& /*more*/) {
@@ -134,9 +86,10 @@ std::map<std::string, Run> all_metrics() {
   all.insert({{"error_consistency", agreement},
               {"accuracy_distance", agreement},
               {"accuracy", accuracy},
-              {"accuracy_delta", accuracy_delta_metric},
-              {"confusion_similarity", confusion_similarity},
-              {"tasks_consistency", tasks_consistency}});
+              {"accuracy_delta", by_cells},
+              {"condition_accuracy", by_cells},
+              {"confusion_similarity", by_cells},
+              {"tasks_consistency", by_cells}});
   for (const auto* name : {"i1", "i1n", "i2", "i2n", "o1", "o2"}) all.emplace(name, pattern);
   return all;
 }

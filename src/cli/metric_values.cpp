@@ -11,6 +11,7 @@
 #include "src/mapping/logistic.h"
 #include "src/metric/property.h"
 #include "src/metric/threshold.h"
+#include "src/score/behavior.h"
 #include "src/score/bootstrap_error.h"
 #include "src/score/choices.h"
 
@@ -137,12 +138,7 @@ Evaluation match(const MetricArguments& a, Json& /*more*/) {
   const auto i = column("stimulus_1"), j = column("stimulus_2"), k = column("stimulus_3");
   auto rows = x;
   if (a.cosine) rows = x / at::linalg_vector_norm(x, 2, {1}, true);
-  const auto similarity = [&](const at::Tensor& p, const at::Tensor& q) {
-    return (rows.index_select(0, p) * rows.index_select(0, q)).sum(1);
-  };
-  const auto best = at::stack({similarity(i, j), similarity(i, k), similarity(j, k)}, 1).argmax(1);
-  const auto triplet = at::stack({i, j, k}, 1);
-  const auto odd = triplet.gather(1, (2 - best).unsqueeze(1)).squeeze(1);
+  const auto odd = odd_one_out(rows, at::stack({i, j, k}, 1));
   return evaluate_accuracy(odd == column("choice"));
 }
 

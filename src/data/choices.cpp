@@ -33,8 +33,6 @@ std::vector<std::string> ChoiceTable::chosen() const {
   return out;
 }
 
-namespace {
-
 bool same_value(const std::string& a, const std::string& b) {
   if (a == b) return true;
   const auto number = [](const std::string& text) -> std::optional<double> {
@@ -47,6 +45,8 @@ bool same_value(const std::string& a, const std::string& b) {
   const auto x = number(a);
   return x && x == number(b);
 }
+
+namespace {
 
 void leave_out(Table& table, const ColumnValues& exclude) {
   for (const auto& [name, values] : exclude) {
@@ -62,10 +62,19 @@ void leave_out(Table& table, const ColumnValues& exclude) {
 
 }  // namespace
 
-ChoiceTable read_choices(const std::string& path, const ColumnValues& exclude) {
+Table read_choice_rows(const std::string& path) {
+  return path.ends_with(".nc") ? read_presentations(path) : read_csv(path);
+}
+
+ChoiceTable read_choices(const std::string& path) {
+  return choices_of(read_choice_rows(path));
+}
+
+ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   ChoiceTable out;
-  out.table = path.ends_with(".nc") ? read_presentations(path) : read_csv(path);
+  out.table = std::move(rows);
   const auto& table = out.table;
+  const auto& path = table.path;
   leave_out(out.table, exclude);
   if (table.rows.empty()) throw bad_input({path, "rows", "none", "one a trial", ""});
   out.stimulus_id = table.column("stimulus_id");

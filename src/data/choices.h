@@ -28,9 +28,16 @@ struct ChoiceTable {
 /// Values of a column; numbers count by what they are, "0.0" as "0".
 using ColumnValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// @param exclude  rows that have one of these values are left out; a column that is not there excludes nothing
-/// @throws Error(kBadInput)  a missing column, an empty file, a probability that is no number or negative
-ChoiceTable read_choices(const std::string& path, const ColumnValues& exclude = {});
+/// The rows of a file of choices, as they are.
+Table read_choice_rows(const std::string& path);
+
+/// What the rows of a file say. @param exclude  rows that have one of these values are left out; a column that is not there excludes nothing
+/// @throws Error(kBadInput)  a missing column, no rows, a probability that is no number or negative
+ChoiceTable choices_of(Table rows, const ColumnValues& exclude = {});
+ChoiceTable read_choices(const std::string& path);
+
+/// Whether two fields say the same: "0.0" is "0".
+bool same_value(const std::string& a, const std::string& b);
 
 /// Codes of values among `known`. @throws Error(kBadInput)  naming path, column and the value that is not there
 std::vector<int64_t> codes_among(const std::vector<std::string>& values,

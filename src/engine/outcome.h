@@ -23,6 +23,9 @@ Outcome score_readout(const Candidate& candidate, const Benchmark& benchmark, Wo
 Outcome score_decisions(const Candidate& candidate,
                         const Benchmark& benchmark,
                         Workbench& workbench);
+Outcome score_odd_one_out(const Candidate& candidate,
+                          const Benchmark& benchmark,
+                          Workbench& workbench);
 
 /// What a mapping's record says of it, whatever it is scored with: n_components, alpha or alphas.
 Json mapping_params(const Benchmark& benchmark);

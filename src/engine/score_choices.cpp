@@ -25,25 +25,82 @@ SubjectChoices on_device(const SubjectChoices& choices, const at::Device& device
           choices.n_conditions};
 }
 
+// What the benchmark's metric makes of raw and ceiling (BENCHMARKS.md 1.5).
+ChoiceRatio ratio_of(const Benchmark& benchmark) {
+  if (benchmark.metric == "match") return {"above_chance_clipped", 1.0 / 3};
+  if (benchmark.metric == "condition_accuracy") return {"r_over_c_squared"};
+  const bool clipped = benchmark.clipped || benchmark.metric == "error_consistency";
+  return {clipped ? "raw_over_ceiling_clipped" : "r_over_c"};
+}
+
 // A network's choices on the test stimuli, beside those of subjects.
+void compare_with_subjects(const Benchmark& benchmark,
+                           const at::Tensor& correct,
+                           const BehavioralData& data,
+                           const BootstrapOptions& bootstrap,
+                           Outcome& outcome) {
+  const auto subjects = on_device(data.choices, correct.device());
+  outcome.score = choice_score(choice_metric(benchmark.metric), correct, subjects,
+                               ratio_of(benchmark), bootstrap);
+  outcome.n["conditions"] = subjects.n_conditions;
+  outcome.n["accuracy_subjects"] = number(share_of(subjects.correct.masked_select(subjects.there)));
+}
+
+// The same, in the cells that the metric compares.
+void compare_cells(const Benchmark& benchmark,
+                   const at::Tensor& chosen,
+                   const at::Tensor& truth,
+                   const BehavioralData& data,
+                   const BootstrapOptions& bootstrap,
+                   Outcome& outcome) {
+  const auto subjects = data.cells.to(chosen.device());
+  const int64_t n = chosen.size(0), n_cells = subjects.all.size(2);
+  const auto k = static_cast<int64_t>(data.class_names.size());
+  const auto cell = benchmark.metric == "confusion_similarity" ? truth * k + chosen
+                                                               : data.cell.to(chosen.device());
+  const auto network = count_trials(at::arange(n, chosen.options()), at::zeros_like(chosen), cell,
+                                    chosen == truth, n, 1, n_cells);
+  outcome.score = cell_score(data.cell_metric, network, subjects, benchmark.fixed_ceiling,
+                             ratio_of(benchmark), bootstrap);
+  outcome.n["conditions"] = n_cells;
+  outcome.n["accuracy_subjects"] = number(share_right(subjects));
+}
+
+void compare_cues(const Benchmark& benchmark,
+                  const at::Tensor& chosen,
+                  const at::Tensor& truth,
+                  const BehavioralData& data,
+                  const BootstrapOptions& bootstrap,
+                  Outcome& outcome) {
+  const auto texture = at::tensor(data.texture, at::kLong).to(chosen.device());
+  outcome.score =
+      shape_bias_score(chosen, truth, texture, benchmark.metric == "shape_match", bootstrap);
+  if (data.chosen.defined())
+    outcome.n["shape_bias_subjects"] =
+        number(shape_bias(data.chosen.to(chosen.device()), truth, texture));
+}
+
+// A network's choices on the test stimuli. @param chosen  [n_test] int64 class codes
 void compare_choices(const Benchmark& benchmark,
-                     const at::Tensor& correct,
+                     const at::Tensor& chosen,
                      const BehavioralData& data,
                      const BootstrapOptions& bootstrap,
                      Outcome& outcome) {
-  const auto subjects = on_device(data.choices, correct.device());
-  const auto metric = choice_metric(benchmark.metric);
-  outcome.score = choice_score(metric, correct, subjects, bootstrap);
-  outcome.convention = metric == ChoiceMetric::kErrorConsistency
-                           ? "raw_over_ceiling_clipped"
-                           : name_of(CeilingConvention::kROverC);
+  const auto truth = at::tensor(data.truth, at::kLong).to(chosen.device());
+  outcome.n = {{"stimuli", chosen.size(0)},
+               {"accuracy_network", number(share_of(chosen == truth))}};
+  if (!data.subjects.empty()) outcome.n["subjects"] = data.subjects.size();
   outcome.resampled = "presentation";
-  outcome.n = {
-      {"stimuli", correct.size(0)},
-      {"subjects", data.subjects.size()},
-      {"conditions", subjects.n_conditions},
-      {"accuracy_network", number(share_of(correct))},
-      {"accuracy_subjects", number(share_of(subjects.correct.masked_select(subjects.there)))}};
+  if (is_cell_metric(benchmark.metric))
+    compare_cells(benchmark, chosen, truth, data, bootstrap, outcome);
+  else if (!benchmark.texture_column.empty())
+    compare_cues(benchmark, chosen, truth, data, bootstrap, outcome);
+  else if (benchmark.metric == "accuracy")
+    outcome.score =
+        accuracy_score(chosen == truth, benchmark.fixed_ceiling, ratio_of(benchmark), bootstrap);
+  else
+    compare_with_subjects(benchmark, chosen == truth, data, bootstrap, outcome);
+  if (benchmark.ceiled) outcome.convention = ratio_of(benchmark).convention;
 }
 
 // A network's confusions on the test images, beside those of all subjects.
@@ -91,12 +148,10 @@ Outcome score_readout(const Candidate& candidate,
                    static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
   const auto test = at::tensor(data.test, at::kLong).to(features.device());
   const auto probabilities = readout.probabilities(scaled.index_select(0, test));
-  if (is_pattern_name(benchmark.metric)) {
+  if (is_pattern_name(benchmark.metric))
     compare_patterns(benchmark, probabilities, data, options.bootstrap, outcome);
-  } else {
-    const auto truth = at::tensor(data.truth, at::kLong).to(features.device());
-    compare_choices(benchmark, probabilities.argmax(1) == truth, data, options.bootstrap, outcome);
-  }
+  else
+    compare_choices(benchmark, probabilities.argmax(1), data, options.bootstrap, outcome);
   outcome.fit_s = fit.seconds();
   outcome.n["stimuli_fit"] = data.n_fit;
   outcome.layer = layers[0];
@@ -120,7 +175,8 @@ Outcome score_decisions(const Candidate& candidate,
   if (n_outputs != benchmark.n_outputs) {
     throw bad_input({candidate.path, layers[0], std::to_string(n_outputs) + " features",
                      "the " + std::to_string(benchmark.n_outputs) +
-                         " logits of a classifier whose outputs " + benchmark.classes + " numbers",
+                         " logits of a classifier whose outputs " + benchmark.classes.front() +
+                         " numbers",
                      "Name the layer of its logits with --layer " + benchmark.region + "=LAYER"});
   }
   const auto logits = reduced_for(candidate, request, workbench, outcome.times)[0].values;
@@ -133,22 +189,37 @@ Outcome score_decisions(const Candidate& candidate,
     of_category.push_back(probabilities.index_select(1, index).mean(1));
   }
   const auto chosen = at::stack(of_category, 1).argmax(1);
-  const auto truth = at::tensor(data.truth, at::kLong).to(logits.device());
-  if (benchmark.metric == "shape_bias") {
-    const auto texture = at::tensor(data.texture, at::kLong).to(logits.device());
-    outcome.score = shape_bias_score(chosen, truth, texture, options.bootstrap);
-    outcome.resampled = "presentation";
-    outcome.n = {{"stimuli", chosen.size(0)},
-                 {"subjects", data.subjects.size()},
-                 {"shape_bias_subjects",
-                  number(shape_bias(data.chosen.to(logits.device()), truth, texture))}};
-  } else {
-    compare_choices(benchmark, chosen == truth, data, options.bootstrap, outcome);
-  }
+  compare_choices(benchmark, chosen, data, options.bootstrap, outcome);
   outcome.fit_s = fit.seconds();
   outcome.layer = layers[0];
   outcome.layer_selection = {{"method", "output"}, {"candidates", layers}};
   outcome.metric = {{"name", benchmark.metric}, {"params", {{"readout", "imagenet_classes"}}}};
+  return outcome;
+}
+
+Outcome score_odd_one_out(const Candidate& candidate,
+                          const Benchmark& benchmark,
+                          Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const auto& data = load(benchmark, workbench, outcome);
+
+  const auto request = score_request(candidate, benchmark, options);
+  const auto features = reduced_for(candidate, request, workbench, outcome.times)[0].values;
+
+  const Timer fit;
+  const auto odd = odd_one_out(features, data.triplets.to(features.device()));
+  outcome.score = accuracy_score(odd == data.odd.to(features.device()), benchmark.fixed_ceiling,
+                                 ratio_of(benchmark), options.bootstrap);
+  outcome.convention = ratio_of(benchmark).convention;
+  outcome.resampled = "triplet";
+  outcome.n = {
+      {"stimuli", features.size(0)}, {"triplets", odd.size(0)}, {"subjects", data.subjects.size()}};
+  outcome.fit_s = fit.seconds();
+  outcome.layer = request.layers[0];
+  outcome.layer_selection = {{"method", "last"}, {"candidates", request.layers}};
+  outcome.metric = {{"name", benchmark.metric},
+                    {"params", {{"readout", "odd_one_out"}, {"similarity", "dot"}}}};
   return outcome;
 }
 

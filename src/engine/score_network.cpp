@@ -52,7 +52,9 @@ Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) 
   return {{"resize", "pillow_bilinear"},
           {"size", input.size},
           {"placement",
-           {{"stimulus_degrees", benchmark.visual_degrees}, {"model_degrees", input.degrees}}},
+           {{"stimulus_degrees",
+             benchmark.visual_degrees > 0 ? benchmark.visual_degrees : input.degrees},
+            {"model_degrees", input.degrees}}},
           {"scale", "float32/255"},
           {"mean", input.mean},
           {"std", input.std}};
@@ -150,10 +152,10 @@ std::vector<std::string> layers_for(const Candidate& candidate,
     return {in_window_of(benchmark, *candidate.network, committed)};
   }
   using Kind = Benchmark::Kind;
-  if (benchmark.kind == Kind::kReadout || benchmark.kind == Kind::kDecisions) {
+  if (benchmark.kind != Kind::kMapping && benchmark.kind != Kind::kRdm) {
     auto all = candidate_layers(*candidate.network, std::numeric_limits<int64_t>::max() / 4, 1);
-    // A readout takes what feeds the network's own classifier: the last layer but one.
-    if (benchmark.kind == Kind::kReadout && all.size() > 1) all.pop_back();
+    // Others than a classifier's decisions take what feeds its output: the last layer but one.
+    if (benchmark.kind != Kind::kDecisions && all.size() > 1) all.pop_back();
     if (!all.empty()) return {all.back()};
   }
   const int64_t min_features = benchmark.min_features();
@@ -307,8 +309,10 @@ Outcome score_by_kind(const Candidate& candidate,
       return score_rdm(candidate, benchmark, workbench);
     case Benchmark::Kind::kReadout:
       return score_readout(candidate, benchmark, workbench);
-    default:
+    case Benchmark::Kind::kDecisions:
       return score_decisions(candidate, benchmark, workbench);
+    default:
+      return score_odd_one_out(candidate, benchmark, workbench);
   }
 }
 

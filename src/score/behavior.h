@@ -2,19 +2,48 @@
 #include <ATen/core/Tensor.h>
 
 #include "cortiscore/score.h"
+#include "src/score/cells.h"
 #include "src/score/choices.h"
 
 namespace cortiscore {
 
-/// How alike a network and each subject choose, the ceiling (every pair of subjects), and raw / ceiling: of error
-/// consistency clipped to 0..1. `split_values` of the raw estimate hold one value a subject, those of the ceiling one a
+/// What a raw comparison of choices becomes beside its ceiling: "r_over_c", "raw_over_ceiling_clipped" (to 0..1),
+/// "r_over_c_squared", "above_chance_clipped" ((raw - chance) / (ceiling - chance)). Named in every record.
+struct ChoiceRatio {
+  std::string convention = "r_over_c";
+  double chance = 0;
+
+  at::Tensor operator()(const at::Tensor& raw, const at::Tensor& ceiling) const;
+};
+
+/// How alike a network and each subject choose, the ceiling (every pair of subjects), and what `ratio` makes of both. `split_values` of the raw estimate hold one value a subject, those of the ceiling one a
 /// pair; errors are those of evaluate_choices; intervals resample stimuli, jointly for both.
 /// @param network  [n] bool, whether the network's choice is right
 /// Source: BENCHMARKS.md 2.10 and 2.12.
 Score choice_score(ChoiceMetric metric,
                    const at::Tensor& network,
                    const SubjectChoices& subjects,
+                   const ChoiceRatio& ratio,
                    const BootstrapOptions& options = {});
+
+/// A comparison cell by cell. @param published_ceiling  in place of the subjects' own, unless NaN
+Score cell_score(const CellMetric& metric,
+                 const CellTrials& network,
+                 const CellTrials& subjects,
+                 double published_ceiling,
+                 const ChoiceRatio& ratio,
+                 const BootstrapOptions& options = {});
+
+/// The share of right choices beside a published ceiling, or alone (NaN). @param correct  [n] bool
+Score accuracy_score(const at::Tensor& correct,
+                     double published_ceiling,
+                     const ChoiceRatio& ratio,
+                     const BootstrapOptions& options = {});
+
+/// The place of each triplet's odd one: the one that is not of the most similar pair, by the dot product; the first pair
+/// of equals in the order (1, 2), (1, 3), (2, 3). @param features  [n, f]  @param triplets  [t, 3] rows  @return [t] rows
+/// Source: Hebart et al. 2020, methods; BENCHMARKS.md section 3.
+at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets);
 
 /// A network's pattern of confusions against that of half of the trials (raw), one half's against the other's (ceiling),
 /// and the mean over the two halvings of raw / sqrt(ceiling). Intervals resample images, jointly for both.
@@ -27,12 +56,13 @@ Score pattern_score(const PatternName& name,
                     bool skipna,
                     const BootstrapOptions& options = {});
 
-/// Shape choices / (shape + texture choices) over stimuli whose shape and texture are of two categories; an interval over
-/// stimuli, no ceiling. @param chosen, shape, texture  [n] int64 class codes
-/// Source: Geirhos et al. 2019, section 2.3; BENCHMARKS.md 1.7.
+/// Over stimuli whose shape and texture are of two categories, shape choices / (shape + texture choices), or, for
+/// shape_match, / all choices; an interval over stimuli, no ceiling. @param chosen, shape, texture  [n] int64 class codes
+/// Source: Geirhos et al. 2019, section 2.3; Hermann et al. 2020, section 3; BENCHMARKS.md 1.7.
 Score shape_bias_score(const at::Tensor& chosen,
                        const at::Tensor& shape,
                        const at::Tensor& texture,
+                       bool among_all,
                        const BootstrapOptions& options = {});
 /// The share alone, over all rows of `chosen` [s, n].
 double shape_bias(const at::Tensor& chosen, const at::Tensor& shape, const at::Tensor& texture);

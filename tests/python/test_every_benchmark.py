@@ -10,7 +10,7 @@ from PIL import Image
 from conftest import ROOT, run, run_json, write
 
 MANIFESTS = sorted((ROOT / "data_manifests/benchmarks").glob("*.json"))
-CATEGORIES = json.loads((ROOT / "data_manifests/imagenet_16_classes.json").read_text())["categories"]
+FOLDER = ROOT / "data_manifests/benchmarks"
 N_STIMULI, N_GROUPS, N_NEUROIDS, N_SUBJECTS = 96, 8, 5, 3
 
 
@@ -80,6 +80,30 @@ def two_way_trials(generator, ids, groups, hard, n=30000):
     return rows
 
 
+def conditions_of(manifest):
+    """Columns that a metric tells trials apart by, under the file's names, with the values of each stimulus."""
+    cells = manifest["metric"].get("cells", [])
+    place = np.arange(N_STIMULI) // 2  # apart from the groups' order
+    columns = {}
+    for cell in cells:
+        values = cell.get("values", ["a", "b", "c"])
+        name = manifest.get("columns", {}).get(cell["column"], cell["column"])
+        columns[name] = [values[i % len(values)] for i in place]
+        place = place // len(values)
+    return columns
+
+
+def triplets(manifest, ids, latent, generator, n=2000):
+    """The odd one by the latent structure, now and then another."""
+    similar, rows = latent @ latent.T, []
+    for i, j, k in (generator.choice(len(ids), 3, replace=False) for _ in range(n)):
+        odd = [k, j, i][int(np.argmax([similar[i, j], similar[i, k], similar[j, k]]))]
+        odd = odd if generator.random() < 0.9 else i
+        rest = [x for x in (i, j, k) if x != odd]
+        rows.append(dict(zip(["image_1", "image_2", "image_3"], [ids[x] for x in (*rest, odd)])) | {"choice": "0"})
+    return rows
+
+
 def simulate(manifest, home):
     """Files as the manifest names them, under home/data; returns features that know the latent structure."""
     generator = np.random.default_rng(0)
@@ -87,14 +111,18 @@ def simulate(manifest, home):
     ids = [f"stimulus{i:03d}" for i in range(N_STIMULI)]
     readout = manifest.get("readout", {})
     decisions = "classes" in readout
-    official = decisions and readout["classes"].endswith(".json")  # the project's own categories
-    names = sorted(CATEGORIES) if official else [f"group{i}" for i in range(N_GROUPS)]
+    files = [readout.get("classes", [])] if isinstance(readout.get("classes"), str) else readout.get("classes", [])
+    official = decisions and files[0].endswith(".json")  # the project's own categories
+    categories = {name: v for f in files if official for name, v in json.loads((FOLDER / f).read_text())["categories"].items()}
+    names = sorted(categories) if official else [f"group{i}" for i in range(N_GROUPS)]
     groups = [names[i % len(names)] for i in range(N_STIMULI)]
     half = N_STIMULI // 2
     label = readout.get("label", "object_name")
     columns = {entry["by"]: groups for key in ("splits", "layer_selection") if "by" in (entry := manifest.get(key, {}))}
     columns |= {"shape": groups, "texture": [groups[(i * 3 + 1) % N_STIMULI] for i in range(N_STIMULI)],
                 label if isinstance(label, str) else label[-1]: groups, readout.get("role", "role"): ["fit"] * half + ["test"] * half}
+    columns |= {readout.get("truth", "truth"): groups, manifest["metric"].get("texture", "texture"): columns["texture"]}
+    columns |= (conditions := conditions_of(manifest))
     columns.pop("stimulus_id", None)
     place = lambda file: home / "data" / file
     train = manifest.get("train_stimulus_set") or readout.get("fit_stimulus_set")
@@ -117,29 +145,39 @@ def simulate(manifest, home):
         xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"], name="data",
                      coords={"stimulus_id": ("presentation", ids)}).to_netcdf(place(manifest["rdms"]), engine="h5netcdf")
     features = latent + 0.3 * generator.normal(size=latent.shape)
-    if "choices" in manifest:
+    if readout.get("name") == "odd_one_out":
+        write_choices(place(manifest["choices"]), triplets(manifest, ids, latent, generator))
+    elif "choices" in manifest or decisions:
         test = everything if decisions or tested is everything and train else second
         hard = generator.random(N_STIMULI) < 0.4
+        if conditions:  # each as hard as it comes late in the columns' crossed values
+            codes = [np.array([list(dict.fromkeys(values)).index(v) for v in values]) for values in conditions.values()]
+            order = sum(c * 10**(len(codes) - i) for i, c in enumerate(codes))
+            hard = generator.random(N_STIMULI) < 0.1 + 0.6 * np.argsort(np.argsort(order)) / N_STIMULI
         wrong = lambda i: names[(names.index(groups[i]) + 1) % len(names)]
         if manifest["metric"]["name"] == "i2n":
             rows = two_way_trials(generator, [ids[i] for i in test], [groups[i] for i in test], hard[list(test)])
         else:
             answer = lambda i: wrong(i) if hard[i] and generator.random() < 0.8 else groups[i]
             rows = [{"subject": f"s{s}", "stimulus_id": ids[i], "truth": groups[i], "choice": answer(i), "condition": "c1"}
-                    for s in range(N_SUBJECTS) for i in test]
-        left_out = manifest.get("exclude", {}).get("condition", [])
-        rows += [{**rows[0], "subject": "s0", "stimulus_id": f"another{i}", "choice": "none", "condition": c} for i, c in enumerate(left_out)]
+                    | {name: values[i] for name, values in conditions.items()} for s in range(N_SUBJECTS) for i in test]
+            rows = [{next((theirs for ours, theirs in manifest.get("columns", {}).items() if ours == name), name): value
+                     for name, value in row.items()} for row in rows]
+        for name, left_out in manifest.get("exclude", {}).items():
+            rows = [{name: "kept", **row} for row in rows]
+            rows += [{**rows[0], "stimulus_id": f"another{i}", "choice": "none", name: c} for i, c in enumerate(left_out)]
         if manifest.get("incomplete_choices") == "skip":
             rows.pop(1)
-        write_choices(place(manifest["choices"]), rows)
+        if "choices" in manifest:
+            write_choices(place(manifest["choices"]), rows)
         # What is hard for the subjects looks like another group to a readout, too.
         confused = hard if test is everything else hard & (np.arange(N_STIMULI) >= half)
         seen = (np.arange(N_STIMULI) + confused) % len(names)
         features = features + 4 * generator.normal(size=(len(names), 30))[seen]
     if decisions:
-        outputs = {name: CATEGORIES[name] if official else list(range(g, 3 * N_GROUPS, N_GROUPS)) for g, name in enumerate(names)}
+        outputs = {name: categories[name] if official else list(range(g, 3 * N_GROUPS, N_GROUPS)) for g, name in enumerate(names)}
         if not official:
-            write(place(readout["classes"]), [{"category": name, "index": i} for name, several in outputs.items() for i in several])
+            write(place(files[0]), [{"category": name, "index": i} for name, several in outputs.items() for i in several])
         features = generator.normal(size=(N_STIMULI, readout.get("n_outputs", 1000)))
         for i in range(N_STIMULI):
             features[i, outputs[wrong(i) if hard[i] else groups[i]]] += 6
@@ -154,9 +192,9 @@ def test_a_benchmark_scores_on_data_of_its_schema(path, tmp_path):
     assert record["status"] == "ok" and record["benchmark_identifier"] == manifest["identifier"]
     score = record["score"]
     assert 0.2 < score["raw"] <= 1, score
-    unceiled = manifest.get("ceiling", {}).get("name") == "none" or manifest["metric"]["name"] == "shape_bias"
-    if unceiled:
-        assert score["ceiled"] is None and not record["composite"]
+    if manifest.get("ceiling", {}).get("name") == "none" or manifest["metric"]["name"] in ("accuracy", "shape_bias", "shape_match"):
+        assert score["ceiled"] is None and record["composite"] == (manifest["parent"] == "engineering" and manifest.get("composite", True))
+        assert record["raw"]["ci_lo"] <= score["raw"] <= record["raw"]["ci_hi"]
     else:
         assert 0 < score["ceiled"] and record["error"]["ci_lo"] <= score["ceiled"] <= record["error"]["ci_hi"]
     info = run_json("benchmark", "info", manifest["identifier"], env={"CORTISCORE_HOME": str(tmp_path)})
