@@ -25,6 +25,8 @@ struct Assembly {
   at::Tensor values;              ///< float32 or float64, one axis a dim, on the CPU
   std::map<std::string, Coordinate> coords;
   std::map<std::string, std::string> attributes;
+  std::map<std::string, std::vector<double>>
+      lists;  ///< attributes that are numbers, and variables along dims of their own
 
   /// @throws Error(kBadInput)  no such coordinate; the message lists those that are there
   const Coordinate& coord(const std::string& name) const;
@@ -54,6 +56,10 @@ Assembly select_above(const Assembly& assembly, const std::string& coordinate, d
 /// time_bin selection and its mean over them (FreemanZiemba2013: 1-ms bins from 50 to 200).
 /// @throws Error(kBadInput)  no such bins
 Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms);
+
+/// The time bins from start_ms on that end by end_ms, each bin of a neuroid a neuroid of its own, "ID@START-END": bins
+/// fastest. @throws Error(kBadInput)  no such bins
+Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms);
 
 /// Presentations x neuroids of one time bin (dims in any order), sorted into repetitions by the coordinates stimulus_id
 /// (or the older image_id) and `repetition`; without that coordinate, repeated ids count up.

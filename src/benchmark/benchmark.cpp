@@ -79,7 +79,8 @@ class Manifest {
     const auto& metric = need("metric");
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
-    word("metric.name", b.metric, {"pls", "ridge", "ridgecv", "rdm"});
+    word("metric.name", b.metric, {"pls", "ridge", "ridgecv", "rdm", "ks_similarity"});
+    if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
     if (b.metric == "rdm") return read_rdm(b, metric);
     read_mapping(b, metric);
@@ -162,7 +163,26 @@ class Manifest {
     field_ = "time_ms";
     if (entry.contains("time_ms"))
       file.time_ms = {entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
+    file.bins_are_neuroids = word("time_bins", get(entry, "time_bins", std::string("averaged")),
+                                  {"averaged", "neuroids"}) == "neuroids";
+    if (file.bins_are_neuroids && !file.time_ms)
+      throw bad_input({path_, "time_ms", "none", "the window whose bins are neuroids", ""});
     return file;
+  }
+
+  void read_property(Benchmark& b, const Json& metric) {
+    b.kind = Benchmark::Kind::kProperty;
+    read_assembly_files(b);
+    b.property = word("metric.property", metric.at(field_ = "property"), property_names());
+    b.recorded_property = get(metric, "recorded", b.property);
+    b.property_stimuli = need("property_stimuli").get<std::map<std::string, std::string>>();
+    for (const auto* role : {"blank", "receptive_field", "orientation"}) {
+      if (!b.property_stimuli.contains(role))
+        throw bad_input({path_, "property_stimuli", std::string("no ") + role,
+                         "blank, receptive_field and orientation", ""});
+    }
+    b.columns = get(json_, "columns", b.columns);
+    word("ceiling.name", need("ceiling").at("name"), {"self"});
   }
 
   void read_rdm(Benchmark& b, const Json& metric) {

@@ -15,6 +15,7 @@
 #include "src/resample/splits.h"
 #include "src/score/cells.h"
 #include "src/score/choices.h"
+#include "src/score/properties.h"
 #include "src/stimuli/stimulus_set.h"
 
 namespace cortiscore {
@@ -37,7 +38,9 @@ struct Benchmark {
     kRdm,        ///< neural: a layer's RDM is compared with subjects' (rdm)
     kReadout,    ///< behaviour: a readout is fitted to a layer, its choices compared with subjects'
     kDecisions,  ///< behaviour: an ImageNet classifier's own output decides among categories
-    kOddOneOut   ///< behaviour: of three stimuli the one that a layer finds least like the others
+    kOddOneOut,  ///< behaviour: of three stimuli the one that a layer finds least like the others
+    kProperty,   ///< neural: a property's distribution among units and among neuroids
+    kStimuli     ///< what a layer is shown on the way to one of the others: no benchmark of its own
   };
   struct AssemblyFile {
     std::string identifier;
@@ -45,9 +48,10 @@ struct Benchmark {
     std::vector<std::pair<std::string, std::vector<std::string>>>
         where;                                         ///< coordinate and its accepted values
     std::optional<std::pair<double, double>> time_ms;  ///< bins within are averaged; else one bin
-    std::string repetition = "repetition";             ///< coordinate that numbers the trials
-    std::string train_file;  ///< train_test: responses to the train stimuli
-    std::string each;        ///< coordinate of which every value is a population
+    bool bins_are_neuroids = false;  ///< a neuroid's bins within time_ms are neuroids of their own
+    std::string repetition = "repetition";  ///< coordinate that numbers the trials
+    std::string train_file;                 ///< train_test: responses to the train stimuli
+    std::string each;                       ///< coordinate of which every value is a population
     std::optional<std::pair<std::string, double>> above;  ///< coordinate, threshold: neuroids kept
   };
   std::string identifier;
@@ -83,6 +87,10 @@ struct Benchmark {
   double scale = 1;                 ///< value_delta
   double lapse = 0;                 ///< value_delta: of subjects
   bool clipped = false;             ///< the ceiled score lies in 0..1
+  std::string property,
+      recorded_property;  ///< ks_similarity: what it is, and the file's name of it
+  std::map<std::string, std::string>
+      property_stimuli;  ///< ks_similarity: sets by role: blank, receptive_field, orientation
   double fixed_ceiling = std::numeric_limits<double>::quiet_NaN();  ///< as it was published
   std::string metric;  ///< pls, ridge, ridgecv, rdm, error_consistency, ...
   RdmDistance distance = RdmDistance::kCorrelation;
@@ -183,6 +191,30 @@ struct BehavioralData {
   std::vector<std::string> data_sha256;
 };
 BehavioralData load_behavior(const Benchmark& benchmark);
+
+/// Where gratings stood: rows of a stimulus set in the order [y, x, rest].
+struct ReceptiveFieldGrid {
+  std::vector<int64_t> order;
+  std::vector<double> y, x;  ///< degrees
+  int64_t rest = 1;
+};
+
+/// A property of recorded neuroids, and the stimuli that find it in units.
+struct PropertyData {
+  at::Tensor recorded;       ///< [n_neuroids] float64, finite
+  std::vector<double> bins;  ///< edges, ascending
+  StimulusSet stimuli;       ///< of the property
+  StimulusGrid grid, orientation;
+  ReceptiveFieldGrid receptive_field;
+  double y = 0, x = 0;             ///< where the gratings of orientation stand, degrees
+  std::vector<int64_t> n_stimuli;  ///< blank, receptive field, orientation, the property's own
+  std::vector<std::string> data_sha256;
+};
+PropertyData load_properties(const Benchmark& benchmark);
+
+/// What a benchmark shows on the way, as one of kind kStimuli: a set of property_stimuli, or (empty) its own; its size on
+/// the screen is the set's column `degrees`, where it has one.
+Benchmark showing(const Benchmark& benchmark, const std::string& set);
 
 /// The splits of a rule over `rows` of a stimulus set (indices into `rows`, not into the set).
 Splits make_splits(const SplitRule& rule,

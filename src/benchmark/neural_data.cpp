@@ -18,8 +18,10 @@ Assembly part_of(const std::string& path, const Benchmark::AssemblyFile& entry) 
   auto assembly = read_assembly(path);
   for (const auto& [coordinate, accepted] : entry.where)
     assembly = select(assembly, coordinate, accepted);
-  if (entry.time_ms) assembly = mean_of_bins(assembly, entry.time_ms->first, entry.time_ms->second);
-  return assembly;
+  if (!entry.time_ms) return assembly;
+  const auto [start, end] = *entry.time_ms;
+  return entry.bins_are_neuroids ? bins_as_neuroids(assembly, start, end)
+                                 : mean_of_bins(assembly, start, end);
 }
 
 Trials in_order_of(const StimulusSet& stimuli, Trials trials) {

@@ -36,6 +36,7 @@ std::vector<std::string> files_of(const Benchmark& benchmark) {
     files.push_back(assembly.file);
     if (!assembly.train_file.empty()) files.push_back(assembly.train_file);
   }
+  for (const auto& [role, file] : benchmark.property_stimuli) files.push_back(file);
   for (const auto& file : {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms,
                            benchmark.choices}) {
     if (!file.empty()) files.push_back(file);
@@ -61,7 +62,8 @@ bool is_here(const Benchmark& benchmark) {
 }
 
 bool is_neural(const Benchmark& benchmark) {
-  return benchmark.kind == Benchmark::Kind::kMapping || benchmark.kind == Benchmark::Kind::kRdm;
+  return benchmark.kind == Benchmark::Kind::kMapping || benchmark.kind == Benchmark::Kind::kRdm ||
+         benchmark.kind == Benchmark::Kind::kProperty;
 }
 
 std::string ceiling_name(const Benchmark& benchmark) {
@@ -72,6 +74,8 @@ std::string ceiling_name(const Benchmark& benchmark) {
                                                   : "stored " + benchmark.ceiling_coordinate;
     case Benchmark::Kind::kRdm:
       return "rsa";
+    case Benchmark::Kind::kProperty:
+      return "likeness to itself";
     default:
       if (!std::isnan(benchmark.fixed_ceiling)) return "published";
       if (benchmark.metric == "accuracy_delta") return "subject halves";
@@ -136,6 +140,7 @@ Json described(const Benchmark& benchmark) {
     json["distance"] = name_of(benchmark.distance);
     json["comparison"] = name_of(benchmark.comparison);
   }
+  if (benchmark.kind == Benchmark::Kind::kProperty) json["property"] = benchmark.property;
   if (is_neural(benchmark))
     json["layer_selection"] =
         benchmark.select_by.empty() ? "none" : "alternating halves by " + benchmark.select_by;
@@ -175,6 +180,10 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     auto& rdm = workbench.rdm(benchmark);
     measured["subjects"] = rdm.data().subjects.size();
     if (benchmark.ceiled) add_ceiling(rdm.whole().ceiling);
+  } else if (benchmark.kind == Benchmark::Kind::kProperty) {
+    const auto& data = workbench.properties(benchmark);
+    measured["neuroids"] = data.recorded.size(0);
+    add_ceiling(property_ceiling(data.recorded, data.bins, workbench.options().bootstrap));
   } else {
     const auto& behavior = workbench.behavior(benchmark);
     measured["subjects"] = behavior.subjects.size();
@@ -239,6 +248,7 @@ void info(const Arguments& arguments) {
   if (json.contains("alpha")) metric += ", penalty " + text("alpha");
   if (json.contains("alphas"))
     metric += ", the best of " + std::to_string(json.at("alphas").size()) + " penalties";
+  if (json.contains("property")) metric += " of " + text("property");
   if (json.contains("splits")) metric += ", " + text("splits");
   if (json.contains("distance"))
     metric += ", distance " + text("distance") + ", compared by " + text("comparison");
@@ -311,7 +321,7 @@ void add_benchmark(CLI::App& app, Outcome& /*outcome*/) {
   listed->add_option("--kind", arguments->kind, "neural or behavior")
       ->check(CLI::IsMember({"neural", "behavior"}));
   listed->add_option("--species", arguments->species, "macaque, human, ...");
-  listed->add_option("--modality", arguments->modality, "electrophysiology, fMRI or behavior");
+  listed->add_option("--modality", arguments->modality, "electrophysiology, fMRI, EEG or behavior");
   listed->add_option("--access", arguments->access, "public, or private: needs credentials")
       ->check(CLI::IsMember({"public", "private"}));
   listed->add_flag("--here", arguments->here, "only those whose data are on this machine");

@@ -116,7 +116,9 @@ Assembly select_above(const Assembly& assembly, const std::string& coordinate, d
   return keep(assembly, assembly.coord(coordinate).dim, kept);
 }
 
-Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) {
+namespace {
+
+std::vector<int64_t> bins_within(const Assembly& assembly, double start_ms, double end_ms) {
   const auto starts = numbers_of(assembly, "time_bin_start", "milliseconds");
   const auto ends = numbers_of(assembly, "time_bin_end", "milliseconds");
   std::vector<int64_t> kept;
@@ -128,6 +130,53 @@ Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) 
                      std::to_string(starts.size()) + " bins, none within",
                      number_text(start_ms) + " to " + number_text(end_ms) + " ms", ""});
   }
+  return kept;
+}
+
+}  // namespace
+
+Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms) {
+  const auto bins = bins_within(assembly, start_ms, end_ms);
+  auto out = keep(assembly, "time_bin", bins);
+  const auto starts = out.coord("time_bin_start").as_text(),
+             ends = out.coord("time_bin_end").as_text();
+  const auto axis_of = [&](const char* dim) {
+    const auto found = std::find(out.dims.begin(), out.dims.end(), dim);
+    if (found == out.dims.end())
+      throw bad_input({assembly.identifier, "dims", std::string("no ") + dim,
+                       "presentation, neuroid and time_bin", ""});
+    return found - out.dims.begin();
+  };
+  out.values =
+      out.values.permute({axis_of("presentation"), axis_of("neuroid"), axis_of("time_bin")})
+          .flatten(1);
+  out.dims = {"presentation", "neuroid"};
+  std::erase_if(out.coords, [](const auto& entry) { return entry.second.dim == "time_bin"; });
+  if (!out.coords.contains("neuroid_id")) {
+    std::vector<std::string> places;
+    for (int64_t i = 0; i < out.values.size(1) / static_cast<int64_t>(bins.size()); ++i)
+      places.push_back(std::to_string(i));
+    out.coords["neuroid_id"] = {"neuroid", std::move(places)};
+  }
+  for (auto& [name, coord] : out.coords) {
+    if (coord.dim != "neuroid") continue;
+    std::visit(
+        [&](auto& all) {
+          std::remove_reference_t<decltype(all)> repeated;
+          for (const auto& value : all) repeated.insert(repeated.end(), bins.size(), value);
+          all = std::move(repeated);
+        },
+        coord.values);
+  }
+  auto ids = out.coord("neuroid_id").as_text();
+  for (size_t i = 0; i < ids.size(); ++i)
+    ids[i] += "@" + starts[i % bins.size()] + "-" + ends[i % bins.size()];
+  out.coords["neuroid_id"] = {"neuroid", std::move(ids)};
+  return out;
+}
+
+Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) {
+  const auto kept = bins_within(assembly, start_ms, end_ms);
   auto out = assembly;
   const auto axis = std::find(out.dims.begin(), out.dims.end(), "time_bin") - out.dims.begin();
   const auto bins = out.values.index_select(axis, at::tensor(kept, at::kLong));

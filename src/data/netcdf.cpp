@@ -120,6 +120,28 @@ at::Tensor read_numbers(hid_t dataset, const Variable& variable, const std::stri
   return out;
 }
 
+// Attributes that hold numbers.
+void number_attributes(hid_t object, std::map<std::string, std::vector<double>>& lists) {
+  H5Aiterate2(
+      object, H5_INDEX_NAME, H5_ITER_INC, nullptr,
+      [](hid_t location, const char* name, const H5A_info_t*, void* out) -> herr_t {
+        const Handle attribute(H5Aopen(location, name, H5P_DEFAULT), H5Aclose);
+        if (attribute.get() < 0) return 0;
+        const Handle type(H5Aget_type(attribute.get()), H5Tclose);
+        const Handle space(H5Aget_space(attribute.get()), H5Sclose);
+        const auto kind = H5Tget_class(type.get());
+        const auto n = H5Sget_simple_extent_npoints(space.get());
+        constexpr hssize_t kMost = 1 << 20;
+        if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || n < 1 || n > kMost) return 0;
+        std::vector<double> values(static_cast<size_t>(n));
+        if (H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, values.data()) >= 0)
+          (*static_cast<std::map<std::string, std::vector<double>>*>(out))[name] =
+              std::move(values);
+        return 0;
+      },
+      &lists);
+}
+
 std::map<std::string, std::string> text_attributes(hid_t object) {
   std::map<std::string, std::string> attributes;
   H5Aiterate2(
@@ -252,6 +274,8 @@ Assembly read_assembly(const std::string& path) {
   assembly.values = read_numbers(dataset.get(), data, path);
   assembly.attributes = text_attributes(dataset.get());
   assembly.attributes.merge(text_attributes(file.get()));
+  number_attributes(file.get(), assembly.lists);
+  number_attributes(dataset.get(), assembly.lists);
   for (const auto& v : variables) {
     if (v.name == data.name || v.shape.size() != 1) continue;
     const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);

@@ -136,7 +136,8 @@ std::string in_window_of(const Benchmark& benchmark,
                        "one, for a layer whose calls stand for time bins",
                        "Name a single call (--layer " + layer + "@0)"});
     }
-    if (assembly.time_ms) window = assembly.time_ms;
+    // Bins that are neuroids are all predicted from one response.
+    if (assembly.time_ms && !assembly.bins_are_neuroids) window = assembly.time_ms;
   }
   if (!window || found.time_bins.empty() || without_window(layer) != layer) return layer;
   auto windowed = layer_in_window(layer, {window->first, window->second});
@@ -152,6 +153,11 @@ std::vector<std::string> layers_for(const Candidate& candidate,
     return {in_window_of(benchmark, *candidate.network, committed)};
   }
   using Kind = Benchmark::Kind;
+  if (benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kStimuli) {
+    throw Error(ErrorKind::kUsage, benchmark.identifier +
+                                       " has no layer selection: commit to one with --layer " +
+                                       benchmark.region + "=LAYER, or --layer-map.");
+  }
   if (benchmark.kind != Kind::kMapping && benchmark.kind != Kind::kRdm) {
     auto all = candidate_layers(*candidate.network, std::numeric_limits<int64_t>::max() / 4, 1);
     // Others than a classifier's decisions take what feeds its output: the last layer but one.
@@ -248,6 +254,8 @@ void plan_scores(const Candidate& candidate,
       check_commitment(benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
+      if (benchmark.kind == Benchmark::Kind::kProperty)
+        return;  // shows what it finds that it needs
       announce(candidate, score_request(candidate, benchmark, workbench.options()), workbench);
     }));
   }
@@ -311,6 +319,8 @@ Outcome score_by_kind(const Candidate& candidate,
       return score_readout(candidate, benchmark, workbench);
     case Benchmark::Kind::kDecisions:
       return score_decisions(candidate, benchmark, workbench);
+    case Benchmark::Kind::kProperty:
+      return score_property(candidate, benchmark, workbench);
     default:
       return score_odd_one_out(candidate, benchmark, workbench);
   }

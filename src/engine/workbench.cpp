@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/data_file.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/ops/upper_triangle.h"
 #include "src/score/diagnostics.h"
@@ -181,12 +182,38 @@ const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
   return *data;
 }
 
+const PropertyData& Workbench::properties(const Benchmark& benchmark) {
+  auto& data = properties_[benchmark.sha256];
+  if (!data) data = std::make_unique<PropertyData>(load_properties(benchmark));
+  return *data;
+}
+
+std::map<std::string, at::Tensor>& Workbench::responses(const std::string& of) {
+  if (responses_of_ != of) responses_.clear();
+  responses_of_ = of;
+  return responses_;
+}
+
+Workbench::Shown& Workbench::shown(const Benchmark& benchmark) {
+  auto& shown = shown_[benchmark.sha256];
+  if (!shown) {
+    auto stimuli = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+    auto sha256 = stimuli.sha256();
+    shown = std::make_unique<Shown>(Shown{std::move(stimuli), {std::move(sha256)}});
+  }
+  return *shown;
+}
+
 const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmark) {
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
       return neural(benchmark).data().data_sha256;
     case Benchmark::Kind::kRdm:
       return rdm(benchmark).data().data_sha256;
+    case Benchmark::Kind::kProperty:
+      return properties(benchmark).data_sha256;
+    case Benchmark::Kind::kStimuli:
+      return shown(benchmark).data_sha256;
     default:
       return behavior(benchmark).data_sha256;
   }
@@ -198,6 +225,10 @@ const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
       return neural(benchmark).data().stimuli;
     case Benchmark::Kind::kRdm:
       return rdm(benchmark).data().stimuli;
+    case Benchmark::Kind::kProperty:
+      return properties(benchmark).stimuli;
+    case Benchmark::Kind::kStimuli:
+      return shown(benchmark).stimuli;
     default:
       return behavior(benchmark).stimuli;
   }

@@ -114,6 +114,9 @@ class Workbench {
   PreparedNeural& neural(const Benchmark& benchmark);
   PreparedRdm& rdm(const Benchmark& benchmark);
   const BehavioralData& behavior(const Benchmark& benchmark);
+  const PropertyData& properties(const Benchmark& benchmark);
+  /// Responses that the properties of one network's layer share, by a name; those of the network before are let go.
+  std::map<std::string, at::Tensor>& responses(const std::string& of);
   /// SHA-256 of every file that the benchmark's scores depend on; the stimulus set's last.
   const std::vector<std::string>& data_sha256(const Benchmark& benchmark);
   const StimulusSet& stimuli(const Benchmark& benchmark);
@@ -126,6 +129,15 @@ class Workbench {
   std::map<std::string, std::unique_ptr<PreparedNeural>> neural_;  // by the manifest's sha256
   std::map<std::string, std::unique_ptr<PreparedRdm>> rdm_;
   std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
+  std::map<std::string, std::unique_ptr<PropertyData>> properties_;
+  struct Shown {
+    StimulusSet stimuli;
+    std::vector<std::string> data_sha256;
+  };
+  Shown& shown(const Benchmark& benchmark);
+  std::map<std::string, std::unique_ptr<Shown>> shown_;
+  std::string responses_of_;
+  std::map<std::string, at::Tensor> responses_;
   std::map<std::string, std::unique_ptr<Screen>> screens_;
 };
 

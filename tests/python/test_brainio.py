@@ -168,6 +168,7 @@ def test_the_platforms_files_are_all_named():
         named = {f"brainio/{file['name']}" for (name, _), entry in sets.items() if name in wanted for file in entry["files"]}
         reads = [manifest["stimulus_set"], manifest.get("train_stimulus_set"), manifest.get("choices"),
                  manifest.get("readout", {}).get("fit_stimulus_set"),
+                 *manifest.get("property_stimuli", {}).values(),
                  *(a.get(key) for a in manifest.get("assemblies", []) for key in ("file", "train_file"))]
         assert {name for name in reads if name} <= named, path.name
 
@@ -195,6 +196,43 @@ GEIRHOS = {"colour": .41543, "contrast": .43703, "eidolonI": .38634, "eidolonII"
            "highpass": .44014, "lowpass": .46888, "phasescrambling": .44667, "powerequalisation": .51063, "rotation": .43851,
            "sketch": .36962, "stylized": .50058, "uniformnoise": .43406}
 OFFICIAL |= {f"Geirhos2021{name}-error_consistency": (3, ceiling, None, None) for name, ceiling in GEIRHOS.items()}
+OFFICIAL |= {f"Li2026.{region}-rdm": (11, None, 1000, None) for region in ("V1", "V2", "V4", "IT")}
+OFFICIAL |= {f"Gifford2022.IT-{metric}": (7, None, 1654 * 10 + 200, 10 * 17 * 60) for metric in ("ridge", "ridgecv")}  # 1.2
+# 1.5
+OFFICIAL |= {f"Baker2022{name}-accuracy_delta": (8.8, c, None, None) for name, c in zip(("frankenstein", "fragmented", "inverted"), (.8498, .9385, .6538))}
+OFFICIAL |= {f"BMD2024.{name}Behavioral-accuracy_distance": (8, c, 100, None) for name, c in
+             zip(("texture_1", "texture_2", "dotted_1", "dotted_2"), (.98283, .97337, .97837, .93071))}
+OFFICIAL |= {"Hebart2023-match": (8, .6767, 1854, None), "tong.Coggan2024_behavior-ConditionWiseAccuracySimilarity": (10, None, 22560, None)}
+FERGUSON = "circle_line color convergence eighth gray_easy gray_hard half juncture lle llh quarter round_f round_v tilted_line".split()
+OFFICIAL |= {f"Ferguson2024{name}-value_delta": (8, c, 48, None) for name, c in zip(
+    FERGUSON, (.883, .897, .862, .852, .907, .863, .898, .767, .831, .812, .876, .874, .853, .912))}
+OFFICIAL |= {f"Lonnqvist2024_{name}BehavioralAccuracyDistance": (17.70753, c, None, None) for name, c in
+             zip(("InlabInstructions", "InlabNoInstructions", "OnlineNoInstructions"), (.95646, .84258, .79753))}
+OFFICIAL |= {"Lonnqvist2024_EngineeringAccuracy": (17.70753, None, None, None)}
+OFFICIAL |= {"Maniquet2024-confusion_similarity": (8, .53526, None, None), "Maniquet2024-tasks_consistency": (8, .99810, None, None)}
+SCIALOM = dict(zip([f"{kind}-{n}" for kind in ("phosphenes", "segments") for n in (12, 16, 21, 27, 35, 46, 59, 77, 100)], (  # 5.3
+    .94213, .90114, .89134, .77732, .78466, .78246, .79745, .83475, .86073, .86167, .8202, .8079, .78282, .77724, .85391, .83410, .86227, .92517)))
+for _name, _ceiling in (SCIALOM | {"rgb": .98484, "contours": .97794}).items():
+    OFFICIAL |= {f"Scialom2024_{_name}BehavioralAccuracyDistance": (8, _ceiling, 48, None), f"Scialom2024_{_name}EngineeringAccuracy": (8, None, 48, None)}
+for _name, _consistency, _distance in (("phosphenes", .45755, .89533), ("segments", .42529, .89052)):
+    OFFICIAL |= {f"Scialom2024_{_name}-allErrorConsistency": (8, _consistency, 528, None), f"Scialom2024_{_name}-allAccuracyDistance": (8, _distance, 528, None)}
+SIZE = "as the network's"  # 1.6: no screen scaling
+OFFICIAL |= {f"Geirhos2021{name}-top1": (SIZE, None, None, None) for name in GEIRHOS}
+OFFICIAL |= {f"Hermann2020cueconflict-{metric}": (SIZE, None, 1280, None) for metric in ("shape_bias", "shape_match")}
+OFFICIAL |= {"ImageNet-top1": (SIZE, None, 50000, None)}
+# 1.3: ceilings in the order given there, and neuroids of each study
+NEUROIDS = {"Cavanaugh2002": 190, "DeValois1982": 385, "FreemanZiemba2013": 102, "Ringach2002": 304, "Schiller1976": 87}
+MARQUES = """Cavanaugh2002-grating_summation_field .956 Cavanaugh2002-surround_diameter .955 Cavanaugh2002-surround_suppression_index .958
+    DeValois1982-pref_or .962 DeValois1982-peak_sf .967 FreemanZiemba2013-texture_modulation_index .948
+    FreemanZiemba2013-abs_texture_modulation_index .958 FreemanZiemba2013-texture_selectivity .940 FreemanZiemba2013-texture_sparseness .935
+    FreemanZiemba2013-texture_variance_ratio .939 FreemanZiemba2013-max_texture .946 FreemanZiemba2013-max_noise .945
+    Ringach2002-circular_variance .959 Ringach2002-or_bandwidth .964 Ringach2002-orth_pref_ratio .962 Ringach2002-or_selective .994
+    Ringach2002-cv_bandwidth_ratio .968 Ringach2002-opr_cv_diff .967 Ringach2002-modulation_ratio .959 Ringach2002-max_dc .968
+    Schiller1976-sf_selective .963 Schiller1976-sf_bandwidth .933""".split()
+for _name, _ceiling in zip(MARQUES[::2], MARQUES[1::2]):
+    _study = _name.split("-")[0]
+    OFFICIAL["Marques2020_" + _name] = (12, float(_ceiling), 450 if _study.startswith("Freeman") else None,
+                                        363 if _name == "DeValois1982-peak_sf" else NEUROIDS[_study])
 OFFICIAL |= {"Rajalingham2018-i2n": (8, .479, 240, None), "Rajalingham2018public-i2n": (8, None, None, None)}
 
 
@@ -213,7 +251,8 @@ def test_official_definitions():
             if metric["name"] == "i2n":
                 assert manifest["readout"]["C"] == 1e-3
             if "train_stimulus_set" in manifest:
-                assert manifest["assemblies"][0]["each"] == "subject" and manifest["assemblies"][0]["above"] in ({"nc_testset": 30}, {"reliability": 0.3})
+                assert manifest["assemblies"][0]["each"] == "subject"
+                assert manifest["assemblies"][0].get("above") in ({"nc_testset": 30}, {"reliability": 0.3}, None)
                 assert metric["name"] == "rdm" or manifest["populations"] == "mean"
             elif "splits" in manifest:
                 assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}

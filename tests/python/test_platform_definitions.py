@@ -378,3 +378,38 @@ def test_choices_that_do_not_fit(observers, small, tmp_path):
         path.write_text(json.dumps({**manifest, **change}))
         done = run("score", small[0], "-b", path, env={"CORTISCORE_HOME": str(home)})
         assert done.returncode in (3, 5) and all(w in done.stderr for w in words), (words, done.stderr)
+
+
+def test_bins_as_neuroids(tmp_path):
+    """Gifford2022: channels x time bins of each subject are its neuroids, ridge on train stimuli, r and ceiling on test stimuli."""
+    manifest = manifest_of("Gifford2022.IT-ridge")
+    folder, random = tmp_path / "data/brainio", np.random.default_rng(4)
+    channels, n_bins, subjects = 3, 4, ["1", "2"]
+    train, test = [f"a{i:03d}" for i in range(N_TRAIN)], [f"b{i:03d}" for i in range(N_TEST)]
+    features = random.normal(size=(N_TRAIN + N_TEST, 20))
+    signal = np.einsum("nf,fcb->ncb", features, random.normal(size=(20, channels * 2, n_bins)))
+    trials = {"train": signal[None, :N_TRAIN] + random.normal(size=(4, N_TRAIN, channels * 2, n_bins)),
+              "test": signal[None, N_TRAIN:] + 3 * random.normal(size=(6, N_TEST, channels * 2, n_bins))}
+    starts = [-100, 0, 10, 590, 600]  # the first and the last lie outside
+    for name, ids in (("train", train), ("test", test)):
+        stimuli_of(folder / f"stimulus_THINGS_EEG2_{name}_Stimuli.csv", ids, seed=len(name))
+        values = trials[name].reshape(-1, channels * 2, n_bins)
+        outside = random.normal(size=values.shape[:2] + (1,))
+        inside = np.concatenate([outside, values[..., :3], outside], -1)
+        xr.DataArray(inside.transpose(2, 0, 1), dims=["time_bin", "presentation", "neuroid"], coords={
+            "stimulus_id": ("presentation", ids * len(trials[name])), "repetition": ("presentation", np.repeat(range(len(trials[name])), len(ids))),
+            "neuroid_id": ("neuroid", [f"c{i}" for i in range(channels * 2)]), "subject": ("neuroid", np.repeat(subjects, channels)),
+            "time_bin_start": ("time_bin", starts), "time_bin_end": ("time_bin", [s + 10 for s in starts])}).to_netcdf(
+                folder / f"assy_THINGS_EEG2_{name}_Assembly.nc", engine="h5netcdf")
+    np.save(tmp_path / "features.npy", features)
+    record = run_json("score", tmp_path / "features.npy", "-b", "Gifford2022.IT-ridge", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert manifest["metric"]["alpha"] == 1 and record["n"]["neuroids"] == channels * 2 * 3
+    raw, ceiled = [], []
+    for s in range(2):
+        own = slice(s * channels, (s + 1) * channels)
+        fit = trials["train"].mean(0)[:, own, :3].reshape(N_TRAIN, -1)
+        tested = trials["test"][:, :, own, :3].reshape(6, N_TEST, -1)
+        predicted = Ridge(alpha=1).fit(features[:N_TRAIN], fit).predict(features[N_TRAIN:])
+        raw.append(np.median(columns_r(predicted, tested.mean(0))))
+        ceiled.append(raw[-1]**2 / np.median(ceiling_splits(tested), 1).mean())
+    np.testing.assert_allclose([record["score"]["raw"], record["score"]["ceiled"]], [np.mean(raw), np.mean(ceiled)], rtol=1e-9)

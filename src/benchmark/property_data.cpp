@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/benchmark/benchmark.h"
+#include "src/benchmark/data_file.h"
+#include "src/data/arrays.h"
+#include "src/data/netcdf.h"
+
+namespace cortiscore {
+namespace {
+
+// What gratings differ in, but for their phase.
+const std::vector<std::string> kGratingColumns = {"contrast",    "radius",     "spatial_frequency",
+                                                  "orientation", "position_x", "position_y"};
+
+// A column of a stimulus set as places among its sorted distinct values.
+struct Factor {
+  std::vector<std::string> names;  // of texts; numbers are in `values`
+  std::vector<double> values;
+  std::vector<size_t> place;
+
+  size_t size() const { return std::max(names.size(), values.size()); }
+};
+
+std::string file_column(const Benchmark& benchmark, const std::string& ours) {
+  const auto found = benchmark.columns.find(ours);
+  return found == benchmark.columns.end() ? ours : found->second;
+}
+
+Factor numbers_of(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
+  const auto name = file_column(benchmark, ours);
+  std::vector<double> all;
+  for (const auto& text : stimuli.column(name))
+    all.push_back(number_in(text, stimuli.path(), name, all.size()));
+  Factor factor;
+  factor.values = all;
+  std::sort(factor.values.begin(), factor.values.end());
+  factor.values.erase(std::unique(factor.values.begin(), factor.values.end()), factor.values.end());
+  for (const auto value : all) {
+    factor.place.push_back(
+        static_cast<size_t>(std::lower_bound(factor.values.begin(), factor.values.end(), value) -
+                            factor.values.begin()));
+  }
+  return factor;
+}
+
+Factor texts_of(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
+  const auto name = file_column(benchmark, ours);
+  const auto all = stimuli.column(name);
+  Factor factor;
+  factor.names = distinct(all);
+  for (const auto row : codes_among(all, factor.names, stimuli.path(), name))
+    factor.place.push_back(static_cast<size_t>(row));
+  return factor;
+}
+
+// Several factors crossed, the last one fastest; those that take one value alone make no difference.
+Factor crossed(const std::vector<Factor>& factors, int64_t n) {
+  Factor all;
+  all.values = {0};
+  all.place.assign(static_cast<size_t>(n), 0);
+  for (const auto& factor : factors) {
+    for (size_t i = 0; i < all.place.size(); ++i)
+      all.place[i] = all.place[i] * factor.size() + factor.place[i];
+    all.values.assign(all.values.size() * factor.size(), 0);
+  }
+  return all;
+}
+
+// Rows in the order [a, b, c]. @throws Error(kBadInput)  a combination missing or there twice
+std::vector<int64_t> rows_in_order(const StimulusSet& stimuli,
+                                   const Factor& a,
+                                   const Factor& b,
+                                   const Factor& c) {
+  std::vector<int64_t> order(a.size() * b.size() * c.size(), -1);
+  for (size_t i = 0; i < a.place.size(); ++i) {
+    auto& row = order[(a.place[i] * b.size() + b.place[i]) * c.size() + c.place[i]];
+    if (row >= 0) {
+      throw bad_input({stimuli.path(), "data row " + std::to_string(i + 1),
+                       "the parameters of data row " + std::to_string(row + 1),
+                       "every combination of parameters once", ""});
+    }
+    row = static_cast<int64_t>(i);
+  }
+  const auto missing = std::count(order.begin(), order.end(), -1);
+  if (missing > 0) {
+    throw bad_input({stimuli.path(), "rows", std::to_string(stimuli.size()),
+                     std::to_string(order.size()) + ", one for every combination of parameters",
+                     ""});
+  }
+  return order;
+}
+
+std::vector<Factor> other_parameters(const Benchmark& benchmark,
+                                     const StimulusSet& stimuli,
+                                     const std::vector<std::string>& but) {
+  std::vector<Factor> others;
+  for (const auto& name : kGratingColumns) {
+    if (std::find(but.begin(), but.end(), name) != but.end()) continue;
+    if (stimuli.has(file_column(benchmark, name)))
+      others.push_back(numbers_of(benchmark, stimuli, name));
+  }
+  return others;
+}
+
+StimulusGrid grating_grid(const Benchmark& benchmark,
+                          const StimulusSet& stimuli,
+                          const std::string& along) {
+  const auto rest = crossed(other_parameters(benchmark, stimuli, {along}), stimuli.size());
+  const auto points = numbers_of(benchmark, stimuli, along);
+  const auto phases = numbers_of(benchmark, stimuli, "phase");
+  return {rows_in_order(stimuli, rest, points, phases), static_cast<int64_t>(rest.size()),
+          points.values, static_cast<int64_t>(phases.size())};
+}
+
+StimulusGrid texture_grid(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  auto type = texts_of(benchmark, stimuli, "type");
+  if (type.names.size() != 2) {
+    throw bad_input({stimuli.path(), file_column(benchmark, "type"),
+                     std::to_string(type.names.size()) + " values", "two: texture and noise", ""});
+  }
+  // Textures first: by name where one says "noise", else the lower number.
+  if (type.names[0].find("noise") != std::string::npos) {
+    for (auto& place : type.place) place = 1 - place;
+  }
+  const auto family = texts_of(benchmark, stimuli, "family");
+  const auto sample = texts_of(benchmark, stimuli, "sample");
+  StimulusGrid grid;
+  grid.order = rows_in_order(stimuli, type, family, sample);
+  grid.rest = 2;
+  grid.points.assign(family.size(), 0);
+  grid.repeats = static_cast<int64_t>(sample.size());
+  return grid;
+}
+
+ReceptiveFieldGrid receptive_field_grid(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  const auto y = numbers_of(benchmark, stimuli, "position_y");
+  const auto x = numbers_of(benchmark, stimuli, "position_x");
+  auto others = other_parameters(benchmark, stimuli, {"position_x", "position_y"});
+  if (stimuli.has(file_column(benchmark, "phase")))
+    others.push_back(numbers_of(benchmark, stimuli, "phase"));
+  const auto rest = crossed(others, stimuli.size());
+  return {rows_in_order(stimuli, y, x, rest), y.values, x.values,
+          static_cast<int64_t>(rest.size())};
+}
+
+// Where the gratings of a set stand, in degrees; all in one place.
+double position(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
+  const auto factor = numbers_of(benchmark, stimuli, ours);
+  if (factor.values.size() != 1) {
+    throw bad_input({stimuli.path(), file_column(benchmark, ours),
+                     std::to_string(factor.values.size()) + " positions",
+                     "one, at which receptive fields are sought", ""});
+  }
+  return factor.values[0];
+}
+
+void read_recorded(const Benchmark& benchmark, PropertyData& data) {
+  const auto path = data_file(benchmark, benchmark.assemblies.front().file);
+  const auto assembly = read_assembly(path);
+  const auto axis = std::find(assembly.dims.begin(), assembly.dims.end(), "neuronal_property");
+  if (assembly.dims.size() != 2 || axis == assembly.dims.end()) {
+    throw bad_input(
+        {path, "dims", std::to_string(assembly.dims.size()), "neuroid x neuronal_property", ""});
+  }
+  const auto names = assembly.coord("neuronal_property").as_text();
+  const auto place =
+      codes_among({benchmark.recorded_property}, names, path, "neuronal_property")[0];
+  const auto values = assembly.values.select(axis - assembly.dims.begin(), place).to(at::kDouble);
+  data.recorded = values.masked_select(values.isfinite());
+  const auto bins = assembly.lists.find(benchmark.recorded_property + "_bins");
+  if (bins == assembly.lists.end()) {
+    throw bad_input({path, "attribute \"" + benchmark.recorded_property + "_bins\"", "none",
+                     "the edges of the bins that distributions are compared in", ""});
+  }
+  data.bins = bins->second;
+  if (data.bins.size() < 2 ||
+      !std::is_sorted(data.bins.begin(), data.bins.end(), std::less_equal<>()))
+    throw bad_input({path, "attribute \"" + bins->first + "\"",
+                     std::to_string(data.bins.size()) + " values", "bin edges, ascending", ""});
+  if (data.recorded.numel() == 0)
+    throw bad_input({path, benchmark.recorded_property, "no value", "the values of neuroids", ""});
+  data.data_sha256.push_back(sha256_of_file(path));
+}
+
+}  // namespace
+
+Benchmark showing(const Benchmark& benchmark, const std::string& set) {
+  auto shown = benchmark;
+  shown.kind = Benchmark::Kind::kStimuli;
+  if (!set.empty()) shown.stimulus_set = benchmark.property_stimuli.at(set);
+  const auto stimuli = StimulusSet::open(data_file(benchmark, shown.stimulus_set));
+  if (stimuli.has("degrees")) {
+    const auto degrees = distinct(stimuli.column("degrees"));
+    if (degrees.size() != 1) {
+      throw bad_input({stimuli.path(), "degrees", std::to_string(degrees.size()) + " sizes",
+                       "one size of a set on the screen", ""});
+    }
+    shown.visual_degrees = number_in(degrees[0], stimuli.path(), "degrees", 0);
+  }
+  // Benchmarks that show the same set share it.
+  shown.sha256 = sha256_of("stimuli " + stimuli.path());
+  return shown;
+}
+
+PropertyData load_properties(const Benchmark& benchmark) {
+  PropertyData data;
+  read_recorded(benchmark, data);
+  const auto open = [&](const std::string& file) {
+    auto stimuli = StimulusSet::open(data_file(benchmark, file));
+    data.data_sha256.push_back(sha256_of_file(stimuli.path()));  // parameters
+    data.data_sha256.push_back(stimuli.sha256());
+    data.n_stimuli.push_back(stimuli.size());
+    return stimuli;
+  };
+  const auto blank = open(benchmark.property_stimuli.at("blank"));
+  if (blank.size() != 1)
+    throw bad_input({blank.path(), "rows", std::to_string(blank.size()), "one blank", ""});
+  const auto mapping = open(benchmark.property_stimuli.at("receptive_field"));
+  data.receptive_field = receptive_field_grid(benchmark, mapping);
+  const auto orientation = open(benchmark.property_stimuli.at("orientation"));
+  data.orientation = grating_grid(benchmark, orientation, "orientation");
+  data.y = position(benchmark, orientation, "position_y");
+  data.x = position(benchmark, orientation, "position_x");
+  data.stimuli = open(benchmark.stimulus_set);
+  const auto& along = property_name(benchmark.property).along;
+  data.grid = along == "type" ? texture_grid(benchmark, data.stimuli)
+                              : grating_grid(benchmark, data.stimuli, along);
+  return data;
+}
+
+}  // namespace cortiscore

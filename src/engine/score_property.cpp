@@ -1,0 +1,179 @@
+#include <numeric>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/engine/activation_plan.h"
+#include "src/engine/outcome.h"
+#include "src/metric/tuning.h"
+#include "src/score/properties.h"
+
+namespace cortiscore {
+namespace {
+
+// A unit is looked at where its receptive field lies this close to the gratings. BENCHMARKS.md 1.3.
+constexpr double kNearDegrees = 0.15;
+
+at::Tensor index_of(const std::vector<int64_t>& rows, const at::Tensor& like) {
+  return at::tensor(rows, at::kLong).to(like.device());
+}
+
+// A layer's responses to the sets that a property shows, those that several properties show made once.
+class Shown {
+ public:
+  Shown(const Candidate& candidate,
+        const Benchmark& benchmark,
+        Workbench& workbench,
+        Outcome& outcome)
+      : candidate_(candidate),
+        benchmark_(benchmark),
+        workbench_(workbench),
+        outcome_(outcome),
+        data_(workbench.properties(benchmark)),
+        layers_(layers_for(candidate, benchmark, workbench.options())),
+        kept_(workbench.responses(candidate.fingerprint + " " + layers_[0] + " " +
+                                  data_.data_sha256[2] + data_.data_sha256[4] +
+                                  data_.data_sha256[6])) {}
+
+  const std::string& layer() const { return layers_[0]; }
+
+  /// [units], rectified.
+  const at::Tensor& blank() {
+    return once("blank", [&] {
+      return of("blank", {"rectified", [](const at::Tensor& all) { return all.clamp_min(0); }})[0];
+    });
+  }
+
+  /// Places of the units whose receptive fields lie at the gratings, [units near] int64.
+  const at::Tensor& near() {
+    return once("near", [&] {
+      const auto& grid = data_.receptive_field;
+      const auto n_y = static_cast<int64_t>(grid.y.size()),
+                 n_x = static_cast<int64_t>(grid.x.size());
+      const Reduction largest = [&](const at::Tensor& all) {
+        const auto order = index_of(grid.order, all).view({n_y * n_x, grid.rest});
+        auto maps = at::zeros({n_y * n_x, all.size(1)}, all.options());  // rectified, hence from 0
+        for (int64_t r = 0; r < grid.rest; ++r)
+          at::maximum_out(maps, maps, all.index_select(0, order.select(1, r)));
+        return maps;
+      };
+      const auto maps = of("receptive_field", {"largest responses by place", largest});
+      const auto centres =
+          receptive_field_centres(maps.view({n_y, n_x, -1}), blank(), grid.y, grid.x);
+      const auto position = at::tensor({data_.y, data_.x}, centres.options());
+      const auto distance = (centres - position).square().sum(1).sqrt();
+      return (distance <= kNearDegrees).nonzero().squeeze(1);
+    });
+  }
+
+  /// Responses of those units to a set of property_stimuli, or (empty) the property's own: [n, units near].
+  const at::Tensor& near_units(const std::string& role) {
+    // A property's own set may be the one of orientations.
+    const auto place = role.empty() ? 3 : 2;
+    return once(data_.data_sha256[static_cast<size_t>(2 * place + 1)] +
+                    data_.data_sha256[static_cast<size_t>(2 * place + 2)],
+                [&] {
+                  const auto units = near();
+                  return of(role, {"units near the gratings", [units](const at::Tensor& all) {
+                                     return all.index_select(1, units);
+                                   }});
+                });
+  }
+
+ private:
+  const at::Tensor& once(const std::string& name, const std::function<at::Tensor()>& make) {
+    const auto found = kept_.find(name);
+    if (found != kept_.end()) return found->second;
+    return kept_[name] = make();
+  }
+
+  at::Tensor of(const std::string& role, const NamedReduction& reduction) {
+    if (candidate_.network) {
+      return reduced_for(candidate_, {showing(benchmark_, role), layers_, reduction}, workbench_,
+                         outcome_.times)[0]
+          .values;
+    }
+    const auto& n = data_.n_stimuli;
+    const int64_t total = std::accumulate(n.begin(), n.end(), int64_t{0});
+    if (candidate_.features.size(0) != total) {
+      throw bad_input({candidate_.path, "rows", std::to_string(candidate_.features.size(0)),
+                       std::to_string(total) +
+                           ", one a stimulus: the blank, receptive fields, orientations, and the "
+                           "property's own set",
+                       "Compute activations in the order of those files"});
+    }
+    const auto place = role == "blank" ? 0 : role == "receptive_field" ? 1 : role.empty() ? 3 : 2;
+    const int64_t begin = std::accumulate(n.begin(), n.begin() + place, int64_t{0});
+    return reduction.reduce(candidate_.features.narrow(0, begin, n[static_cast<size_t>(place)]));
+  }
+
+  const Candidate& candidate_;
+  const Benchmark& benchmark_;
+  Workbench& workbench_;
+  Outcome& outcome_;
+  const PropertyData& data_;
+  std::vector<std::string> layers_;
+  std::map<std::string, at::Tensor>& kept_;
+};
+
+// The highest mean over phases of every unit. @param responses  [n, units]
+at::Tensor peak_of(const at::Tensor& responses, const StimulusGrid& grid) {
+  const auto order = index_of(grid.order, responses);
+  return responses.to(at::kDouble)
+      .clamp_min(0)
+      .index_select(0, order)
+      .view({-1, grid.repeats, responses.size(1)})
+      .mean(1)
+      .amax(0);
+}
+
+}  // namespace
+
+Outcome score_property(const Candidate& candidate,
+                       const Benchmark& benchmark,
+                       Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const Timer load;
+  const auto& data = workbench.properties(benchmark);
+  outcome.load_s = load.seconds();
+  outcome.data_sha256 = data.data_sha256;
+
+  Shown shown(candidate, benchmark, workbench, outcome);
+  const auto near = shown.near();
+  const auto n_near = near.size(0);
+  const auto& own = shown.near_units("");
+  const auto& gratings = shown.near_units("orientation");
+  const Timer fit;
+  auto values = at::empty({0}, own.options().dtype(at::kDouble));
+  if (n_near > 0) {
+    const auto blank = shown.blank().index_select(0, near).to(at::kDouble);
+    const auto rate = firing_rate(peak_of(gratings, data.orientation), blank);
+    values =
+        property_of_units(property_name(benchmark.property), rate(own), rate(blank), data.grid);
+  }
+  outcome.score = property_score(values, data.recorded, data.bins, options.bootstrap);
+  const auto n_units = count_defined(values);
+  if (n_units == 0) {
+    outcome.warnings.push_back(
+        shown.layer() + ": " + std::to_string(n_near) +
+        " units have their receptive fields at the gratings, and none of them has a " +
+        benchmark.property + "; the score is 0");
+  }
+  outcome.n = {
+      {"stimuli", data.stimuli.size()},
+      {"stimuli_shown", std::accumulate(data.n_stimuli.begin(), data.n_stimuli.end(), int64_t{0})},
+      {"units_near", n_near},
+      {"units", n_units},
+      {"neuroids", data.recorded.size(0)}};
+  outcome.fit_s = fit.seconds();
+  outcome.layer = shown.layer();
+  outcome.layer_selection = committed_json(benchmark, options, {shown.layer()});
+  outcome.metric = {{"name", benchmark.metric}, {"params", {{"property", benchmark.property}}}};
+  outcome.resampled = "unit";
+  outcome.convention = name_of(CeilingConvention::kROverC);
+  return outcome;
+}
+
+}  // namespace cortiscore
