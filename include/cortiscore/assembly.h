@@ -57,6 +57,11 @@ Assembly select_above(const Assembly& assembly, const std::string& coordinate, d
 /// @throws Error(kBadInput)  no such bins
 Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms);
 
+/// Start and end, in ms, of the time bins from start_ms on that end by end_ms, in order. @throws Error(kBadInput)  none
+std::vector<std::pair<double, double>> bins_within(const Assembly& assembly,
+                                                   double start_ms,
+                                                   double end_ms);
+
 /// The time bins from start_ms on that end by end_ms, each bin of a neuroid a neuroid of its own, "ID@START-END": bins
 /// fastest. @throws Error(kBadInput)  no such bins
 Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms);

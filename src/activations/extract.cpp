@@ -36,14 +36,20 @@ std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
                                 const std::function<void(int64_t)>& advance,
-                                PassSeconds* seconds) {
+                                PassSeconds* seconds,
+                                const std::vector<const Span*>& spans) {
   const at::NoGradGuard no_grad;
   const auto& device = network.device();
   const int64_t n = screen.size();
   std::vector<at::Tensor> activations;
-  for (const auto& name : layers) {
-    activations.push_back(at::empty({n, network.layer(name).n_features()},
-                                    at::TensorOptions().dtype(at::kFloat).device(device)));
+  std::vector<int64_t> n_features;
+  const auto span_of = [&](size_t layer) { return spans.empty() ? nullptr : spans[layer]; };
+  for (size_t i = 0; i < layers.size(); ++i) {
+    n_features.push_back(network.layer(layers[i]).n_features());
+    const auto* const span = span_of(i);
+    activations.push_back(
+        at::empty({n, span ? span->size() : n_features[i]},
+                  at::TensorOptions().dtype(span ? at::kDouble : at::kFloat).device(device)));
   }
   const Normaliser normalise(network.input().mean, network.input().std, device);
   const auto count_of = [&](int64_t batch) {
@@ -69,14 +75,18 @@ std::vector<at::Tensor> extract(const Network& network,
     network.run(images, layers, [&](size_t layer, const at::Tensor& output) {
       const Timer keeping;
       if (output.dim() < 2 || output.size(0) != kMicroBatch ||
-          output.numel() != kMicroBatch * activations[layer].size(1)) {
+          output.numel() != kMicroBatch * n_features[layer]) {
         throw bad_input({network.path(), "layer " + layers[layer],
                          "an output whose first axis is not the batch", "[batch, ...]",
                          "Choose another layer"});
       }
-      activations[layer]
-          .narrow(0, batch * kMicroBatch, count)
-          .copy_(output.narrow(0, 0, count).reshape({count, -1}));
+      auto rows = activations[layer].narrow(0, batch * kMicroBatch, count);
+      if (const auto* const span = span_of(layer)) {
+        const auto flat = output.reshape({kMicroBatch, -1}).to(at::kFloat);
+        rows.copy_(span->coordinates(flat).narrow(0, 0, count));
+      } else {
+        rows.copy_(output.narrow(0, 0, count).reshape({count, -1}));
+      }
       keep_s += keeping.seconds();
     });
     const double run_s = running.seconds();

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/linalg/span.h"
 #include "src/model/network.h"
 #include "src/stimuli/screen.h"
 
@@ -31,11 +32,14 @@ struct PassSeconds {
 /// and nothing comes back. It returns when all are done.
 /// @param advance  told how many stimuli have just gone through; called under a lock
 /// @param seconds  added to, where not null
+/// @param spans  a layer each, or none: where one is not null, the layer's coordinates in it are kept as they appear,
+///   [n_stimuli, size] float64
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
                                 const std::function<void(int64_t)>& advance = {},
-                                PassSeconds* seconds = nullptr);
+                                PassSeconds* seconds = nullptr,
+                                const std::vector<const Span*>& spans = {});
 
 }  // namespace cortiscore

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <optional>
 
 #include <ATen/ATen.h>
 
@@ -27,24 +28,66 @@ at::Tensor coordinates_of(const at::Tensor& activations) {
                                                     : isometric_coordinates(activations);
 }
 
+namespace {
+
+// The spans of the layers that have more features than there are reference stimuli; null for the others.
+std::vector<std::optional<Span>> spans_of(const Network& network,
+                                          Screen& reference,
+                                          const std::vector<std::string>& layers,
+                                          ExtractionTimes& times) {
+  std::vector<std::string> wide;
+  for (const auto& layer : layers) {
+    if (network.layer(layer).n_features() > reference.size()) wide.push_back(layer);
+  }
+  std::vector<std::optional<Span>> spans(layers.size());
+  if (wide.empty()) return spans;
+  Progress progress(network.identifier() + ": reference photos", reference.size());
+  const Timer forward;
+  auto activations = extract(
+      network, reference, wide, [&](int64_t n) { progress.advance(n); }, &times.pass);
+  times.forward_s += forward.seconds();
+  ++times.passes;
+  const Timer turning;
+  for (size_t i = 0, w = 0; i < layers.size() && w < wide.size(); ++i) {
+    if (layers[i] != wide[w]) continue;
+    check_stop();
+    if (!activations[w].sum(at::kDouble).isfinite().item<bool>()) {
+      throw bad_input({network.path(), "layer " + layers[i],
+                       "NaN or infinity in its activations on the reference photos",
+                       "finite features", "Check the network's weights and input range"});
+    }
+    spans[i].emplace(std::move(activations[w++]));
+  }
+  times.reduce_s += turning.seconds();
+  return spans;
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
     const Network& network,
     Screen& screen,
     const std::vector<LayerWanted>& wanted,
     int64_t budget_bytes,
-    ExtractionTimes& times) {
+    ExtractionTimes& times,
+    Screen* reference) {
   std::vector<std::vector<const LayerWanted*>> passes;
   int64_t held = 0;
   for (const auto& layer : wanted) {
     const auto& name = layer.layer;
-    const int64_t bytes = screen.size() * network.layer(name).n_features() * 4;
+    const int64_t n_features = network.layer(name).n_features();
+    const bool spanned = reference && n_features > reference->size();
+    // Of a layer that is spanned the basis is held, and coordinates of the stimuli.
+    const int64_t bytes = spanned ? reference->size() * (n_features * 4 + screen.size() * 8)
+                                  : screen.size() * n_features * 4;
     if (bytes > budget_bytes) {
-      throw Error(ErrorKind::kOutOfMemory, network.path() + ": layer " + name +
-                                               ": its activations on " +
-                                               std::to_string(screen.size()) + " stimuli take " +
-                                               gib(bytes) + ", found " + gib(budget_bytes) +
-                                               " allowed. Raise --memory-gib, or "
-                                               "choose another --layer.");
+      const auto n = spanned ? reference->size() : screen.size();
+      throw Error(ErrorKind::kOutOfMemory,
+                  network.path() + ": layer " + name + ": its activations on " + std::to_string(n) +
+                      (spanned ? " reference photos take " : " stimuli take ") + gib(bytes) +
+                      ", found " + gib(budget_bytes) +
+                      " allowed. Raise --memory-gib, or "
+                      "choose another --layer.");
     }
     if (passes.empty() || held + bytes > budget_bytes) passes.emplace_back(), held = 0;
     passes.back().push_back(&layer);
@@ -63,16 +106,21 @@ std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
   for (const auto& group : passes) {
     std::vector<std::string> names;
     for (const auto* layer : group) names.push_back(layer->layer);
+    std::vector<std::optional<Span>> spans;
+    std::vector<const Span*> span_of;
+    if (reference) spans = spans_of(network, *reference, names, times);
+    for (const auto& span : spans) span_of.push_back(span ? &*span : nullptr);
     const Timer forward;
     auto activations = extract(
-        network, screen, names, [&](int64_t n) { progress.advance(n); }, &times.pass);
+        network, screen, names, [&](int64_t n) { progress.advance(n); }, &times.pass, span_of);
     times.forward_s += forward.seconds();
     const Timer reduce;
     for (size_t i = 0; i < group.size(); ++i) {
       for (const auto& reduction : group[i]->reductions) {
         check_stop();
-        reduced.emplace_back(reduction.name, ReducedLayer{names[i], activations[i].size(1),
-                                                          reduction.reduce(activations[i])});
+        reduced.emplace_back(reduction.name,
+                             ReducedLayer{names[i], network.layer(names[i]).n_features(),
+                                          reduction.reduce(activations[i])});
         // A reduction may have NaN of its own: an RDM where a pattern is constant.
         if (!std::isfinite(reduced.back().second.values.sum().item<double>()) &&
             !activations[i].isfinite().all().item<bool>()) {

@@ -46,6 +46,8 @@ struct ExtractionTimes {
 
 /// Activations of layers, each reduced in every way wanted as soon as it is whole. Layers that do not fit into
 /// `budget_bytes` together take several forward passes, which is announced; the same bits come out.
+/// @param reference  stimuli in whose span a layer with more features than those is kept, as its coordinates, from the
+///   micro-batch on (src/linalg/span.h): memory holds the layer on the reference stimuli, and not on `screen`
 /// @return the name of the reduction and what it gave, in the order asked for
 /// @throws Error(kOutOfMemory)  one layer alone exceeds the budget; kBadInput  NaN or infinity in a layer
 std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
@@ -53,6 +55,7 @@ std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
     Screen& screen,
     const std::vector<LayerWanted>& wanted,
     int64_t budget_bytes,
-    ExtractionTimes& times);
+    ExtractionTimes& times,
+    Screen* reference = nullptr);
 
 }  // namespace cortiscore

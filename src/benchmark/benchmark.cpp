@@ -79,7 +79,8 @@ class Manifest {
     const auto& metric = need("metric");
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
-    word("metric.name", b.metric, {"pls", "ridge", "ridgecv", "rdm", "ks_similarity"});
+    word("metric.name", b.metric,
+         {"pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity"});
     if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
     if (b.metric == "rdm") return read_rdm(b, metric);
@@ -97,7 +98,15 @@ class Manifest {
              {"refuse", "drop"}) == "drop";
     // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map without a penalty finds
     // directions of its own where features are fewer than they seem.
-    b.mapping.kind = mapping_kinds().at(b.metric);
+    b.spantime = b.metric == "spantime_pls";
+    b.mapping.kind = b.spantime ? MappingKind::kPls : mapping_kinds().at(b.metric);
+    const bool bins = std::all_of(b.assemblies.begin(), b.assemblies.end(),
+                                  [](const auto& file) { return file.bins_are_populations; });
+    if (b.spantime && (!bins || !b.mean_of_populations)) {
+      throw bad_input({path_, "metric.name", b.metric,
+                       R"("time_bins": "populations" in assemblies, and "populations": "mean")",
+                       ""});
+    }
     b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
     b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
     b.mapping.ridgecv_alphas = get(metric, "alphas", b.mapping.ridgecv_alphas);
@@ -163,10 +172,14 @@ class Manifest {
     field_ = "time_ms";
     if (entry.contains("time_ms"))
       file.time_ms = {entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
-    file.bins_are_neuroids = word("time_bins", get(entry, "time_bins", std::string("averaged")),
-                                  {"averaged", "neuroids"}) == "neuroids";
-    if (file.bins_are_neuroids && !file.time_ms)
-      throw bad_input({path_, "time_ms", "none", "the window whose bins are neuroids", ""});
+    const auto bins = word("time_bins", get(entry, "time_bins", std::string("averaged")),
+                           {"averaged", "neuroids", "populations"});
+    file.bins_are_neuroids = bins == "neuroids";
+    file.bins_are_populations = bins == "populations";
+    if (bins != "averaged" && !file.time_ms)
+      throw bad_input({path_, "time_ms", "none", "the window whose bins are " + bins, ""});
+    if (file.bins_are_populations && !file.each.empty())
+      throw bad_input({path_, "each", file.each, "one or the other: bins are populations", ""});
     return file;
   }
 

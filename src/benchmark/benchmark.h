@@ -49,6 +49,7 @@ struct Benchmark {
         where;                                         ///< coordinate and its accepted values
     std::optional<std::pair<double, double>> time_ms;  ///< bins within are averaged; else one bin
     bool bins_are_neuroids = false;  ///< a neuroid's bins within time_ms are neuroids of their own
+    bool bins_are_populations = false;      ///< every bin within time_ms is a population
     std::string repetition = "repetition";  ///< coordinate that numbers the trials
     std::string train_file;                 ///< train_test: responses to the train stimuli
     std::string each;                       ///< coordinate of which every value is a population
@@ -97,6 +98,7 @@ struct Benchmark {
   RdmComparison comparison = RdmComparison::kSpearman;
   bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
   MappingOptions mapping;  ///< how layers predict neuroids
+  bool spantime = false;   ///< one mapping for all time bins, which are populations
   double readout_c = 1e-3;
   SplitRule splits;
   std::string

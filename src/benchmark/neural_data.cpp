@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdio>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -18,7 +20,7 @@ Assembly part_of(const std::string& path, const Benchmark::AssemblyFile& entry) 
   auto assembly = read_assembly(path);
   for (const auto& [coordinate, accepted] : entry.where)
     assembly = select(assembly, coordinate, accepted);
-  if (!entry.time_ms) return assembly;
+  if (!entry.time_ms || entry.bins_are_populations) return assembly;
   const auto [start, end] = *entry.time_ms;
   return entry.bins_are_neuroids ? bins_as_neuroids(assembly, start, end)
                                  : mean_of_bins(assembly, start, end);
@@ -71,7 +73,36 @@ void agree(std::vector<std::string>& known,
   }
 }
 
-// Appends a file's populations: one, or one for every value of the coordinate `each`.
+// A population of a file: its name, and what it takes of an assembly.
+struct PopulationPart {
+  std::string name;
+  std::function<Assembly(const Assembly&)> take;
+};
+
+std::vector<PopulationPart> parts_of(const Assembly& assembly,
+                                     const Benchmark::AssemblyFile& entry) {
+  std::vector<PopulationPart> parts;
+  if (entry.bins_are_populations) {
+    const auto [start, end] = *entry.time_ms;
+    for (const auto& [begin, stop] : bins_within(assembly, start, end)) {
+      const auto b = begin, s = stop;
+      char name[64];
+      std::snprintf(name, sizeof name, "%g-%g ms", b, s);
+      parts.push_back({name, [b, s](const Assembly& all) { return mean_of_bins(all, b, s); }});
+    }
+  } else if (!entry.each.empty()) {
+    for (const auto& value : distinct(assembly.coord(entry.each).as_text())) {
+      parts.push_back({entry.each + " " + value, [&entry, value](const Assembly& all) {
+                         return select(all, entry.each, {value});
+                       }});
+    }
+  } else {
+    parts.push_back({entry.identifier, [](const Assembly& all) { return all; }});
+  }
+  return parts;
+}
+
+// Appends a file's populations: one, or one for every value of the coordinate `each`, or every time bin.
 void load_populations(const Benchmark& benchmark,
                       const Benchmark::AssemblyFile& entry,
                       const StimulusSet& train_stimuli,
@@ -88,24 +119,20 @@ void load_populations(const Benchmark& benchmark,
     trained = part_of(train_path, entry);
     data.data_sha256.push_back(sha256_of_file(train_path));
   }
-  std::vector<std::string> parts = {""};
-  if (!entry.each.empty()) parts = distinct(tested.coord(entry.each).as_text());
-  for (const auto& part : parts) {
-    const auto of_part = [&](const Assembly& all) {
-      return entry.each.empty() ? all : select(all, entry.each, {part});
-    };
-    auto assembly = of_part(tested);
+  for (const auto& part : parts_of(tested, entry)) {
+    auto assembly = part.take(tested);
     if (entry.above) assembly = select_above(assembly, entry.above->first, entry.above->second);
     auto test = in_order_of(test_stimuli, to_trials(assembly, entry.repetition));
     agree(ids.test, test.stimulus_ids, path, benchmark);
     Population population;
-    population.identifier = entry.each.empty() ? entry.identifier : entry.each + " " + part;
+    population.identifier = part.name;
     population.neuroid_ids = std::move(test.neuroid_ids);
     population.trials = std::move(test.values);
     if (!benchmark.ceiling_coordinate.empty())
       population.stored_ceiling = stored_ceiling(assembly, benchmark.ceiling_coordinate);
     if (!entry.train_file.empty()) {
-      const auto train = in_order_of(train_stimuli, to_trials(of_part(trained), entry.repetition));
+      const auto train =
+          in_order_of(train_stimuli, to_trials(part.take(trained), entry.repetition));
       agree(ids.train, train.stimulus_ids, train_path, benchmark);
       population.train = train.averaged().index_select(
           1, columns_of(population.neuroid_ids, train.neuroid_ids, train_path));

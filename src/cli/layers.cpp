@@ -25,7 +25,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string network, match, output, plot, mode = "sklearn", device = "cpu";
+  std::string network, match, output, plot, photos, mode = "sklearn", device = "cpu";
   LoadFlags load;
   std::vector<std::string> benchmarks;
   int64_t candidates = 0;
@@ -115,6 +115,7 @@ void run(const Arguments& arguments) {
   for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
   ScoreOptions options;
   options.memory_gib = arguments.memory_gib;
+  options.reference_photos = arguments.photos;
   options.mode = top_vector_mode(arguments.mode);
   options.device = device_of(arguments.device);
   options.load = arguments.load.options();
@@ -133,7 +134,7 @@ void run(const Arguments& arguments) {
   } else {
     print_profiles(profiles);
   }
-  const auto commitment = commitment_json(candidate, profiles);
+  const auto commitment = commitment_json(candidate, profiles, workbench);
   if (!arguments.json) {
     for (const auto& [region, layer] : commitment.at("region_layer_map").items())
       std::printf("%s: %s\n", region.c_str(), printable(layer.get<std::string>()).c_str());
@@ -167,6 +168,10 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--memory-gib", arguments->memory_gib, "GiB of activations held at a time")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  verb->add_option("--reference-photos", arguments->photos,
+                   "stimulus set (CSV): layers with more features than photos are kept in their "
+                   "span, as the platform's "
+                   "LayerPCA keeps its principal components");
   verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
   arguments->load.add(*verb);
   verb->add_option(

@@ -118,7 +118,7 @@ Assembly select_above(const Assembly& assembly, const std::string& coordinate, d
 
 namespace {
 
-std::vector<int64_t> bins_within(const Assembly& assembly, double start_ms, double end_ms) {
+std::vector<int64_t> places_within(const Assembly& assembly, double start_ms, double end_ms) {
   const auto starts = numbers_of(assembly, "time_bin_start", "milliseconds");
   const auto ends = numbers_of(assembly, "time_bin_end", "milliseconds");
   std::vector<int64_t> kept;
@@ -135,8 +135,19 @@ std::vector<int64_t> bins_within(const Assembly& assembly, double start_ms, doub
 
 }  // namespace
 
+std::vector<std::pair<double, double>> bins_within(const Assembly& assembly,
+                                                   double start_ms,
+                                                   double end_ms) {
+  const auto starts = numbers_of(assembly, "time_bin_start", "milliseconds");
+  const auto ends = numbers_of(assembly, "time_bin_end", "milliseconds");
+  std::vector<std::pair<double, double>> bins;
+  for (const auto place : places_within(assembly, start_ms, end_ms))
+    bins.emplace_back(starts[static_cast<size_t>(place)], ends[static_cast<size_t>(place)]);
+  return bins;
+}
+
 Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms) {
-  const auto bins = bins_within(assembly, start_ms, end_ms);
+  const auto bins = places_within(assembly, start_ms, end_ms);
   auto out = keep(assembly, "time_bin", bins);
   const auto starts = out.coord("time_bin_start").as_text(),
              ends = out.coord("time_bin_end").as_text();
@@ -176,7 +187,7 @@ Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_
 }
 
 Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms) {
-  const auto kept = bins_within(assembly, start_ms, end_ms);
+  const auto kept = places_within(assembly, start_ms, end_ms);
   auto out = assembly;
   const auto axis = std::find(out.dims.begin(), out.dims.end(), "time_bin") - out.dims.begin();
   const auto bins = out.values.index_select(axis, at::tensor(kept, at::kLong));

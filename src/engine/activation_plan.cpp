@@ -63,7 +63,8 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
                                                const Network& network,
                                                Screen& screen,
                                                int64_t budget_bytes,
-                                               ExtractionTimes& times) {
+                                               ExtractionTimes& times,
+                                               Screen* reference) {
   auto& group = groups_[group_name];
   const auto& reduction = request.reduction;
   std::vector<LayerWanted> own;
@@ -73,7 +74,8 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
     if (!item.made) own.push_back({layer, {{reduction.name, reduction.reduce}}});
   }
   const auto make = [&](const std::vector<LayerWanted>& wanted) {
-    for (auto& [name, reduced] : reduce_layers(network, screen, wanted, budget_bytes, times))
+    for (auto& [name, reduced] :
+         reduce_layers(network, screen, wanted, budget_bytes, times, reference))
       group.items.at(reduced.layer).at(name).made = std::move(reduced);
   };
   if (!own.empty()) {
@@ -112,7 +114,7 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
     const auto budget =
         static_cast<int64_t>(workbench.options().memory_gib * static_cast<double>(1 << 30));
     return candidate.plan->take(activation_group(benchmark, workbench), request, *candidate.network,
-                                screen, budget, times);
+                                screen, budget, times, workbench.reference(*candidate.network));
   }
   if (candidate.features.size(0) != stimuli.size()) {
     throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),

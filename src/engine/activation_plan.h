@@ -46,7 +46,8 @@ class ActivationPlan {
                                  const Network& network,
                                  Screen& screen,
                                  int64_t budget_bytes,
-                                 ExtractionTimes& times);
+                                 ExtractionTimes& times,
+                                 Screen* reference = nullptr);
 
  private:
   struct Item {

@@ -16,11 +16,13 @@ namespace cortiscore {
 namespace {
 
 // Per-neuroid scores of every population side by side: [splits, neuroids].
-at::Tensor map_all(const at::Tensor& activations, const Part& part, const MappingOptions& options) {
-  const auto source = coordinates_of(activations).index_select(0, part.index);
+at::Tensor map_all(const at::Tensor& activations,
+                   const Part& part,
+                   const Benchmark& benchmark,
+                   const MappingOptions& options) {
   std::vector<at::Tensor> side_by_side;
-  for (const auto& target : part.targets)
-    side_by_side.push_back(predictivity(source, target, part.splits, options).per_neuroid);
+  for (const auto& fit : map_part(coordinates_of(activations), part, benchmark, options))
+    side_by_side.push_back(fit.per_neuroid);
   return at::cat(side_by_side, 1);
 }
 
@@ -73,10 +75,16 @@ ActivationRequest profile_request(const Candidate& candidate,
     options.pls.top.mode = workbench.options().mode;
     const auto& part = workbench.neural(benchmark).whole();
     request.reduction = {"predictivity " + benchmark.sha256,
-                         [&part, options](const at::Tensor& activations) {
-                           return map_all(activations, part, options);
+                         [&part, benchmark, options](const at::Tensor& activations) {
+                           return map_all(activations, part, benchmark, options);
                          }};
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
+    if (!workbench.options().reference_photos.empty()) {
+      throw Error(ErrorKind::kUsage,
+                  "--reference-photos: " + benchmark.identifier +
+                      " compares RDMs, which depend on the axes of that space: profile layers on "
+                      "benchmarks that map, or leave the photos away.");
+    }
     request.reduction = reduction_of(benchmark);
   } else {
     throw Error(ErrorKind::kUsage,
@@ -131,7 +139,9 @@ std::vector<LayerProfile> profile_layers(const Candidate& candidate,
   return profiles;
 }
 
-Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>& profiles) {
+Json commitment_json(const Candidate& candidate,
+                     const std::vector<LayerProfile>& profiles,
+                     Workbench& workbench) {
   Json map = Json::object(), chosen_on = Json::object();
   std::map<std::string, std::vector<const LayerProfile*>> by_region;
   for (const auto& profile : profiles) by_region[profile.benchmark.region].push_back(&profile);
@@ -153,8 +163,14 @@ Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>
                                    {"raw", number(profile->layers[best].raw.value)}});
     }
   }
+  Json photos = nullptr;
+  if (!workbench.options().reference_photos.empty()) {
+    const auto [n, sha256] = workbench.reference_photos();
+    photos = {{"stimuli", n}, {"sha256", sha256}};
+  }
   return {
       {"schema_version", 1},
+      {"reference_photos", photos},
       {"model_identifier", candidate.identifier},
       {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
       {"weights_sha256",

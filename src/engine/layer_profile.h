@@ -33,7 +33,9 @@ std::vector<LayerProfile> profile_layers(const Candidate& candidate,
 
 /// The layer of each region with the highest mean of raw scores over the region's profiles (of the same layers), and what
 /// it was chosen on: the file that `--layer-map` reads (docs/formats.md).
-Json commitment_json(const Candidate& candidate, const std::vector<LayerProfile>& profiles);
+Json commitment_json(const Candidate& candidate,
+                     const std::vector<LayerProfile>& profiles,
+                     Workbench& workbench);
 
 /// Takes a commitment's layers into `options`, unless a layer of that region is there already. A plain object of
 /// region: layer, as the platform writes it, is one too. @throws Error(kBadInput)

@@ -30,6 +30,13 @@ Outcome score_property(const Candidate& candidate,
                        const Benchmark& benchmark,
                        Workbench& workbench);
 
+/// A layer's coordinates on a part's presentations mapped onto every population. @param options  benchmark.mapping, and
+/// how it is run
+std::vector<Predictivity> map_part(const at::Tensor& coordinates,
+                                   const Part& part,
+                                   const Benchmark& benchmark,
+                                   const MappingOptions& options);
+
 /// What a mapping's record says of it, whatever it is scored with: n_components, alpha or alphas.
 Json mapping_params(const Benchmark& benchmark);
 

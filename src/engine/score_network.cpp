@@ -136,8 +136,18 @@ std::string in_window_of(const Benchmark& benchmark,
                        "one, for a layer whose calls stand for time bins",
                        "Name a single call (--layer " + layer + "@0)"});
     }
-    // Bins that are neuroids are all predicted from one response.
-    if (assembly.time_ms && !assembly.bins_are_neuroids) window = assembly.time_ms;
+    if (assembly.bins_are_populations && !found.time_bins.empty() &&
+        without_window(layer) == layer) {
+      throw Error(
+          ErrorKind::kUsage,
+          benchmark.identifier + ": " + layer +
+              " responds differently in time, found one mapping over time bins, which takes "
+              "one response for all of them. Name a call (--layer " +
+              layer + "@0) or a window.");
+    }
+    // Bins that are neuroids or populations are all predicted from one response.
+    if (assembly.time_ms && !assembly.bins_are_neuroids && !assembly.bins_are_populations)
+      window = assembly.time_ms;
   }
   if (!window || found.time_bins.empty() || without_window(layer) != layer) return layer;
   auto windowed = layer_in_window(layer, {window->first, window->second});

@@ -27,12 +27,9 @@ Mapped map_populations(const ReducedLayer& layer,
                        TopVectorMode mode) {
   auto options = benchmark.mapping;
   options.pls.top.mode = mode;
-  const auto source = layer.values.index_select(0, part.index);
   Mapped mapped;
-  for (const auto& target : part.targets) {
-    mapped.details.push_back(predictivity(source, target, part.splits, options));
-    mapped.raw.push_back(aggregate(mapped.details.back().per_neuroid));
-  }
+  mapped.details = map_part(layer.values, part, benchmark, options);
+  for (const auto& detail : mapped.details) mapped.raw.push_back(aggregate(detail.per_neuroid));
   return mapped;
 }
 
@@ -77,6 +74,18 @@ void add_warnings(const Scored& scored,
 }
 
 }  // namespace
+
+std::vector<Predictivity> map_part(const at::Tensor& coordinates,
+                                   const Part& part,
+                                   const Benchmark& benchmark,
+                                   const MappingOptions& options) {
+  const auto source = coordinates.index_select(0, part.index);
+  if (benchmark.spantime) return spantime_predictivity(source, part.targets, part.splits, options);
+  std::vector<Predictivity> fits;
+  for (const auto& target : part.targets)
+    fits.push_back(predictivity(source, target, part.splits, options));
+  return fits;
+}
 
 Json mapping_params(const Benchmark& benchmark) {
   const auto& mapping = benchmark.mapping;

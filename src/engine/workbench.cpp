@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/activations/extract.h"
 #include "src/benchmark/data_file.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/ops/upper_triangle.h"
@@ -235,9 +236,34 @@ const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
 }
 
 Screen& Workbench::screen(const Benchmark& benchmark, const Preprocessing& preprocessing) {
-  const auto& stimuli = this->stimuli(benchmark);
-  const auto key = data_sha256(benchmark).back() + " " + std::to_string(preprocessing.input_size) +
-                   " " + std::to_string(preprocessing.model_degrees) + " " +
+  return screen_of(stimuli(benchmark), data_sha256(benchmark).back(), preprocessing);
+}
+
+const StimulusSet& Workbench::photos() {
+  if (!photos_) {
+    photos_ = StimulusSet::open(options_.reference_photos);
+    if (photos_->size() < 2) {
+      throw bad_input({photos_->path(), "rows", std::to_string(photos_->size()),
+                       "at least 2 reference photos (the platform takes 1000)", ""});
+    }
+  }
+  return *photos_;
+}
+
+std::pair<int64_t, std::string> Workbench::reference_photos() {
+  return {photos().size(), photos().sha256()};
+}
+
+Screen* Workbench::reference(const Network& network) {
+  if (options_.reference_photos.empty()) return nullptr;
+  return &screen_of(photos(), photos().path(), preprocessing_of(network, 0));
+}
+
+Screen& Workbench::screen_of(const StimulusSet& stimuli,
+                             const std::string& sha256,
+                             const Preprocessing& preprocessing) {
+  const auto key = sha256 + " " + std::to_string(preprocessing.input_size) + " " +
+                   std::to_string(preprocessing.model_degrees) + " " +
                    std::to_string(preprocessing.stimulus_degrees);
   auto& screen = screens_[key];
   if (!screen) {

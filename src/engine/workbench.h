@@ -26,6 +26,8 @@ struct ScoreOptions {
   std::map<std::string, std::vector<ChosenOn>> chosen_on;  ///< of a layer map, by region
   int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
   double memory_gib = 4;      ///< activations held at a time
+  std::string
+      reference_photos;  ///< layer choice: the stimulus set in whose span wide layers are kept; may be empty
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
   at::Device device = at::kCPU;  ///< runs networks and mappings
@@ -122,6 +124,10 @@ class Workbench {
   const StimulusSet& stimuli(const Benchmark& benchmark);
   /// Stimuli on the screen of a network's input.
   Screen& screen(const Benchmark& benchmark, const Preprocessing& preprocessing);
+  /// The reference photos, filling a network's field; null where there are none.
+  Screen* reference(const Network& network);
+  /// Their number and SHA-256, for commitments. @throws Error(kBadInput)  fewer than two
+  std::pair<int64_t, std::string> reference_photos();
 
  private:
   ScoreOptions options_;
@@ -139,6 +145,12 @@ class Workbench {
   std::string responses_of_;
   std::map<std::string, at::Tensor> responses_;
   std::map<std::string, std::unique_ptr<Screen>> screens_;
+  std::optional<StimulusSet> photos_;
+
+  Screen& screen_of(const StimulusSet& stimuli,
+                    const std::string& sha256,
+                    const Preprocessing& preprocessing);
+  const StimulusSet& photos();
 };
 
 }  // namespace cortiscore

@@ -129,6 +129,31 @@ Predictivity spantime_predictivity(const at::Tensor& source,
   return result;
 }
 
+std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
+                                                const std::vector<at::Tensor>& targets,
+                                                const Splits& splits,
+                                                const MappingOptions& options) {
+  TORCH_CHECK_VALUE(options.kind == MappingKind::kPls,
+                    "spantime_predictivity: one response for all bins, for PLS alone");
+  auto with_predictions = options;
+  with_predictions.keep_predictions = true;
+  auto fit = predictivity(source, at::stack(targets).mean(0), splits, with_predictions);
+  std::vector<Predictivity> bins(targets.size());
+  for (size_t t = 0; t < targets.size(); ++t) {
+    const auto recorded = targets[t].to(at::kDouble);
+    std::vector<at::Tensor> per_split;
+    for (size_t s = 0; s < splits.size(); ++s)
+      per_split.push_back(
+          pearson_columns(fit.predictions[s].contiguous(), rows_of(recorded, splits[s].test)));
+    bins[t].per_neuroid = at::stack(per_split);
+  }
+  bins[0].iterations = fit.iterations;
+  bins[0].marginal = fit.marginal;
+  bins[0].exhausted = fit.exhausted;
+  bins[0].max_iter = fit.max_iter;
+  return bins;
+}
+
 at::Tensor predictivity_draws(const Predictivity& fit,
                               const at::Tensor& target,
                               const Splits& splits,

@@ -60,6 +60,16 @@ Predictivity spantime_predictivity(const at::Tensor& source,
                                    const Splits& splits,
                                    const MappingOptions& options = {});
 
+/// The platform's `spantime_pls` of a source that responds alike in every time bin: every product of the stacked rows with
+/// the source is one with the sum over bins, so the regression is that on the bins' mean; its predictions are compared
+/// with each bin. Ridge is not alike: its penalty would count against every bin.
+/// @param source   [n_presentations, n_features]  @param targets  a bin: [n_presentations, n_neuroids]
+/// @return a bin: per_neuroid [n_splits, n_neuroids]; what else the fit says, with the first
+std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
+                                                const std::vector<at::Tensor>& targets,
+                                                const Splits& splits,
+                                                const MappingOptions& options = {});
+
 /// Score for every draw of neuroids, presentations and splits with predictions fixed: median over neuroids of Pearson
 /// r over the test presentations, each counted as often as it was drawn, then the mean over splits; NaN is skipped.
 /// @param fit      with predictions kept where presentations are drawn

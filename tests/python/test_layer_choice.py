@@ -1,4 +1,5 @@
 """`cortiscore layers`: the profile along depth, the commitment it writes, and that no layer is scored on what chose it."""
+import csv
 import json
 import shutil
 import subprocess
@@ -8,8 +9,11 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 import torch
+import xarray as xr
+from PIL import Image
+from sklearn.decomposition import PCA
 
-from conftest import ROOT, run, run_json
+from conftest import ROOT, extract, run, run_json, save, write
 
 sys.path.insert(0, str(ROOT / "python"))
 import cortiscore  # noqa: E402
@@ -145,3 +149,63 @@ def test_a_bad_map_is_named(home, network, tmp_path):
     (tmp_path / "map.json").write_text('{"V4": 3}')
     done = run("score", network, "-b", V4, "--layer-map", tmp_path / "map.json", env={"CORTISCORE_HOME": str(home)})
     assert done.returncode == 5 and "map.json" in done.stderr and "region_layer_map" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(8)
+    rows = [{"stimulus_id": f"p{i:02}", "filename": f"p{i:02}.png"} for i in range(60)]
+    for row in rows:
+        coarse = random.integers(0, 256, (6, 6, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC).save(folder / row["filename"])
+    return write(folder / "photos.csv", rows)
+
+
+def test_layers_in_the_span_of_photos(home, network, photos, tmp_path):
+    """The platform's LayerPCA: a wide layer as its principal components on photos, all that there are, by scikit-learn; a
+    narrow one as it is. Whatever is held at a time, the same bits."""
+    profile, = layers(home, network, "-b", V4, "--mode", "exact", "--reference-photos", photos, "-o", tmp_path / "map.json")
+    ours = {layer["layer"]: layer for layer in profile["layers"]}
+    stimuli = home / "data/Simulated2026/stimuli.csv"
+    on_photos = extract(network, photos, ["0", "3", "4"], tmp_path / "photos")
+    on_stimuli = extract(network, stimuli, ["0", "3", "4"], tmp_path / "stimuli")
+    manifest = json.loads((ROOT / f"data_manifests/benchmarks/{V4}.json").read_text())
+    assembly = xr.open_dataarray(home / "data" / manifest["assemblies"][0]["file"], engine="h5netcdf")
+    table = list(csv.DictReader(stimuli.open()))
+    ids = [row["stimulus_id"] for row in table]
+    trials = assembly.isel(time_bin=0).transpose("presentation", "neuroid")
+    target = np.stack([trials.values[trials["stimulus_id"].values.astype(str) == i].mean(0) for i in ids])
+    (tmp_path / "groups.csv").write_text("group\n" + "\n".join(row[manifest["splits"]["by"]] for row in table) + "\n")
+    for name, x in on_stimuli.items():
+        fitted = on_photos[name].astype(float)
+        wide = fitted.shape[1] > 60
+        assert wide == (name != "4" or fitted.shape[1] > 60)
+        if wide:
+            x = PCA(n_components=59, svd_solver="full").fit(fitted).transform(x.astype(float))
+        assert ours[name]["features"] == fitted.shape[1]
+        reference = run_json("metric", "pls", "--mode", "exact", "--stratify", tmp_path / "groups.csv", *save(tmp_path, source=x, target=target))
+        assert ours[name]["raw"] == pytest.approx(reference["score"], abs=1e-6)
+    full, = layers(home, network, "-b", V4, "--mode", "exact")
+    assert any(abs(a["raw"] - b["raw"]) > 1e-3 for a, b in zip(full["layers"], profile["layers"]))
+    commitment = json.loads((tmp_path / "map.json").read_text())
+    assert commitment["reference_photos"]["stimuli"] == 60 and len(commitment["reference_photos"]["sha256"]) == 64
+    tight, = layers(home, network, "-b", V4, "--mode", "exact", "--reference-photos", photos, "--memory-gib", "0.0015")
+    assert tight["timing_ms"]["forward_passes"] > profile["timing_ms"]["forward_passes"] == 2
+    assert [layer["raw"] for layer in tight["layers"]] == [layer["raw"] for layer in profile["layers"]]
+
+
+def test_what_photos_cannot_do(home, network, photos, tmp_path):
+    env = {"CORTISCORE_HOME": str(home)}
+    manifest = json.loads((ROOT / f"data_manifests/benchmarks/{V4}.json").read_text())
+    for key in ("splits", "layer_selection"):
+        manifest.pop(key, None)
+    manifest |= {"identifier": "Ours.V4-rdm", "metric": {"name": "rdm"}, "ceiling": {"name": "none"}}
+    (tmp_path / "rdm.json").write_text(json.dumps(manifest))
+    done = run("layers", network, "-b", tmp_path / "rdm.json", "--reference-photos", photos, env=env)
+    assert done.returncode == 2 and "depend on the axes" in done.stderr
+    one = write(tmp_path / "one.csv", [{"stimulus_id": "p00", "filename": str(photos.parent / "p00.png")}])
+    done = run("layers", network, "-b", V4, "--reference-photos", one, env=env)
+    assert done.returncode == 5 and "at least 2 reference photos" in done.stderr
+    done = run("layers", network, "-b", V4, "--reference-photos", tmp_path / "none.csv", env=env)
+    assert done.returncode == 5 and "none.csv" in done.stderr

@@ -11,8 +11,9 @@ import torch
 import xarray as xr
 from PIL import Image
 from scipy.stats import spearmanr
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from conftest import ROOT, run, run_json, write
@@ -413,3 +414,38 @@ def test_bins_as_neuroids(tmp_path):
         raw.append(np.median(columns_r(predicted, tested.mean(0))))
         ceiled.append(raw[-1]**2 / np.median(ceiling_splits(tested), 1).mean())
     np.testing.assert_allclose([record["score"]["raw"], record["score"]["ceiled"]], [np.mean(raw), np.mean(ceiled)], rtol=1e-9)
+
+
+def test_one_map_for_all_time_bins(tmp_path):
+    """temporal-pls: scikit-learn's PLS on the stacked bins, r and ceiling in each."""
+    identifier = "MajajHong2015public.IT-temporal-pls"
+    folder, random = tmp_path / "data/brainio", np.random.default_rng(6)
+    n, m, repetitions, starts = 90, 4, 8, [-20, 0, 20, 40, 980, 1000]
+    ids = [f"a{i:03d}" for i in range(n)]
+    stimuli_of(folder / "stimulus_hvm-public.csv", ids)
+    path = folder / "stimulus_hvm-public.csv"
+    path.write_text(path.read_text().replace("image_label", "object_name"))
+    objects = [f"object{k % 5}" for k in range(n)]
+    features = random.normal(size=(n, 30))
+    signal = np.einsum("nf,fmt->nmt", features, random.normal(size=(30, m, 1)) + 0.7 * random.normal(size=(30, m, len(starts))))
+    trials = signal + 4 * random.normal(size=(repetitions, n, m, len(starts)))
+    xr.DataArray(trials.reshape(-1, m, len(starts)), dims=["presentation", "neuroid", "time_bin"], coords={
+        "stimulus_id": ("presentation", ids * repetitions), "repetition": ("presentation", np.repeat(range(repetitions), n)),
+        "region": ("neuroid", ["IT"] * m), "time_bin_start": ("time_bin", starts), "time_bin_end": ("time_bin", [s + 20 for s in starts])}).to_netcdf(
+            folder / "assy_dicarlo_MajajHong2015_temporal_public.nc", engine="h5netcdf")
+    np.save(tmp_path / "features.npy", features)
+    record = run_json("score", tmp_path / "features.npy", "-b", identifier, env={"CORTISCORE_HOME": str(tmp_path)})
+    within = range(1, 5)
+    y = trials.mean(0)[:, :, 1:5]
+    r = []
+    for train, test in StratifiedShuffleSplit(10, train_size=0.9, random_state=1).split(features, objects):
+        stacked = np.repeat(features, 4, 0).reshape(n, 4, -1)
+        model = PLSRegression(25, scale=False).fit(stacked[train].reshape(-1, 30), y[train].transpose(0, 2, 1).reshape(-1, m))
+        predicted = model.predict(stacked[test].reshape(-1, 30)).reshape(len(test), 4, m)
+        r.append([np.median(columns_r(predicted[:, t], y[test][:, :, t])) for t in range(4)])
+    raw = np.mean(r, 0)
+    ceiling = [np.median(ceiling_splits(trials[..., t]), 1).mean() for t in within]
+    assert [p["identifier"] for p in record["populations"]] == [f"{starts[t]}-{starts[t] + 20} ms" for t in within]
+    np.testing.assert_allclose([p["raw"] for p in record["populations"]], raw, rtol=1e-6)
+    np.testing.assert_allclose([p["ceiling"] for p in record["populations"]], ceiling, rtol=1e-9)
+    np.testing.assert_allclose([record["score"]["raw"], record["score"]["ceiled"]], [raw.mean(), np.mean(raw**2 / ceiling)], rtol=1e-6)
