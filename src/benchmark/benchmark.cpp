@@ -80,7 +80,8 @@ class Manifest {
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
     word("metric.name", b.metric,
-         {"pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity"});
+         {"pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity", "ost"});
+    if (b.metric == "ost") return read_solution_times(b, metric);
     if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
     if (b.metric == "rdm") return read_rdm(b, metric);
@@ -181,6 +182,22 @@ class Manifest {
     if (file.bins_are_populations && !file.each.empty())
       throw bad_input({path_, "each", file.each, "one or the other: bins are populations", ""});
     return file;
+  }
+
+  void read_solution_times(Benchmark& b, const Json& metric) {
+    b.kind = Benchmark::Kind::kSolutionTimes;
+    b.choices = need("choices");
+    b.columns = get(json_, "columns", b.columns);
+    field_ = "metric.time_bins_ms";
+    for (const auto& bin : metric.at("time_bins_ms"))
+      b.bins_ms.emplace_back(bin.at(0).get<double>(), bin.at(1).get<double>());
+    if (b.bins_ms.size() < 2 ||
+        !std::is_sorted(b.bins_ms.begin(), b.bins_ms.end(), std::less_equal<>()))
+      throw bad_input({path_, field_, std::to_string(b.bins_ms.size()) + " bins",
+                       "two or more, ascending", ""});
+    const auto& ceiling = need("ceiling");
+    word("ceiling.name", ceiling.at("name"), {"published"});
+    b.fixed_ceiling = ceiling.at(field_ = "value");
   }
 
   void read_property(Benchmark& b, const Json& metric) {

@@ -16,6 +16,7 @@
 #include "src/score/cells.h"
 #include "src/score/choices.h"
 #include "src/score/properties.h"
+#include "src/score/solution_times.h"
 #include "src/stimuli/stimulus_set.h"
 
 namespace cortiscore {
@@ -39,8 +40,9 @@ struct Benchmark {
     kReadout,    ///< behaviour: a readout is fitted to a layer, its choices compared with subjects'
     kDecisions,  ///< behaviour: an ImageNet classifier's own output decides among categories
     kOddOneOut,  ///< behaviour: of three stimuli the one that a layer finds least like the others
-    kProperty,   ///< neural: a property's distribution among units and among neuroids
-    kStimuli     ///< what a layer is shown on the way to one of the others: no benchmark of its own
+    kSolutionTimes,  ///< neural: when a network's time bins tell objects, beside IT
+    kProperty,       ///< neural: a property's distribution among units and among neuroids
+    kStimuli  ///< what a layer is shown on the way to one of the others: no benchmark of its own
   };
   struct AssemblyFile {
     std::string identifier;
@@ -88,6 +90,7 @@ struct Benchmark {
   double scale = 1;                 ///< value_delta
   double lapse = 0;                 ///< value_delta: of subjects
   bool clipped = false;             ///< the ceiled score lies in 0..1
+  std::vector<std::pair<double, double>> bins_ms;  ///< ost: time bins that are read out
   std::string property,
       recorded_property;  ///< ks_similarity: what it is, and the file's name of it
   std::map<std::string, std::string>
@@ -193,6 +196,15 @@ struct BehavioralData {
   std::vector<std::string> data_sha256;
 };
 BehavioralData load_behavior(const Benchmark& benchmark);
+
+/// Images whose object IT solves, and when; features are the network's to add.
+struct SolutionTimeData {
+  StimulusSet stimuli;  ///< solved ones alone, in the order of `images`
+  SolvedImages images;
+  int64_t n_presentations = 0;  ///< with those that are not solved
+  std::vector<std::string> data_sha256;
+};
+SolutionTimeData load_solution_times(const Benchmark& benchmark);
 
 /// Where gratings stood: rows of a stimulus set in the order [y, x, rest].
 struct ReceptiveFieldGrid {

@@ -63,7 +63,8 @@ bool is_here(const Benchmark& benchmark) {
 
 bool is_neural(const Benchmark& benchmark) {
   return benchmark.kind == Benchmark::Kind::kMapping || benchmark.kind == Benchmark::Kind::kRdm ||
-         benchmark.kind == Benchmark::Kind::kProperty;
+         benchmark.kind == Benchmark::Kind::kProperty ||
+         benchmark.kind == Benchmark::Kind::kSolutionTimes;
 }
 
 std::string ceiling_name(const Benchmark& benchmark) {
@@ -76,6 +77,8 @@ std::string ceiling_name(const Benchmark& benchmark) {
       return "rsa";
     case Benchmark::Kind::kProperty:
       return "likeness to itself";
+    case Benchmark::Kind::kSolutionTimes:
+      return "published";
     default:
       if (!std::isnan(benchmark.fixed_ceiling)) return "published";
       if (benchmark.metric == "accuracy_delta") return "subject halves";
@@ -180,6 +183,9 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     auto& rdm = workbench.rdm(benchmark);
     measured["subjects"] = rdm.data().subjects.size();
     if (benchmark.ceiled) add_ceiling(rdm.whole().ceiling);
+  } else if (benchmark.kind == Benchmark::Kind::kSolutionTimes) {
+    measured["presentations"] = workbench.solution_times(benchmark).n_presentations;
+    add_ceiling(constant_evaluation(benchmark.fixed_ceiling).estimate);
   } else if (benchmark.kind == Benchmark::Kind::kProperty) {
     const auto& data = workbench.properties(benchmark);
     measured["neuroids"] = data.recorded.size(0);

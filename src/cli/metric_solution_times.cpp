@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/solution_time_data.h"
 #include "src/cli/array_input.h"
 #include "src/cli/metric_families.h"
 #include "src/core/device.h"
@@ -13,14 +14,6 @@
 
 namespace cortiscore::cli {
 namespace {
-
-// A column of numbers in which an empty field says that there is none.
-std::vector<double> numbers_or_nan(const Table& table, const std::string& column) {
-  std::vector<double> out;
-  for (const auto& text : table.column(column))
-    out.push_back(text.empty() ? NAN : number_in(text, table.path, column, out.size()));
-  return out;
-}
 
 std::vector<double> read_bin_starts(const std::string& path, int64_t n_bins) {
   auto starts = read_values(path);
@@ -45,8 +38,7 @@ Evaluation object_solution_times(const MetricArguments& a, Json& more) {
                      std::to_string(source.size(0)) + ", one a presentation of " + a.source, ""});
   }
   check_finite(source.flatten(1), a.source, "feature", "");
-  const auto truth = table.column("truth");
-  const auto times = numbers_or_nan(table, "ost"), i1 = numbers_or_nan(table, "i1");
+  const auto solved = solved_rows(table);
   if (source.size(2) < 2) {
     more["warnings"].push_back(a.source +
                                " has one time bin: a network that does not change in time has no "
@@ -57,38 +49,16 @@ Evaluation object_solution_times(const MetricArguments& a, Json& more) {
     return none;
   }
   require(a, a.bins, "--bins (where each time bin starts, in ms)");
-  SolvedImages images;
+  auto images = solved.images;
   images.bin_starts = read_bin_starts(a.bins, source.size(2));
-  std::vector<int64_t> rows;
-  std::vector<std::string> labels;
-  for (int64_t i = 0; i < n; ++i) {
-    const auto at = static_cast<size_t>(i);
-    if (std::isnan(times[at])) continue;
-    if (std::isnan(i1[at])) {
-      throw bad_input({a.target, "column i1, row " + std::to_string(i + 1), "nothing",
-                       "humans' accuracy on every image that has an ost", ""});
-    }
-    rows.push_back(i);
-    labels.push_back(truth[at]);
-    images.i1.push_back(i1[at]);
-    images.times.push_back(times[at]);
-  }
-  const auto classes = distinct(labels);
-  if (rows.size() < 30 || classes.size() < 2) {
-    throw bad_input(
-        {a.target, "images with an ost",
-         std::to_string(rows.size()) + " of " + std::to_string(classes.size()) + " objects",
-         "at least 30 of 2: a tenth is tested at a time", ""});
-  }
-  images.truth = codes_among(labels, classes, a.target, "truth");
-  images.n_classes = static_cast<int64_t>(classes.size());
+  const auto& rows = solved.rows;
   images.features = source.index_select(0, at::tensor(rows)).to(device_of(a.device));
   at::Tensor predicted;
   auto e = evaluate_solution_times(images, predicted);
   auto all = at::full({predicted.size(0), n}, NAN, at::kDouble);
   all.index_copy_(1, at::tensor(rows), predicted);
   more["predicted_ost"] = nested(all);
-  more["n"] = {{"presentations", n}, {"solved", rows.size()}, {"objects", classes.size()}};
+  more["n"] = {{"presentations", n}, {"solved", rows.size()}, {"objects", images.n_classes}};
   return e;
 }
 

@@ -26,6 +26,9 @@ Outcome score_decisions(const Candidate& candidate,
 Outcome score_odd_one_out(const Candidate& candidate,
                           const Benchmark& benchmark,
                           Workbench& workbench);
+Outcome score_solution_times(const Candidate& candidate,
+                             const Benchmark& benchmark,
+                             Workbench& workbench);
 Outcome score_property(const Candidate& candidate,
                        const Benchmark& benchmark,
                        Workbench& workbench);

@@ -155,15 +155,34 @@ std::string in_window_of(const Benchmark& benchmark,
   return windowed;
 }
 
+namespace {
+
+// A layer whose calls stand for time bins, in each of the benchmark's.
+std::vector<std::string> in_every_bin(const Benchmark& benchmark,
+                                      const Network& network,
+                                      const std::string& layer) {
+  std::vector<std::string> windows;
+  for (const auto& [start, end] : benchmark.bins_ms) {
+    windows.push_back(layer_in_window(layer, {start, end}));
+    network.layer(windows.back());
+  }
+  return windows;
+}
+
+}  // namespace
+
 std::vector<std::string> layers_for(const Candidate& candidate,
                                     const Benchmark& benchmark,
                                     const ScoreOptions& options) {
   if (!candidate.network) return {"features"};
   if (const auto committed = committed_layer(options, benchmark); !committed.empty()) {
+    if (benchmark.kind == Benchmark::Kind::kSolutionTimes)
+      return in_every_bin(benchmark, *candidate.network, committed);
     return {in_window_of(benchmark, *candidate.network, committed)};
   }
   using Kind = Benchmark::Kind;
-  if (benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kStimuli) {
+  if (benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kStimuli ||
+      benchmark.kind == Kind::kSolutionTimes) {
     throw Error(ErrorKind::kUsage, benchmark.identifier +
                                        " has no layer selection: commit to one with --layer " +
                                        benchmark.region + "=LAYER, or --layer-map.");
@@ -264,8 +283,10 @@ void plan_scores(const Candidate& candidate,
       check_commitment(benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
-      if (benchmark.kind == Benchmark::Kind::kProperty)
-        return;  // shows what it finds that it needs
+      // Properties show what they find that they need; a static network has no solution times.
+      if (benchmark.kind == Benchmark::Kind::kProperty ||
+          benchmark.kind == Benchmark::Kind::kSolutionTimes)
+        return;
       announce(candidate, score_request(candidate, benchmark, workbench.options()), workbench);
     }));
   }
@@ -329,6 +350,8 @@ Outcome score_by_kind(const Candidate& candidate,
       return score_readout(candidate, benchmark, workbench);
     case Benchmark::Kind::kDecisions:
       return score_decisions(candidate, benchmark, workbench);
+    case Benchmark::Kind::kSolutionTimes:
+      return score_solution_times(candidate, benchmark, workbench);
     case Benchmark::Kind::kProperty:
       return score_property(candidate, benchmark, workbench);
     default:

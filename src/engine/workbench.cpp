@@ -183,6 +183,12 @@ const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
   return *data;
 }
 
+const SolutionTimeData& Workbench::solution_times(const Benchmark& benchmark) {
+  auto& data = solution_times_[benchmark.sha256];
+  if (!data) data = std::make_unique<SolutionTimeData>(load_solution_times(benchmark));
+  return *data;
+}
+
 const PropertyData& Workbench::properties(const Benchmark& benchmark) {
   auto& data = properties_[benchmark.sha256];
   if (!data) data = std::make_unique<PropertyData>(load_properties(benchmark));
@@ -211,6 +217,8 @@ const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmar
       return neural(benchmark).data().data_sha256;
     case Benchmark::Kind::kRdm:
       return rdm(benchmark).data().data_sha256;
+    case Benchmark::Kind::kSolutionTimes:
+      return solution_times(benchmark).data_sha256;
     case Benchmark::Kind::kProperty:
       return properties(benchmark).data_sha256;
     case Benchmark::Kind::kStimuli:
@@ -226,6 +234,8 @@ const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
       return neural(benchmark).data().stimuli;
     case Benchmark::Kind::kRdm:
       return rdm(benchmark).data().stimuli;
+    case Benchmark::Kind::kSolutionTimes:
+      return solution_times(benchmark).stimuli;
     case Benchmark::Kind::kProperty:
       return properties(benchmark).stimuli;
     case Benchmark::Kind::kStimuli:

@@ -116,6 +116,7 @@ class Workbench {
   PreparedNeural& neural(const Benchmark& benchmark);
   PreparedRdm& rdm(const Benchmark& benchmark);
   const BehavioralData& behavior(const Benchmark& benchmark);
+  const SolutionTimeData& solution_times(const Benchmark& benchmark);
   const PropertyData& properties(const Benchmark& benchmark);
   /// Responses that the properties of one network's layer share, by a name; those of the network before are let go.
   std::map<std::string, at::Tensor>& responses(const std::string& of);
@@ -135,6 +136,7 @@ class Workbench {
   std::map<std::string, std::unique_ptr<PreparedNeural>> neural_;  // by the manifest's sha256
   std::map<std::string, std::unique_ptr<PreparedRdm>> rdm_;
   std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
+  std::map<std::string, std::unique_ptr<SolutionTimeData>> solution_times_;
   std::map<std::string, std::unique_ptr<PropertyData>> properties_;
   struct Shown {
     StimulusSet stimuli;

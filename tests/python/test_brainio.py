@@ -197,6 +197,7 @@ GEIRHOS = {"colour": .41543, "contrast": .43703, "eidolonI": .38634, "eidolonII"
            "sketch": .36962, "stylized": .50058, "uniformnoise": .43406}
 OFFICIAL |= {f"Geirhos2021{name}-error_consistency": (3, ceiling, None, None) for name, ceiling in GEIRHOS.items()}
 OFFICIAL |= {f"MajajHong2015public.{region}-temporal-pls": (8, None, 3200, n) for region, n in (("V4", 88), ("IT", 168))}
+OFFICIAL |= {"Kar2019-ost": (8, .79, 1318, 424)}
 OFFICIAL |= {f"Li2026.{region}-rdm": (11, None, 1000, None) for region in ("V1", "V2", "V4", "IT")}
 OFFICIAL |= {f"Gifford2022.IT-{metric}": (7, None, 1654 * 10 + 200, 10 * 17 * 60) for metric in ("ridge", "ridgecv")}  # 1.2
 # 1.5

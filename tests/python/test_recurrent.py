@@ -221,3 +221,42 @@ def test_layers_writes_the_layer_by_its_own_name(benchmark, tmp_path):
     assert json.loads((tmp_path / "map.json").read_text())["region_layer_map"] == {"IT": "IT"}
     done = run("score", folder / "net.pt2", "-b", folder / "late.json", "--layer-map", tmp_path / "map.json")
     assert done.returncode == 2 and "not scored on the data" in done.stderr
+
+
+def test_object_solution_times(stimuli, tmp_path):
+    """Kar2019-ost: the committed layer in every time bin, its score that of `metric ost` on those activations; none for a
+    network, or a layer, that does not change in time."""
+    network(CORnetR, tmp_path / "net.pt2", time_bins_ms=BINS)
+    random = np.random.default_rng(2)
+    truth = [f"object{k}" for k in random.integers(0, 2, N)]
+    rows = [{"stimulus_id": f"s{i:02d}", "truth": t, "ost": "" if i % 9 == 4 else f"{random.uniform(90, 160):.1f}", "i1": f"{random.uniform(-3, 0.2):.3f}"}
+            for i, t in enumerate(truth)]
+    manifest = json.loads((ROOT / "data_manifests/benchmarks/Kar2019-ost.json").read_text())
+    manifest |= {"identifier": "Ours-ost", "stimulus_set": str(stimuli[0]), "choices": str(write(tmp_path / "solved.csv", rows)),
+                 "metric": {"name": "ost", "time_bins_ms": BINS["IT"]}}
+    (tmp_path / "ours.json").write_text(json.dumps(manifest))
+    record = run_json("score", tmp_path / "net.pt2", "-b", tmp_path / "ours.json", "--layer", "IT", "--results", tmp_path / "r")
+    windows = [f"IT@{a}-{b}" for a, b in BINS["IT"]]
+    x = extract(tmp_path / "net.pt2", stimuli[0], windows, tmp_path / "out")
+    np.save(tmp_path / "x.npy", np.stack([x[w] for w in windows], -1))
+    np.save(tmp_path / "bins.npy", np.array(BINS["IT"], float)[:, 0])
+    ours = run_json("metric", "ost", "--source", tmp_path / "x.npy", "--target", tmp_path / "solved.csv", "--bins", tmp_path / "bins.npy")
+    assert record["layer"] == "IT" and record["split_scores"] == ours["split_scores"]
+    assert record["score"]["raw"] == ours["score"] and record["score"]["ceiled"] == pytest.approx(ours["score"] / .79, rel=1e-12)
+    assert record["n"]["time_bins"] == 5 and record["n"]["stimuli"] == sum(r["ost"] != "" for r in rows)
+    # The platform's assembly: responses of neuroids in time, a presentation twice, what is known of images as coordinates.
+    order = [*range(N), 3]
+    xr.DataArray(random.normal(size=(2, N + 1, 3)), dims=["neuroid", "presentation", "time_bin"], name="data", coords={
+        "image_id": ("presentation", [rows[i]["stimulus_id"] for i in order]), "object_name": ("presentation", [truth[i] for i in order]),
+        "ost": ("presentation", [float(rows[i]["ost"] or "nan") for i in order]), "i1": ("presentation", [float(rows[i]["i1"]) for i in order])}).to_netcdf(
+            tmp_path / "solved.nc", engine="h5netcdf")
+    (tmp_path / "official.json").write_text(json.dumps(manifest | {"choices": str(tmp_path / "solved.nc"), "columns": {"truth": "object_name"}}))
+    official = run_json("score", tmp_path / "net.pt2", "-b", tmp_path / "official.json", "--layer", "IT", "--results", tmp_path / "r")
+    assert official["split_scores"] == record["split_scores"] and official["n"] == record["n"]
+    export(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten()).eval(), tmp_path / "static.pt2", input_size=SIZE)
+    static = run_json("score", tmp_path / "static.pt2", "-b", tmp_path / "ours.json", "--results", tmp_path / "r")
+    assert static["status"] == "ok" and static["score"]["raw"] is None and "does not change in time" in static["warnings"][0]
+    done = run("score", tmp_path / "net.pt2", "-b", tmp_path / "ours.json", "--layer", "V2", "--results", tmp_path / "r")
+    assert done.returncode != 0 and "time bins" in done.stdout + done.stderr
+    done = run("score", tmp_path / "net.pt2", "-b", tmp_path / "ours.json", "--results", tmp_path / "r")
+    assert done.returncode != 0 and "commit to one with --layer IT=LAYER" in done.stdout + done.stderr
