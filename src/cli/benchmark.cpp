@@ -36,7 +36,9 @@ std::vector<std::string> files_of(const Benchmark& benchmark) {
     files.push_back(assembly.file);
     if (!assembly.train_file.empty()) files.push_back(assembly.train_file);
   }
-  for (const auto& [role, file] : benchmark.property_stimuli) files.push_back(file);
+  for (const auto& [role, file] : benchmark.property_stimuli) {
+    if (file != benchmark.stimulus_set) files.push_back(file);
+  }
   for (const auto& file : {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms,
                            benchmark.choices}) {
     if (!file.empty()) files.push_back(file);
@@ -145,8 +147,9 @@ Json described(const Benchmark& benchmark) {
   }
   if (benchmark.kind == Benchmark::Kind::kProperty) json["property"] = benchmark.property;
   if (is_neural(benchmark))
-    json["layer_selection"] =
-        benchmark.select_by.empty() ? "none" : "alternating halves by " + benchmark.select_by;
+    json["layer_selection"] = benchmark.select_by.empty()
+                                  ? "none: commit to a layer"
+                                  : "alternating halves by " + benchmark.select_by;
   return json;
 }
 
@@ -205,27 +208,33 @@ void add_measured(const Benchmark& benchmark, Json& json) {
 }
 
 void list(const Arguments& arguments) {
-  bool header = false;
+  std::vector<std::pair<Benchmark, Json>> rows;
+  int width = 9;
   for (const auto& benchmark : all_benchmarks()) {
-    const auto json = described(benchmark);
+    auto json = described(benchmark);
     if (!arguments.region.empty() && benchmark.region != arguments.region) continue;
     if (!arguments.kind.empty() && json.at("kind") != arguments.kind) continue;
     if (!arguments.species.empty() && benchmark.species != arguments.species) continue;
     if (!arguments.modality.empty() && benchmark.modality != arguments.modality) continue;
     if (!arguments.access.empty() && benchmark.access != arguments.access) continue;
     if (arguments.here && !json.at("here").get<bool>()) continue;
+    width = std::max(width, static_cast<int>(benchmark.identifier.size()));
+    rows.emplace_back(benchmark, std::move(json));
+  }
+  if (!arguments.json && !rows.empty())
+    std::printf("%-*s %-9s %-20s %-28s %s\n", width, "benchmark", "region", "metric", "ceiling",
+                "data");
+  for (const auto& [benchmark, json] : rows) {
     if (arguments.json) {
       std::cout << canonical(json) << '\n';
       continue;
     }
-    if (!std::exchange(header, true))
-      std::printf("%-47s %-9s %-18s %-21s %s\n", "benchmark", "region", "metric", "ceiling",
-                  "data");
-    std::printf("%-47s %-9s %-18s %-21s %s\n", benchmark.identifier.c_str(),
+    const auto data = json.at("here").get<bool>()       ? "here"
+                      : benchmark.how_to_import.empty() ? "missing"
+                                                        : "run: " + benchmark.how_to_import;
+    std::printf("%-*s %-9s %-20s %-28s %s\n", width, benchmark.identifier.c_str(),
                 benchmark.region.c_str(), benchmark.metric.c_str(), ceiling_name(benchmark).c_str(),
-                json.at("here").get<bool>()       ? "here"
-                : benchmark.how_to_import.empty() ? "missing"
-                                                  : ("run: " + benchmark.how_to_import).c_str());
+                data.c_str());
   }
 }
 

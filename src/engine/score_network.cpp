@@ -75,6 +75,7 @@ Candidate candidate_of(Network network) {
 Candidate open_candidate(const std::string& path,
                          const at::Device& device,
                          const LoadOptions& options) {
+  const Timer opening;
   Candidate candidate;
   candidate.path = path;
   if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
@@ -88,6 +89,7 @@ Candidate open_candidate(const std::string& path,
     candidate.sha256 = sha256_of_file(path);
     candidate.fingerprint = sha256_of("features " + candidate.sha256);
     candidate.features = candidate.features.to(device);
+    candidate.open_s = opening.seconds();
     return candidate;
   }
   if (!path.ends_with(".pt2") && !path.ends_with(".pt")) {
@@ -96,7 +98,9 @@ Candidate open_candidate(const std::string& path,
                      ".pt2 (a network), .pt (TorchScript), or .npy, .nc, .csv (activations)",
                      "Write a network with `cortiscore model export`"});
   }
-  return candidate_of(Network::load(path, device, options));
+  candidate = candidate_of(Network::load(path, device, options));
+  candidate.open_s = opening.seconds();
+  return candidate;
 }
 
 std::vector<std::string> candidate_layers(const Network& network,
@@ -375,6 +379,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const auto precision =
       candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32;
   auto timing = timing_json(outcome.times);
+  timing["open"] = 1e3 * candidate.open_s;
   timing["load"] = 1e3 * outcome.load_s;
   timing["fit"] = 1e3 * outcome.fit_s;
   timing["total"] = 1e3 * total.seconds();

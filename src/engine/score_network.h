@@ -24,6 +24,7 @@ struct Candidate {
   std::string
       fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
   std::shared_ptr<ActivationPlan> plan;  ///< of its forward passes; with a network
+  double open_s = 0;  ///< seconds to read it: a network, or weights for a graph that is there
 };
 
 Candidate candidate_of(Network network);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "cortiscore/error.h"
+#include "src/core/progress.h"
 #include "src/core/stop.h"
 #include "src/data/arrays.h"
 #include "src/engine/outcome.h"
@@ -49,7 +50,9 @@ class Opener {
   explicit Opener(const ScoreOptions& options) : device_(options.device), load_(options.load) {}
 
   Candidate open(const Checkpoint& checkpoint) {
+    const Timer opening;
     auto candidate = open_as_it_is(checkpoint);
+    candidate.open_s = opening.seconds();
     if (!checkpoint.identifier.empty()) candidate.identifier = checkpoint.identifier;
     return candidate;
   }
