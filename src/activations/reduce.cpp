@@ -51,7 +51,9 @@ std::vector<std::optional<Span>> spans_of(const Network& network,
   for (size_t i = 0, w = 0; i < layers.size() && w < wide.size(); ++i) {
     if (layers[i] != wide[w]) continue;
     check_stop();
-    if (!activations[w].sum(at::kDouble).isfinite().item<bool>()) {
+    // A float32 sum may overflow where every value is finite; a copy in float64 would be twice the layer.
+    if (!std::isfinite(activations[w].sum().item<double>()) &&
+        !activations[w].isfinite().all().item<bool>()) {
       throw bad_input({network.path(), "layer " + layers[i],
                        "NaN or infinity in its activations on the reference photos",
                        "finite features", "Check the network's weights and input range"});
