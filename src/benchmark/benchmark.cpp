@@ -303,7 +303,12 @@ class Manifest {
         {"value_delta", {2, true}},          {"tasks_consistency", {1, true}},
         {"confusion_similarity", {0, true}}, {"match", {0, true}}};
     const auto found = wanted.find(b.metric);
-    if (found == wanted.end()) return;
+    if (found == wanted.end()) {
+      if (std::isnan(b.fixed_ceiling)) return;
+      throw bad_input({path_, "ceiling.name", "published",
+                       "nothing: " + b.metric + (b.ceiled ? " has its subjects'" : " has none"),
+                       ""});
+    }
     const auto [columns, published] = found->second;
     // More than two for value_delta tell which trials count.
     if (b.metric == "condition_accuracy" || b.metric == "value_delta"

@@ -83,7 +83,6 @@ SolutionTimeData load_solution_times(const Benchmark& benchmark) {
   const auto solved = solved_rows(table);
   SolutionTimeData data;
   data.images = solved.images;
-  data.images.bin_starts.clear();
   for (const auto& bin : benchmark.bins_ms) data.images.bin_starts.push_back(bin.first);
   std::vector<std::string> shown;
   for (const auto row : solved.rows) shown.push_back(ids[static_cast<size_t>(row)]);

@@ -86,6 +86,11 @@ ActivationRequest profile_request(const Candidate& candidate,
                       "benchmarks that map, or leave the photos away.");
     }
     request.reduction = reduction_of(benchmark);
+  } else if (benchmark.kind == Benchmark::Kind::kProperty ||
+             benchmark.kind == Benchmark::Kind::kSolutionTimes) {
+    throw Error(ErrorKind::kUsage, benchmark.identifier +
+                                       " looks at one committed layer: profile layers on neural "
+                                       "benchmarks that map, or compare RDMs.");
   } else {
     throw Error(ErrorKind::kUsage,
                 benchmark.identifier +

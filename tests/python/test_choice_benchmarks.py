@@ -191,6 +191,7 @@ def test_odd_one_out(tmp_path):
     ({"metric": {"name": "value_delta", "cells": [{"column": "truth"}, {"column": "choice"}]}}, "for value_delta"),
     ({"metric": {"name": "error_consistency"}, "choices": None}, "the choices that error_consistency compares"),
     ({"metric": {"name": "condition_accuracy", "cells": [{"column": "nowhere"}]}}, "nowhere"),
+    ({"metric": {"name": "accuracy_distance"}, "ceiling": {"name": "published", "value": 0.9}}, "accuracy_distance has its subjects'"),
     ({"metric": {"name": "accuracy_delta", "cells": [{"column": "kind", "values": ["w", "zebra"]}]}}, "zebra"),
 ])
 def test_what_a_manifest_lacks(tmp_path, manifest, said):
