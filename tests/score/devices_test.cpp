@@ -13,10 +13,16 @@
 #include "src/ceiling/rsa.h"
 #include "src/ceiling/split_half_predictor.h"
 #include "src/core/parallel.h"
+#include "src/linalg/span.h"
 #include "src/mapping/logistic.h"
+#include "src/metric/predictivity.h"
 #include "src/metric/property.h"
+#include "src/metric/tuning.h"
+#include "src/score/behavior.h"
+#include "src/score/cells.h"
 #include "src/score/choices.h"
 #include "src/score/evaluate.h"
+#include "src/score/properties.h"
 #include "src/score/solution_times.h"
 
 namespace cortiscore {
@@ -212,6 +218,105 @@ TEST_P(Devices, ReadoutsAndProperties) {
         return {predicted};
       },
       1e-2);
+}
+
+TEST_P(Devices, ChoicesByCondition) {
+  constexpr int64_t kTrials = 900, kStimuli = 60, kSubjects = 5;
+  const auto trial = at::arange(kTrials);
+  const auto stimulus = trial.remainder(kStimuli), subject = trial.remainder(kSubjects);
+  const auto harder = normal({kTrials}, 20) + 0.2 * stimulus.remainder(6).to(at::kDouble) < 1;
+  for (const auto* name : {"accuracy_delta", "condition_accuracy", "value_delta",
+                           "tasks_consistency", "confusion_similarity"}) {
+    SCOPED_TRACE(name);
+    CellMetric metric;
+    metric.name = name;
+    metric.subject_numbers = {0, 1, 2, 3, 4};
+    metric.positions = {1, 5, 11};
+    metric.scale = 0.75;
+    metric.lapse = 0.05;
+    const int64_t n_cells = metric.name == "confusion_similarity" ? 9 : 6;
+    // Conditions belong to stimuli; confusions do not.
+    const auto cell = n_cells == 9 ? (normal({kTrials}, 21) * 3).abs().to(at::kLong).clamp_max(8)
+                                   : stimulus.remainder(n_cells);
+    check([&](const at::Device& device) -> std::vector<at::Tensor> {
+      const auto count = [&](int64_t first, int64_t n, const at::Tensor& observer,
+                             int64_t observers) {
+        const auto part = [&](const at::Tensor& v) { return v.narrow(0, first, n).to(device); };
+        return count_trials(part(stimulus), part(observer), part(cell), part(harder), kStimuli,
+                            observers, n_cells);
+      };
+      const auto network = count(0, 120, at::zeros_like(subject), 1);
+      const auto subjects = count(120, kTrials - 120, subject, kSubjects);
+      std::vector<Evaluation> all = {evaluate_cells(metric, network, subjects)};
+      if (auto ceiling = evaluate_cell_ceiling(metric, subjects)) all.push_back(*ceiling);
+      std::vector<at::Tensor> out;
+      for (const auto& e : all) {
+        out.push_back(at::tensor({e.estimate.value}));
+        out.push_back(e.draws(draws_over(e.axes, at::TensorOptions(device).dtype(at::kDouble))));
+      }
+      return out;
+    });
+  }
+  const auto features = normal({40, 12}, 22);
+  const auto triplets = at::stack({at::arange(30), at::arange(30) + 5, at::arange(30) + 9}, 1);
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    return {odd_one_out(features.to(device), triplets.to(device)).to(at::kDouble)};
+  });
+}
+
+TEST_P(Devices, PropertiesOfUnits) {
+  constexpr int64_t kUnits = 40;
+  const auto maps = normal({7, 7, kUnits}, 23).abs();
+  const auto blank = 0.1 * normal({kUnits}, 24).abs();
+  const std::vector<double> places = {-1, -0.6, -0.3, 0, 0.3, 0.6, 1};
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    const auto rate = firing_rate((1 + maps.amax(0).amax(0)).to(device), blank.to(device));
+    return {receptive_field_centres(maps.to(device), blank.to(device), places, places),
+            rate(maps.to(device)), rate.slope, rate.offset};
+  });
+  for (const auto& name : property_names()) {
+    SCOPED_TRACE(name);
+    const auto property = property_name(name);
+    StimulusGrid grid{{}, 2, {}, 4};
+    for (int i = 0; i < 12; ++i)
+      grid.points.push_back(property.along == "orientation" ? 15.0 * i : 0.5 + 0.25 * i);
+    for (int64_t i = 0; i < 2 * 12 * 4; ++i) grid.order.push_back(i);
+    // Tuned curves on a baseline, so that flanks and plateaus are there.
+    const auto at_point = at::arange(12, at::kDouble).view({1, 12, 1, 1});
+    const auto best = 2 + at::arange(kUnits, at::kDouble).remainder(8);
+    const auto tuned = 40 * (-(at_point - best).square() / 6).exp() + 2;
+    const auto responses =
+        (tuned.expand({2, 12, 4, kUnits}) * (1 + 0.2 * normal({2, 12, 4, kUnits}, 25)))
+            .clamp_min(0)
+            .reshape({-1, kUnits});
+    check([&](const at::Device& device) -> std::vector<at::Tensor> {
+      return {property_of_units(property, responses.to(device), blank.to(device), grid)};
+    });
+  }
+}
+
+TEST_P(Devices, SpansAndTimeBins) {
+  const auto photos = normal({30, 5000}, 26).to(at::kFloat);
+  const auto x = normal({16, 5000}, 27).to(at::kFloat);
+  // Directions may differ in sign, inner products not: float32 products over 5000 features.
+  check(
+      [&](const at::Device& device) -> std::vector<at::Tensor> {
+        const Span span(photos.to(device, at::kFloat, false, true));
+        const auto coordinates = span.coordinates(x.to(device));
+        return {at::mm(coordinates, coordinates.t())};
+      },
+      1e-3);
+  const auto source = normal({60, 40}, 28);
+  const std::vector<at::Tensor> bins = {normal({60, 7}, 29) + source.narrow(1, 0, 7),
+                                        normal({60, 7}, 30) + source.narrow(1, 0, 7)};
+  const auto splits = shuffle_splits(60, 3, 0.9, 1);
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    std::vector<at::Tensor> targets, out;
+    for (const auto& bin : bins) targets.push_back(bin.to(device));
+    for (const auto& fit : spantime_predictivity(source.to(device), targets, splits))
+      out.push_back(fit.per_neuroid);
+    return out;
+  });
 }
 
 CORTISCORE_ON_DEVICES(Devices);
