@@ -70,15 +70,14 @@ class Shown {
   /// Responses of those units to a set of property_stimuli, or (empty) the property's own: [n, units near].
   const at::Tensor& near_units(const std::string& role) {
     // A property's own set may be the one of orientations.
-    const auto place = role.empty() ? 3 : 2;
-    return once(data_.data_sha256[static_cast<size_t>(2 * place + 1)] +
-                    data_.data_sha256[static_cast<size_t>(2 * place + 2)],
-                [&] {
-                  const auto units = near();
-                  return of(role, {"units near the gratings", [units](const at::Tensor& all) {
-                                     return all.index_select(1, units);
-                                   }});
-                });
+    // The blank, receptive fields, orientations and the property's own set have two hashes each, after the recordings'.
+    const size_t place = role.empty() ? 3 : 2;
+    const auto& sha256 = data_.data_sha256;
+    return once(sha256[2 * place + 1] + sha256[2 * place + 2], [&] {
+      const auto units = near();
+      return of(role, {"units near the gratings",
+                       [units](const at::Tensor& all) { return all.index_select(1, units); }});
+    });
   }
 
  private:
