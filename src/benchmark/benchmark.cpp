@@ -101,8 +101,9 @@ class Manifest {
     // directions of its own where features are fewer than they seem.
     b.spantime = b.metric == "spantime_pls";
     b.mapping.kind = b.spantime ? MappingKind::kPls : mapping_kinds().at(b.metric);
-    const bool bins = std::all_of(b.assemblies.begin(), b.assemblies.end(),
-                                  [](const auto& file) { return file.bins_are_populations; });
+    const bool bins = std::all_of(b.assemblies.begin(), b.assemblies.end(), [](const auto& file) {
+      return file.bins == Benchmark::AssemblyFile::Bins::kPopulations;
+    });
     if (b.spantime && (!bins || !b.mean_of_populations)) {
       throw bad_input({path_, "metric.name", b.metric,
                        R"("time_bins": "populations" in assemblies, and "populations": "mean")",
@@ -175,11 +176,13 @@ class Manifest {
       file.time_ms = {entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
     const auto bins = word("time_bins", get(entry, "time_bins", std::string("averaged")),
                            {"averaged", "neuroids", "populations"});
-    file.bins_are_neuroids = bins == "neuroids";
-    file.bins_are_populations = bins == "populations";
-    if (bins != "averaged" && !file.time_ms)
+    using Bins = Benchmark::AssemblyFile::Bins;
+    file.bins = bins == "neuroids"      ? Bins::kNeuroids
+                : bins == "populations" ? Bins::kPopulations
+                                        : Bins::kAveraged;
+    if (file.bins != Bins::kAveraged && !file.time_ms)
       throw bad_input({path_, "time_ms", "none", "the window whose bins are " + bins, ""});
-    if (file.bins_are_populations && !file.each.empty())
+    if (file.bins == Bins::kPopulations && !file.each.empty())
       throw bad_input({path_, "each", file.each, "one or the other: bins are populations", ""});
     return file;
   }

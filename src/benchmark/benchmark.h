@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
@@ -49,9 +50,9 @@ struct Benchmark {
     std::string file;
     std::vector<std::pair<std::string, std::vector<std::string>>>
         where;                                         ///< coordinate and its accepted values
-    std::optional<std::pair<double, double>> time_ms;  ///< bins within are averaged; else one bin
-    bool bins_are_neuroids = false;  ///< a neuroid's bins within time_ms are neuroids of their own
-    bool bins_are_populations = false;      ///< every bin within time_ms is a population
+    std::optional<std::pair<double, double>> time_ms;  ///< the bins used; else there is one
+    /// What the bins within time_ms become: one mean, neuroids of their own, or a population each.
+    enum class Bins { kAveraged, kNeuroids, kPopulations } bins = Bins::kAveraged;
     std::string repetition = "repetition";  ///< coordinate that numbers the trials
     std::string train_file;                 ///< train_test: responses to the train stimuli
     std::string each;                       ///< coordinate of which every value is a population
@@ -213,6 +214,20 @@ struct ReceptiveFieldGrid {
   int64_t rest = 1;
 };
 
+/// A stimulus set, opened and hashed.
+struct OpenedStimuli {
+  StimulusSet stimuli;
+  std::vector<std::string> data_sha256;  ///< of its table; of ids and images
+};
+OpenedStimuli open_stimuli(const std::string& path);
+
+/// A set that a property shows: blank, receptive_field, orientation, or (no role) its own.
+struct PropertySet {
+  std::string role, file;
+  int64_t n = 0;
+  std::string sha256;  ///< of ids and images
+};
+
 /// A property of recorded neuroids, and the stimuli that find it in units.
 struct PropertyData {
   at::Tensor recorded;       ///< [n_neuroids] float64, finite
@@ -220,15 +235,17 @@ struct PropertyData {
   StimulusSet stimuli;       ///< of the property
   StimulusGrid grid, orientation;
   ReceptiveFieldGrid receptive_field;
-  double y = 0, x = 0;             ///< where the gratings of orientation stand, degrees
-  std::vector<int64_t> n_stimuli;  ///< blank, receptive field, orientation, the property's own
+  double y = 0, x = 0;            ///< where the gratings of orientation stand, degrees
+  std::vector<PropertySet> sets;  ///< blank, receptive field, orientation, the property's own
   std::vector<std::string> data_sha256;
 };
-PropertyData load_properties(const Benchmark& benchmark);
+/// @param open  a set by its file, opened once however many properties show it
+PropertyData load_properties(const Benchmark& benchmark,
+                             const std::function<const OpenedStimuli&(const std::string&)>& open);
 
-/// What a benchmark shows on the way, as one of kind kStimuli: a set of property_stimuli, or (empty) its own; its size on
-/// the screen is the set's column `degrees`, where it has one.
-Benchmark showing(const Benchmark& benchmark, const std::string& set);
+/// What a benchmark shows on the way, as one of kind kStimuli; its size on the screen is the set's column `degrees`, where
+/// it has one. @throws Error(kBadInput)  several sizes in one set
+Benchmark showing(const Benchmark& benchmark, const std::string& file, const StimulusSet& stimuli);
 
 /// The splits of a rule over `rows` of a stimulus set (indices into `rows`, not into the set).
 Splits make_splits(const SplitRule& rule,

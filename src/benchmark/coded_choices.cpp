@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -72,14 +73,15 @@ std::vector<int64_t> cells_of(const Table& table, const std::vector<CellColumn>&
   std::vector<int64_t> cells(table.rows.size(), 0);
   for (const auto& [name, values] : columns) {
     const auto column = table.column(name);
+    std::map<std::string, int64_t> place;  // -1: a value that does not count
+    for (const auto& text : distinct(column)) {
+      const auto found = std::find_if(values.begin(), values.end(),
+                                      [&](const auto& value) { return same_value(value, text); });
+      place[text] = found == values.end() ? -1 : found - values.begin();
+    }
     for (size_t i = 0; i < cells.size(); ++i) {
-      const auto found = std::find_if(values.begin(), values.end(), [&](const auto& value) {
-        return same_value(value, column[i]);
-      });
-      if (found == values.end() || cells[i] < 0)
-        cells[i] = -1;
-      else
-        cells[i] = cells[i] * static_cast<int64_t>(values.size()) + (found - values.begin());
+      const auto at = place.at(column[i]);
+      cells[i] = at < 0 || cells[i] < 0 ? -1 : cells[i] * static_cast<int64_t>(values.size()) + at;
     }
   }
   return cells;

@@ -16,14 +16,16 @@
 namespace cortiscore {
 namespace {
 
+using Bins = Benchmark::AssemblyFile::Bins;
+
 Assembly part_of(const std::string& path, const Benchmark::AssemblyFile& entry) {
   auto assembly = read_assembly(path);
   for (const auto& [coordinate, accepted] : entry.where)
     assembly = select(assembly, coordinate, accepted);
-  if (!entry.time_ms || entry.bins_are_populations) return assembly;
+  if (!entry.time_ms || entry.bins == Bins::kPopulations) return assembly;
   const auto [start, end] = *entry.time_ms;
-  return entry.bins_are_neuroids ? bins_as_neuroids(assembly, start, end)
-                                 : mean_of_bins(assembly, start, end);
+  return entry.bins == Bins::kNeuroids ? bins_as_neuroids(assembly, start, end)
+                                       : mean_of_bins(assembly, start, end);
 }
 
 Trials in_order_of(const StimulusSet& stimuli, Trials trials) {
@@ -82,7 +84,7 @@ struct PopulationPart {
 std::vector<PopulationPart> parts_of(const Assembly& assembly,
                                      const Benchmark::AssemblyFile& entry) {
   std::vector<PopulationPart> parts;
-  if (entry.bins_are_populations) {
+  if (entry.bins == Bins::kPopulations) {
     const auto [start, end] = *entry.time_ms;
     for (const auto& [begin, stop] : bins_within(assembly, start, end)) {
       const auto b = begin, s = stop;

@@ -189,11 +189,16 @@ void read_recorded(const Benchmark& benchmark, PropertyData& data) {
 
 }  // namespace
 
-Benchmark showing(const Benchmark& benchmark, const std::string& set) {
+OpenedStimuli open_stimuli(const std::string& path) {
+  auto stimuli = StimulusSet::open(path);
+  std::vector<std::string> data_sha256 = {sha256_of_file(path), stimuli.sha256()};
+  return {std::move(stimuli), std::move(data_sha256)};
+}
+
+Benchmark showing(const Benchmark& benchmark, const std::string& file, const StimulusSet& stimuli) {
   auto shown = benchmark;
   shown.kind = Benchmark::Kind::kStimuli;
-  if (!set.empty()) shown.stimulus_set = benchmark.property_stimuli.at(set);
-  const auto stimuli = StimulusSet::open(data_file(benchmark, shown.stimulus_set));
+  shown.stimulus_set = file;
   if (stimuli.has("degrees")) {
     const auto degrees = distinct(stimuli.column("degrees"));
     if (degrees.size() != 1) {
@@ -202,31 +207,29 @@ Benchmark showing(const Benchmark& benchmark, const std::string& set) {
     }
     shown.visual_degrees = number_in(degrees[0], stimuli.path(), "degrees", 0);
   }
-  // Benchmarks that show the same set share it.
-  shown.sha256 = sha256_of("stimuli " + stimuli.path());
   return shown;
 }
 
-PropertyData load_properties(const Benchmark& benchmark) {
+PropertyData load_properties(const Benchmark& benchmark,
+                             const std::function<const OpenedStimuli&(const std::string&)>& open) {
   PropertyData data;
   read_recorded(benchmark, data);
-  const auto open = [&](const std::string& file) {
-    auto stimuli = StimulusSet::open(data_file(benchmark, file));
-    data.data_sha256.push_back(sha256_of_file(stimuli.path()));  // parameters
-    data.data_sha256.push_back(stimuli.sha256());
-    data.n_stimuli.push_back(stimuli.size());
-    return stimuli;
+  const auto take = [&](const std::string& role) -> const StimulusSet& {
+    const auto& file = role.empty() ? benchmark.stimulus_set : benchmark.property_stimuli.at(role);
+    const auto& set = open(file);
+    data.data_sha256.insert(data.data_sha256.end(), set.data_sha256.begin(), set.data_sha256.end());
+    data.sets.push_back({role, file, set.stimuli.size(), set.data_sha256.back()});
+    return set.stimuli;
   };
-  const auto blank = open(benchmark.property_stimuli.at("blank"));
+  const auto& blank = take("blank");
   if (blank.size() != 1)
     throw bad_input({blank.path(), "rows", std::to_string(blank.size()), "one blank", ""});
-  const auto mapping = open(benchmark.property_stimuli.at("receptive_field"));
-  data.receptive_field = receptive_field_grid(benchmark, mapping);
-  const auto orientation = open(benchmark.property_stimuli.at("orientation"));
+  data.receptive_field = receptive_field_grid(benchmark, take("receptive_field"));
+  const auto& orientation = take("orientation");
   data.orientation = grating_grid(benchmark, orientation, "orientation");
   data.y = position(benchmark, orientation, "position_y");
   data.x = position(benchmark, orientation, "position_x");
-  data.stimuli = open(benchmark.stimulus_set);
+  data.stimuli = take("");
   const auto& along = property_name(benchmark.property).along;
   data.grid = along == "type" ? texture_grid(benchmark, data.stimuli)
                               : grating_grid(benchmark, data.stimuli, along);

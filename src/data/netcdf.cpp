@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -120,52 +121,51 @@ at::Tensor read_numbers(hid_t dataset, const Variable& variable, const std::stri
   return out;
 }
 
-// Attributes that hold numbers.
-void number_attributes(hid_t object, std::map<std::string, std::vector<double>>& lists) {
+struct Attribute {
+  std::string name;
+  hid_t id, type;
+  H5T_class_t kind;
+  hssize_t n;  // of values
+};
+
+void each_attribute(hid_t object, const std::function<void(const Attribute&)>& body) {
   H5Aiterate2(
       object, H5_INDEX_NAME, H5_ITER_INC, nullptr,
-      [](hid_t location, const char* name, const H5A_info_t*, void* out) -> herr_t {
+      [](hid_t location, const char* name, const H5A_info_t*, void* to) -> herr_t {
         const Handle attribute(H5Aopen(location, name, H5P_DEFAULT), H5Aclose);
         if (attribute.get() < 0) return 0;
         const Handle type(H5Aget_type(attribute.get()), H5Tclose);
         const Handle space(H5Aget_space(attribute.get()), H5Sclose);
-        const auto kind = H5Tget_class(type.get());
-        const auto n = H5Sget_simple_extent_npoints(space.get());
-        constexpr hssize_t kMost = 1 << 20;
-        if ((kind != H5T_FLOAT && kind != H5T_INTEGER) || n < 1 || n > kMost) return 0;
-        std::vector<double> values(static_cast<size_t>(n));
-        if (H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, values.data()) >= 0)
-          (*static_cast<std::map<std::string, std::vector<double>>*>(out))[name] =
-              std::move(values);
+        (*static_cast<const std::function<void(const Attribute&)>*>(to))(
+            {name, attribute.get(), type.get(), H5Tget_class(type.get()),
+             H5Sget_simple_extent_npoints(space.get())});
         return 0;
       },
-      &lists);
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+void number_attributes(hid_t object, std::map<std::string, std::vector<double>>& lists) {
+  each_attribute(object, [&](const Attribute& a) {
+    constexpr hssize_t kMost = 1 << 20;
+    if ((a.kind != H5T_FLOAT && a.kind != H5T_INTEGER) || a.n < 1 || a.n > kMost) return;
+    std::vector<double> values(static_cast<size_t>(a.n));
+    if (H5Aread(a.id, H5T_NATIVE_DOUBLE, values.data()) >= 0) lists[a.name] = std::move(values);
+  });
 }
 
 std::map<std::string, std::string> text_attributes(hid_t object) {
   std::map<std::string, std::string> attributes;
-  H5Aiterate2(
-      object, H5_INDEX_NAME, H5_ITER_INC, nullptr,
-      [](hid_t location, const char* name, const H5A_info_t*, void* out) -> herr_t {
-        const Handle attribute(H5Aopen(location, name, H5P_DEFAULT), H5Aclose);
-        if (attribute.get() < 0) return 0;
-        const Handle type(H5Aget_type(attribute.get()), H5Tclose);
-        const Handle space(H5Aget_space(attribute.get()), H5Sclose);
-        if (H5Tget_class(type.get()) != H5T_STRING ||
-            H5Sget_simple_extent_npoints(space.get()) != 1)
-          return 0;
-        auto& map = *static_cast<std::map<std::string, std::string>*>(out);
-        if (H5Tis_variable_str(type.get()) > 0) {
-          char* text = nullptr;
-          if (H5Aread(attribute.get(), type.get(), &text) >= 0 && text) map[name] = text;
-          if (text) H5free_memory(text);
-        } else {
-          std::string text(H5Tget_size(type.get()), '\0');
-          if (H5Aread(attribute.get(), type.get(), text.data()) >= 0) map[name] = text.c_str();
-        }
-        return 0;
-      },
-      &attributes);
+  each_attribute(object, [&](const Attribute& a) {
+    if (a.kind != H5T_STRING || a.n != 1) return;
+    if (H5Tis_variable_str(a.type) > 0) {
+      char* text = nullptr;
+      if (H5Aread(a.id, a.type, &text) >= 0 && text) attributes[a.name] = text;
+      if (text) H5free_memory(text);
+    } else {
+      std::string text(H5Tget_size(a.type), '\0');
+      if (H5Aread(a.id, a.type, text.data()) >= 0) attributes[a.name] = text.c_str();
+    }
+  });
   for (const auto* internal : {"coordinates", "NAME", "CLASS", "_NCProperties"})
     attributes.erase(internal);
   return attributes;

@@ -12,9 +12,9 @@ struct Outcome {
   Json layer_selection, n, populations = Json::array(), metric;
   std::string resampled;   ///< what intervals resample
   std::string convention;  ///< how raw was divided by its ceiling; empty: there is none
-  std::vector<std::string> warnings, data_sha256;
+  std::vector<std::string> warnings;
   ExtractionTimes times;
-  double load_s = 0, fit_s = 0;
+  double fit_s = 0;
 };
 
 Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);

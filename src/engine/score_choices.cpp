@@ -12,14 +12,6 @@
 namespace cortiscore {
 namespace {
 
-const BehavioralData& load(const Benchmark& benchmark, Workbench& workbench, Outcome& outcome) {
-  const Timer timer;
-  const auto& data = workbench.behavior(benchmark);
-  outcome.load_s = timer.seconds();
-  outcome.data_sha256 = data.data_sha256;
-  return data;
-}
-
 SubjectChoices on_device(const SubjectChoices& choices, const at::Device& device) {
   return {choices.correct.to(device), choices.there.to(device), choices.condition.to(device),
           choices.n_conditions};
@@ -132,8 +124,7 @@ Outcome score_readout(const Candidate& candidate,
                       Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const auto& data = load(benchmark, workbench, outcome);
-
+  const auto& data = workbench.behavior(benchmark);
   const auto request = score_request(candidate, benchmark, options);
   const auto& layers = request.layers;  // the one that a choice is read from
   const auto features = reduced_for(candidate, request, workbench, outcome.times)[0].values;
@@ -166,8 +157,7 @@ Outcome score_decisions(const Candidate& candidate,
                         Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const auto& data = load(benchmark, workbench, outcome);
-
+  const auto& data = workbench.behavior(benchmark);
   const auto request = score_request(candidate, benchmark, options);
   const auto& layers = request.layers;
   const int64_t n_outputs = candidate.network ? candidate.network->layer(layers[0]).n_features()
@@ -202,8 +192,7 @@ Outcome score_odd_one_out(const Candidate& candidate,
                           Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const auto& data = load(benchmark, workbench, outcome);
-
+  const auto& data = workbench.behavior(benchmark);
   const auto request = score_request(candidate, benchmark, options);
   const auto features = reduced_for(candidate, request, workbench, outcome.times)[0].values;
 

@@ -133,6 +133,7 @@ std::string in_window_of(const Benchmark& benchmark,
                          const Network& network,
                          const std::string& layer) {
   const auto found = network.layer(layer);
+  using Bins = Benchmark::AssemblyFile::Bins;
   std::optional<std::pair<double, double>> window;
   for (const auto& assembly : benchmark.assemblies) {
     if (window && assembly.time_ms && *window != *assembly.time_ms) {
@@ -140,7 +141,7 @@ std::string in_window_of(const Benchmark& benchmark,
                        "one, for a layer whose calls stand for time bins",
                        "Name a single call (--layer " + layer + "@0)"});
     }
-    if (assembly.bins_are_populations && !found.time_bins.empty() &&
+    if (assembly.bins == Bins::kPopulations && !found.time_bins.empty() &&
         without_window(layer) == layer) {
       throw Error(
           ErrorKind::kUsage,
@@ -150,8 +151,7 @@ std::string in_window_of(const Benchmark& benchmark,
               layer + "@0) or a window.");
     }
     // Bins that are neuroids or populations are all predicted from one response.
-    if (assembly.time_ms && !assembly.bins_are_neuroids && !assembly.bins_are_populations)
-      window = assembly.time_ms;
+    if (assembly.time_ms && assembly.bins == Bins::kAveraged) window = assembly.time_ms;
   }
   if (!window || found.time_bins.empty() || without_window(layer) != layer) return layer;
   auto windowed = layer_in_window(layer, {window->first, window->second});
@@ -287,10 +287,7 @@ void plan_scores(const Candidate& candidate,
       check_commitment(benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
-      // Properties show what they find that they need; a static network has no solution times.
-      if (benchmark.kind == Benchmark::Kind::kProperty ||
-          benchmark.kind == Benchmark::Kind::kSolutionTimes)
-        return;
+      if (benchmark.kind == Benchmark::Kind::kProperty) return;  // it shows what it finds it needs
       announce(candidate, score_request(candidate, benchmark, workbench.options()), workbench);
     }));
   }
@@ -369,6 +366,9 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const auto& options = workbench.options();
   const auto start = utc_now();
   const Timer total;
+  const Timer load;
+  const auto& data_sha256 = workbench.data_sha256(benchmark);
+  const double load_s = load.seconds();
   const auto outcome = score_by_kind(candidate, benchmark, workbench);
   const auto& score = outcome.score;
   auto score_json = Json{{"raw", number(score.raw.value)},
@@ -380,7 +380,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32;
   auto timing = timing_json(outcome.times);
   timing["open"] = 1e3 * candidate.open_s;
-  timing["load"] = 1e3 * outcome.load_s;
+  timing["load"] = 1e3 * load_s;
   timing["fit"] = 1e3 * outcome.fit_s;
   timing["total"] = 1e3 * total.seconds();
   Json record = {
@@ -394,7 +394,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"benchmark_identifier", benchmark.identifier},
       {"benchmark_version", benchmark.version},
       {"benchmark_sha256", benchmark.sha256},
-      {"data_sha256", outcome.data_sha256},
+      {"data_sha256", data_sha256},
       {"region", benchmark.region},
       {"parent", benchmark.parent},
       {"composite", benchmark.composite},

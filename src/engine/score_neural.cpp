@@ -97,12 +97,8 @@ Json mapping_params(const Benchmark& benchmark) {
 Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
   auto& prepared = workbench.neural(benchmark);
   const auto& data = prepared.data();
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
-
   const auto coordinates = reduced_for(candidate, score_request(candidate, benchmark, options),
                                        workbench, outcome.times);
   const Timer fit;

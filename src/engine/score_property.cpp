@@ -1,4 +1,4 @@
-#include <numeric>
+#include <algorithm>
 
 #include <ATen/ATen.h>
 
@@ -19,6 +19,12 @@ at::Tensor index_of(const std::vector<int64_t>& rows, const at::Tensor& like) {
   return at::tensor(rows, at::kLong).to(like.device());
 }
 
+int64_t stimuli_shown(const PropertyData& data) {
+  int64_t n = 0;
+  for (const auto& set : data.sets) n += set.n;
+  return n;
+}
+
 // A layer's responses to the sets that a property shows, those that several properties show made once.
 class Shown {
  public:
@@ -33,8 +39,8 @@ class Shown {
         data_(workbench.properties(benchmark)),
         layers_(layers_for(candidate, benchmark, workbench.options())),
         kept_(workbench.responses(candidate.fingerprint + " " + layers_[0] + " " +
-                                  data_.data_sha256[2] + data_.data_sha256[4] +
-                                  data_.data_sha256[6])) {}
+                                  set("blank").sha256 + set("receptive_field").sha256 +
+                                  set("orientation").sha256)) {}
 
   const std::string& layer() const { return layers_[0]; }
 
@@ -69,11 +75,8 @@ class Shown {
 
   /// Responses of those units to a set of property_stimuli, or (empty) the property's own: [n, units near].
   const at::Tensor& near_units(const std::string& role) {
-    // A property's own set may be the one of orientations.
-    // The blank, receptive fields, orientations and the property's own set have two hashes each, after the recordings'.
-    const size_t place = role.empty() ? 3 : 2;
-    const auto& sha256 = data_.data_sha256;
-    return once(sha256[2 * place + 1] + sha256[2 * place + 2], [&] {
+    // By its images: a property's own set may be the one of orientations.
+    return once(set(role).sha256, [&] {
       const auto units = near();
       return of(role, {"units near the gratings",
                        [units](const at::Tensor& all) { return all.index_select(1, units); }});
@@ -87,14 +90,21 @@ class Shown {
     return kept_[name] = make();
   }
 
+  const PropertySet& set(const std::string& role) const {
+    return *std::find_if(data_.sets.begin(), data_.sets.end(),
+                         [&](const PropertySet& one) { return one.role == role; });
+  }
+
   at::Tensor of(const std::string& role, const NamedReduction& reduction) {
+    const auto& wanted = set(role);
     if (candidate_.network) {
-      return reduced_for(candidate_, {showing(benchmark_, role), layers_, reduction}, workbench_,
-                         outcome_.times)[0]
+      const auto& stimuli = workbench_.opened(benchmark_, wanted.file).stimuli;
+      return reduced_for(candidate_,
+                         {showing(benchmark_, wanted.file, stimuli), layers_, reduction},
+                         workbench_, outcome_.times)[0]
           .values;
     }
-    const auto& n = data_.n_stimuli;
-    const int64_t total = std::accumulate(n.begin(), n.end(), int64_t{0});
+    const int64_t total = stimuli_shown(data_);
     if (candidate_.features.size(0) != total) {
       throw bad_input({candidate_.path, "rows", std::to_string(candidate_.features.size(0)),
                        std::to_string(total) +
@@ -102,9 +112,9 @@ class Shown {
                            "property's own set",
                        "Compute activations in the order of those files"});
     }
-    const auto place = role == "blank" ? 0 : role == "receptive_field" ? 1 : role.empty() ? 3 : 2;
-    const int64_t begin = std::accumulate(n.begin(), n.begin() + place, int64_t{0});
-    return reduction.reduce(candidate_.features.narrow(0, begin, n[static_cast<size_t>(place)]));
+    int64_t begin = 0;
+    for (const auto* one = data_.sets.data(); one != &wanted; ++one) begin += one->n;
+    return reduction.reduce(candidate_.features.narrow(0, begin, wanted.n));
   }
 
   const Candidate& candidate_;
@@ -134,11 +144,7 @@ Outcome score_property(const Candidate& candidate,
                        Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
   const auto& data = workbench.properties(benchmark);
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
-
   Shown shown(candidate, benchmark, workbench, outcome);
   const auto near = shown.near();
   const auto n_near = near.size(0);
@@ -160,12 +166,11 @@ Outcome score_property(const Candidate& candidate,
         " units have their receptive fields at the gratings, and none of them has a " +
         benchmark.property + "; the score is 0");
   }
-  outcome.n = {
-      {"stimuli", data.stimuli.size()},
-      {"stimuli_shown", std::accumulate(data.n_stimuli.begin(), data.n_stimuli.end(), int64_t{0})},
-      {"units_near", n_near},
-      {"units", n_units},
-      {"neuroids", data.recorded.size(0)}};
+  outcome.n = {{"stimuli", data.stimuli.size()},
+               {"stimuli_shown", stimuli_shown(data)},
+               {"units_near", n_near},
+               {"units", n_units},
+               {"neuroids", data.recorded.size(0)}};
   outcome.fit_s = fit.seconds();
   outcome.layer = shown.layer();
   outcome.layer_selection = committed_json(benchmark, options, {shown.layer()});

@@ -30,12 +30,8 @@ Score score_part(const ReducedLayer& layer,
 Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
   auto& prepared = workbench.rdm(benchmark);
   const auto& data = prepared.data();
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
-
   const auto reduced = reduced_for(candidate, score_request(candidate, benchmark, options),
                                    workbench, outcome.times);
   const Timer fit;

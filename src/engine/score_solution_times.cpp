@@ -25,10 +25,7 @@ Outcome score_solution_times(const Candidate& candidate,
                              Workbench& workbench) {
   const auto& options = workbench.options();
   Outcome outcome;
-  const Timer load;
   const auto& data = workbench.solution_times(benchmark);
-  outcome.load_s = load.seconds();
-  outcome.data_sha256 = data.data_sha256;
   outcome.n = {{"stimuli", data.stimuli.size()}, {"presentations", data.n_presentations}};
   outcome.metric = {{"name", benchmark.metric}, {"params", Json::object()}};
   outcome.convention = name_of(CeilingConvention::kROverC);
@@ -46,10 +43,9 @@ Outcome score_solution_times(const Candidate& candidate,
         "a network that does not change in time has no object-solution times, and no score");
     return outcome;
   }
-  const auto layers = layers_for(candidate, benchmark, options);  // the layer in every bin
+  const auto request = score_request(candidate, benchmark, options);  // the layer in every bin
   std::vector<at::Tensor> bins;
-  for (const auto& reduced : reduced_for(candidate, {benchmark, layers, reduction_of(benchmark)},
-                                         workbench, outcome.times))
+  for (const auto& reduced : reduced_for(candidate, request, workbench, outcome.times))
     bins.push_back(reduced.values);
   const Timer fit;
   auto images = data.images;
@@ -60,7 +56,7 @@ Outcome score_solution_times(const Candidate& candidate,
   score.ceiled = score.raw.value / benchmark.fixed_ceiling;
   score.ceiled_error = score.raw.error / benchmark.fixed_ceiling;
   outcome.fit_s = fit.seconds();
-  outcome.layer = without_window(layers.front());
+  outcome.layer = without_window(request.layers.front());
   outcome.layer_selection = committed_json(benchmark, options, {outcome.layer});
   outcome.n["time_bins"] = bins.size();
   return outcome;

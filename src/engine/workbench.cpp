@@ -156,43 +156,49 @@ const std::pair<RdmPart, RdmPart>& PreparedRdm::halves() {
   return *halves_;
 }
 
+namespace {
+
+// What is made when it is first asked for.
+template <typename T, typename Make>
+T& once(std::map<std::string, std::unique_ptr<T>>& made,
+        const std::string& name,
+        const Make& make) {
+  auto& one = made[name];
+  if (!one) one = std::make_unique<T>(make());
+  return *one;
+}
+
+}  // namespace
+
 Workbench::Workbench(ScoreOptions options, int64_t stimulus_bytes)
     : options_(std::move(options)), stimulus_bytes_(stimulus_bytes) {}
 
 PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
-  auto& prepared = neural_[benchmark.sha256];
-  if (!prepared) {
-    prepared = std::make_unique<PreparedNeural>(benchmark, load_neural(benchmark),
-                                                options_.bootstrap, options_.device);
-  }
-  return *prepared;
+  return once(neural_, benchmark.sha256, [&] {
+    return PreparedNeural(benchmark, load_neural(benchmark), options_.bootstrap, options_.device);
+  });
 }
 
 PreparedRdm& Workbench::rdm(const Benchmark& benchmark) {
-  auto& prepared = rdm_[benchmark.sha256];
-  if (!prepared) {
-    prepared = std::make_unique<PreparedRdm>(benchmark, load_rdms(benchmark), options_.bootstrap,
-                                             options_.device);
-  }
-  return *prepared;
+  return once(rdm_, benchmark.sha256, [&] {
+    return PreparedRdm(benchmark, load_rdms(benchmark), options_.bootstrap, options_.device);
+  });
 }
 
 const BehavioralData& Workbench::behavior(const Benchmark& benchmark) {
-  auto& data = behavior_[benchmark.sha256];
-  if (!data) data = std::make_unique<BehavioralData>(load_behavior(benchmark));
-  return *data;
+  return once(behavior_, benchmark.sha256, [&] { return load_behavior(benchmark); });
 }
 
 const SolutionTimeData& Workbench::solution_times(const Benchmark& benchmark) {
-  auto& data = solution_times_[benchmark.sha256];
-  if (!data) data = std::make_unique<SolutionTimeData>(load_solution_times(benchmark));
-  return *data;
+  return once(solution_times_, benchmark.sha256, [&] { return load_solution_times(benchmark); });
 }
 
 const PropertyData& Workbench::properties(const Benchmark& benchmark) {
-  auto& data = properties_[benchmark.sha256];
-  if (!data) data = std::make_unique<PropertyData>(load_properties(benchmark));
-  return *data;
+  return once(properties_, benchmark.sha256, [&] {
+    return load_properties(benchmark, [&](const std::string& file) -> const OpenedStimuli& {
+      return opened(benchmark, file);
+    });
+  });
 }
 
 std::map<std::string, at::Tensor>& Workbench::responses(const std::string& of) {
@@ -201,14 +207,9 @@ std::map<std::string, at::Tensor>& Workbench::responses(const std::string& of) {
   return responses_;
 }
 
-Workbench::Shown& Workbench::shown(const Benchmark& benchmark) {
-  auto& shown = shown_[benchmark.sha256];
-  if (!shown) {
-    auto stimuli = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
-    auto sha256 = stimuli.sha256();
-    shown = std::make_unique<Shown>(Shown{std::move(stimuli), {std::move(sha256)}});
-  }
-  return *shown;
+const OpenedStimuli& Workbench::opened(const Benchmark& benchmark, const std::string& file) {
+  const auto path = data_file(benchmark, file);
+  return once(opened_, path, [&] { return open_stimuli(path); });
 }
 
 const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmark) {
@@ -222,7 +223,7 @@ const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmar
     case Benchmark::Kind::kProperty:
       return properties(benchmark).data_sha256;
     case Benchmark::Kind::kStimuli:
-      return shown(benchmark).data_sha256;
+      return opened(benchmark, benchmark.stimulus_set).data_sha256;
     default:
       return behavior(benchmark).data_sha256;
   }
@@ -239,7 +240,7 @@ const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
     case Benchmark::Kind::kProperty:
       return properties(benchmark).stimuli;
     case Benchmark::Kind::kStimuli:
-      return shown(benchmark).stimuli;
+      return opened(benchmark, benchmark.stimulus_set).stimuli;
     default:
       return behavior(benchmark).stimuli;
   }
@@ -270,9 +271,9 @@ Screen* Workbench::reference(const Network& network) {
 }
 
 Screen& Workbench::screen_of(const StimulusSet& stimuli,
-                             const std::string& sha256,
+                             const std::string& name,
                              const Preprocessing& preprocessing) {
-  const auto key = sha256 + " " + std::to_string(preprocessing.input_size) + " " +
+  const auto key = name + " " + std::to_string(preprocessing.input_size) + " " +
                    std::to_string(preprocessing.model_degrees) + " " +
                    std::to_string(preprocessing.stimulus_degrees);
   auto& screen = screens_[key];

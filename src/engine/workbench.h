@@ -118,6 +118,8 @@ class Workbench {
   const BehavioralData& behavior(const Benchmark& benchmark);
   const SolutionTimeData& solution_times(const Benchmark& benchmark);
   const PropertyData& properties(const Benchmark& benchmark);
+  /// A stimulus set that benchmarks share, by its file.
+  const OpenedStimuli& opened(const Benchmark& benchmark, const std::string& file);
   /// Responses that the properties of one network's layer share, by a name; those of the network before are let go.
   std::map<std::string, at::Tensor>& responses(const std::string& of);
   /// SHA-256 of every file that the benchmark's scores depend on; the stimulus set's last.
@@ -138,19 +140,14 @@ class Workbench {
   std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
   std::map<std::string, std::unique_ptr<SolutionTimeData>> solution_times_;
   std::map<std::string, std::unique_ptr<PropertyData>> properties_;
-  struct Shown {
-    StimulusSet stimuli;
-    std::vector<std::string> data_sha256;
-  };
-  Shown& shown(const Benchmark& benchmark);
-  std::map<std::string, std::unique_ptr<Shown>> shown_;
+  std::map<std::string, std::unique_ptr<OpenedStimuli>> opened_;  // by path
   std::string responses_of_;
   std::map<std::string, at::Tensor> responses_;
   std::map<std::string, std::unique_ptr<Screen>> screens_;
   std::optional<StimulusSet> photos_;
 
   Screen& screen_of(const StimulusSet& stimuli,
-                    const std::string& sha256,
+                    const std::string& name,
                     const Preprocessing& preprocessing);
   const StimulusSet& photos();
 };
