@@ -258,9 +258,8 @@ void read_cells(const Benchmark& benchmark,
 // Which of three stimuli subjects found least like the others.
 BehavioralData load_triplets(const Benchmark& benchmark, const StimulusSet& stimuli) {
   auto rows = read_choice_rows(data_file(benchmark, benchmark.choices));
-  const auto column = [&](const char* ours) {
-    const auto found = benchmark.columns.find(ours);
-    const auto name = found == benchmark.columns.end() ? ours : found->second;
+  const auto column = [&](const std::string& ours) {
+    const auto& name = benchmark.column(ours);
     return at::tensor(codes_among(rows.column(name), stimuli.ids(), rows.path, name), at::kLong);
   };
   BehavioralData data;

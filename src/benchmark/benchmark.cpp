@@ -370,6 +370,11 @@ std::string sub_identifier(const Benchmark& parent, const std::string& populatio
 
 }  // namespace
 
+const std::string& Benchmark::column(const std::string& ours) const {
+  const auto found = columns.find(ours);
+  return found == columns.end() ? ours : found->second;
+}
+
 int64_t Benchmark::min_features() const {
   if (kind == Kind::kRdm) return 3;
   return kind == Kind::kMapping && mapping.kind == MappingKind::kPls ? mapping.pls.n_components : 1;

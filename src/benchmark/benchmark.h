@@ -123,6 +123,8 @@ struct Benchmark {
   std::string path;
   std::string sha256;  ///< of the manifest
 
+  /// What the benchmark's files call a column of ours.
+  const std::string& column(const std::string& ours) const;
   /// Features that a layer must have: one a PLS component; three for a correlation between patterns to say anything.
   int64_t min_features() const;
 };

@@ -1,12 +1,13 @@
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <set>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
+#include "src/core/class_codes.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
 
@@ -21,41 +22,23 @@ const std::vector<std::string> kGratingColumns = {"contrast",    "radius",     "
 struct Factor {
   std::vector<std::string> names;  // of texts; numbers are in `values`
   std::vector<double> values;
-  std::vector<size_t> place;
+  std::vector<int64_t> place;
 
-  size_t size() const { return std::max(names.size(), values.size()); }
+  int64_t size() const { return static_cast<int64_t>(std::max(names.size(), values.size())); }
 };
 
-std::string file_column(const Benchmark& benchmark, const std::string& ours) {
-  const auto found = benchmark.columns.find(ours);
-  return found == benchmark.columns.end() ? ours : found->second;
-}
-
 Factor numbers_of(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
-  const auto name = file_column(benchmark, ours);
+  const auto& name = benchmark.column(ours);
   std::vector<double> all;
   for (const auto& text : stimuli.column(name))
     all.push_back(number_in(text, stimuli.path(), name, all.size()));
-  Factor factor;
-  factor.values = all;
-  std::sort(factor.values.begin(), factor.values.end());
-  factor.values.erase(std::unique(factor.values.begin(), factor.values.end()), factor.values.end());
-  for (const auto value : all) {
-    factor.place.push_back(
-        static_cast<size_t>(std::lower_bound(factor.values.begin(), factor.values.end(), value) -
-                            factor.values.begin()));
-  }
-  return factor;
+  const std::set<double> values(all.begin(), all.end());
+  return {{}, {values.begin(), values.end()}, class_codes(all)};
 }
 
 Factor texts_of(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
-  const auto name = file_column(benchmark, ours);
-  const auto all = stimuli.column(name);
-  Factor factor;
-  factor.names = distinct(all);
-  for (const auto row : codes_among(all, factor.names, stimuli.path(), name))
-    factor.place.push_back(static_cast<size_t>(row));
-  return factor;
+  const auto all = stimuli.column(benchmark.column(ours));
+  return {distinct(all), {}, class_codes(all)};
 }
 
 // Several factors crossed, the last one fastest; those that take one value alone make no difference.
@@ -66,7 +49,7 @@ Factor crossed(const std::vector<Factor>& factors, int64_t n) {
   for (const auto& factor : factors) {
     for (size_t i = 0; i < all.place.size(); ++i)
       all.place[i] = all.place[i] * factor.size() + factor.place[i];
-    all.values.assign(all.values.size() * factor.size(), 0);
+    all.values.assign(all.values.size() * static_cast<size_t>(factor.size()), 0);
   }
   return all;
 }
@@ -76,9 +59,10 @@ std::vector<int64_t> rows_in_order(const StimulusSet& stimuli,
                                    const Factor& a,
                                    const Factor& b,
                                    const Factor& c) {
-  std::vector<int64_t> order(a.size() * b.size() * c.size(), -1);
+  std::vector<int64_t> order(static_cast<size_t>(a.size() * b.size() * c.size()), -1);
   for (size_t i = 0; i < a.place.size(); ++i) {
-    auto& row = order[(a.place[i] * b.size() + b.place[i]) * c.size() + c.place[i]];
+    auto& row =
+        order[static_cast<size_t>((a.place[i] * b.size() + b.place[i]) * c.size() + c.place[i])];
     if (row >= 0) {
       throw bad_input({stimuli.path(), "data row " + std::to_string(i + 1),
                        "the parameters of data row " + std::to_string(row + 1),
@@ -101,8 +85,7 @@ std::vector<Factor> other_parameters(const Benchmark& benchmark,
   std::vector<Factor> others;
   for (const auto& name : kGratingColumns) {
     if (std::find(but.begin(), but.end(), name) != but.end()) continue;
-    if (stimuli.has(file_column(benchmark, name)))
-      others.push_back(numbers_of(benchmark, stimuli, name));
+    if (stimuli.has(benchmark.column(name))) others.push_back(numbers_of(benchmark, stimuli, name));
   }
   return others;
 }
@@ -113,14 +96,13 @@ StimulusGrid grating_grid(const Benchmark& benchmark,
   const auto rest = crossed(other_parameters(benchmark, stimuli, {along}), stimuli.size());
   const auto points = numbers_of(benchmark, stimuli, along);
   const auto phases = numbers_of(benchmark, stimuli, "phase");
-  return {rows_in_order(stimuli, rest, points, phases), static_cast<int64_t>(rest.size()),
-          points.values, static_cast<int64_t>(phases.size())};
+  return {rows_in_order(stimuli, rest, points, phases), rest.size(), points.values, phases.size()};
 }
 
 StimulusGrid texture_grid(const Benchmark& benchmark, const StimulusSet& stimuli) {
   auto type = texts_of(benchmark, stimuli, "type");
   if (type.names.size() != 2) {
-    throw bad_input({stimuli.path(), file_column(benchmark, "type"),
+    throw bad_input({stimuli.path(), benchmark.column("type"),
                      std::to_string(type.names.size()) + " values", "two: texture and noise", ""});
   }
   // Textures first: by name where one says "noise", else the lower number.
@@ -132,8 +114,8 @@ StimulusGrid texture_grid(const Benchmark& benchmark, const StimulusSet& stimuli
   StimulusGrid grid;
   grid.order = rows_in_order(stimuli, type, family, sample);
   grid.rest = 2;
-  grid.points.assign(family.size(), 0);
-  grid.repeats = static_cast<int64_t>(sample.size());
+  grid.points.assign(family.names.size(), 0);
+  grid.repeats = sample.size();
   return grid;
 }
 
@@ -141,18 +123,17 @@ ReceptiveFieldGrid receptive_field_grid(const Benchmark& benchmark, const Stimul
   const auto y = numbers_of(benchmark, stimuli, "position_y");
   const auto x = numbers_of(benchmark, stimuli, "position_x");
   auto others = other_parameters(benchmark, stimuli, {"position_x", "position_y"});
-  if (stimuli.has(file_column(benchmark, "phase")))
+  if (stimuli.has(benchmark.column("phase")))
     others.push_back(numbers_of(benchmark, stimuli, "phase"));
   const auto rest = crossed(others, stimuli.size());
-  return {rows_in_order(stimuli, y, x, rest), y.values, x.values,
-          static_cast<int64_t>(rest.size())};
+  return {rows_in_order(stimuli, y, x, rest), y.values, x.values, rest.size()};
 }
 
 // Where the gratings of a set stand, in degrees; all in one place.
 double position(const Benchmark& benchmark, const StimulusSet& stimuli, const std::string& ours) {
   const auto factor = numbers_of(benchmark, stimuli, ours);
   if (factor.values.size() != 1) {
-    throw bad_input({stimuli.path(), file_column(benchmark, ours),
+    throw bad_input({stimuli.path(), benchmark.column(ours),
                      std::to_string(factor.values.size()) + " positions",
                      "one, at which receptive fields are sought", ""});
   }

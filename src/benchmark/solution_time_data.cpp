@@ -29,8 +29,7 @@ Table presentations_of(const Benchmark& benchmark) {
   if (!path.ends_with(".nc")) return read_csv(path);
   const auto assembly = read_assembly(path);
   const auto column = [&](const std::string& ours) {
-    const auto named = benchmark.columns.find(ours);
-    return assembly.coord(named == benchmark.columns.end() ? ours : named->second).as_text();
+    return assembly.coord(benchmark.column(ours)).as_text();
   };
   const auto ids = assembly.coords.contains("stimulus_id") ? column("stimulus_id")
                                                            : assembly.coord("image_id").as_text();

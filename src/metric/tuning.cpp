@@ -25,6 +25,12 @@ at::Tensor smoothing_matrix(int64_t n, double neighbour) {
   return matrix / (1 + 2 * neighbour);
 }
 
+// |sum over the last dimension of values exp(i angle)|.
+at::Tensor resultant(const at::Tensor& values, const at::Tensor& angle) {
+  const auto real = at::matmul(values, angle.cos()), imaginary = at::matmul(values, angle.sin());
+  return (real.square() + imaginary.square()).sqrt();
+}
+
 // The last index before `centre`, and the first one after it, at which a flag stands: -1 and n where there is none.
 std::pair<at::Tensor, at::Tensor> nearest(const at::Tensor& flags, const at::Tensor& centre) {
   const int64_t n = flags.size(1);
@@ -51,16 +57,12 @@ Harmonics harmonics(const at::Tensor& responses) {
   const int64_t n = responses.size(-1);
   const auto angle =
       at::arange(n, responses.options()) * (2 * std::numbers::pi / static_cast<double>(n));
-  const auto real = at::matmul(responses, angle.cos()),
-             imaginary = at::matmul(responses, angle.sin());
-  return {responses.mean(-1),
-          2 * (real.square() + imaginary.square()).sqrt() / static_cast<double>(n)};
+  return {responses.mean(-1), 2 * resultant(responses, angle) / static_cast<double>(n)};
 }
 
 at::Tensor circular_variance(const at::Tensor& curves, const std::vector<double>& degrees) {
   const auto angle = at::tensor(degrees, curves.options()) * (std::numbers::pi / 90);
-  const auto real = at::matmul(curves, angle.cos()), imaginary = at::matmul(curves, angle.sin());
-  return 1 - (real.square() + imaginary.square()).sqrt() / curves.abs().sum(1);
+  return 1 - resultant(curves, angle) / curves.abs().sum(1);
 }
 
 at::Tensor spline_matrix(const std::vector<double>& from, const std::vector<double>& to) {

@@ -29,10 +29,8 @@ CellTrials pooled(const CellTrials& trials) {
 
 // Pearson correlation along the last dimension, of what neither lacks.
 at::Tensor pearson(const at::Tensor& x, const at::Tensor& y) {
-  const auto [a, b] = [&] {
-    const auto both = at::broadcast_tensors({x, y});
-    return std::pair(both[0], both[1]);
-  }();
+  const auto both = at::broadcast_tensors({x, y});
+  const auto &a = both[0], &b = both[1];
   const auto there = (a.isnan() | b.isnan()).logical_not();
   const auto n = there.sum(-1, true);
   const auto centred = [&](const at::Tensor& v) {
