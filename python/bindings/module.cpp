@@ -132,6 +132,7 @@ std::vector<std::string> score(const std::string& network,
                                int64_t candidates,
                                int64_t n_boot,
                                double memory_gib,
+                               const std::string& spill,
                                bool again,
                                const std::string& device,
                                const std::optional<std::string>& layer_map,
@@ -147,6 +148,7 @@ std::vector<std::string> score(const std::string& network,
   if (layer_map) read_commitment(*layer_map, options);
   options.n_candidates = candidates;
   options.memory_gib = memory_gib;
+  options.spill_folder = spill;
   options.bootstrap.n_boot = n_boot;
   options.device = device_of(device);
   options.load = {forward_precision(precision), allow_torchscript, allow_native_code};
@@ -187,8 +189,8 @@ void define(nb::module_& module) {
              nb::arg("n_splits"), nb::arg("seed"));
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
-             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("again"),
-             nb::arg("device"), nb::arg("layer_map").none(), nb::arg("precision"),
+             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("spill"),
+             nb::arg("again"), nb::arg("device"), nb::arg("layer_map").none(), nb::arg("precision"),
              nb::arg("allow_torchscript"), nb::arg("allow_native_code"));
 }
 

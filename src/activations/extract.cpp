@@ -32,25 +32,18 @@ Preprocessing preprocessing_of(const Network& network, double stimulus_degrees) 
           stimulus_degrees > 0 ? stimulus_degrees : input.degrees};
 }
 
-std::vector<at::Tensor> extract(const Network& network,
-                                Screen& screen,
-                                const std::vector<std::string>& layers,
-                                const std::function<void(int64_t)>& advance,
-                                PassSeconds* seconds,
-                                const std::vector<const Span*>& spans) {
+void stream(const Network& network,
+            Screen& screen,
+            const std::vector<std::string>& layers,
+            const Keep& keep,
+            const std::function<void(int64_t)>& advance,
+            PassSeconds* seconds,
+            int64_t lanes) {
   const at::NoGradGuard no_grad;
   const auto& device = network.device();
   const int64_t n = screen.size();
-  std::vector<at::Tensor> activations;
   std::vector<int64_t> n_features;
-  const auto span_of = [&](size_t layer) { return spans.empty() ? nullptr : spans[layer]; };
-  for (size_t i = 0; i < layers.size(); ++i) {
-    n_features.push_back(network.layer(layers[i]).n_features());
-    const auto* const span = span_of(i);
-    activations.push_back(
-        at::empty({n, span ? span->size() : n_features[i]},
-                  at::TensorOptions().dtype(span ? at::kDouble : at::kFloat).device(device)));
-  }
+  for (const auto& layer : layers) n_features.push_back(network.layer(layer).n_features());
   const Normaliser normalise(network.input().mean, network.input().std, device);
   const auto count_of = [&](int64_t batch) {
     return std::min(kMicroBatch, n - batch * kMicroBatch);
@@ -80,13 +73,7 @@ std::vector<at::Tensor> extract(const Network& network,
                          "an output whose first axis is not the batch", "[batch, ...]",
                          "Choose another layer"});
       }
-      auto rows = activations[layer].narrow(0, batch * kMicroBatch, count);
-      if (const auto* const span = span_of(layer)) {
-        const auto flat = output.reshape({kMicroBatch, -1}).to(at::kFloat);
-        rows.copy_(span->coordinates(flat).narrow(0, 0, count));
-      } else {
-        rows.copy_(output.narrow(0, 0, count).reshape({count, -1}));
-      }
+      keep(layer, batch * kMicroBatch, count, output.reshape({kMicroBatch, -1}));
       keep_s += keeping.seconds();
     });
     const double run_s = running.seconds();
@@ -100,19 +87,23 @@ std::vector<at::Tensor> extract(const Network& network,
   const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
   const CastWeights cast_weights;
   if (device.is_cpu()) {
-    parallel_for(n_batches, [&](int64_t batch) {
-      const Timer decoding;
-      const auto pixels = decode(batch);
-      forward(batch, pixels, decoding.seconds());
-    });
+    parallel_for(
+        n_batches,
+        [&](int64_t batch) {
+          const Timer decoding;
+          const auto pixels = decode(batch);
+          forward(batch, pixels, decoding.seconds());
+        },
+        lanes);
     if (seconds) {
-      const auto threads = static_cast<double>(std::min(thread_count(), n_batches));
+      const int64_t at_once = lanes > 0 ? std::min(lanes, thread_count()) : thread_count();
+      const auto threads = static_cast<double>(std::min(at_once, n_batches));
       seconds->decode += spent.decode / threads;
       seconds->normalise += spent.normalise / threads;
       seconds->network += spent.network / threads;
       seconds->keep += spent.keep / threads;
     }
-    return activations;
+    return;
   }
   const ReproducibleFloat32 exact(network.precision() == ForwardPrecision::kTf32);
   for (int64_t first = 0; first < n_batches; first += thread_count()) {
@@ -124,6 +115,23 @@ std::vector<at::Tensor> extract(const Network& network,
       forward(first + static_cast<int64_t>(i), decoded[i], 0);
   }
   synchronize(device);
+}
+
+std::vector<at::Tensor> extract(const Network& network,
+                                Screen& screen,
+                                const std::vector<std::string>& layers,
+                                const std::function<void(int64_t)>& advance) {
+  std::vector<at::Tensor> activations;
+  for (const auto& layer : layers) {
+    activations.push_back(at::empty({screen.size(), network.layer(layer).n_features()},
+                                    at::device(network.device()).dtype(at::kFloat)));
+  }
+  stream(
+      network, screen, layers,
+      [&](size_t layer, int64_t first, int64_t count, const at::Tensor& rows) {
+        activations[layer].narrow(0, first, count).copy_(rows.narrow(0, 0, count));
+      },
+      advance);
   return activations;
 }
 

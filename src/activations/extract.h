@@ -5,7 +5,6 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "src/linalg/span.h"
 #include "src/model/network.h"
 #include "src/stimuli/screen.h"
 
@@ -26,20 +25,30 @@ struct PassSeconds {
   double keep = 0;       ///< copies of the layers asked for
 };
 
-/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
-/// device. On a CPU micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread. On a
+/// What is done with a layer's output on a micro-batch: (index into the layers asked for, first stimulus, how many of the
+/// rows are stimuli, rows [kMicroBatch, n_features]). On a CPU several threads call it at once, for different stimuli.
+using Keep = std::function<void(size_t, int64_t, int64_t, const at::Tensor&)>;
+
+/// Runs `layers` on every stimulus and hands them over as they appear. On a CPU micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread. On a
 /// GPU they run in order, float32 without TF32, and the pool decodes the next ones meanwhile; pixels cross as bytes,
-/// and nothing comes back. It returns when all are done.
+/// and nothing comes back but what `keep` asks for. It returns when all are done.
 /// @param advance  told how many stimuli have just gone through; called under a lock
 /// @param seconds  added to, where not null
-/// @param spans  a layer each, or none: where one is not null, the layer's coordinates in it are kept as they appear,
-///   [n_stimuli, size] float64
+/// @param lanes  micro-batches at once at most; 0: one a thread
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
+void stream(const Network& network,
+            Screen& screen,
+            const std::vector<std::string>& layers,
+            const Keep& keep,
+            const std::function<void(int64_t)>& advance = {},
+            PassSeconds* seconds = nullptr,
+            int64_t lanes = 0);
+
+/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
+/// device.
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
-                                const std::function<void(int64_t)>& advance = {},
-                                PassSeconds* seconds = nullptr,
-                                const std::vector<const Span*>& spans = {});
+                                const std::function<void(int64_t)>& advance = {});
 
 }  // namespace cortiscore

@@ -29,7 +29,7 @@ struct Arguments {
   LoadFlags load;
   std::vector<std::string> benchmarks;
   int64_t candidates = 0;
-  double memory_gib = 4;
+  MemoryFlags memory;
   bool json = false;
 };
 
@@ -81,7 +81,8 @@ Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
           {"ceiling", number(profile.ceiling.value)},
           {"best", profile.layers[profile.best()].layer},
           {"layers", layers},
-          {"timing_ms", timing_json(profile.times)}};
+          {"timing_ms", timing_json(profile.times)},
+          {"peak_bytes", peak_bytes_json(profile.times)}};
 }
 
 void print_profiles(const std::vector<LayerProfile>& profiles) {
@@ -114,7 +115,7 @@ void run(const Arguments& arguments) {
   std::vector<Benchmark> benchmarks;
   for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
   ScoreOptions options;
-  options.memory_gib = arguments.memory_gib;
+  arguments.memory.put(options);
   options.reference_photos = arguments.photos;
   options.mode = top_vector_mode(arguments.mode);
   options.device = device_of(arguments.device);
@@ -165,9 +166,7 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--mode", arguments->mode, "PLS: sklearn or exact")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();
-  verb->add_option("--memory-gib", arguments->memory_gib, "GiB of activations held at a time")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  arguments->memory.add(*verb);
   verb->add_option("--reference-photos", arguments->photos,
                    "stimulus set (CSV): layers with more features than photos are kept in their "
                    "span, as the platform's "

@@ -29,6 +29,22 @@ LoadOptions LoadFlags::options() const {
   return {forward_precision(precision), allow_torchscript, allow_native_code};
 }
 
+void MemoryFlags::add(CLI::App& verb) {
+  verb.add_option("--memory-gib", gib,
+                  "GiB for forward passes under way, activations and what becomes of them, beside "
+                  "libraries, weights and decoded stimuli; layers that do not fit take several "
+                  "passes, with the same scores")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--spill", spill,
+                  "folder on a disk: a layer that does not fit is written there in one pass");
+}
+
+void MemoryFlags::put(ScoreOptions& options) const {
+  options.memory_gib = gib;
+  options.spill_folder = spill;
+}
+
 void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("-b,--benchmark", names, "identifier or manifest; repeat for several")
       ->required()
@@ -50,9 +66,7 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("--bootstrap", n_boot, "bootstrap draws")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  verb.add_option("--memory-gib", memory_gib, "GiB of activations held at a time")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  memory.add(verb);
   verb.add_option("--device", device, "cpu, cuda or cuda:N: runs networks and mappings")
       ->capture_default_str();
   load.add(verb);
@@ -79,7 +93,7 @@ ScoreOptions ScoreFlags::options() const {
   }
   if (!layer_map.empty()) read_commitment(layer_map, out);
   out.n_candidates = candidates;
-  out.memory_gib = memory_gib;
+  memory.put(out);
   out.mode = top_vector_mode(mode);
   out.bootstrap.n_boot = n_boot;
   out.device = device_of(device);

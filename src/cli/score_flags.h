@@ -21,12 +21,21 @@ struct LoadFlags {
   LoadOptions options() const;
 };
 
+/// The flags of every verb that reduces layers.
+struct MemoryFlags {
+  double gib = 4;
+  std::string spill;
+
+  void add(CLI::App& verb);
+  void put(ScoreOptions& options) const;
+};
+
 /// The flags that `score` and `sweep` share.
 struct ScoreFlags {
   std::vector<std::string> names, layers;
   std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu";
   int64_t candidates = 12, n_boot = 1000;
-  double memory_gib = 4;
+  MemoryFlags memory;
   LoadFlags load;
   bool json = false, again = false;
 

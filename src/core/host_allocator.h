@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 
 namespace cortiscore {
 
@@ -8,5 +9,12 @@ namespace cortiscore {
 /// fresh pages that the kernel must clear, which took a third of a scoring run. Blocks below 1 MiB go to malloc.
 /// Call once, before the first tensor, in programs that this project owns: not in a user's process.
 void use_caching_host_allocator();
+
+/// What may lie idle at a time.
+constexpr int64_t kMostIdleHostBytes = int64_t{1536} << 20;
+
+/// Gives idle blocks back to the system, and from here on those that would make large blocks, in use or idle, more than are in
+/// use now and `bytes` more. Refuses nothing. Does nothing where the allocator is not used.
+void allow_host_memory(int64_t bytes);
 
 }  // namespace cortiscore

@@ -132,7 +132,7 @@ void set_thread_count(int64_t n) {
   g_threads = n;
 }
 
-void parallel_for(int64_t n, const std::function<void(int64_t)>& body) {
+void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t most) {
   if (n <= 0) return;
   std::atomic<int64_t> next{0};
   std::exception_ptr failure;
@@ -150,7 +150,8 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body) {
     }
     t_inside = outer;
   };
-  const int64_t workers = t_inside ? 1 : std::min(n, thread_count());
+  const int64_t threads_wanted = most > 0 ? std::min(most, thread_count()) : thread_count();
+  const int64_t workers = t_inside ? 1 : std::min(n, threads_wanted);
   const OneThread one;
   if (workers == 1) {
     work();

@@ -11,20 +11,30 @@
 #include "src/metric/rdm.h"
 
 namespace cortiscore {
+
 std::string activation_group(const Benchmark& benchmark, Workbench& workbench) {
   return workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees);
 }
 
+namespace {
+
+ReductionMemory rdm_memory(int64_t n, int64_t p) {
+  const int64_t matrix = n * n * int64_t{sizeof(double)};
+  return {matrix, 2 * matrix + block_bytes(n, p)};
+}
+
+}  // namespace
+
 NamedReduction reduction_of(const Benchmark& benchmark) {
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
-      return {"coordinates", coordinates_of};
+      return {"coordinates", coordinates_of, coordinates_memory};
     case Benchmark::Kind::kRdm:
-      return {
-          "rdm " + name_of(benchmark.distance),
-          [distance = benchmark.distance](const at::Tensor& all) { return rdm(all, distance); }};
+      return {"rdm " + name_of(benchmark.distance),
+              [distance = benchmark.distance](FeatureBlocks& all) { return rdm(all, distance); },
+              rdm_memory};
     default:
-      return {"activations", [](const at::Tensor& all) { return all; }};
+      return all_activations();
   }
 }
 
@@ -37,7 +47,7 @@ ActivationRequest score_request(const Candidate& candidate,
 void ActivationPlan::want(const std::string& group, const ActivationRequest& request) {
   for (const auto& layer : request.layers) {
     auto& item = groups_[group].items[layer][request.reduction.name];
-    item.reduce = request.reduction.reduce;
+    item.reduction = request.reduction;
     ++item.uses;
   }
 }
@@ -47,7 +57,7 @@ std::vector<LayerWanted> ActivationPlan::missing(const Group& group, const Netwo
   for (const auto& [layer, items] : group.items) {
     LayerWanted of_layer{layer, {}};
     for (const auto& [name, item] : items) {
-      if (!item.made) of_layer.reductions.push_back({name, item.reduce});
+      if (!item.made) of_layer.reductions.push_back(item.reduction);
     }
     if (!of_layer.reductions.empty()) wanted.push_back(std::move(of_layer));
   }
@@ -62,7 +72,7 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
                                                const ActivationRequest& request,
                                                const Network& network,
                                                Screen& screen,
-                                               int64_t budget_bytes,
+                                               const ExtractionLimits& limits,
                                                ExtractionTimes& times,
                                                Screen* reference) {
   auto& group = groups_[group_name];
@@ -70,12 +80,11 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
   std::vector<LayerWanted> own;
   for (const auto& layer : request.layers) {
     auto& item = group.items[layer][reduction.name];
-    item.reduce = reduction.reduce;
-    if (!item.made) own.push_back({layer, {{reduction.name, reduction.reduce}}});
+    item.reduction = reduction;
+    if (!item.made) own.push_back({layer, {reduction}});
   }
   const auto make = [&](const std::vector<LayerWanted>& wanted) {
-    for (auto& [name, reduced] :
-         reduce_layers(network, screen, wanted, budget_bytes, times, reference))
+    for (auto& [name, reduced] : reduce_layers(network, screen, wanted, limits, times, reference))
       group.items.at(reduced.layer).at(name).made = std::move(reduced);
   };
   if (!own.empty()) {
@@ -111,17 +120,17 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
   if (candidate.network) {
     auto& screen =
         workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
-    const auto budget =
-        static_cast<int64_t>(workbench.options().memory_gib * static_cast<double>(1 << 30));
     return candidate.plan->take(activation_group(benchmark, workbench), request, *candidate.network,
-                                screen, budget, times, workbench.reference(*candidate.network));
+                                screen, workbench.limits(), times,
+                                workbench.reference(*candidate.network));
   }
   if (candidate.features.size(0) != stimuli.size()) {
     throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
                      std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
                      "Compute activations in the order of that file"});
   }
-  return {{"features", candidate.features.size(1), request.reduction.reduce(candidate.features)}};
+  MatrixBlocks features(candidate.features);
+  return {{"features", candidate.features.size(1), request.reduction.reduce(features)}};
 }
 
 }  // namespace cortiscore

@@ -45,13 +45,13 @@ class ActivationPlan {
                                  const ActivationRequest& request,
                                  const Network& network,
                                  Screen& screen,
-                                 int64_t budget_bytes,
+                                 const ExtractionLimits& limits,
                                  ExtractionTimes& times,
                                  Screen* reference = nullptr);
 
  private:
   struct Item {
-    Reduction reduce;
+    NamedReduction reduction;
     int64_t uses = 0;  // requests that were announced and have not taken it
     std::optional<ReducedLayer> made;
   };

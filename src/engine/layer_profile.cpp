@@ -16,7 +16,7 @@ namespace cortiscore {
 namespace {
 
 // Per-neuroid scores of every population side by side: [splits, neuroids].
-at::Tensor map_all(const at::Tensor& activations,
+at::Tensor map_all(FeatureBlocks& activations,
                    const Part& part,
                    const Benchmark& benchmark,
                    const MappingOptions& options) {
@@ -75,9 +75,10 @@ ActivationRequest profile_request(const Candidate& candidate,
     options.pls.top.mode = workbench.options().mode;
     const auto& part = workbench.neural(benchmark).whole();
     request.reduction = {"predictivity " + benchmark.sha256,
-                         [&part, benchmark, options](const at::Tensor& activations) {
+                         [&part, benchmark, options](FeatureBlocks& activations) {
                            return map_all(activations, part, benchmark, options);
-                         }};
+                         },
+                         coordinates_memory};
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
     if (!workbench.options().reference_photos.empty()) {
       throw Error(ErrorKind::kUsage,

@@ -64,6 +64,8 @@ size_t best_of(const std::vector<double>& values);
 
 /// Milliseconds of forward passes and what they went to (docs/formats.md).
 Json timing_json(const ExtractionTimes& times);
+/// `peak_bytes` of a record (docs/formats.md).
+Json peak_bytes_json(const ExtractionTimes& times);
 
 Json estimate_json(const Estimate& estimate, const char* key);
 

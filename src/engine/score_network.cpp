@@ -16,6 +16,7 @@
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
 #include "src/core/device.h"
+#include "src/core/process_memory.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/engine/layer_profile.h"
@@ -237,6 +238,14 @@ Json timing_json(const ExtractionTimes& times) {
           {"forward_passes", times.passes}};
 }
 
+Json peak_bytes_json(const ExtractionTimes& times) {
+  return {{"planned", times.planned_bytes},
+          {"process", times.process_bytes},
+          {"stimuli", times.stimulus_bytes},
+          {"spilled", times.spilled_bytes},
+          {"resident", resident_bytes().most}};
+}
+
 Json estimate_json(const Estimate& estimate, const char* key) {
   return {{key, number(estimate.value)},
           {"error", number(estimate.error)},
@@ -426,7 +435,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
       {"warnings", outcome.warnings},
       {"timing_ms", std::move(timing)},
-      {"peak_bytes", {{"activations", outcome.times.peak_bytes}}},
+      {"peak_bytes", peak_bytes_json(outcome.times)},
       {"start", start},
       {"end", utc_now()}};
   const char* job = std::getenv("SLURM_JOB_ID");

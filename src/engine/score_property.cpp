@@ -12,6 +12,12 @@
 namespace cortiscore {
 namespace {
 
+// Of n rows of p units that are made some columns at a time and then joined.
+ReductionMemory rows_memory(int64_t n, int64_t p) {
+  const int64_t bytes = n * p * int64_t{sizeof(float)};
+  return {bytes, bytes};
+}
+
 // A unit is looked at where its receptive field lies this close to the gratings. BENCHMARKS.md 1.3.
 constexpr double kNearDegrees = 0.15;
 
@@ -47,7 +53,13 @@ class Shown {
   /// [units], rectified.
   const at::Tensor& blank() {
     return once("blank", [&] {
-      return of("blank", {"rectified", [](const at::Tensor& all) { return all.clamp_min(0); }})[0];
+      return of("blank", {"rectified",
+                          [](FeatureBlocks& all) {
+                            return by_columns(all, [](int64_t, const at::Tensor& columns) {
+                              return columns.clamp_min(0);
+                            });
+                          },
+                          [](int64_t n, int64_t p) { return rows_memory(n, p); }})[0];
     });
   }
 
@@ -57,14 +69,18 @@ class Shown {
       const auto& grid = data_.receptive_field;
       const auto n_y = static_cast<int64_t>(grid.y.size()),
                  n_x = static_cast<int64_t>(grid.x.size());
-      const Reduction largest = [&](const at::Tensor& all) {
-        const auto order = index_of(grid.order, all).view({n_y * n_x, grid.rest});
-        auto maps = at::zeros({n_y * n_x, all.size(1)}, all.options());  // rectified, hence from 0
+      const auto largest = [&](int64_t, const at::Tensor& columns) {
+        const auto order = index_of(grid.order, columns).view({n_y * n_x, grid.rest});
+        // Rectified, hence from 0.
+        auto maps = at::zeros({n_y * n_x, columns.size(1)}, columns.options());
         for (int64_t r = 0; r < grid.rest; ++r)
-          at::maximum_out(maps, maps, all.index_select(0, order.select(1, r)));
+          at::maximum_out(maps, maps, columns.index_select(0, order.select(1, r)));
         return maps;
       };
-      const auto maps = of("receptive_field", {"largest responses by place", largest});
+      const auto maps =
+          of("receptive_field", {"largest responses by place",
+                                 [&](FeatureBlocks& all) { return by_columns(all, largest); },
+                                 [&](int64_t, int64_t p) { return rows_memory(n_y * n_x, p); }});
       const auto centres =
           receptive_field_centres(maps.view({n_y, n_x, -1}), blank(), grid.y, grid.x);
       const auto position = at::tensor({data_.y, data_.x}, centres.options());
@@ -78,8 +94,13 @@ class Shown {
     // By its images: a property's own set may be the one of orientations.
     return once(set(role).sha256, [&] {
       const auto units = near();
+      const auto of_near = [units](int64_t begin, const at::Tensor& columns) {
+        const auto here = (units >= begin).logical_and(units < begin + columns.size(1));
+        return columns.index_select(1, units.index({here}) - begin);
+      };
       return of(role, {"units near the gratings",
-                       [units](const at::Tensor& all) { return all.index_select(1, units); }});
+                       [of_near](FeatureBlocks& all) { return by_columns(all, of_near); },
+                       [units](int64_t n, int64_t) { return rows_memory(n, units.size(0)); }});
     });
   }
 
@@ -114,7 +135,8 @@ class Shown {
     }
     int64_t begin = 0;
     for (const auto* one = data_.sets.data(); one != &wanted; ++one) begin += one->n;
-    return reduction.reduce(candidate_.features.narrow(0, begin, wanted.n));
+    MatrixBlocks features(candidate_.features.narrow(0, begin, wanted.n));
+    return reduction.reduce(features);
   }
 
   const Candidate& candidate_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cortiscore/score.h"
+#include "src/activations/reduce.h"
 #include "src/benchmark/benchmark.h"
 #include "src/model/network.h"
 #include "src/ops/top_vector.h"
@@ -25,7 +26,8 @@ struct ScoreOptions {
   std::map<std::string, std::string> layers;               ///< region -> layer; "" for every region
   std::map<std::string, std::vector<ChosenOn>> chosen_on;  ///< of a layer map, by region
   int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
-  double memory_gib = 4;      ///< activations held at a time
+  double memory_gib = 4;      ///< passes under way, activations, and what becomes of them
+  std::string spill_folder;   ///< for layers that do not fit; may be empty
   std::string
       reference_photos;  ///< layer choice: the stimulus set in whose span wide layers are kept; may be empty
   TopVectorMode mode = TopVectorMode::kSklearn;
@@ -113,6 +115,10 @@ class Workbench {
   explicit Workbench(ScoreOptions options, int64_t stimulus_bytes = int64_t{2} << 30);
 
   const ScoreOptions& options() const { return options_; }
+  ExtractionLimits limits() const {
+    return {static_cast<int64_t>(options_.memory_gib * static_cast<double>(1 << 30)),
+            options_.spill_folder};
+  }
   PreparedNeural& neural(const Benchmark& benchmark);
   PreparedRdm& rdm(const Benchmark& benchmark);
   const BehavioralData& behavior(const Benchmark& benchmark);

@@ -11,8 +11,7 @@
 namespace cortiscore {
 namespace {
 
-constexpr int64_t kFeatures = 4096;  // features a block: 640 rows of them in float64 are 21 MB
-constexpr int64_t kTile = 192;       // rows and columns of one product...
+constexpr int64_t kTile = 192;  // rows and columns of one product...
 constexpr int64_t kSmallTile =
     96;  // ...or of matrices that would make too few products for threads to share evenly
 constexpr int64_t kSmall = 4 * kSmallTile;
@@ -91,39 +90,97 @@ void mirror_lower(at::Tensor& out) {
   });
 }
 
-// Sum over blocks of features of prepare(block) prepare(block)', prepare giving float64.
-template <typename Prepare>
-at::Tensor gram_of_blocks(const at::Tensor& x,
-                          const Prepare& prepare,
-                          Precision precision = Precision::kFloat64) {
-  const bool fast = precision == Precision::kFast;
-  auto out = at::zeros({x.size(0), x.size(0)}, x.options().dtype(at::kDouble));
-  for (int64_t begin = 0; begin < x.size(1); begin += kFeatures) {
-    const auto block =
-        prepare(x.narrow(1, begin, std::min(kFeatures, x.size(1) - begin)).to(at::kDouble));
-    if (x.is_cpu()) {
-      add_lower_product(fast ? block.to(at::kFloat).contiguous() : block.contiguous(), out);
-    } else if (fast) {
-      add_tf32_product(block, out);
+// Where blocks of features go: products of rows, summed block by block.
+class GramSum {
+ public:
+  explicit GramSum(int64_t n, Precision precision) : n_(n), fast_(precision == Precision::kFast) {}
+
+  // @param block  [n, at most kWidth] float64
+  void add(const at::Tensor& block) {
+    if (!out_.defined()) out_ = at::zeros({n_, n_}, block.options());
+    if (block.is_cpu()) {
+      add_lower_product(fast_ ? block.to(at::kFloat).contiguous() : block.contiguous(), out_);
+    } else if (fast_) {
+      add_tf32_product(block, out_);
     } else {
-      out.addmm_(block, block.t());
+      out_.addmm_(block, block.t());
     }
   }
-  if (x.is_cpu()) mirror_lower(out);
+
+  at::Tensor symmetric() {
+    if (out_.is_cpu()) mirror_lower(out_);
+    return out_;
+  }
+
+ private:
+  int64_t n_;
+  bool fast_;
+  at::Tensor out_;
+};
+
+// Calls add(begin, columns) for every block of kWidth features.
+template <typename Add>
+void each_block(FeatureBlocks& x, const Add& add) {
+  x.each([&](int64_t first, const at::Tensor& columns) {
+    for (int64_t begin = 0; begin < columns.size(1); begin += FeatureBlocks::kWidth) {
+      add(first + begin,
+          columns.narrow(1, begin, std::min(FeatureBlocks::kWidth, columns.size(1) - begin)));
+    }
+  });
+}
+
+// A block as float64, each column less its mean, or as prepare(columns) says.
+template <typename Prepare>
+at::Tensor in_strips(const at::Tensor& block, const Prepare& prepare) {
+  constexpr int64_t kColumns = 512;
+  if (!block.is_cpu()) return prepare(block.to(at::kDouble));
+  auto out = at::empty(block.sizes(), block.options().dtype(at::kDouble));
+  parallel_for((block.size(1) + kColumns - 1) / kColumns, [&](int64_t i) {
+    const int64_t width = std::min(kColumns, block.size(1) - i * kColumns);
+    out.narrow(1, i * kColumns, width)
+        .copy_(prepare(block.narrow(1, i * kColumns, width).to(at::kDouble)));
+  });
   return out;
+}
+
+at::Tensor less_mean(const at::Tensor& block) {
+  return in_strips(block, [](const at::Tensor& columns) { return columns - columns.mean(0); });
 }
 
 }  // namespace
 
-at::Tensor centred_gram(const at::Tensor& x, Precision precision) {
-  return gram_of_blocks(
-      x, [](const at::Tensor& block) { return block - block.mean(0); }, precision);
+at::Tensor centred_gram(FeatureBlocks& x, Precision precision) {
+  GramSum sum(x.rows(), precision);
+  each_block(x, [&](int64_t, const at::Tensor& block) { sum.add(less_mean(block)); });
+  return sum.symmetric();
 }
 
-at::Tensor row_gram(const at::Tensor& x, bool centre_rows) {
-  if (!centre_rows) return gram_of_blocks(x, [](const at::Tensor& block) { return block; });
-  const auto mean = x.mean(1, true, at::kDouble);
-  return gram_of_blocks(x, [&](const at::Tensor& block) { return block - mean; });
+at::Tensor centred_gram(const at::Tensor& x, Precision precision) {
+  MatrixBlocks blocks(x);
+  return centred_gram(blocks, precision);
+}
+
+RowGram row_gram(FeatureBlocks& x, bool centre_rows) {
+  GramSum sum(x.rows(), Precision::kFloat64);
+  at::Tensor shift, rest, largest;
+  each_block(x, [&](int64_t begin, const at::Tensor& block) {
+    const auto most = block.abs().amax(1).to(at::kDouble);
+    largest = begin ? at::maximum(largest, most) : most;
+    if (!centre_rows) {
+      sum.add(block.to(at::kDouble));
+      return;
+    }
+    if (!begin) {
+      shift = block.mean(1, true, at::kDouble);
+      rest = at::zeros_like(shift);
+    }
+    const auto shifted = block - shift;
+    rest += shifted.sum(1, true);
+    sum.add(shifted);
+  });
+  auto products = sum.symmetric();
+  if (centre_rows) products.addmm_(rest, rest.t(), 1, -1.0 / static_cast<double>(x.features()));
+  return {products, largest};
 }
 
 at::Tensor cross_gram(const at::Tensor& x, Precision precision) {
@@ -143,29 +200,27 @@ namespace {
 
 // L^-1 (X - mean) (X - mean)' L^-T + L^-1 1 lift 1' L^-T, streamed over blocks of features: the Gram matrix of what the
 // factor L of the first pass has made nearly orthonormal.
-at::Tensor whitened_gram(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& lift) {
-  constexpr int64_t kColumns = 512;  // right-hand sides of one triangular solve
+at::Tensor whitened_gram(FeatureBlocks& x, const at::Tensor& factor, const at::Tensor& lift) {
   const auto solve = [&](const at::Tensor& b) {
     return at::linalg_solve_triangular(factor, b, /*upper=*/false);
   };
-  auto out = gram_of_blocks(x, [&](const at::Tensor& block) {
-    const auto centred = block - block.mean(0);
-    if (!x.is_cpu()) return solve(centred);
-    auto solved = at::empty_like(centred);
-    parallel_for((block.size(1) + kColumns - 1) / kColumns, [&](int64_t i) {
-      const int64_t width = std::min(kColumns, block.size(1) - i * kColumns);
-      solved.narrow(1, i * kColumns, width)
-          .copy_(solve(centred.narrow(1, i * kColumns, width).contiguous()));
-    });
-    return solved;
+  GramSum sum(x.rows(), Precision::kFloat64);
+  each_block(x, [&](int64_t, const at::Tensor& block) {
+    sum.add(in_strips(block,
+                      [&](const at::Tensor& columns) { return solve(columns - columns.mean(0)); }));
   });
-  const auto constant = solve(lift.sqrt() * at::ones({x.size(0), 1}, out.options()));
-  return out.addmm_(constant, constant.t());
+  const auto constant = solve(lift.sqrt() * at::ones({x.rows(), 1}, factor.options()));
+  return sum.symmetric().addmm_(constant, constant.t());
 }
 
 }  // namespace
 
 at::Tensor isometric_coordinates(const at::Tensor& x, Precision precision) {
+  MatrixBlocks blocks(x);
+  return isometric_coordinates(blocks, precision);
+}
+
+at::Tensor isometric_coordinates(FeatureBlocks& x, Precision precision) {
   const auto gram = centred_gram(x, precision);
   const auto n = static_cast<double>(gram.size(0));
   const auto lift = gram.diagonal().mean().clamp_min(1e-300) / n;

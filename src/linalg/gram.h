@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "src/core/precision.h"
+#include "src/linalg/feature_blocks.h"
 
 namespace cortiscore {
 
@@ -12,9 +13,19 @@ namespace cortiscore {
 /// @param x  [n, p] float32 or float64, any device, row-major; not modified
 /// @return [n, n] float64, symmetric; peak extra memory about n * 4096 * 8 bytes a thread
 at::Tensor centred_gram(const at::Tensor& x, Precision precision = Precision::kFloat64);
+/// The same bits of features that come some columns at a time, in one sweep.
+at::Tensor centred_gram(FeatureBlocks& x, Precision precision = Precision::kFloat64);
 
-/// X X' of rows as they are, or each less its own mean (`centre_rows`); blocks as above.
-at::Tensor row_gram(const at::Tensor& x, bool centre_rows);
+/// Products of rows, and how large their entries are.
+struct RowGram {
+  at::Tensor products;  ///< [n, n] float64, symmetric
+  at::Tensor largest;   ///< [n] float64: the largest magnitude in every row
+};
+
+/// X X' of rows as they are, or each less its own mean (`centre_rows`); blocks as above, one sweep. Rows are shifted by the
+/// mean of their first block, and what is left of the mean is taken off the sum: (X - a 1')(X - a 1')' - s s' / p, where s
+/// sums the shifted rows.
+RowGram row_gram(FeatureBlocks& x, bool centre_rows);
 
 /// X'X for float64 X [n, p]: [p, p], symmetric, blocks as above.
 at::Tensor cross_gram(const at::Tensor& x, Precision precision = Precision::kFloat64);
@@ -31,5 +42,7 @@ at::Tensor cross_gram(const at::Tensor& x, Precision precision = Precision::kFlo
 /// @param x  [n, p] float32 or float64, any device, row-major; not modified
 /// @return [n, n] float64
 at::Tensor isometric_coordinates(const at::Tensor& x, Precision precision = Precision::kFloat64);
+/// The same bits of features that come some columns at a time, in one sweep, or two where conditioning asks for it.
+at::Tensor isometric_coordinates(FeatureBlocks& x, Precision precision = Precision::kFloat64);
 
 }  // namespace cortiscore

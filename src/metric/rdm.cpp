@@ -95,7 +95,12 @@ std::string name_of(RdmComparison comparison) {
 at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
   TORCH_CHECK_VALUE(responses.dim() == 2, "rdm: need [n_presentations, n_features], got ",
                     responses.sizes());
-  const auto n_features = static_cast<double>(responses.size(1));
+  MatrixBlocks blocks(responses);
+  return rdm(blocks, distance);
+}
+
+at::Tensor rdm(FeatureBlocks& responses, RdmDistance distance) {
+  const auto n_features = static_cast<double>(responses.features());
   at::Tensor out;
   if (distance == RdmDistance::kSquaredEuclidean) {
     // Distances do not feel a shift of all patterns; centred ones cancel least.
@@ -104,11 +109,10 @@ at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
     out = (norm.unsqueeze(0) + norm.unsqueeze(1) - 2 * k).clamp_min(0) / n_features;
   } else {
     const bool centre = distance == RdmDistance::kCorrelation;
-    auto k = row_gram(responses, centre);
+    auto [k, largest] = row_gram(responses, centre);
     const auto norm = k.diagonal().clone().sqrt();
     // A constant pattern has rounding for a norm: the same rule as pearson_columns.
-    const auto undefined =
-        norm <= std::sqrt(n_features) * 1e-13 * responses.abs().amax(1).to(at::kDouble);
+    const auto undefined = norm <= std::sqrt(n_features) * 1e-13 * largest;
     const auto inverse = at::where(undefined, kNaN, 1 / norm);
     out = k.mul_(inverse.unsqueeze(0)).mul_(inverse.unsqueeze(1)).neg_().add_(1);
   }

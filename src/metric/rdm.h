@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/linalg/feature_blocks.h"
 #include "src/ops/upper_triangle.h"
 #include "src/resample/bootstrap.h"
 
@@ -35,6 +36,8 @@ std::string name_of(RdmComparison comparison);
 /// @return [n, n] float64, symmetric, zero diagonal; NaN in the rows of constant patterns (correlation distance)
 /// Source: Kriegeskorte, Mur & Bandettini 2008; the platform's `RDM` (1 - numpy.corrcoef); BENCHMARKS.md 2.5.
 at::Tensor rdm(const at::Tensor& responses, RdmDistance distance = RdmDistance::kCorrelation);
+/// The same bits of features that come some columns at a time, in one sweep.
+at::Tensor rdm(FeatureBlocks& responses, RdmDistance distance = RdmDistance::kCorrelation);
 
 /// Similarity of every first RDM with every second one: [a, s] float64.
 /// @param a  [a, n_pairs] float64, no NaN (drop such pairs first)

@@ -32,6 +32,7 @@ struct Network::Graph {
   graph::Names names;
   std::vector<graph::Node> nodes;
   std::vector<int64_t> made_by;  // a value's node, -1 for inputs
+  std::vector<int64_t> bytes;    // a value's, for one stimulus
   size_t input_number = 0;
   // A weight, buffer or lifted constant: its name in the archive and the number of its value.
   struct Slot {
@@ -235,18 +236,25 @@ at::Tensor read_tensor(const Archive& archive,
       begin, sizes, strides, [storage](void*) {}, at::TensorOptions().dtype(type));
 }
 
-std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& value) {
-  std::vector<int64_t> shape;
-  if (!tensor_values.contains(value)) return shape;
-  const auto& sizes = tensor_values.at(value).at("sizes");
-  for (size_t i = 1; i < sizes.size(); ++i) {
-    if (sizes[i].contains("as_int"))
-      shape.push_back(sizes[i].at("as_int").get<int64_t>());
-    else if (sizes[i].contains("as_expr") && sizes[i]["as_expr"]["hint"].contains("as_int")) {
-      shape.push_back(sizes[i]["as_expr"]["hint"]["as_int"].get<int64_t>());
+// All sizes of a value; what the export left open has the size that it was traced with.
+std::vector<int64_t> sizes_of(const Json& tensor_values, const std::string& value) {
+  std::vector<int64_t> sizes;
+  for (const auto& size : tensor_values.at(value).at("sizes")) {
+    if (size.contains("as_int")) {
+      sizes.push_back(size.at("as_int").get<int64_t>());
+    } else if (size.contains("as_expr") && size["as_expr"]["hint"].contains("as_int")) {
+      sizes.push_back(size["as_expr"]["hint"]["as_int"].get<int64_t>());
+    } else {
+      sizes.push_back(1);
     }
   }
-  return shape;
+  return sizes;
+}
+
+std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& value) {
+  if (!tensor_values.contains(value)) return {};
+  const auto sizes = sizes_of(tensor_values, value);
+  return {sizes.begin() + (sizes.empty() ? 0 : 1), sizes.end()};
 }
 
 // Without our table (an archive that plain torch.export wrote): a module's output is what its last node makes.
@@ -516,6 +524,16 @@ Network Network::load(const std::string& path,
     }
     std::erase_if(g.layers, [&](const Layer& layer) { return !g.names.has(layer.value); });
     for (auto& layer : g.layers) layer.shape = shape_of(tensor_values, layer.value);
+    const auto batch = std::max<int64_t>(
+        1, sizes_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name")).at(0));
+    g.bytes.assign(g.names.size(), 0);
+    for (const auto& [name, meta] : tensor_values.items()) {
+      if (!g.names.has(name) || g.made_by[g.names.known(name)] < 0) continue;
+      double elements = 1;  // a file may claim any size
+      for (const auto size : sizes_of(tensor_values, name)) elements *= static_cast<double>(size);
+      g.bytes[g.names.known(name)] = static_cast<int64_t>(
+          std::clamp(elements * sizeof(float) / static_cast<double>(batch), 0.0, 1e15));
+    }
   } catch (const Json::exception& e) {
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
@@ -741,6 +759,61 @@ void Network::clear_cast_weights() {
   at::autocast::clear_cache();
 }
 
+std::vector<int64_t> Network::last_uses(int64_t last_node) const {
+  const auto& s = *state_->graph;
+  std::vector<int64_t> last_use(s.names.size(), -1);
+  for (int64_t n = 0; n <= last_node; ++n) {
+    for (const auto& argument : s.nodes[static_cast<size_t>(n)].arguments) {
+      for (const auto value : argument.values) {
+        if (value >= 0) last_use[static_cast<size_t>(value)] = n;
+      }
+    }
+  }
+  return last_use;
+}
+
+int64_t Network::working_bytes(int64_t n, const std::vector<std::string>& layers) const {
+  const int64_t input = n * 3 * this->input().size * this->input().size * int64_t{sizeof(float)};
+  if (state_->program) {
+    int64_t largest = 0;
+    for (const auto& name : layers) largest = std::max(largest, layer(name).n_features());
+    return input + 3 * n * largest * int64_t{sizeof(float)};
+  }
+  const auto& s = *state_->graph;
+  int64_t last_node = -1;
+  for (const auto& name : layers) last_node = std::max(last_node, ends_at(name));
+  const auto last_use = last_uses(last_node);
+  int64_t live = 0, most = 0;
+  std::vector<bool> gone(s.names.size());
+  const auto drop = [&](int64_t value) {
+    if (value < 0 || gone[static_cast<size_t>(value)]) return;
+    gone[static_cast<size_t>(value)] = true;
+    live -= s.bytes[static_cast<size_t>(value)];
+  };
+  for (int64_t node = 0; node <= last_node; ++node) {
+    const auto& of_node = s.nodes[static_cast<size_t>(node)];
+    for (const auto& numbers : of_node.outputs) {
+      for (const auto value : numbers) {
+        if (value >= 0) live += s.bytes[static_cast<size_t>(value)];
+      }
+    }
+    most = std::max(most, live);
+    for (const auto& argument : of_node.arguments) {
+      for (const auto value : argument.values) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] == node &&
+            s.made_by[static_cast<size_t>(value)] >= 0)
+          drop(value);
+      }
+    }
+    for (const auto& numbers : of_node.outputs) {
+      for (const auto value : numbers) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] < 0) drop(value);
+      }
+    }
+  }
+  return input + n * most;
+}
+
 void Network::run(const at::Tensor& batch,
                   const std::vector<std::string>& layers,
                   const Tap& tap) const {
@@ -768,14 +841,7 @@ void Network::run(const at::Tensor& batch,
       last_node = std::max(last_node, node);
     }
   }
-  std::vector<int64_t> last_use(s.names.size(), -1);
-  for (int64_t n = 0; n <= last_node; ++n) {
-    for (const auto& argument : s.nodes[static_cast<size_t>(n)].arguments) {
-      for (const auto value : argument.values) {
-        if (value >= 0) last_use[static_cast<size_t>(value)] = n;
-      }
-    }
-  }
+  const auto last_use = last_uses(last_node);
   auto values = state_->constants;
   values[s.input_number] = batch;
   const auto tap_after = [&](int64_t node) {

@@ -115,6 +115,10 @@ class Network {
   /// clear_cast_weights().
   void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
 
+  /// Bytes that the values of a run of n stimuli hold at most at a time, as the archive gives their shapes, views counted as
+  /// copies; of a program, whose values are not known, three times its largest layer asked for.
+  int64_t working_bytes(int64_t n, const std::vector<std::string>& layers) const;
+
   /// Frees what autocast keeps of weights. No thread may be running.
   static void clear_cast_weights();
 
@@ -128,6 +132,8 @@ class Network {
                               const LoadOptions& options);
   using Parts = std::vector<std::pair<size_t, double>>;
   Parts parts_of(const std::string& name) const;
+  // The last node that uses a value, of those up to `last_node`; -1 for none.
+  std::vector<int64_t> last_uses(int64_t last_node) const;
   std::shared_ptr<const State> state_;
 };
 

@@ -25,6 +25,9 @@ class Screen {
   /// @return [count, N, N, 3] uint8 on the CPU, the same bits whether kept or decoded now; a view where kept
   at::Tensor pixels(int64_t begin, int64_t count);
 
+  /// Bytes that it holds once every stimulus was asked for.
+  int64_t kept_bytes() const { return pixels_.defined() ? pixels_.numel() : 0; }
+
   /// Bytes that `keep` holds once every stimulus was asked for.
   static int64_t bytes(int64_t n_stimuli, int64_t input_size) {
     return n_stimuli * 3 * input_size * input_size;

@@ -190,7 +190,7 @@ def test_layers_in_the_span_of_photos(home, network, photos, tmp_path):
     assert any(abs(a["raw"] - b["raw"]) > 1e-3 for a, b in zip(full["layers"], profile["layers"]))
     commitment = json.loads((tmp_path / "map.json").read_text())
     assert commitment["reference_photos"]["stimuli"] == 60 and len(commitment["reference_photos"]["sha256"]) == 64
-    tight, = layers(home, network, "-b", V4, "--mode", "exact", "--reference-photos", photos, "--memory-gib", "0.0015")
+    tight, = layers(home, network, "-b", V4, "--mode", "exact", "--reference-photos", photos, "--memory-gib", "0.0125")
     assert tight["timing_ms"]["forward_passes"] > profile["timing_ms"]["forward_passes"] == 2
     assert [layer["raw"] for layer in tight["layers"]] == [layer["raw"] for layer in profile["layers"]]
 

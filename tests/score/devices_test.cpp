@@ -301,8 +301,13 @@ TEST_P(Devices, SpansAndTimeBins) {
   // Directions may differ in sign, inner products not: float32 products over 5000 features.
   check(
       [&](const at::Device& device) -> std::vector<at::Tensor> {
-        const Span span(photos.to(device, at::kFloat, false, true));
-        const auto coordinates = span.coordinates(x.to(device));
+        const auto reference = photos.to(device, at::kFloat, false, true);
+        MatrixBlocks blocks(reference);
+        const Span span(blocks);
+        auto offset = at::zeros({span.size()}, at::device(device).dtype(at::kDouble));
+        auto sums = at::zeros({16, span.size()}, offset.options());
+        add_span_products(x.to(device), span.basis(reference, offset), sums);
+        const auto coordinates = sums - offset;
         return {at::mm(coordinates, coordinates.t())};
       },
       1e-3);
