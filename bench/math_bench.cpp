@@ -8,6 +8,7 @@
 #include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
+#include "src/linalg/span.h"
 #include "src/mapping/pls.h"
 #include "src/mapping/ridge.h"
 #include "src/metric/rdm.h"
@@ -42,9 +43,9 @@ Job job(int64_t n, int64_t p, int64_t m, const at::Device& device) {
   return {x.to(device), y.to(device)};
 }
 
-void gemm(benchmark::State& state, const at::Device& device) {
+void gemm(benchmark::State& state, const at::Device& device, at::ScalarType type) {
   const int64_t n = device.is_cuda() ? 4096 : 1024;  // large enough for the peak
-  const auto a = at::randn({n, n}, at::kDouble).to(device);
+  const auto a = at::randn({n, n}, type).to(device);
   for (auto _ : state) wait_for(at::mm(a, a));
   add_flops(state, 2.0 * static_cast<double>(n * n * n));
 }
@@ -126,10 +127,36 @@ void columns_pearson(benchmark::State& state, const at::Device& device) {
   state.SetBytesProcessed(state.iterations() * 2 * x.numel() * 8);
 }
 
-void gram_of_raw_features(benchmark::State& state, const at::Device& device) {
-  const auto x = at::randn({640, 100000}, at::kFloat).to(device);
+void gram_of_raw_features(benchmark::State& state, const at::Device& device, int64_t n, int64_t p) {
+  const auto x = at::randn({n, p}, at::kFloat).to(device);
   for (auto _ : state) wait_for(centred_gram(x));
-  add_flops(state, 640.0 * 640 * 100000);
+  add_flops(state, static_cast<double>(n * n * p));
+}
+
+// 640 stimuli, by micro-batches of 16, in the span of 1000 photos.
+void span_of_photos(benchmark::State& state, const at::Device& device) {
+  constexpr int64_t kPhotos = 1000, kStimuli = 640, kFeatures = 65536, kBatch = 16;
+  const auto photos = at::randn({kPhotos, kFeatures}, at::kFloat).to(device);
+  const auto stimuli = at::randn({kStimuli, kFeatures}, at::kFloat).to(device);
+  for (auto _ : state) {
+    state.PauseTiming();
+    const auto reference = photos.clone();
+    state.ResumeTiming();
+    MatrixBlocks blocks(reference);
+    const Span span(blocks);
+    auto offset = at::zeros({span.size()}, at::device(device).dtype(at::kDouble));
+    const auto basis = span.basis(reference, offset);
+    auto sums = at::zeros({kStimuli, span.size()}, offset.options());
+    parallel_for(device.is_cpu() ? kStimuli / kBatch : 0, [&](int64_t i) {
+      auto rows = sums.narrow(0, i * kBatch, kBatch);
+      add_span_products(stimuli.narrow(0, i * kBatch, kBatch), basis, rows);
+    });
+    for (int64_t i = 0; !device.is_cpu() && i < kStimuli / kBatch; ++i) {
+      auto rows = sums.narrow(0, i * kBatch, kBatch);
+      add_span_products(stimuli.narrow(0, i * kBatch, kBatch), basis, rows);
+    }
+    wait_for(sums - offset);
+  }
 }
 
 template <typename Function>
@@ -150,7 +177,9 @@ int run(int argc, char** argv) {
   use_caching_host_allocator();
   at::set_num_threads(1);
   set_thread_count(1);
-  register_all("gemm", gemm);
+  register_all("gemm", [](auto& state, const auto& device) { gemm(state, device, at::kDouble); });
+  register_all("gemm_float32",
+               [](auto& state, const auto& device) { gemm(state, device, at::kFloat); });
   register_all("copy_256MiB", memory);
   register_all("pls_2560x1000_168_targets_25_components_10_splits", pls_standard_job);
   register_all("pls_raw_2560x12000_168_targets_10_splits", pls_raw);
@@ -172,7 +201,13 @@ int run(int argc, char** argv) {
                  rdm_bootstrap(state, device, RdmComparison::kSpearman);
                });
   register_all("pearson_columns_10000x2000", columns_pearson);
-  register_all("centred_gram_640x100000", gram_of_raw_features);
+  register_all("centred_gram_640x100000", [](auto& state, const auto& device) {
+    gram_of_raw_features(state, device, 640, 100000);
+  });
+  register_all("centred_gram_2560x32768", [](auto& state, const auto& device) {
+    gram_of_raw_features(state, device, 2560, 32768);
+  });
+  register_all("span_of_1000_640x65536", span_of_photos);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   return 0;

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
+#include "src/ops/loops.h"
 
 namespace cortiscore {
 namespace {
@@ -18,6 +19,21 @@ constexpr int64_t kSmall = 4 * kSmallTile;
 
 // Features whose products are summed in float32 before they join a float64 sum.
 constexpr int64_t kShortSum = 2048;
+
+// The lower half of out += a a' for rows that are few: halves of halves, so that little is computed twice.
+void add_diagonal_product(const at::Tensor& a, at::Tensor out) {
+  constexpr int64_t kWhole = 48;
+  const int64_t n = a.size(0);
+  if (n <= kWhole) {
+    out.addmm_(a, a.t());
+    return;
+  }
+  const int64_t half = n / 2;
+  const auto upper = a.narrow(0, 0, half), lower = a.narrow(0, half, n - half);
+  add_diagonal_product(upper, out.narrow(0, 0, half).narrow(1, 0, half));
+  out.narrow(0, half, n - half).narrow(1, 0, half).addmm_(lower, upper.t());
+  add_diagonal_product(lower, out.narrow(0, half, n - half).narrow(1, half, n - half));
+}
 
 // out += lower blocks of a a', in tiles; a is [n, k] float64, or float32 for fast products.
 void add_lower_product(const at::Tensor& a, at::Tensor& out) {
@@ -36,7 +52,11 @@ void add_lower_product(const at::Tensor& a, at::Tensor& out) {
     const auto left = a.narrow(0, i * size, rows);
     const auto right = a.narrow(0, j * size, columns);
     if (a.scalar_type() == at::kDouble) {
-      tile.addmm_(left, right.t());
+      if (i == j) {
+        add_diagonal_product(left, tile);
+      } else {
+        tile.addmm_(left, right.t());
+      }
       return;
     }
     for (int64_t begin = 0; begin < a.size(1); begin += kShortSum) {
@@ -129,22 +149,28 @@ void each_block(FeatureBlocks& x, const Add& add) {
   });
 }
 
-// A block as float64, each column less its mean, or as prepare(columns) says.
-template <typename Prepare>
-at::Tensor in_strips(const at::Tensor& block, const Prepare& prepare) {
-  constexpr int64_t kColumns = 512;
-  if (!block.is_cpu()) return prepare(block.to(at::kDouble));
-  auto out = at::empty(block.sizes(), block.options().dtype(at::kDouble));
-  parallel_for((block.size(1) + kColumns - 1) / kColumns, [&](int64_t i) {
-    const int64_t width = std::min(kColumns, block.size(1) - i * kColumns);
-    out.narrow(1, i * kColumns, width)
-        .copy_(prepare(block.narrow(1, i * kColumns, width).to(at::kDouble)));
+// A block as float64, each column less its mean.
+at::Tensor less_mean(const at::Tensor& block) {
+  if (!block.is_cpu()) {
+    const auto columns = block.to(at::kDouble);
+    return columns - columns.mean(0);
+  }
+  constexpr int64_t kColumns = 256;
+  const int64_t n = block.size(0), p = block.size(1);
+  const auto x = block.stride(1) == 1 ? block : block.contiguous();
+  auto out = at::empty({n, p}, block.options().dtype(at::kDouble));
+  double* const to = out.mutable_data_ptr<double>();
+  parallel_for((p + kColumns - 1) / kColumns, [&](int64_t i) {
+    const int64_t begin = i * kColumns, width = std::min(kColumns, p - begin);
+    if (x.scalar_type() == at::kFloat) {
+      loops::centre_columns(x.const_data_ptr<float>() + begin, x.stride(0), n, width, to + begin,
+                            p);
+    } else {
+      loops::centre_columns(x.const_data_ptr<double>() + begin, x.stride(0), n, width, to + begin,
+                            p);
+    }
   });
   return out;
-}
-
-at::Tensor less_mean(const at::Tensor& block) {
-  return in_strips(block, [](const at::Tensor& columns) { return columns - columns.mean(0); });
 }
 
 }  // namespace
@@ -201,13 +227,23 @@ namespace {
 // L^-1 (X - mean) (X - mean)' L^-T + L^-1 1 lift 1' L^-T, streamed over blocks of features: the Gram matrix of what the
 // factor L of the first pass has made nearly orthonormal.
 at::Tensor whitened_gram(FeatureBlocks& x, const at::Tensor& factor, const at::Tensor& lift) {
+  constexpr int64_t kColumns = 512;  // right-hand sides of one triangular solve
   const auto solve = [&](const at::Tensor& b) {
     return at::linalg_solve_triangular(factor, b, /*upper=*/false);
   };
   GramSum sum(x.rows(), Precision::kFloat64);
   each_block(x, [&](int64_t, const at::Tensor& block) {
-    sum.add(in_strips(block,
-                      [&](const at::Tensor& columns) { return solve(columns - columns.mean(0)); }));
+    const auto centred = less_mean(block);
+    if (!block.is_cpu()) {
+      sum.add(solve(centred));
+      return;
+    }
+    parallel_for((centred.size(1) + kColumns - 1) / kColumns, [&](int64_t i) {
+      const int64_t width = std::min(kColumns, centred.size(1) - i * kColumns);
+      auto columns = centred.narrow(1, i * kColumns, width);
+      columns.copy_(solve(columns.contiguous()));
+    });
+    sum.add(centred);
   });
   const auto constant = solve(lift.sqrt() * at::ones({x.rows(), 1}, factor.options()));
   return sum.symmetric().addmm_(constant, constant.t());

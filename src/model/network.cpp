@@ -128,6 +128,28 @@ std::vector<TimeBin> read_time_bins(const Json& layer, const std::string& where)
   return bins;
 }
 
+// What a file may ask of whoever opens it. Of 200 networks of timm none has 3,000 nodes.
+constexpr size_t kMostJsonBytes = size_t{256} << 20;
+constexpr size_t kMostNodes = 1'000'000;
+constexpr int kMostNested = 64;
+
+// How deep brackets of a JSON text are nested. The parser itself has no bound.
+int depth_of(const std::string& document) {
+  int depth = 0, most = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < document.size(); ++i) {
+    const char c = document[i];
+    if (c == '"') quoted = !quoted;
+    if (!quoted) {
+      if (c == '[' || c == '{') most = std::max(most, ++depth);
+      if (c == ']' || c == '}') --depth;
+    } else if (c == '\\') {
+      ++i;
+    }
+  }
+  return most;
+}
+
 class Archive {
  public:
   explicit Archive(const std::string& path) : path_(path) {
@@ -171,9 +193,29 @@ class Archive {
     return {static_cast<const char*>(data.get()), size};
   }
 
+  // A document of bounded size: what a zip archive says of a record can be a thousandth of what comes out of it.
+  std::string document(const std::string& record) const {
+    const auto size = has(record) ? reader_->getRecordSize(record) : 0;
+    if (size > kMostJsonBytes) {
+      throw bad_input({path_, "record " + record, std::to_string(size >> 20) + " MiB of JSON",
+                       "at most " + std::to_string(kMostJsonBytes >> 20) + " MiB",
+                       "Export a network of fewer operators"});
+    }
+    return text(record);
+  }
+
+  Json parsed(const std::string& document, const std::string& record) const {
+    if (depth_of(document) > kMostNested) {
+      throw bad_input({path_, "record " + record,
+                       "values nested deeper than " + std::to_string(kMostNested), "a graph",
+                       "Write it again with `cortiscore model export`"});
+    }
+    return Json::parse(document);
+  }
+
   Json json(const std::string& record) const {
     try {
-      return Json::parse(text(record));
+      return parsed(document(record), record);
     } catch (const Json::exception& e) {
       throw bad_input({path_, "record " + record, e.what(), "JSON",
                        "Write it again with `cortiscore model export`"});
@@ -441,10 +483,10 @@ Network Network::load(const std::string& path,
   state->device = device;
   state->precision = options.precision;
   state->identifier = std::filesystem::path(path).stem().string();
-  const auto model_text = archive.text("models/model.json");
+  const auto model_text = archive.document("models/model.json");
   g.sha256 = sha256_of(model_text);
   try {
-    const auto model = Json::parse(model_text);
+    const auto model = archive.parsed(model_text, "models/model.json");
     const auto major = model.at("schema_version").at("major").get<int64_t>();
     if (major != 8) {
       throw bad_input({path, "schema_version", std::to_string(major), "8 (torch 2.11)",
@@ -488,6 +530,11 @@ Network Network::load(const std::string& path,
       }
     }
     state->weights_sha256 = digest.sha256();
+    if (graph.at("nodes").size() > kMostNodes) {
+      throw bad_input({path, "models/model.json",
+                       std::to_string(graph.at("nodes").size()) + " nodes",
+                       "at most " + std::to_string(kMostNodes), "Export a smaller network"});
+    }
     for (const auto& node : graph.at("nodes"))
       g.nodes.push_back(graph::read_node(node, g.names, device, path));
     state->constants.resize(g.names.size());

@@ -74,6 +74,44 @@ CORTISCORE_INLINE void subtract_rank2_row(double* __restrict g,
   for (int64_t j = 0; j < m; ++j) g[j] -= ui * h[j] + hi * u[j];
 }
 
+// Columns that go through together: their sums stay in registers and the first cache.
+constexpr int64_t kStrip = 64;
+constexpr int64_t kPartial =
+    32;  // rows of a partial sum: errors grow with these and their number, not with the rows
+
+template <typename Value>
+CORTISCORE_INLINE void centre_strip(const Value* __restrict x,
+                                    int64_t ldx,
+                                    int64_t m,
+                                    int64_t n,
+                                    double* __restrict out,
+                                    int64_t ldo) {
+  double mean[kStrip] = {};
+  for (int64_t first = 0; first < m; first += kPartial) {
+    const int64_t last = first + kPartial < m ? first + kPartial : m;
+    double part[kStrip] = {};
+    for (int64_t i = first; i < last; ++i) {
+      const Value* const row = x + i * ldx;
+      for (int64_t j = 0; j < n; ++j) part[j] += static_cast<double>(row[j]);
+    }
+    for (int64_t j = 0; j < n; ++j) mean[j] += part[j];
+  }
+  for (int64_t j = 0; j < n; ++j) mean[j] /= static_cast<double>(m);
+  for (int64_t i = 0; i < m; ++i) {
+    const Value* const row = x + i * ldx;
+    double* const to = out + i * ldo;
+    for (int64_t j = 0; j < n; ++j) to[j] = static_cast<double>(row[j]) - mean[j];
+  }
+}
+
+template <typename Value>
+CORTISCORE_INLINE void centre(
+    const Value* x, int64_t ldx, int64_t m, int64_t n, double* out, int64_t ldo) {
+  int64_t j = 0;
+  for (; j + kStrip <= n; j += kStrip) centre_strip(x + j, ldx, m, kStrip, out + j, ldo);
+  if (j < n) centre_strip(x + j, ldx, m, n - j, out + j, ldo);
+}
+
 }  // namespace
 
 CORTISCORE_SIMD double dot(const double* a, const double* b, int64_t n) {
@@ -133,6 +171,16 @@ CORTISCORE_SIMD void add_few_rows_times(const double* x,
 
 CORTISCORE_SIMD void rank2_update(double* g, const double* u, const double* h, int64_t m) {
   for (int64_t i = 0; i < m; ++i) subtract_rank2_row(g + i * m, u[i], h[i], u, h, m);
+}
+
+CORTISCORE_SIMD void centre_columns(
+    const float* x, int64_t ldx, int64_t m, int64_t n, double* out, int64_t ldo) {
+  centre(x, ldx, m, n, out, ldo);
+}
+
+CORTISCORE_SIMD void centre_columns(
+    const double* x, int64_t ldx, int64_t m, int64_t n, double* out, int64_t ldo) {
+  centre(x, ldx, m, n, out, ldo);
 }
 
 }  // namespace cortiscore::loops

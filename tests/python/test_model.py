@@ -206,7 +206,7 @@ def rewritten(archive, path, change):
     return path
 
 
-def test_operators_that_reach_outside_are_refused(small, tmp_path):
+def test_graphs_that_reach_outside_or_are_too_large_are_refused(small, tmp_path):
     def forbidden(model):
         model["graph_module"]["graph"]["nodes"][0]["target"] = "torch.ops.aten.from_file.default"
         return model
@@ -219,7 +219,23 @@ def test_operators_that_reach_outside_are_refused(small, tmp_path):
         model["schema_version"]["major"] = 9
         return model
 
-    for change, word in ((forbidden, "from_file"), (foreign, "prims"), (schema, "schema_version")):
+    def nested(model):
+        value = model["extra"] = []
+        for _ in range(100):
+            value.append([])
+            value = value[0]
+        return model
+
+    def endless(model):
+        model["graph_module"]["graph"]["nodes"] = [{}] * 1_000_001
+        return model
+
+    def long(model):
+        model["padding"] = " " * (257 << 20)
+        return model
+
+    for change, word in ((forbidden, "from_file"), (foreign, "prims"), (schema, "schema_version"), (nested, "nested deeper than 64"),
+                         (endless, "1000001 nodes"), (long, "257 MiB of JSON")):
         done = run("model", "inspect", rewritten(small, tmp_path / "bad.pt2", change))
         assert done.returncode == 5 and word in done.stderr, done.stderr
 
