@@ -298,10 +298,22 @@ StimulusSet seen_by_subjects(const StimulusSet& tested, const ChoiceTable& table
   return tested.select(kept);
 }
 
+// The first stimulus of every value of a column, and each so many-th after it.
+StimulusSet sampled(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  const auto values = stimuli.column(benchmark.sample_by);
+  std::map<std::string, int64_t> seen;
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (seen[values[i]]++ % benchmark.sample_every == 0) ids.push_back(stimuli.ids()[i]);
+  }
+  return stimuli.select(ids);
+}
+
 }  // namespace
 
 BehavioralData load_behavior(const Benchmark& benchmark) {
   auto tested = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));
+  if (benchmark.sample_every > 1) tested = sampled(benchmark, tested);
   if (benchmark.kind == Benchmark::Kind::kOddOneOut) return load_triplets(benchmark, tested);
   BehavioralData data;
   std::optional<ChoiceTable> table;

@@ -80,7 +80,7 @@ class Manifest {
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
     word("metric.name", b.metric,
-         {"pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity", "ost"});
+         {"pls", "reverse_pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity", "ost"});
     if (b.metric == "ost") return read_solution_times(b, metric);
     if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
@@ -100,7 +100,8 @@ class Manifest {
     // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map without a penalty finds
     // directions of its own where features are fewer than they seem.
     b.spantime = b.metric == "spantime_pls";
-    b.mapping.kind = b.spantime ? MappingKind::kPls : mapping_kinds().at(b.metric);
+    b.reverse = b.metric == "reverse_pls";
+    b.mapping.kind = b.spantime || b.reverse ? MappingKind::kPls : mapping_kinds().at(b.metric);
     const bool bins = std::all_of(b.assemblies.begin(), b.assemblies.end(), [](const auto& file) {
       return file.bins == Benchmark::AssemblyFile::Bins::kPopulations;
     });
@@ -127,13 +128,18 @@ class Manifest {
       check_train_files(b);
     }
     const auto& ceiling = need("ceiling");
-    const auto name =
-        word("ceiling.name", ceiling.at("name"), {"internal_consistency", "stored", "none"});
+    const auto name = word("ceiling.name", ceiling.at("name"),
+                           {"internal_consistency", "split_half_predictor", "stored", "none"});
     b.ceiled = name != "none";
+    b.predictor_ceiling = name == "split_half_predictor";
+    if (b.reverse && b.assemblies.size() != 1) {
+      throw bad_input({path_, "assemblies", std::to_string(b.assemblies.size()) + " populations",
+                       "one, whose neuroids together predict units", ""});
+    }
     if (name == "stored") b.ceiling_coordinate = ceiling.at(field_ = "coordinate");
     b.composite = b.composite && b.ceiled;
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
-    b.ceiling_seed = get(ceiling, "seed", uint32_t{1});
+    b.ceiling_seed = get(ceiling, "seed", uint32_t{b.predictor_ceiling ? 0U : 1U});
     b.keep_above = get(ceiling, "keep_above", -1.0);
   }
 
@@ -245,6 +251,10 @@ class Manifest {
         word("incomplete_choices", get(json_, "incomplete_choices", std::string("refuse")),
              {"refuse", "skip"}) == "skip";
     b.columns = get(json_, "columns", b.columns);
+    field_ = "sample";
+    const auto sample = json_.value("sample", Json::object());
+    b.sample_every = get(sample, "every", b.sample_every);
+    b.sample_by = get(sample, "by", b.sample_by);
     field_ = "exclude";
     const auto exclude = json_.value("exclude", Json::object());
     for (const auto& [column, values] : exclude.items())

@@ -78,8 +78,10 @@ struct Benchmark {
   std::string fit_stimulus_set;  ///< readout: stimuli of the fit; empty: those of role fit
   std::string role_column;       ///< readout: says fit or test
   std::vector<std::string>
-      label_columns;                ///< readout: the class to read out; the first that is there
-  ColumnValues exclude;             ///< choices that are not used
+      label_columns;         ///< readout: the class to read out; the first that is there
+  ColumnValues exclude;      ///< choices that are not used
+  int64_t sample_every = 1;  ///< of the stimuli with one value of sample_by, each so many-th
+  std::string sample_by;
   bool incomplete_choices = false;  ///< subjects need not have seen every test stimulus
   bool skipna = false;              ///< patterns: cells that the network does not have are left out
   std::vector<std::string>
@@ -102,7 +104,10 @@ struct Benchmark {
   RdmComparison comparison = RdmComparison::kSpearman;
   bool ceiled = true;  ///< false: the data hold no ceiling, the score is raw and joins no composite
   MappingOptions mapping;  ///< how layers predict neuroids
-  bool spantime = false;   ///< one mapping for all time bins, which are populations
+  bool reverse = false;    ///< neuroids predict the layer's units
+  bool predictor_ceiling =
+      false;  ///< halves drawn anew for every stimulus (src/ceiling/split_half_predictor.h)
+  bool spantime = false;  ///< one mapping for all time bins, which are populations
   double readout_c = 1e-3;
   SplitRule splits;
   std::string

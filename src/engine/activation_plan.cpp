@@ -28,6 +28,7 @@ ReductionMemory rdm_memory(int64_t n, int64_t p) {
 NamedReduction reduction_of(const Benchmark& benchmark) {
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
+      if (benchmark.reverse) return all_activations();  // each unit is predicted
       return {"coordinates", coordinates_of, coordinates_memory};
     case Benchmark::Kind::kRdm:
       return {"rdm " + name_of(benchmark.distance),

@@ -21,7 +21,8 @@ at::Tensor map_all(FeatureBlocks& activations,
                    const Benchmark& benchmark,
                    const MappingOptions& options) {
   std::vector<at::Tensor> side_by_side;
-  for (const auto& fit : map_part(coordinates_of(activations), part, benchmark, options))
+  const auto features = benchmark.reverse ? whole(activations) : coordinates_of(activations);
+  for (const auto& fit : map_part(features, part, benchmark, options))
     side_by_side.push_back(fit.per_neuroid);
   return at::cat(side_by_side, 1);
 }
@@ -78,7 +79,8 @@ ActivationRequest profile_request(const Candidate& candidate,
                          [&part, benchmark, options](FeatureBlocks& activations) {
                            return map_all(activations, part, benchmark, options);
                          },
-                         coordinates_memory};
+                         benchmark.reverse ? all_activations().memory : coordinates_memory,
+                         !benchmark.reverse};
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
     if (!workbench.options().reference_photos.empty()) {
       throw Error(ErrorKind::kUsage,

@@ -35,7 +35,7 @@ Outcome score_property(const Candidate& candidate,
 
 /// A layer's coordinates on a part's presentations mapped onto every population. @param options  benchmark.mapping, and
 /// how it is run
-std::vector<Predictivity> map_part(const at::Tensor& coordinates,
+std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const Part& part,
                                    const Benchmark& benchmark,
                                    const MappingOptions& options);

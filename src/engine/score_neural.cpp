@@ -56,6 +56,14 @@ Scored score_part(const ReducedLayer& layer,
     scored.score = mean_of_populations(scored.populations, part.ceiling, options.bootstrap.level);
     return scored;
   }
+  if (benchmark.reverse) {
+    // Units of the layer and neuroids are not the same, and are drawn apart.
+    auto raw = pool_neuroids(scored.mapped.raw);
+    bootstrap_over_neuroids(raw, population_bootstrap(benchmark, options.bootstrap, 1));
+    scored.score =
+        ceiled_by_draws(std::move(raw), part.ceiling, options.convention, options.bootstrap.level);
+    return scored;
+  }
   scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), part.ceiling, options.convention,
                               options.bootstrap);
   return scored;
@@ -64,10 +72,16 @@ Scored score_part(const ReducedLayer& layer,
 void add_warnings(const Scored& scored,
                   const NeuralData& data,
                   const std::string& layer,
+                  bool reverse,
                   std::vector<std::string>& warnings) {
   for (size_t i = 0; i < data.populations.size(); ++i) {
-    for (const auto& warning : warnings_of(scored.mapped.details[i], scored.mapped.raw[i],
-                                           data.populations[i].neuroid_ids)) {
+    auto names = data.populations[i].neuroid_ids;
+    if (reverse) {
+      names.clear();
+      for (int64_t u = 0; u < scored.mapped.raw[i].per_neuroid.size(1); ++u)
+        names.push_back("unit " + std::to_string(u));
+    }
+    for (const auto& warning : warnings_of(scored.mapped.details[i], scored.mapped.raw[i], names)) {
       warnings.push_back(data.populations[i].identifier + ", " + layer + ": " + warning);
     }
   }
@@ -75,15 +89,17 @@ void add_warnings(const Scored& scored,
 
 }  // namespace
 
-std::vector<Predictivity> map_part(const at::Tensor& coordinates,
+std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const Part& part,
                                    const Benchmark& benchmark,
                                    const MappingOptions& options) {
-  const auto source = coordinates.index_select(0, part.index);
+  const auto source = features.index_select(0, part.index);
   if (benchmark.spantime) return spantime_predictivity(source, part.targets, part.splits, options);
   std::vector<Predictivity> fits;
-  for (const auto& target : part.targets)
-    fits.push_back(predictivity(source, target, part.splits, options));
+  for (const auto& target : part.targets) {
+    fits.push_back(benchmark.reverse ? predictivity(target, source, part.splits, options)
+                                     : predictivity(source, target, part.splits, options));
+  }
   return fits;
 }
 
@@ -119,7 +135,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
     scores.push_back(parts[i].score);
-    add_warnings(parts[i], data, chosen[i], outcome.warnings);
+    add_warnings(parts[i], data, chosen[i], benchmark.reverse, outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
   int64_t n_neuroids = 0, n_dropped = 0;
@@ -149,7 +165,7 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
     outcome.metric["params"]["mode"] =
         options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
   }
-  outcome.resampled = "neuroid";
+  outcome.resampled = benchmark.reverse ? "unit and neuroid" : "neuroid";
   if (benchmark.ceiled) outcome.convention = name_of(outcome.score.convention);
   outcome.fit_s = fit.seconds();
   return outcome;

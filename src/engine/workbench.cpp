@@ -9,6 +9,7 @@
 #include "src/activations/extract.h"
 #include "src/benchmark/data_file.h"
 #include "src/ceiling/internal_consistency.h"
+#include "src/ceiling/split_half_predictor.h"
 #include "src/ops/upper_triangle.h"
 #include "src/score/diagnostics.h"
 
@@ -109,8 +110,12 @@ Part PreparedNeural::make(const std::vector<int64_t>& tested) const {
 Estimate PreparedNeural::ceiling_of(const Population& population, const at::Tensor& rows) const {
   if (!benchmark_.ceiled) return undefined_estimate(population.n_neuroids(), bootstrap_);
   if (population.stored_ceiling.defined()) return aggregate(population.stored_ceiling.unsqueeze(0));
-  return aggregate(internal_consistency(population.trials.index_select(1, rows).to(device_),
-                                        consistency(benchmark_)));
+  const auto trials = population.trials.index_select(1, rows);
+  if (benchmark_.predictor_ceiling) {
+    return aggregate(split_half_predictor(trials.to(device_), trials.isnan().logical_not().any(2),
+                                          benchmark_.ceiling_splits, benchmark_.ceiling_seed));
+  }
+  return aggregate(internal_consistency(trials.to(device_), consistency(benchmark_)));
 }
 
 const Part& PreparedNeural::whole() {

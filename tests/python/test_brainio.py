@@ -63,7 +63,8 @@ def test_an_official_benchmark_on_files_of_the_platforms_own_packaging(identifie
     info = run_json("benchmark", "info", identifier, env=cache)
     assert info["here"] and info["species"] == "macaque" and info["access"] == "public" and "neuroids" in info["published"]
     listed = [json.loads(line)["identifier"] for line in run("benchmark", "list", "--here", "--json", env=cache).stdout.splitlines()]
-    assert sorted(listed) == sorted(SETS)
+    reverse = [f"MajajHong2015public.{area}-reverse_pls" for area in ("V4", "IT")]  # on the same files
+    assert sorted(listed) == sorted([*SETS, *reverse])
 
 
 def test_choices_of_the_platforms_own_packaging(cache, tmp_path):
@@ -221,7 +222,9 @@ for _name, _consistency, _distance in (("phosphenes", .45755, .89533), ("segment
 SIZE = "as the network's"  # 1.6: no screen scaling
 OFFICIAL |= {f"Geirhos2021{name}-top1": (SIZE, None, None, None) for name in GEIRHOS}
 OFFICIAL |= {f"Hermann2020cueconflict-{metric}": (SIZE, None, 1280, None) for metric in ("shape_bias", "shape_match")}
+OFFICIAL |= {f"MajajHong2015public.{region}-reverse_pls": (8, None, 3200, n) for region, n in (("V4", 88), ("IT", 168))}
 OFFICIAL |= {"ImageNet-top1": (SIZE, None, 50000, None)}
+OFFICIAL |= {f"ImageNet-C-{name}-top1": (SIZE, None, None, None) for name in ("noise", "blur", "weather", "digital")}
 # 1.3: ceilings in the order given there, and neuroids of each study
 NEUROIDS = {"Cavanaugh2002": 190, "DeValois1982": 385, "FreemanZiemba2013": 102, "Ringach2002": 304, "Schiller1976": 87}
 MARQUES = """Cavanaugh2002-grating_summation_field .956 Cavanaugh2002-surround_diameter .955 Cavanaugh2002-surround_suppression_index .958

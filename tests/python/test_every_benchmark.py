@@ -27,6 +27,8 @@ def write_responses(path, entry, latent, ids, weights, generator, repetitions=6)
     """An assembly of which `where`, `each`, `above` and `time_ms` of a manifest's entry take their part."""
     subjects = [f"s{i}" for i in range(N_SUBJECTS)] if "each" in entry else [""]
     n, m = len(ids), N_NEUROIDS * len(subjects)
+    if weights.shape[1] > N_NEUROIDS * N_SUBJECTS:
+        m = weights.shape[1]
     signal = latent @ weights[:, :m]
     values = (signal[None] + generator.normal(size=(repetitions, *signal.shape))).reshape(-1, m)
     of_neuroid = {"neuroid_id": [f"n{i}" for i in range(m)]}
@@ -124,6 +126,9 @@ def simulate(manifest, home):
     columns |= {readout.get("truth", "truth"): groups, manifest["metric"].get("texture", "texture"): columns["texture"]}
     columns |= (conditions := conditions_of(manifest))
     columns.pop("stimulus_id", None)
+    sample = manifest.get("sample")
+    if sample:
+        columns[sample["by"]] = [f"kind{i % 3}" for i in range(N_STIMULI)]
     place = lambda file: home / "data" / file
     train = manifest.get("train_stimulus_set") or readout.get("fit_stimulus_set")
     part = lambda rows: ([ids[i] for i in rows], {name: [values[i] for i in rows] for name, values in columns.items()})
@@ -133,7 +138,9 @@ def simulate(manifest, home):
     if tested is second:
         write_stimuli(place(train), *part(first), generator)
     for entry in manifest.get("assemblies", []):
-        weights = generator.normal(size=(30, N_NEUROIDS * N_SUBJECTS))
+        # Neuroids that predict must be as many as there are components.
+        n_neuroids = 30 if manifest["metric"]["name"] == "reverse_pls" else N_NEUROIDS * N_SUBJECTS
+        weights = generator.normal(size=(30, n_neuroids))
         if manifest["metric"]["name"] == "rdm":  # subjects that see alike
             weights = np.tile(weights[:, :N_NEUROIDS], N_SUBJECTS) + 0.5 * generator.normal(size=weights.shape)
         write_responses(place(entry["file"]), entry, latent[tested], part(tested)[0], weights, generator)
@@ -181,7 +188,8 @@ def simulate(manifest, home):
         features = generator.normal(size=(N_STIMULI, readout.get("n_outputs", 1000)))
         for i in range(N_STIMULI):
             features[i, outputs[wrong(i) if hard[i] else groups[i]]] += 6
-    return features
+    # Of every kind the first, and each so many-th after it.
+    return features[[i for i in range(N_STIMULI) if i // 3 % sample["every"] == 0]] if sample else features
 
 
 # The properties of V1 units have a world of their own (test_properties.py), solution times a network that changes in time
@@ -200,7 +208,7 @@ def test_a_benchmark_scores_on_data_of_its_schema(path, tmp_path):
     else:
         assert 0 < score["ceiled"] and record["error"]["ci_lo"] <= score["ceiled"] <= record["error"]["ci_hi"]
     info = run_json("benchmark", "info", manifest["identifier"], env={"CORTISCORE_HOME": str(tmp_path)})
-    assert info["here"] and info["citation"] and info["licence"] and info["measured"]["stimuli"] == N_STIMULI
+    assert info["here"] and info["citation"] and info["licence"] and info["measured"]["stimuli"] == (12 if "sample" in manifest else N_STIMULI)
 
 
 def test_lists_are_filtered():

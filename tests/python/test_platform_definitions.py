@@ -449,3 +449,49 @@ def test_one_map_for_all_time_bins(tmp_path):
     np.testing.assert_allclose([p["raw"] for p in record["populations"]], raw, rtol=1e-6)
     np.testing.assert_allclose([p["ceiling"] for p in record["populations"]], ceiling, rtol=1e-9)
     np.testing.assert_allclose([record["score"]["raw"], record["score"]["ceiled"]], [raw.mean(), np.mean(raw**2 / ceiling)], rtol=1e-6)
+
+
+def test_neurons_predict_units(tmp_path):
+    """reverse_pls: scikit-learn's PLS from responses to every unit, one of which is dead; halves drawn anew for every stimulus by
+    NumPy's own generator."""
+    identifier = "MajajHong2015public.V4-reverse_pls"
+    folder, random = tmp_path / "data/brainio", np.random.default_rng(7)
+    n, m, units, repetitions = 150, 40, 200, 6
+    ids = [f"a{i:03d}" for i in range(n)]
+    stimuli_of(folder / "stimulus_hvm-public.csv", ids)
+    path = folder / "stimulus_hvm-public.csv"
+    path.write_text(path.read_text().replace("image_label", "object_name"))
+    objects = [f"object{k % 5}" for k in range(n)]
+    latent = random.normal(size=(n, 30))
+    features = np.maximum(latent @ random.normal(size=(30, units)) + random.normal(size=(n, units)), 0).astype(np.float32)
+    features[:, 17] = 0
+    trials = latent @ random.normal(size=(30, m)) + 3 * random.normal(size=(repetitions, n, m))
+    xr.DataArray(trials.reshape(-1, m, 1), dims=["presentation", "neuroid", "time_bin"], coords={
+        "stimulus_id": ("presentation", ids * repetitions), "repetition": ("presentation", np.repeat(range(repetitions), n)),
+        "region": ("neuroid", ["V4"] * m), "time_bin_start": ("time_bin", [70]), "time_bin_end": ("time_bin", [170])}).to_netcdf(
+            folder / "assy_dicarlo_MajajHong2015_public.nc", engine="h5netcdf")
+    np.save(tmp_path / "features.npy", features)
+    record = run_json("score", tmp_path / "features.npy", "-b", identifier, env={"CORTISCORE_HOME": str(tmp_path)})
+    y = trials.mean(0)
+    raw = []
+    with np.errstate(invalid="ignore"):
+        for train, test in StratifiedShuffleSplit(10, train_size=0.9, random_state=1).split(y, objects):
+            predicted = PLSRegression(25, scale=False).fit(y[train], features[train].astype(float)).predict(y[test])
+            raw.append(np.nanmedian(columns_r(predicted, features[test])))
+    generator, r = np.random.default_rng(0), []
+    for _ in range(10):
+        first, rest = np.empty((n, m)), np.empty((n, m))
+        for i in range(n):
+            order = generator.permutation(repetitions)
+            first[i], rest[i] = trials[order[:3], i].mean(0), trials[order[3:], i].mean(0)
+        once = columns_r(first, rest)
+        r.append(np.median(2 * once / (1 + once)))
+    score = record["score"]
+    np.testing.assert_allclose([score["raw"], score["ceiling"], score["ceiled"]], [np.mean(raw), np.mean(r), np.mean(raw)**2 / np.mean(r)], rtol=1e-7)
+    assert record["n"]["neuroids"] == m and record["n"]["splits"] == 10 and "unit 17" in " ".join(record["warnings"])
+    assert record["error"]["ci_lo"] < score["ceiled"] < record["error"]["ci_hi"]
+    # Neuroids of two files are no one population.
+    manifest = manifest_of(identifier)
+    (tmp_path / "two.json").write_text(json.dumps(manifest | {"assemblies": manifest["assemblies"] * 2}))
+    done = run("score", tmp_path / "features.npy", "-b", tmp_path / "two.json", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert done.returncode == 5 and "2 populations" in done.stderr
