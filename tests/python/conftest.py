@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -55,6 +56,14 @@ def real_data():
     if not SHARED.is_dir():
         pytest.skip(f"needs the real recordings in {SHARED}, which is not there")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A data folder with the simulated cortex."""
+    folder = tmp_path_factory.mktemp("home")
+    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,6 @@ N, WIDE = 320, 16 * 64 * 64  # stimuli of the simulated cortex; features of laye
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def network(tmp_path_factory):
     torch.manual_seed(0)
     layers = [torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(16, 8, 3, padding=1),

@@ -26,14 +26,6 @@ NOT_TIMED = ("timing_ms", "start", "end")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A data folder with the simulated cortex."""
-    folder = tmp_path_factory.mktemp("home")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """A small random network: fast, and not blind."""
     torch.manual_seed(0)
