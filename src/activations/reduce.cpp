@@ -118,9 +118,11 @@ class Extraction {
     if (!limits_.spill_folder.empty()) limits.spill_bytes = free_bytes(limits_.spill_folder);
     auto plan = plan_memory(layers, limits);
     lanes_ = plan.lanes;
-    // What is left of the allowance may lie idle between micro-batches: fresh pages are dear.
-    plan.bytes += std::min(limits.allowed_bytes - plan.bytes, kMostIdleHostBytes);
-    if (network_.device().is_cpu()) allow_host_memory(plan.bytes);
+    if (network_.device().is_cpu()) {
+      // What is left of the allowance may lie idle between micro-batches: fresh pages are dear.
+      plan.bytes += std::min(limits.allowed_bytes - plan.bytes, kMostIdleHostBytes);
+      allow_host_memory(plan.bytes);
+    }
     if (!times_.process_bytes) times_.process_bytes = resident_bytes().now;
     times_.planned_bytes = std::max(times_.planned_bytes, plan.bytes);
     times_.stimulus_bytes = std::max(

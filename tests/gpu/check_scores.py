@@ -2,7 +2,8 @@
 
     python3 tests/gpu/check_scores.py build/gpu-pack [--out FILE.json]
 
-Fails unless, for every network of the pack: two runs on the GPU give the same bits; activations of three layers agree
+Fails unless, for every network of the pack: two runs on the GPU give the same bits, and so do layers taken by several passes and
+spilled to disk where 0.5 GiB is allowed; activations of three layers agree
 with the CPU's within 1e-5 of the layer's largest magnitude (ALGORITHMS.md 5a); the scores of the same precomputed
 activations agree within 1e-9, and those of the network within 1e-3, which is what the last bits of float32 activations
 can do to a median over splits. .npy is read by hand: such a machine has torch, and NumPy perhaps.
@@ -57,6 +58,7 @@ def main():
 
         for network in sorted((pack / "networks").glob("*.pt2")):
             on_cpu, first, second = score(network, "cpu"), score(network, "cuda"), score(network, "cuda")
+            tight = [score(network, "cuda", "--memory-gib", "0.5", *more) for more in ((), ("--spill", scratch))]
             layers = on_cpu["layer_selection"]["candidates"][-9::4]  # not the first, whose files are large
             worst = 0.0
             for device in ("cpu", "cuda"):
@@ -74,6 +76,7 @@ def main():
             print(json.dumps(row))
             wrong += [f"{network.stem}: {text}" for failed, text in (
                 (first["score"] != second["score"], "two runs on the GPU differ"),
+                (any(t["score"] != first["score"] for t in tight), "layers that do not fit differ from those that do"),
                 (worst > 1e-5, f"activations differ by {worst:.2e} of the largest"),
                 (row["same_activations_apart"] > 1e-9, f"scores of the same activations differ by {same}"),
                 (abs(row["raw_cpu"] - row["raw_cuda"]) > 1e-3, "scores on CPU and GPU are apart")) if failed]
