@@ -20,6 +20,13 @@ namespace {
 std::atomic<int64_t> g_threads{0};
 thread_local bool t_inside = false;
 
+// One intra-operator thread of Torch in a new thread. At its first use in a thread Torch takes over the process's number,
+// which another caller may have set: that has to come first, or a nested loop would find that number and restore it.
+void settle() {
+  at::get_num_threads();
+  at::set_num_threads(1);
+}
+
 // Threads that wait for work, so that a loop of microseconds does not pay for making any, nor for waking them where one
 // loop follows the other. One loop uses them at a time.
 class Pool {
@@ -31,8 +38,8 @@ class Pool {
     if (!busy) return false;
     int64_t asleep = 0;
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      for (; n_threads_ < helpers; ++n_threads_) std::thread([this] { serve(); }).detach();
+      std::unique_lock<std::mutex> lock(mutex_);
+      while (n_threads_ < helpers) start(lock);
       work_ = &work;
       wanted_ = helpers;
       asleep = asleep_;
@@ -51,8 +58,21 @@ class Pool {
   }
 
  private:
+  // One at a time, and until it has settled: that changes numbers of the whole process, which must not happen after the
+  // caller has its own back; and in a forked child it replaces a pool of Torch's, which two threads must not do at once.
+  void start(std::unique_lock<std::mutex>& lock) {
+    const auto before = n_threads_;
+    std::thread([this] { serve(); }).detach();
+    done_.wait(lock, [&] { return n_threads_ > before; });
+  }
+
   void serve() {
-    at::set_num_threads(1);
+    settle();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ++n_threads_;
+    }
+    done_.notify_one();
     const auto wanted = [this] { return wanted_ > 0; };
     for (;;) {
       soon(wanted);
@@ -159,7 +179,7 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t m
     std::vector<std::thread> threads;
     for (int64_t t = 1; t < workers; ++t) {
       threads.emplace_back([&] {
-        at::set_num_threads(1);
+        settle();
         work();
       });
     }

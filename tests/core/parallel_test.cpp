@@ -62,6 +62,14 @@ TEST_P(Parallel, TheCallersThreadsAreItsOwn) {
   at::set_num_threads(1);
 }
 
+TEST_P(Parallel, ANumberOfThreadsSetElsewhereDoesNotReachALoop) {
+  parallel_for(8, [](int64_t) {
+    std::thread([] { at::set_num_threads(2); }).join();
+    EXPECT_EQ(at::get_num_threads(), 1);
+  });
+  at::set_num_threads(1);
+}
+
 TEST_P(Parallel, AForkedChildHasItsOwnPool) {
   expect_each_once(10);
   const auto child = fork();
