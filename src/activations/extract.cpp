@@ -96,8 +96,7 @@ void stream(const Network& network,
         },
         lanes);
     if (seconds) {
-      const int64_t at_once = lanes > 0 ? std::min(lanes, thread_count()) : thread_count();
-      const auto threads = static_cast<double>(std::min(at_once, n_batches));
+      const auto threads = static_cast<double>(std::min({n_batches, lanes, thread_count()}));
       seconds->decode += spent.decode / threads;
       seconds->normalise += spent.normalise / threads;
       seconds->network += spent.network / threads;
@@ -117,21 +116,30 @@ void stream(const Network& network,
   synchronize(device);
 }
 
+KeptColumns::KeptColumns(const Network& network, int64_t n_stimuli, Columns columns)
+    : values(at::empty({n_stimuli, columns.width}, at::device(network.device()).dtype(at::kFloat))),
+      columns_(columns) {}
+
+void KeptColumns::keep(int64_t first, int64_t count, const at::Tensor& rows) {
+  values.narrow(0, first, count)
+      .copy_(rows.narrow(0, 0, count).narrow(1, columns_.first, columns_.width));
+}
+
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,
                                 const std::function<void(int64_t)>& advance) {
-  std::vector<at::Tensor> activations;
-  for (const auto& layer : layers) {
-    activations.push_back(at::empty({screen.size(), network.layer(layer).n_features()},
-                                    at::device(network.device()).dtype(at::kFloat)));
-  }
+  std::vector<KeptColumns> kept;
+  for (const auto& layer : layers)
+    kept.emplace_back(network, screen.size(), Columns{0, network.layer(layer).n_features()});
   stream(
       network, screen, layers,
       [&](size_t layer, int64_t first, int64_t count, const at::Tensor& rows) {
-        activations[layer].narrow(0, first, count).copy_(rows.narrow(0, 0, count));
+        kept[layer].keep(first, count, rows);
       },
       advance);
+  std::vector<at::Tensor> activations;
+  for (auto& layer : kept) activations.push_back(std::move(layer.values));
   return activations;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,13 @@ struct PassSeconds {
 /// rows are stimuli, rows [kMicroBatch, n_features]). On a CPU several threads call it at once, for different stimuli.
 using Keep = std::function<void(size_t, int64_t, int64_t, const at::Tensor&)>;
 
-/// Runs `layers` on every stimulus and hands them over as they appear. On a CPU micro-batches run in parallel, each decoding its own stimuli, with one intra-operator thread. On a
-/// GPU they run in order, float32 without TF32, and the pool decodes the next ones meanwhile; pixels cross as bytes,
-/// and nothing comes back but what `keep` asks for. It returns when all are done.
+/// Runs `layers` on every stimulus and hands them over as they appear. On a CPU micro-batches run
+/// in parallel, each decoding its own stimuli, with one intra-operator thread. On a GPU they run in
+/// order, float32 without TF32, and the pool decodes the next ones meanwhile; pixels cross as
+/// bytes, and nothing comes back but what `keep` asks for. It returns when all are done.
 /// @param advance  told how many stimuli have just gone through; called under a lock
 /// @param seconds  added to, where not null
-/// @param lanes  micro-batches at once at most; 0: one a thread
+/// @param lanes  micro-batches at once at most, on a CPU
 /// @throws Error  an image that cannot be decoded, a layer that does not exist
 void stream(const Network& network,
             Screen& screen,
@@ -42,7 +44,25 @@ void stream(const Network& network,
             const Keep& keep,
             const std::function<void(int64_t)>& advance = {},
             PassSeconds* seconds = nullptr,
-            int64_t lanes = 0);
+            int64_t lanes = std::numeric_limits<int64_t>::max());
+
+/// Of a layer's features: from `first` on, `width` of them.
+struct Columns {
+  int64_t first = 0, width = 0;
+};
+
+/// Columns of a layer on all stimuli, kept as they appear.
+class KeptColumns {
+ public:
+  KeptColumns(const Network& network, int64_t n_stimuli, Columns columns);
+  /// As Keep; safe for different stimuli at once.
+  void keep(int64_t first, int64_t count, const at::Tensor& rows);
+
+  at::Tensor values;  ///< [n_stimuli, width] float32, on the network's device
+
+ private:
+  Columns columns_;
+};
 
 /// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
 /// device.

@@ -51,11 +51,6 @@ bool finite(const at::Tensor& values) {
   return std::isfinite(values.sum().item<double>()) || values.isfinite().all().item<bool>();
 }
 
-// Of a layer: from `first` on, `width` of them.
-struct Columns {
-  int64_t first = 0, width = 0;
-};
-
 class Extraction {
  public:
   Extraction(const Network& network,
@@ -177,16 +172,13 @@ class Extraction {
   std::vector<at::Tensor> columns_of(Screen& screen,
                                      const std::vector<std::string>& layers,
                                      const std::vector<Columns>& columns) {
-    std::vector<at::Tensor> out;
-    for (const auto& of_layer : columns) {
-      out.push_back(at::empty({screen.size(), of_layer.width},
-                              at::device(network_.device()).dtype(at::kFloat)));
-    }
+    std::vector<KeptColumns> kept;
+    for (const auto& of_layer : columns) kept.emplace_back(network_, screen.size(), of_layer);
     pass(screen, layers, [&](size_t i, int64_t first, int64_t count, const at::Tensor& rows) {
-      out[i]
-          .narrow(0, first, count)
-          .copy_(rows.narrow(0, 0, count).narrow(1, columns[i].first, columns[i].width));
+      kept[i].keep(first, count, rows);
     });
+    std::vector<at::Tensor> out;
+    for (auto& of_layer : kept) out.push_back(std::move(of_layer.values));
     return out;
   }
 
@@ -273,6 +265,7 @@ class Extraction {
                         of_batch);
       sums.narrow(0, first, count).copy_(of_batch.narrow(0, 0, count));
     }
+    at::Tensor coordinates() const { return sums.sub_(offset); }  // once all columns were added
   };
 
   void take_resident(const MemoryPlan::Step& step) {
@@ -300,23 +293,20 @@ class Extraction {
         }
       });
     }
-    std::vector<at::Tensor> activations(names.size());
+    std::vector<std::optional<KeptColumns>> kept(names.size());
     for (size_t i = 0; i < names.size(); ++i) {
-      if (!spans[i].span) {
-        activations[i] = at::empty({screen_.size(), all[i].width},
-                                   at::device(network_.device()).dtype(at::kFloat));
-      }
+      if (!spans[i].span) kept[i].emplace(network_, screen_.size(), all[i]);
     }
     pass(screen_, names, [&](size_t i, int64_t first, int64_t count, const at::Tensor& rows) {
       if (spans[i].span) {
         spans[i].add(first, count, rows, all[i]);
       } else {
-        activations[i].narrow(0, first, count).copy_(rows.narrow(0, 0, count));
+        kept[i]->keep(first, count, rows);
       }
     });
     reducing([&] {
       for (size_t i = 0; i < names.size(); ++i) {
-        auto values = spans[i].span ? spans[i].sums - spans[i].offset : std::move(activations[i]);
+        const auto values = kept[i] ? std::move(kept[i]->values) : spans[i].coordinates();
         spans[i] = {};
         MatrixBlocks blocks(values);
         reduce(step.layers[i], blocks, [&] { return finite(values); });
@@ -341,7 +331,7 @@ class Extraction {
                in_span.add(first, count, rows, part);
              });
       }
-      const auto coordinates = in_span.sums - in_span.offset;
+      const auto coordinates = in_span.coordinates();
       MatrixBlocks blocks(coordinates);
       reduce(layer, blocks, [&] { return finite(coordinates); });
     });

@@ -68,9 +68,10 @@ SpilledLayer::~SpilledLayer() {
 }
 
 void SpilledLayer::write(int64_t first, const at::Tensor& rows) {
+  const auto on_host = rows.to(at::kFloat).cpu();
   for (int64_t begin = 0; begin < features(); begin += kWidth) {
     const int64_t width = std::min(kWidth, features() - begin);
-    const auto block = rows.narrow(1, begin, width).to(at::kFloat).cpu().contiguous();
+    const auto block = on_host.narrow(1, begin, width).contiguous();
     const auto* const data = reinterpret_cast<const char*>(block.const_data_ptr<float>());
     // Blocks of features one after another, each all rows.
     const int64_t offset = (begin * this->rows() + first * width) * int64_t{sizeof(float)};

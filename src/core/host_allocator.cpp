@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 
 #include <sys/mman.h>
@@ -19,7 +20,6 @@ namespace {
 
 constexpr size_t kLarge = size_t{1} << 20;
 constexpr size_t kHuge = size_t{2} << 20;  // a transparent huge page
-constexpr size_t kKept = kMostIdleHostBytes;
 constexpr size_t kAlignment = 64;
 constexpr size_t kPage = 4096;
 
@@ -36,8 +36,8 @@ class CachingAllocator : public c10::Allocator {
 
   void allow(size_t more) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_idle();
     limit_ = live_bytes_ + more;
+    make_room(0);
   }
 
   static CachingAllocator& instance() {
@@ -46,11 +46,6 @@ class CachingAllocator : public c10::Allocator {
   }
 
  private:
-  struct Block {
-    void* data;
-    size_t size;
-  };
-
   [[noreturn]] static void out_of_memory(size_t n) {
     char gib[32];
     std::snprintf(gib, sizeof gib, "%.2f", static_cast<double>(n) / (1 << 30));
@@ -80,28 +75,33 @@ class CachingAllocator : public c10::Allocator {
   }
 
   void* take(size_t wanted) {
-    const size_t n = (wanted + kPage - 1) / kPage * kPage;
+    size_t n = (wanted + kPage - 1) / kPage * kPage;
+    void* data = nullptr;
     const std::lock_guard<std::mutex> lock(mutex_);
-    Block block{nullptr, n};
     // One that is somewhat larger serves as well: its pages are there.
     const auto found = idle_.lower_bound(n);
     if (found != idle_.end() && found->first <= n + n / 8) {
-      block = {found->second, found->first};
-      idle_bytes_ -= block.size;
+      std::tie(n, data) = *found;
+      idle_bytes_ -= n;
       idle_.erase(found);
     } else {
-      while (limit_ && !idle_.empty() && live_bytes_ + idle_bytes_ + n > limit_)
-        release(std::prev(idle_.end()));
-      block.data = map(n);
-      if (!block.data) {
+      make_room(n);
+      data = map(n);
+      if (!data) {
         free_idle();
-        block.data = map(n);
-        if (!block.data) out_of_memory(wanted);
+        data = map(n);
+        if (!data) out_of_memory(wanted);
       }
     }
-    live_[block.data] = block.size;
-    live_bytes_ += block.size;
-    return block.data;
+    live_[data] = n;
+    live_bytes_ += n;
+    return data;
+  }
+
+  // Lets go of idle blocks, large ones first, as far as n more bytes ask for it.
+  void make_room(size_t n) {
+    while (limit_ && !idle_.empty() && live_bytes_ + idle_bytes_ + n > limit_)
+      release(std::prev(idle_.end()));
   }
 
   using Idle = std::multimap<size_t, void*>;
@@ -125,7 +125,8 @@ class CachingAllocator : public c10::Allocator {
         self.live_.erase(found);
         self.live_bytes_ -= n;
         const size_t after = self.idle_bytes_ + n;
-        if (after <= kKept && (!self.limit_ || self.live_bytes_ + after <= self.limit_)) {
+        if (after <= size_t{kMostIdleHostBytes} &&
+            (!self.limit_ || self.live_bytes_ + after <= self.limit_)) {
           self.idle_.emplace(n, data);
           self.idle_bytes_ = after;
         } else {

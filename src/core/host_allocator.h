@@ -13,8 +13,9 @@ void use_caching_host_allocator();
 /// What may lie idle at a time.
 constexpr int64_t kMostIdleHostBytes = int64_t{1536} << 20;
 
-/// Gives idle blocks back to the system, and from here on those that would make large blocks, in use or idle, more than are in
-/// use now and `bytes` more. Refuses nothing. Does nothing where the allocator is not used.
+/// From here on gives idle blocks back to the system where large blocks, in use or idle, would be
+/// more than are in use now and `bytes` more. Refuses nothing, and does nothing where the allocator
+/// is not used.
 void allow_host_memory(int64_t bytes);
 
 }  // namespace cortiscore

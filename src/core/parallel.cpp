@@ -170,8 +170,7 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t m
     }
     t_inside = outer;
   };
-  const int64_t threads_wanted = most > 0 ? std::min(most, thread_count()) : thread_count();
-  const int64_t workers = t_inside ? 1 : std::min(n, threads_wanted);
+  const int64_t workers = t_inside ? 1 : std::min({n, most, thread_count()});
   const OneThread one;
   if (workers == 1) {
     work();

@@ -16,12 +16,11 @@ namespace cortiscore {
 namespace {
 
 // Per-neuroid scores of every population side by side: [splits, neuroids].
-at::Tensor map_all(FeatureBlocks& activations,
+at::Tensor map_all(const at::Tensor& features,
                    const Part& part,
                    const Benchmark& benchmark,
                    const MappingOptions& options) {
   std::vector<at::Tensor> side_by_side;
-  const auto features = benchmark.reverse ? whole(activations) : coordinates_of(activations);
   for (const auto& fit : map_part(features, part, benchmark, options))
     side_by_side.push_back(fit.per_neuroid);
   return at::cat(side_by_side, 1);
@@ -75,12 +74,13 @@ ActivationRequest profile_request(const Candidate& candidate,
     auto options = benchmark.mapping;
     options.pls.top.mode = workbench.options().mode;
     const auto& part = workbench.neural(benchmark).whole();
-    request.reduction = {"predictivity " + benchmark.sha256,
-                         [&part, benchmark, options](FeatureBlocks& activations) {
-                           return map_all(activations, part, benchmark, options);
-                         },
-                         benchmark.reverse ? all_activations().memory : coordinates_memory,
-                         !benchmark.reverse};
+    const auto features = reduction_of(benchmark);
+    request.reduction = features;
+    request.reduction.name = "predictivity " + benchmark.sha256;
+    request.reduction.reduce = [&part, benchmark, options,
+                                reduce = features.reduce](FeatureBlocks& activations) {
+      return map_all(reduce(activations), part, benchmark, options);
+    };
   } else if (benchmark.kind == Benchmark::Kind::kRdm) {
     if (!workbench.options().reference_photos.empty()) {
       throw Error(ErrorKind::kUsage,

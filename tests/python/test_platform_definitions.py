@@ -416,16 +416,21 @@ def test_bins_as_neuroids(tmp_path):
     np.testing.assert_allclose([record["score"]["raw"], record["score"]["ceiled"]], [np.mean(raw), np.mean(ceiled)], rtol=1e-9)
 
 
+def hvm_stimuli(folder, n):
+    """A stimulus set under Majaj-Hong's name: its ids, and their objects."""
+    ids = [f"a{i:03d}" for i in range(n)]
+    path = folder / "stimulus_hvm-public.csv"
+    stimuli_of(path, ids)
+    path.write_text(path.read_text().replace("image_label", "object_name"))
+    return ids, [f"object{k % 5}" for k in range(n)]
+
+
 def test_one_map_for_all_time_bins(tmp_path):
     """temporal-pls: scikit-learn's PLS on the stacked bins, r and ceiling in each."""
     identifier = "MajajHong2015public.IT-temporal-pls"
     folder, random = tmp_path / "data/brainio", np.random.default_rng(6)
     n, m, repetitions, starts = 90, 4, 8, [-20, 0, 20, 40, 980, 1000]
-    ids = [f"a{i:03d}" for i in range(n)]
-    stimuli_of(folder / "stimulus_hvm-public.csv", ids)
-    path = folder / "stimulus_hvm-public.csv"
-    path.write_text(path.read_text().replace("image_label", "object_name"))
-    objects = [f"object{k % 5}" for k in range(n)]
+    ids, objects = hvm_stimuli(folder, n)
     features = random.normal(size=(n, 30))
     signal = np.einsum("nf,fmt->nmt", features, random.normal(size=(30, m, 1)) + 0.7 * random.normal(size=(30, m, len(starts))))
     trials = signal + 4 * random.normal(size=(repetitions, n, m, len(starts)))
@@ -457,11 +462,7 @@ def test_neurons_predict_units(tmp_path):
     identifier = "MajajHong2015public.V4-reverse_pls"
     folder, random = tmp_path / "data/brainio", np.random.default_rng(7)
     n, m, units, repetitions = 150, 40, 200, 6
-    ids = [f"a{i:03d}" for i in range(n)]
-    stimuli_of(folder / "stimulus_hvm-public.csv", ids)
-    path = folder / "stimulus_hvm-public.csv"
-    path.write_text(path.read_text().replace("image_label", "object_name"))
-    objects = [f"object{k % 5}" for k in range(n)]
+    ids, objects = hvm_stimuli(folder, n)
     latent = random.normal(size=(n, 30))
     features = np.maximum(latent @ random.normal(size=(30, units)) + random.normal(size=(n, units)), 0).astype(np.float32)
     features[:, 17] = 0
