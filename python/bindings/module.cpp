@@ -152,7 +152,7 @@ std::vector<std::string> score(const std::string& network,
   options.bootstrap.n_boot = n_boot;
   options.device = device_of(device);
   options.load = {forward_precision(precision), allow_torchscript, allow_native_code};
-  Workbench workbench(options);
+  Workbench workbench(options, /*many_networks=*/false);
   std::optional<Store> store;
   if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;

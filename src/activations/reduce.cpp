@@ -118,6 +118,10 @@ class Extraction {
       plan.bytes += std::min(limits.allowed_bytes - plan.bytes, kMostIdleHostBytes);
       allow_host_memory(plan.bytes);
     }
+    if (plan.steps.size() > 1 || plan.steps[0].way == MemoryPlan::Way::kPasses) {
+      screen_.keep();
+      if (reference_) reference_->keep();
+    }
     if (!times_.process_bytes) times_.process_bytes = resident_bytes().now;
     times_.planned_bytes = std::max(times_.planned_bytes, plan.bytes);
     times_.stimulus_bytes = std::max(

@@ -166,7 +166,7 @@ Evaluation choice_ceiling(const Benchmark& benchmark, const BehavioralData& data
 
 // What only the data can say: sizes, and the ceiling of all presentations.
 void add_measured(const Benchmark& benchmark, Json& json) {
-  Workbench workbench({});
+  Workbench workbench({}, /*many_networks=*/false);
   Json measured = {{"stimuli", workbench.stimuli(benchmark).size()}};
   const auto add_ceiling = [&](const Estimate& ceiling) {
     measured["ceiling"] = number(ceiling.value);

@@ -120,7 +120,7 @@ void run(const Arguments& arguments) {
   options.mode = top_vector_mode(arguments.mode);
   options.device = device_of(arguments.device);
   options.load = arguments.load.options();
-  Workbench workbench(options);
+  Workbench workbench(options, /*many_networks=*/false);
   const auto candidate = open_candidate(arguments.network, options.device, options.load);
   if (!candidate.network) {
     throw bad_input({arguments.network, "", "activations of one layer", "a network (.pt2)",

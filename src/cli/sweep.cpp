@@ -139,7 +139,7 @@ void serve(const Arguments& arguments, Outcome& outcome) {
   set_thread_count(arguments.worker_threads);
   set_progress(false);
   stop_on_signals();
-  Workbench workbench(flags.options());
+  Workbench workbench(flags.options(), /*many_networks=*/true);
   Store store(flags.store());
   try {
     serve_sweep(flags.benchmarks(), workbench, store, flags.again);
@@ -170,7 +170,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   }
   const auto devices = devices_of(flags.device);
   flags.device = devices.front();
-  Workbench workbench(flags.options());
+  Workbench workbench(flags.options(), /*many_networks=*/true);
   if (arguments.dry_run)
     return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
 

@@ -175,8 +175,10 @@ T& once(std::map<std::string, std::unique_ptr<T>>& made,
 
 }  // namespace
 
-Workbench::Workbench(ScoreOptions options, int64_t stimulus_bytes)
-    : options_(std::move(options)), stimulus_bytes_(stimulus_bytes) {}
+Workbench::Workbench(ScoreOptions options, bool many_networks, int64_t stimulus_bytes)
+    : options_(std::move(options)),
+      many_networks_(many_networks),
+      stimulus_bytes_(stimulus_bytes) {}
 
 PreparedNeural& Workbench::neural(const Benchmark& benchmark) {
   return once(neural_, benchmark.sha256, [&] {
@@ -284,9 +286,10 @@ Screen& Workbench::screen_of(const StimulusSet& stimuli,
   auto& screen = screens_[key];
   if (!screen) {
     const auto bytes = Screen::bytes(stimuli.size(), preprocessing.input_size);
-    const bool keep = bytes <= stimulus_bytes_;
-    if (keep) stimulus_bytes_ -= bytes;
-    screen = std::make_unique<Screen>(stimuli, preprocessing, keep);
+    const bool may_keep = bytes <= stimulus_bytes_;
+    if (may_keep) stimulus_bytes_ -= bytes;
+    screen = std::make_unique<Screen>(stimuli, preprocessing, may_keep);
+    if (many_networks_) screen->keep();
   }
   return *screen;
 }

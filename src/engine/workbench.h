@@ -111,8 +111,11 @@ class PreparedRdm {
 /// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli, each made once.
 class Workbench {
  public:
-  /// @param stimulus_bytes  decoded stimuli that are kept; beyond it, sets are decoded for each network again
-  explicit Workbench(ScoreOptions options, int64_t stimulus_bytes = int64_t{2} << 30);
+  /// @param many_networks  whether stimuli are shown again to the next one
+  /// @param stimulus_bytes  decoded stimuli that are kept; beyond it, sets are decoded again each time
+  explicit Workbench(ScoreOptions options,
+                     bool many_networks,
+                     int64_t stimulus_bytes = int64_t{2} << 30);
 
   const ScoreOptions& options() const { return options_; }
   ExtractionLimits limits() const {
@@ -140,6 +143,7 @@ class Workbench {
 
  private:
   ScoreOptions options_;
+  bool many_networks_;
   int64_t stimulus_bytes_;
   std::map<std::string, std::unique_ptr<PreparedNeural>> neural_;  // by the manifest's sha256
   std::map<std::string, std::unique_ptr<PreparedRdm>> rdm_;

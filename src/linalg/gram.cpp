@@ -7,7 +7,8 @@
 #include <ATen/ATen.h>
 
 #include "src/core/parallel.h"
-#include "src/ops/loops.h"
+#include "src/ops/column_means.h"
+#include "src/ops/symmetric.h"
 
 namespace cortiscore {
 namespace {
@@ -19,21 +20,6 @@ constexpr int64_t kSmall = 4 * kSmallTile;
 
 // Features whose products are summed in float32 before they join a float64 sum.
 constexpr int64_t kShortSum = 2048;
-
-// The lower half of out += a a' for rows that are few: halves of halves, so that little is computed twice.
-void add_diagonal_product(const at::Tensor& a, at::Tensor out) {
-  constexpr int64_t kWhole = 48;
-  const int64_t n = a.size(0);
-  if (n <= kWhole) {
-    out.addmm_(a, a.t());
-    return;
-  }
-  const int64_t half = n / 2;
-  const auto upper = a.narrow(0, 0, half), lower = a.narrow(0, half, n - half);
-  add_diagonal_product(upper, out.narrow(0, 0, half).narrow(1, 0, half));
-  out.narrow(0, half, n - half).narrow(1, 0, half).addmm_(lower, upper.t());
-  add_diagonal_product(lower, out.narrow(0, half, n - half).narrow(1, half, n - half));
-}
 
 // out += lower blocks of a a', in tiles; a is [n, k] float64, or float32 for fast products.
 void add_lower_product(const at::Tensor& a, at::Tensor& out) {
@@ -53,7 +39,7 @@ void add_lower_product(const at::Tensor& a, at::Tensor& out) {
     const auto right = a.narrow(0, j * size, columns);
     if (a.scalar_type() == at::kDouble) {
       if (i == j) {
-        add_diagonal_product(left, tile);
+        add_lower_half(left, tile);
       } else {
         tile.addmm_(left, right.t());
       }
@@ -92,22 +78,6 @@ void add_tf32_product(const at::Tensor& a, at::Tensor& out) {
     const auto mixed = at::mm(high, low.t());
     out.add_(at::mm(high, high.t())).add_(mixed).add_(mixed.t());
   }
-}
-
-// The upper triangle from the lower one, in blocks that fit the cache both ways.
-void mirror_lower(at::Tensor& out) {
-  constexpr int64_t kBlock = 64;
-  const int64_t n = out.size(0);
-  double* const m = out.mutable_data_ptr<double>();
-  const int64_t blocks = (n + kBlock - 1) / kBlock;
-  parallel_for(blocks, [&](int64_t bi) {
-    for (int64_t bj = 0; bj <= bi; ++bj) {
-      for (int64_t i = bi * kBlock; i < std::min(n, (bi + 1) * kBlock); ++i) {
-        for (int64_t j = bj * kBlock; j < std::min(i, (bj + 1) * kBlock); ++j)
-          m[j * n + i] = m[i * n + j];
-      }
-    }
-  });
 }
 
 // Where blocks of features go: products of rows, summed block by block.
@@ -149,35 +119,11 @@ void each_block(FeatureBlocks& x, const Add& add) {
   });
 }
 
-// A block as float64, each column less its mean.
-at::Tensor less_mean(const at::Tensor& block) {
-  if (!block.is_cpu()) {
-    const auto columns = block.to(at::kDouble);
-    return columns - columns.mean(0);
-  }
-  constexpr int64_t kColumns = 256;
-  const int64_t n = block.size(0), p = block.size(1);
-  const auto x = block.stride(1) == 1 ? block : block.contiguous();
-  auto out = at::empty({n, p}, block.options().dtype(at::kDouble));
-  double* const to = out.mutable_data_ptr<double>();
-  parallel_for((p + kColumns - 1) / kColumns, [&](int64_t i) {
-    const int64_t begin = i * kColumns, width = std::min(kColumns, p - begin);
-    if (x.scalar_type() == at::kFloat) {
-      loops::centre_columns(x.const_data_ptr<float>() + begin, x.stride(0), n, width, to + begin,
-                            p);
-    } else {
-      loops::centre_columns(x.const_data_ptr<double>() + begin, x.stride(0), n, width, to + begin,
-                            p);
-    }
-  });
-  return out;
-}
-
 }  // namespace
 
 at::Tensor centred_gram(FeatureBlocks& x, Precision precision) {
   GramSum sum(x.rows(), precision);
-  each_block(x, [&](int64_t, const at::Tensor& block) { sum.add(less_mean(block)); });
+  each_block(x, [&](int64_t, const at::Tensor& block) { sum.add(less_column_means(block)); });
   return sum.symmetric();
 }
 
@@ -233,7 +179,7 @@ at::Tensor whitened_gram(FeatureBlocks& x, const at::Tensor& factor, const at::T
   };
   GramSum sum(x.rows(), Precision::kFloat64);
   each_block(x, [&](int64_t, const at::Tensor& block) {
-    const auto centred = less_mean(block);
+    const auto centred = less_column_means(block);
     if (!block.is_cpu()) {
       sum.add(solve(centred));
       return;

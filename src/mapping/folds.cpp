@@ -36,9 +36,9 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
   folds.x_out = at::empty({n_folds, l, x.size(1)}, x.options());
   folds.y_out = at::empty({n_folds, l, y.size(1)}, y.options());
   std::vector<double> n_train;
-  for (int64_t f = 0; f < n_folds; ++f) {
+  for (const auto& split : splits) n_train.push_back(static_cast<double>(split.train.size()));
+  parallel_for(n_folds, [&](int64_t f) {
     const auto& rows = folds.left_out[static_cast<size_t>(f)];
-    n_train.push_back(static_cast<double>(splits[static_cast<size_t>(f)].train.size()));
     const auto index = index_tensor(rows, x);
     const auto count = static_cast<int64_t>(rows.size());
     for (const auto& [out, from] : {std::pair(folds.x_out, x), std::pair(folds.y_out, y)}) {
@@ -46,7 +46,7 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
       if (count > 0) at::index_select_out(kept, from, 0, index);
       out.select(0, f).narrow(0, count, l - count).zero_();
     }
-  }
+  });
   folds.n_train = at::tensor(n_train, at::kDouble).to(x.device());
   folds.x_mean = -folds.x_out.sum(1) / folds.n_train.unsqueeze(1);
   folds.y_mean = -folds.y_out.sum(1) / folds.n_train.unsqueeze(1);
@@ -62,14 +62,15 @@ at::Tensor train_mask(const Folds& folds, const at::Tensor& x) {
 
 at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y) {
   if (!x.is_cpu()) return at::mm(x.t(), y);
-  // In blocks of fixed width, so that threads share it without changing a bit.
-  constexpr int64_t kWidth = 128;
+  // In blocks of columns that depend on their number alone, so that threads share it without changing a bit; wide ones,
+  // since each block packs y anew.
+  const int64_t block = std::clamp<int64_t>(x.size(1) / 4, 64, 512);
   auto out = at::empty({x.size(1), y.size(1)}, x.options());
-  const int64_t blocks = (x.size(1) + kWidth - 1) / kWidth;
+  const int64_t blocks = (x.size(1) + block - 1) / block;
   parallel_for(blocks, [&](int64_t i) {
-    const int64_t width = std::min(kWidth, x.size(1) - i * kWidth);
-    auto rows = out.narrow(0, i * kWidth, width);
-    at::mm_out(rows, x.narrow(1, i * kWidth, width).t(), y);
+    const int64_t width = std::min(block, x.size(1) - i * block);
+    auto rows = out.narrow(0, i * block, width);
+    at::mm_out(rows, x.narrow(1, i * block, width).t(), y);
   });
   return out;
 }

@@ -11,6 +11,7 @@
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
 #include "src/ops/batched.h"
+#include "src/ops/column_means.h"
 #include "src/ops/fold_updates.h"
 #include "src/ops/pls_component.h"
 
@@ -76,7 +77,7 @@ at::Tensor reformed_g(const PlsLoop& loop, int64_t f, int64_t k) {
                         loop.tau.select(0, f).narrow(0, 0, k).unsqueeze(1);
   const auto s = at::addmm(loop.s.select(0, f), loop.y_loadings.select(0, f).narrow(0, 0, k).t(),
                            weighted, 1, -1);
-  return at::mm(s, s.t());
+  return batched_gram(s.unsqueeze(0)).squeeze(0);
 }
 
 double trace_of(const double* g, int64_t m) {
@@ -192,8 +193,7 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
     return pls_cross_validate(isometric_coordinates(x_raw, options.precision), y_raw, splits,
                               options);
   }
-  auto x = x_raw.to(at::kDouble);
-  x = (x - x.mean(0)).contiguous();
+  const auto x = less_column_means(x_raw);
   auto y = y_raw.to(at::kDouble);
   const auto y_grand_mean = y.mean(0);
   y = (y - y_grand_mean).contiguous();
@@ -208,7 +208,8 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   PlsLoop loop;
   loop.s = in_train.defined() ? train_cross_of_rows(folds, in_train, x, targets.values)
                               : train_cross_of_targets(folds, x, targets.values);  // never deflated
-  if (!targets.rotation.defined()) loop.s.mul_(live.unsqueeze(2));
+  const bool all_live = live.is_cpu() && live.all().const_data_ptr<bool>()[0];
+  if (!targets.rotation.defined() && !all_live) loop.s.mul_(live.unsqueeze(2));
   const TrainProduct train_product(x, folds, in_train, options.precision);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);

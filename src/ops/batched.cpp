@@ -6,6 +6,7 @@
 
 #include "src/core/parallel.h"
 #include "src/ops/loops.h"
+#include "src/ops/symmetric.h"
 
 namespace cortiscore {
 
@@ -21,10 +22,11 @@ at::Tensor batched_cross(const at::Tensor& a, const at::Tensor& b) {
 
 at::Tensor batched_gram(const at::Tensor& a) {
   if (!a.is_cpu()) return at::bmm(a, a.transpose(1, 2));
-  auto out = at::empty({a.size(0), a.size(1), a.size(1)}, a.options());
+  auto out = at::zeros({a.size(0), a.size(1), a.size(1)}, a.options());
   parallel_for(a.size(0), [&](int64_t f) {
     auto item = out.select(0, f);
-    at::mm_out(item, a.select(0, f), a.select(0, f).t());
+    add_lower_half(a.select(0, f), item);
+    mirror_lower(item);
   });
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include "src/core/parallel.h"
 #include "src/ops/fused.h"
+#include "src/ops/loops.h"
 
 namespace cortiscore {
 
@@ -24,7 +25,17 @@ void downdate(at::Tensor& s,
               const at::Tensor& x_mean,
               const at::Tensor& y_mean,
               const at::Tensor& n) {
-  if (!fused::downdate(s, c, x_mean, y_mean, n)) downdate_definition(s, c, x_mean, y_mean, n);
+  if (fused::downdate(s, c, x_mean, y_mean, n)) return;
+  if (!s.is_cpu()) {
+    downdate_definition(s, c, x_mean, y_mean, n);
+    return;
+  }
+  const int64_t p = s.size(1), m = s.size(2);
+  parallel_for(s.size(0), [&](int64_t f) {
+    loops::downdate(s.mutable_data_ptr<double>() + f * p * m, c.const_data_ptr<double>(),
+                    x_mean.const_data_ptr<double>() + f * p,
+                    y_mean.const_data_ptr<double>() + f * m, n.const_data_ptr<double>()[f], p, m);
+  });
 }
 
 void rank2_update_definition(at::Tensor& g, const at::Tensor& u, const at::Tensor& h) {

@@ -74,6 +74,14 @@ CORTISCORE_INLINE void subtract_rank2_row(double* __restrict g,
   for (int64_t j = 0; j < m; ++j) g[j] -= ui * h[j] + hi * u[j];
 }
 
+CORTISCORE_INLINE void downdate_row(double* __restrict s,
+                                    const double* __restrict c,
+                                    double weight,
+                                    const double* __restrict y_mean,
+                                    int64_t m) {
+  for (int64_t j = 0; j < m; ++j) s[j] = c[j] - s[j] - weight * y_mean[j];
+}
+
 // Columns that go through together: their sums stay in registers and the first cache.
 constexpr int64_t kStrip = 64;
 constexpr int64_t kPartial =
@@ -167,6 +175,16 @@ CORTISCORE_SIMD void add_few_rows_times(const double* x,
   for (; k < m; ++k) {
     for (int64_t i = 0; i < f; ++i) add_one_row(a + k * lda, x[i * ldx + k], n, out + i * ldo);
   }
+}
+
+CORTISCORE_SIMD void downdate(double* s,
+                              const double* c,
+                              const double* x_mean,
+                              const double* y_mean,
+                              double count,
+                              int64_t p,
+                              int64_t m) {
+  for (int64_t i = 0; i < p; ++i) downdate_row(s + i * m, c + i * m, count * x_mean[i], y_mean, m);
 }
 
 CORTISCORE_SIMD void rank2_update(double* g, const double* u, const double* h, int64_t m) {

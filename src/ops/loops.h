@@ -1,8 +1,9 @@
 #pragma once
 #include <cstdint>
 
-/// Products of a matrix and a vector, and columns less their means, on the CPU, in float64. MKL's run generic code on processors that are not Intel's, at
-/// a third of what memory gives. Every loop adds in an order that depends on sizes alone.
+/// Products of a matrix and a vector or a few, updates and centring on the CPU, in float64. MKL's run generic code on
+/// processors that are not Intel's, at a third of what memory gives. Every loop adds in an order that depends on sizes
+/// alone.
 /// Matrices are [m, n], rows side by side, with `lda` entries from one row to the next.
 namespace cortiscore::loops {
 
@@ -37,6 +38,15 @@ void add_few_rows_times(const double* x,
 /// out = X less the mean of every column, for X [m, n], out [m, n] (`ldo` apart).
 void centre_columns(const float* x, int64_t ldx, int64_t m, int64_t n, double* out, int64_t ldo);
 void centre_columns(const double* x, int64_t ldx, int64_t m, int64_t n, double* out, int64_t ldo);
+
+/// S = C - S - count x_mean y_mean' for S and C [p, m].
+void downdate(double* s,
+              const double* c,
+              const double* x_mean,
+              const double* y_mean,
+              double count,
+              int64_t p,
+              int64_t m);
 
 /// G -= u h' + h u' for G [m, m].
 void rank2_update(double* g, const double* u, const double* h, int64_t m);

@@ -37,20 +37,38 @@ TopVector eigenvector(const at::Tensor& g) {
 // What follows works on sizes that are padded with zeros to whole vectors, so that no loop has a remainder.
 constexpr int64_t kLanes = 8;
 
-// out = G v for symmetric G [m, m], eight columns at a time: adds in a fixed order, so the compiler may vectorise
-// over rows without reassociating anything.
+// out = G v for symmetric G [m, m] from the rows on and below its diagonal, four at a time: what is read serves both
+// halves. Adds in a fixed order, so the compiler may vectorise without reassociating anything.
 CORTISCORE_INLINE void symmetric_matvec(const double* __restrict g,
                                         int64_t m,
                                         const double* __restrict v,
                                         double* __restrict out) {
+  constexpr int64_t kRows = 4;
   for (int64_t i = 0; i < m; ++i) out[i] = 0;
-  for (int64_t j = 0; j < m; j += kLanes) {
-    const double* a = g + j * m;
+  for (int64_t j = 0; j < m; j += kRows) {
+    const double* const a = g + j * m;
     const double x0 = v[j], x1 = v[j + 1], x2 = v[j + 2], x3 = v[j + 3];
-    const double x4 = v[j + 4], x5 = v[j + 5], x6 = v[j + 6], x7 = v[j + 7];
-    for (int64_t i = 0; i < m; ++i) {
-      out[i] += ((a[i] * x0 + a[i + m] * x1) + (a[i + 2 * m] * x2 + a[i + 3 * m] * x3)) +
-                ((a[i + 4 * m] * x4 + a[i + 5 * m] * x5) + (a[i + 6 * m] * x6 + a[i + 7 * m] * x7));
+    // Whole vectors left of the block on the diagonal; its own rows and columns are summed from the full block.
+    const int64_t before = j / kLanes * kLanes;
+    double s[kRows][kLanes] = {};
+    for (int64_t i = 0; i < before; i += kLanes) {
+      for (int64_t k = 0; k < kLanes; ++k) {
+        const double a0 = a[i + k], a1 = a[m + i + k], a2 = a[2 * m + i + k], a3 = a[3 * m + i + k];
+        const double w = v[i + k];
+        s[0][k] += a0 * w;
+        s[1][k] += a1 * w;
+        s[2][k] += a2 * w;
+        s[3][k] += a3 * w;
+        out[i + k] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3);
+      }
+    }
+    const int64_t after = before + kLanes;
+    for (int64_t r = 0; r < kRows; ++r) {
+      double near = 0;
+      for (int64_t i = before; i < after; ++i) near += a[r * m + i] * v[i];
+      out[j + r] += (((s[r][0] + s[r][1]) + (s[r][2] + s[r][3])) +
+                     ((s[r][4] + s[r][5]) + (s[r][6] + s[r][7]))) +
+                    near;
     }
   }
 }

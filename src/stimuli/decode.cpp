@@ -152,10 +152,15 @@ uint8_t cmyk_channel(int colour, int key) {
 }
 
 Image to_rgb(const Raw& raw) {
-  Image image{raw.height, raw.width,
-              std::vector<uint8_t>(static_cast<size_t>(raw.height * raw.width * 3))};
+  Image image{raw.height, raw.width, {}};
+  const auto n = static_cast<size_t>(raw.height * raw.width * 3);
+  if (raw.channels == 3) {
+    image.pixels.assign(raw.pixels, raw.pixels + n);
+    return image;
+  }
+  image.pixels.resize(n);
   const uint8_t* in = raw.pixels;
-  for (size_t i = 0; i < image.pixels.size(); i += 3) {
+  for (size_t i = 0; i < n; i += 3) {
     uint8_t* out = image.pixels.data() + i;
     if (raw.channels == 4) {
       uint8_t cmyk[4];
@@ -163,7 +168,7 @@ Image to_rgb(const Raw& raw) {
         cmyk[c] = static_cast<uint8_t>(raw.inverted ? 255 - in[c] : in[c]);
       for (int c = 0; c < 3; ++c) out[c] = cmyk_channel(cmyk[c], cmyk[3]);
     } else {
-      for (int c = 0; c < 3; ++c) out[c] = in[raw.channels == 1 ? 0 : c];
+      for (int c = 0; c < 3; ++c) out[c] = in[0];
     }
     in += raw.channels;
   }

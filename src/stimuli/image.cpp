@@ -2,25 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <utility>
 
 #include "cortiscore/error.h"
+#include "src/core/simd.h"
 
 namespace cortiscore {
 namespace {
 
 constexpr int kPrecisionBits = 32 - 8 - 2;
+constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-// The taps of one output position: input pixels first..first+taps-1 and their fixed-point weights.
+// For every output position the first input pixel and the fixed-point weights of as many pixels as any needs.
 struct Taps {
-  int64_t first;
-  std::vector<int32_t> weights;
+  int64_t count = 0;
+  std::vector<int64_t> first;
+  std::vector<int32_t> weights;  // [positions, count]
 };
 
-std::vector<Taps> bilinear_taps(int64_t in, int64_t out) {
+Taps bilinear_taps(int64_t in, int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double filter_scale = std::max(scale, 1.0);
   const double support = 1.0 * filter_scale;
-  std::vector<Taps> all;
+  std::vector<std::pair<int64_t, std::vector<int32_t>>> taps;
+  Taps all;
   for (int64_t o = 0; o < out; ++o) {
     const double center = (static_cast<double>(o) + 0.5) * scale;
     const double inverse = 1.0 / filter_scale;
@@ -33,56 +39,99 @@ std::vector<Taps> bilinear_taps(int64_t in, int64_t out) {
       weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
       sum += weights.back();
     }
-    Taps taps{first, {}};
+    taps.push_back({first, {}});
     for (const auto weight : weights) {
       const double normal = sum != 0 ? weight / sum : weight;
-      taps.weights.push_back(static_cast<int32_t>(0.5 + normal * (1 << kPrecisionBits)));
+      taps.back().second.push_back(static_cast<int32_t>(0.5 + normal * (1 << kPrecisionBits)));
     }
-    all.push_back(std::move(taps));
+    all.count = std::max(all.count, last - first);
+  }
+  for (const auto& [first, weights] : taps) {
+    // Weights of nothing fill up, before the others where they would lie outside of the image.
+    const int64_t begin = std::min(first, in - all.count);
+    all.first.push_back(begin);
+    all.weights.insert(all.weights.end(), static_cast<size_t>(first - begin), 0);
+    all.weights.insert(all.weights.end(), weights.begin(), weights.end());
+    all.weights.resize(all.first.size() * static_cast<size_t>(all.count));
   }
   return all;
 }
 
-uint8_t clip8(int32_t fixed) {
-  return static_cast<uint8_t>(std::clamp(fixed >> kPrecisionBits, 0, 255));
+CORTISCORE_INLINE uint8_t clip8(int32_t fixed) {
+  const int32_t value = fixed >> kPrecisionBits;
+  return static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+// A row of pixels through all taps: a pixel's channels, and the byte that follows them, at once. Reads and writes a byte
+// beyond the last pixel.
+CORTISCORE_SIMD void narrow_row(const uint8_t* __restrict row,
+                                const int64_t* __restrict first,
+                                const int32_t* __restrict weights,
+                                int64_t count,
+                                int64_t width,
+                                uint8_t* __restrict target) {
+  using Four = int32_t __attribute__((vector_size(16)));
+  using Two = uint64_t __attribute__((vector_size(16)));
+  for (int64_t x = 0; x < width; ++x) {
+    Four sum = {kHalf, kHalf, kHalf, kHalf};
+    const uint8_t* source = row + first[x] * 3;
+    for (int64_t i = 0; i < count; ++i, source += 3) {
+      int32_t pixel = 0;
+      std::memcpy(&pixel, source, sizeof pixel);
+      const Four bytes = ((Four{} + pixel) >> Four{0, 8, 16, 24}) & 255;
+      sum += bytes * weights[x * count + i];
+    }
+    sum >>= kPrecisionBits;
+    sum = sum < 0 ? 0 : sum;
+    sum = sum > 255 ? 255 : sum;
+    const Two halves = reinterpret_cast<Two>(sum);
+    const uint64_t low = halves[0], high = halves[1];
+    const auto narrow = static_cast<uint32_t>(low | low >> 24 | high << 16);
+    std::memcpy(target + x * 3, &narrow, sizeof narrow);
+  }
+}
+
+// Rows of an image, weighted and added.
+CORTISCORE_SIMD void mix_rows(const uint8_t* __restrict rows,
+                              const int32_t* __restrict weights,
+                              int64_t count,
+                              int64_t stride,
+                              int32_t* __restrict sums,
+                              uint8_t* __restrict target) {
+  for (int64_t i = 0; i < stride; ++i) sums[i] = kHalf;
+  for (int64_t r = 0; r < count; ++r) {
+    const uint8_t* const row = rows + r * stride;
+    const int32_t weight = weights[r];
+    for (int64_t i = 0; i < stride; ++i) sums[i] += row[i] * weight;
+  }
+  for (int64_t i = 0; i < stride; ++i) target[i] = clip8(sums[i]);
 }
 
 Image horizontal(const Image& image, int64_t width) {
-  const auto all = bilinear_taps(image.width, width);
+  const auto taps = bilinear_taps(image.width, width);
   Image out{image.height, width,
             std::vector<uint8_t>(static_cast<size_t>(image.height * width * 3))};
+  const int64_t stride = image.width * 3;
+  std::vector<uint8_t> from(static_cast<size_t>(stride + 1)),
+      to(static_cast<size_t>(width * 3 + 1));
   for (int64_t y = 0; y < image.height; ++y) {
-    const uint8_t* row = image.pixels.data() + y * image.width * 3;
-    uint8_t* target = out.pixels.data() + y * width * 3;
-    for (const auto& taps : all) {
-      int32_t sum[3] = {1 << (kPrecisionBits - 1), 1 << (kPrecisionBits - 1),
-                        1 << (kPrecisionBits - 1)};
-      const uint8_t* source = row + taps.first * 3;
-      for (const auto weight : taps.weights) {
-        for (int c = 0; c < 3; ++c) sum[c] += source[c] * weight;
-        source += 3;
-      }
-      for (int c = 0; c < 3; ++c) *target++ = clip8(sum[c]);
-    }
+    const uint8_t* const row = image.pixels.data() + y * stride;
+    std::copy(row, row + stride, from.begin());
+    narrow_row(from.data(), taps.first.data(), taps.weights.data(), taps.count, width, to.data());
+    std::copy(to.begin(), to.end() - 1, out.pixels.begin() + y * width * 3);
   }
   return out;
 }
 
 Image vertical(const Image& image, int64_t height) {
-  const auto all = bilinear_taps(image.height, height);
+  const auto taps = bilinear_taps(image.height, height);
   const int64_t stride = image.width * 3;
   Image out{height, image.width, std::vector<uint8_t>(static_cast<size_t>(height * stride))};
   std::vector<int32_t> sums(static_cast<size_t>(stride));
   for (int64_t y = 0; y < height; ++y) {
-    const auto& taps = all[static_cast<size_t>(y)];
-    std::fill(sums.begin(), sums.end(), 1 << (kPrecisionBits - 1));
-    const uint8_t* source = image.pixels.data() + taps.first * stride;
-    for (const auto weight : taps.weights) {
-      for (int64_t i = 0; i < stride; ++i) sums[static_cast<size_t>(i)] += source[i] * weight;
-      source += stride;
-    }
-    uint8_t* target = out.pixels.data() + y * stride;
-    for (int64_t i = 0; i < stride; ++i) target[i] = clip8(sums[static_cast<size_t>(i)]);
+    mix_rows(image.pixels.data() + taps.first[static_cast<size_t>(y)] * stride,
+             taps.weights.data() + y * taps.count, taps.count, stride, sums.data(),
+             out.pixels.data() + y * stride);
   }
   return out;
 }

@@ -7,10 +7,13 @@
 #include "src/stimuli/image.h"
 
 namespace cortiscore {
-Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool keep)
-    : stimuli_(std::move(stimuli)), preprocessing_(preprocessing) {
-  if (!keep) return;
-  const auto n = preprocessing.input_size;
+
+Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool may_keep)
+    : stimuli_(std::move(stimuli)), preprocessing_(preprocessing), may_keep_(may_keep) {}
+
+void Screen::keep() {
+  if (!may_keep_ || pixels_.defined()) return;
+  const auto n = preprocessing_.input_size;
   pixels_ = at::empty({size(), n, n, 3}, at::kByte);
   decoded_ = std::make_unique<std::atomic<bool>[]>(static_cast<size_t>(size()));
 }
@@ -69,9 +72,9 @@ at::Tensor Normaliser::operator()(const at::Tensor& pixels) const {
   auto* target = out.mutable_data_ptr<float>();
   const auto* source = pixels.const_data_ptr<uint8_t>();
   const auto* const table = table_.const_data_ptr<float>();
-  for (int64_t i = 0; i < pixels.size(0); ++i, source += area * 3) {
-    for (int64_t c = 0; c < 3; ++c) {
-      for (int64_t p = 0; p < area; ++p) *target++ = table[c * 256 + source[p * 3 + c]];
+  for (int64_t i = 0; i < pixels.size(0); ++i, target += area * 3) {
+    for (int64_t p = 0; p < area; ++p, source += 3) {
+      for (int64_t c = 0; c < 3; ++c) target[c * area + p] = table[c * 256 + source[c]];
     }
   }
   return out;

@@ -11,12 +11,16 @@
 
 namespace cortiscore {
 
-/// Stimuli as one kind of network sees them: decoded, placed on its screen, resized. Each is decoded when first asked
-/// for; where `keep` is set its 8-bit pixels stay, so that the next network, or the next pass, decodes nothing.
+/// Stimuli as one kind of network sees them: decoded, placed on its screen, resized. Each is decoded when asked for;
+/// once `keep` was called its 8-bit pixels stay, so that the next network, or the next pass, decodes nothing.
 class Screen {
  public:
   /// @param preprocessing  without mean and std, which are Normaliser's
-  Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool keep);
+  /// @param may_keep  whether there is memory for all of its pixels
+  Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool may_keep);
+
+  /// For stimuli that are asked for more than once. Not while pixels() runs.
+  void keep();
 
   const StimulusSet& stimuli() const { return stimuli_; }
   int64_t size() const { return stimuli_.size(); }
@@ -38,6 +42,7 @@ class Screen {
 
   StimulusSet stimuli_;
   Preprocessing preprocessing_;
+  bool may_keep_;
   at::Tensor pixels_;  // [n, N, N, 3] uint8; undefined where nothing is kept
   std::unique_ptr<std::atomic<bool>[]> decoded_;
 };
