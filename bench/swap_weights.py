@@ -1,5 +1,5 @@
 """What it costs to put the next weight file into a graph that is there, beside the forward pass over 640 images (macaque V4):
-a sweep over perturbed networks in one process. Prints a table; --out writes it as JSON.
+a sweep over perturbed networks in one process. Prints a row; --out puts it into a JSON file of one row a network.
 
     .venv/bin/python bench/swap_weights.py WORK [--network resnet18] [--count 6] [--out FILE]
 
@@ -57,7 +57,9 @@ def main():
     print(f"{row['network']}, {row['megabytes']} MB of weights, {row['stimuli']} stimuli, {row['checkpoints']} checkpoints: open {row['open_ms']} ms, "
           f"forward {row['forward_ms']} ms, {100 * row['open_of_forward']:.2f} %")
     if arguments.out:
-        arguments.out.write_text(json.dumps({"where": where(), "row": row}, indent=1) + "\n")
+        rows = json.loads(arguments.out.read_text())["rows"] if arguments.out.exists() else []
+        rows = [r for r in rows if r["network"] != row["network"]] + [{**row, "where": where()}]
+        arguments.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
