@@ -1,6 +1,6 @@
 """Layers that do not fit into memory, whole, by several passes and spilled to disk: the widest of ResNet-50 (802,816 features) by
 PLS on the 640 images of macaque V4 (Cowley 2023), and every layer of VGG-16 by RDMs on the 92 of human IT (Kriegeskorte 2008).
-Prints a table; --out writes it as JSON.
+Prints a table; --out puts its rows into a JSON file, in place of those of the same network.
 
     .venv/bin/python bench/memory_plans.py WORK [--only vgg16] [--out FILE]
 
@@ -70,7 +70,10 @@ def main():
         print("| " + " | ".join(str(row[k]) for k in ("network", "layers", "stimuli", "activations_gib", "allowed_gib", "on_disk_gib", "passes", "seconds", "planned_gib",
                                                       "resident_gib", "resident_over_plan")) + " |", flush=True)
     if arguments.out:
-        arguments.out.write_text(json.dumps({"where": where(), "rows": rows}, indent=1) + "\n")
+        before = json.loads(arguments.out.read_text())["rows"] if arguments.out.exists() else []
+        measured = {row["network"] for row in rows}
+        rows = [row for row in before if row["network"] not in measured] + [{**row, "where": where()} for row in rows]
+        arguments.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
