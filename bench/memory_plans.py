@@ -18,7 +18,7 @@ import time
 import torch
 import torchvision
 
-from where import where
+from where import put_rows
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
@@ -70,10 +70,7 @@ def main():
         print("| " + " | ".join(str(row[k]) for k in ("network", "layers", "stimuli", "activations_gib", "allowed_gib", "on_disk_gib", "passes", "seconds", "planned_gib",
                                                       "resident_gib", "resident_over_plan")) + " |", flush=True)
     if arguments.out:
-        before = json.loads(arguments.out.read_text())["rows"] if arguments.out.exists() else []
-        measured = {row["network"] for row in rows}
-        rows = [row for row in before if row["network"] not in measured] + [{**row, "where": where()} for row in rows]
-        arguments.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+        put_rows(arguments.out, rows)
 
 
 if __name__ == "__main__":

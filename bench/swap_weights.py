@@ -18,7 +18,7 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from where import where
+from where import put_rows
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
@@ -57,9 +57,7 @@ def main():
     print(f"{row['network']}, {row['megabytes']} MB of weights, {row['stimuli']} stimuli, {row['checkpoints']} checkpoints: open {row['open_ms']} ms, "
           f"forward {row['forward_ms']} ms, {100 * row['open_of_forward']:.2f} %")
     if arguments.out:
-        rows = json.loads(arguments.out.read_text())["rows"] if arguments.out.exists() else []
-        rows = [r for r in rows if r["network"] != row["network"]] + [{**row, "where": where()}]
-        arguments.out.write_text(json.dumps({"rows": rows}, indent=1) + "\n")
+        put_rows(arguments.out, [row])
 
 
 if __name__ == "__main__":

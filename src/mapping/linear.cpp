@@ -7,6 +7,7 @@
 
 #include "src/core/parallel.h"
 #include "src/mapping/folds.h"
+#include "src/ops/column_means.h"
 
 namespace cortiscore {
 namespace {
@@ -58,8 +59,7 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
                                               double relative_cutoff) {
   check_splits(splits, x_raw.size(0), "linear");
   check(x_raw, y_raw, "linear");
-  auto x = x_raw.to(at::kDouble);
-  x = x - x.mean(0);
+  auto x = less_column_means(x_raw);
   const int64_t p = x.size(1);
   // Least squares sees features through inner products alone. An orthogonal factor keeps the condition number, which
   // a Gram matrix would square: with no penalty there is nothing to hide that.

@@ -9,6 +9,7 @@
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
+#include "src/ops/column_means.h"
 
 namespace cortiscore {
 namespace {
@@ -183,8 +184,7 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   if (x_raw.size(1) > x_raw.size(0))
     return ridge_cross_validate(isometric_coordinates(x_raw, options.precision), y_raw, splits,
                                 options);
-  auto x = x_raw.to(at::kDouble);
-  x = (x - x.mean(0)).contiguous();
+  const auto x = less_column_means(x_raw);
   auto y = y_raw.to(at::kDouble);
   const auto grand_mean = y.mean(0);
   y = (y - grand_mean).contiguous();

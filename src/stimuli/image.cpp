@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <utility>
 
 #include "cortiscore/error.h"
 #include "src/core/simd.h"
@@ -25,36 +24,36 @@ Taps bilinear_taps(int64_t in, int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   const double filter_scale = std::max(scale, 1.0);
   const double support = 1.0 * filter_scale;
-  std::vector<std::pair<int64_t, std::vector<int32_t>>> taps;
-  Taps all;
+  const auto center_of = [&](int64_t o) { return (static_cast<double>(o) + 0.5) * scale; };
+  const auto first_of = [&](int64_t o) {
+    return std::max<int64_t>(0, static_cast<int64_t>(center_of(o) - support + 0.5));
+  };
+  const auto last_of = [&](int64_t o) {
+    return std::min<int64_t>(in, static_cast<int64_t>(center_of(o) + support + 0.5));
+  };
+  Taps taps;
+  for (int64_t o = 0; o < out; ++o) taps.count = std::max(taps.count, last_of(o) - first_of(o));
+  taps.weights.resize(static_cast<size_t>(out * taps.count));
   for (int64_t o = 0; o < out; ++o) {
-    const double center = (static_cast<double>(o) + 0.5) * scale;
-    const double inverse = 1.0 / filter_scale;
-    const auto first = std::max<int64_t>(0, static_cast<int64_t>(center - support + 0.5));
-    const auto last = std::min<int64_t>(in, static_cast<int64_t>(center + support + 0.5));
+    const int64_t first = first_of(o);
     std::vector<double> weights;
     double sum = 0;
-    for (int64_t i = first; i < last; ++i) {
-      const double distance = std::abs((static_cast<double>(i) - center + 0.5) * inverse);
+    for (int64_t i = first; i < last_of(o); ++i) {
+      const double distance =
+          std::abs((static_cast<double>(i) - center_of(o) + 0.5) * (1.0 / filter_scale));
       weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
       sum += weights.back();
     }
-    taps.push_back({first, {}});
+    // Weights of nothing fill up, before the others where they would lie outside of the image.
+    const int64_t begin = std::min(first, in - taps.count);
+    taps.first.push_back(begin);
+    int32_t* fixed = taps.weights.data() + o * taps.count + (first - begin);
     for (const auto weight : weights) {
       const double normal = sum != 0 ? weight / sum : weight;
-      taps.back().second.push_back(static_cast<int32_t>(0.5 + normal * (1 << kPrecisionBits)));
+      *fixed++ = static_cast<int32_t>(0.5 + normal * (1 << kPrecisionBits));
     }
-    all.count = std::max(all.count, last - first);
   }
-  for (const auto& [first, weights] : taps) {
-    // Weights of nothing fill up, before the others where they would lie outside of the image.
-    const int64_t begin = std::min(first, in - all.count);
-    all.first.push_back(begin);
-    all.weights.insert(all.weights.end(), static_cast<size_t>(first - begin), 0);
-    all.weights.insert(all.weights.end(), weights.begin(), weights.end());
-    all.weights.resize(all.first.size() * static_cast<size_t>(all.count));
-  }
-  return all;
+  return taps;
 }
 
 CORTISCORE_INLINE uint8_t clip8(int32_t fixed) {
