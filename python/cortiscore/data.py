@@ -46,14 +46,20 @@ def brainio_url(bucket, file, mirror=None):
 
 
 def benchmarks_that_read(home, is_wanted):
-    """Identifiers of the benchmarks, the project's and the user's, of whose stimulus set and assemblies one is wanted."""
+    """Identifiers of the benchmarks, the project's and the user's, one of whose files is wanted."""
+    def texts(value):
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (dict, list)):
+            for part in value.values() if isinstance(value, dict) else value:
+                yield from texts(part)
+
     manifests = [json.loads(path.read_text()) for folder in (MANIFESTS, home) for path in (folder / "benchmarks").glob("*.json")]
-    return sorted(m["identifier"] for m in manifests
-                  if any(map(is_wanted, [m["stimulus_set"], *(a["file"] for a in m.get("assemblies", []))])))
+    return sorted(m["identifier"] for m in manifests if any(map(is_wanted, texts(m))))
 
 
 def benchmarks_of(name, home):
-    return benchmarks_that_read(home, lambda file: file.split("/")[0] == name)
+    return benchmarks_that_read(home, lambda file: "/" in file and file.split("/")[0] == name)
 
 
 def find_set(name, home):
@@ -140,6 +146,10 @@ def fetch_sets(arguments):
     downloads, brainio = arguments.home / "downloads", arguments.home / "data/brainio"
     for name in arguments.names:
         if name in platform:
+            if any(entry["bucket"] is None for entry in platform[name]):
+                names = " and ".join(file["name"] for entry in platform[name] for file in entry["files"])
+                raise BadInput(f"{name}: {platform[name][0]['unlisted']}, so it cannot be fetched. Whoever has the platform's files "
+                               f"puts them into {brainio} as {names}.")
             files = [(entry["bucket"], file) for entry in platform[name] for file in entry["files"]]
             print(f"{name}: {', '.join(file['name'] for _, file in files)} from {files[0][0]}", file=sys.stderr)
             fetch([File(brainio_url(bucket, file, arguments.mirror), brainio / file["name"], file["bytes"], file["sha1"], "sha1")

@@ -80,11 +80,12 @@ class Manifest {
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
     word("metric.name", b.metric,
-         {"pls", "reverse_pls", "spantime_pls", "ridge", "ridgecv", "rdm", "ks_similarity", "ost"});
+         {"pls", "reverse_pls", "spantime_pls", "ridge", "ridgecv", "rdm", "cka", "ks_similarity",
+          "ost"});
     if (b.metric == "ost") return read_solution_times(b, metric);
     if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
-    if (b.metric == "rdm") return read_rdm(b, metric);
+    if (b.metric == "rdm" || b.metric == "cka") return read_rdm(b, metric);
     read_mapping(b, metric);
   }
 
@@ -122,7 +123,7 @@ class Manifest {
                 get(splits, "n_splits", int64_t{10}), get(splits, "train_fraction", 0.9),
                 get(splits, "seed", uint32_t{1})};
     word("splits.kind", b.splits.kind,
-         {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test"});
+         {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", "column"});
     if (b.splits.kind == "train_test") {
       b.train_stimulus_set = need("train_stimulus_set");
       check_train_files(b);
@@ -137,6 +138,9 @@ class Manifest {
                        "one, whose neuroids together predict units", ""});
     }
     if (name == "stored") b.ceiling_coordinate = ceiling.at(field_ = "coordinate");
+    b.noise_ceiling_percent =
+        word("ceiling.holds", get(ceiling, "holds", std::string("reliability")),
+             {"reliability", "noise ceiling in percent"}) != "reliability";
     b.composite = b.composite && b.ceiled;
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
     b.ceiling_seed = get(ceiling, "seed", uint32_t{b.predictor_ceiling ? 0U : 1U});
@@ -158,6 +162,25 @@ class Manifest {
     }
   }
 
+  std::vector<std::pair<std::string, std::vector<std::string>>> accepted_values(const Json& entry) {
+    field_ = "where";
+    std::vector<std::pair<std::string, std::vector<std::string>>> accepted;
+    const auto where = entry.value("where", Json::object());
+    for (const auto& [coordinate, values] : where.items()) {
+      if (values.is_string())
+        accepted.push_back({coordinate, {values.get<std::string>()}});
+      else
+        accepted.emplace_back(coordinate, values.get<std::vector<std::string>>());
+    }
+    return accepted;
+  }
+
+  std::optional<std::pair<double, double>> window(const Json& entry) {
+    field_ = "time_ms";
+    if (!entry.contains("time_ms")) return std::nullopt;
+    return std::pair{entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
+  }
+
   Benchmark::AssemblyFile read_assembly_file(const Json& entry) {
     Benchmark::AssemblyFile file;
     file.identifier = entry.at("identifier");
@@ -169,17 +192,8 @@ class Manifest {
     const auto above = entry.value("above", Json::object());
     for (const auto& [coordinate, threshold] : above.items())
       file.above = {coordinate, threshold.get<double>()};
-    field_ = "where";
-    const auto where = entry.value("where", Json::object());
-    for (const auto& [coordinate, values] : where.items()) {
-      if (values.is_string())
-        file.where.push_back({coordinate, {values.get<std::string>()}});
-      else
-        file.where.emplace_back(coordinate, values.get<std::vector<std::string>>());
-    }
-    field_ = "time_ms";
-    if (entry.contains("time_ms"))
-      file.time_ms = {entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
+    file.where = accepted_values(entry);
+    file.time_ms = window(entry);
     const auto bins = word("time_bins", get(entry, "time_bins", std::string("averaged")),
                            {"averaged", "neuroids", "populations"});
     using Bins = Benchmark::AssemblyFile::Bins;
@@ -231,14 +245,50 @@ class Manifest {
       b.train_stimulus_set = get(json_, "train_stimulus_set", std::string());
       if (!b.train_stimulus_set.empty()) check_train_files(b);
     } else {
-      b.rdms = need("rdms");
+      const auto& rdms = need("rdms");
+      b.rdms = rdms.is_string() ? rdms : rdms.at("file");
+      if (rdms.is_object()) {
+        b.rdms_where = accepted_values(rdms);
+        b.window_ms = window(rdms);
+        b.similarities = word("rdms.values", get(rdms, "values", std::string("dissimilarities")),
+                              {"dissimilarities", "similarities"}) == "similarities";
+      }
     }
-    b.distance = rdm_distance(get(metric, "distance", std::string("correlation")));
-    b.comparison = rdm_comparison(
-        word("metric.comparison", get(metric, "comparison", std::string("spearman")),
-             {"spearman", "pearson", "cosine"}));  // those that a bootstrap can weigh
-    b.ceiled = word("ceiling.name", need("ceiling").at("name"), {"rsa", "none"}) == "rsa";
+    b.averaged_subjects = word("subjects", get(json_, "subjects", std::string("apart")),
+                               {"apart", "averaged"}) == "averaged";
+    b.responsive_units = word("metric.units", get(metric, "units", std::string("all")),
+                              {"all", "responsive"}) == "responsive";
+    b.clipped = get(metric, "clip", false);
+    const auto& ceiling = need("ceiling");
+    if (b.metric == "cka") {
+      read_cka(b, ceiling);
+    } else {
+      b.distance = rdm_distance(get(metric, "distance", std::string("correlation")));
+      b.comparison = rdm_comparison(
+          word("metric.comparison", get(metric, "comparison", std::string("spearman")),
+               {"spearman", "pearson", "cosine"}));  // those that a bootstrap can weigh
+      b.ceiled = word("ceiling.name", ceiling.at("name"), {"rsa", "none"}) == "rsa";
+      const bool lower = word("ceiling.bound", get(ceiling, "bound", std::string("upper")),
+                              {"upper", "lower"}) == "lower";
+      b.rdm_bound = lower ? Benchmark::RdmBound::kLower : Benchmark::RdmBound::kUpper;
+      if (b.averaged_subjects &&
+          (!lower || b.assemblies.size() != 1 || b.train_stimulus_set.size()))
+        throw bad_input({path_, "subjects", "averaged",
+                         R"(one assembly, and "bound": "lower" of the ceiling)", ""});
+    }
+    b.rdm_convention = ceiling_convention(word("ceiling.convention",
+                                               get(ceiling, "convention", std::string("r_over_c")),
+                                               {"r_over_c", "r_over_c_squared"}));
     b.composite = b.composite && b.ceiled;
+  }
+
+  void read_cka(Benchmark& b, const Json& ceiling) {
+    if (b.assemblies.empty() || b.averaged_subjects)
+      throw bad_input({path_, "assemblies", "none", "responses of subjects, for cka", ""});
+    b.distance = RdmDistance::kInnerProduct;
+    b.comparison = RdmComparison::kCka;
+    b.rdm_bound = Benchmark::RdmBound::kPairs;
+    b.ceiled = word("ceiling.name", ceiling.at("name"), {"subjects", "none"}) == "subjects";
   }
 
   void read_behavior(Benchmark& b) {

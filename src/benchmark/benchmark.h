@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "cortiscore/score.h"
 #include "src/benchmark/coded_choices.h"
 #include "src/data/choices.h"
 #include "src/metric/predictivity.h"
@@ -22,8 +23,8 @@
 
 namespace cortiscore {
 
-/// How presentations are divided: "shuffle", "stratified_shuffle", "leave_one_group_out", or "train_test", which trains on
-/// one stimulus set and tests on another.
+/// How presentations are divided: "shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", which trains on one
+/// stimulus set and tests on another, or "column", whose stimulus set says "train" or "test" (others are not used).
 struct SplitRule {
   std::string kind;
   std::string by;  ///< column of the stimulus set: classes or groups
@@ -71,6 +72,17 @@ struct Benchmark {
   std::vector<AssemblyFile> assemblies;  ///< neural: populations, each mapped apart
   bool mean_of_populations = false;      ///< scored apart and averaged; else their neuroids pooled
   std::string rdms;                      ///< RDMs of subjects, NetCDF-4
+  std::vector<std::pair<std::string, std::vector<std::string>>>
+      rdms_where;             ///< coordinate and its accepted values
+  bool similarities = false;  ///< the file holds similarities s: dissimilarities are 1 - s
+  bool responsive_units =
+      false;  ///< rdm: of a layer's units that stand out (src/metric/responsive_units.h)
+  bool averaged_subjects = false;  ///< rdm: one RDM of responses that are averaged over subjects
+  /// rdm: what the ceiling compares. cka: pairs of subjects.
+  enum class RdmBound { kUpper, kLower, kPairs } rdm_bound = RdmBound::kUpper;
+  CeilingConvention rdm_convention = CeilingConvention::kROverC;
+  std::optional<std::pair<double, double>>
+      window_ms;  ///< of a recording whose file has no time bins, for layers that change in time
   std::string choices;  ///< behaviour: CSV of subject, stimulus_id, choice, truth; may be empty
   std::map<std::string, std::string>
       columns;                   ///< our names of the columns of choices, to the file's
@@ -119,6 +131,8 @@ struct Benchmark {
   bool drop_incomplete = false;  ///< stimuli that lack a neuroid's every trial are left out
   std::string
       ceiling_coordinate;  ///< of the assembly: every neuroid's ceiling, as it was published
+  bool noise_ceiling_percent =
+      false;  ///< that coordinate is explainable variance v in percent: the ceiling is sqrt(v / 100)
   double published_ceiling = std::numeric_limits<double>::quiet_NaN();
   int64_t published_stimuli = 0, published_neuroids = 0;  ///< 0: not published
   std::string species, modality, access;  ///< macaque, electrophysiology, public or private, ...
@@ -173,7 +187,10 @@ NeuralData load_neural(const Benchmark& benchmark);
 struct RdmData {
   StimulusSet stimuli;  ///< in the order of the RDMs' rows
   std::vector<std::string> subjects;
-  at::Tensor rdms;  ///< [n_subjects, n_stimuli, n_stimuli] float64, symmetric, zero diagonal
+  /// [n_subjects, n_stimuli, n_stimuli] float64, symmetric: what a network is compared with. Zero diagonal, but for inner
+  /// products. One where subjects are averaged.
+  at::Tensor rdms;
+  at::Tensor held_out, others;  ///< averaged subjects: each one's RDM, and that of the others' mean
   std::vector<std::string> data_sha256;
 };
 /// @throws Error(kBadInput)  RDMs that are not square, symmetric and finite, or whose stimuli are not the set's

@@ -48,13 +48,16 @@ at::Tensor columns_of(const std::vector<std::string>& wanted,
   return at::tensor(codes_among(wanted, there, path, "neuroid_id"), at::kLong);
 }
 
-at::Tensor stored_ceiling(const Assembly& assembly, const std::string& coordinate) {
+at::Tensor stored_ceiling(const Assembly& assembly,
+                          const std::string& coordinate,
+                          bool noise_ceiling_percent) {
   const auto* values = std::get_if<std::vector<double>>(&assembly.coord(coordinate).values);
   if (!values) {
     throw bad_input({assembly.identifier, "coordinate \"" + coordinate + "\"", "text",
                      "every neuroid's ceiling", ""});
   }
-  return at::tensor(*values);
+  const auto stored = at::tensor(*values);
+  return noise_ceiling_percent ? (stored / 100).sqrt() : stored;
 }
 
 // The stimuli that all populations must have.
@@ -131,7 +134,8 @@ void load_populations(const Benchmark& benchmark,
     population.neuroid_ids = std::move(test.neuroid_ids);
     population.trials = std::move(test.values);
     if (!benchmark.ceiling_coordinate.empty())
-      population.stored_ceiling = stored_ceiling(assembly, benchmark.ceiling_coordinate);
+      population.stored_ceiling =
+          stored_ceiling(assembly, benchmark.ceiling_coordinate, benchmark.noise_ceiling_percent);
     if (!entry.train_file.empty()) {
       const auto train =
           in_order_of(train_stimuli, to_trials(part.take(trained), entry.repetition));
@@ -159,6 +163,39 @@ void drop_incomplete(NeuralData& data, std::vector<std::string>& stimulus_ids) {
   stimulus_ids = std::move(kept);
 }
 
+// Divides each population's stimuli by a column that says train or test; others are left out.
+void split_by_column(NeuralData& data,
+                     const StimulusSet& stimuli,
+                     const std::string& column,
+                     StimulusIds& ids) {
+  const auto here = stimuli.select(ids.test);
+  const auto said = here.column(column);
+  std::vector<int64_t> train_rows, test_rows;
+  std::vector<std::string> tested;
+  for (size_t i = 0; i < said.size(); ++i) {
+    const auto row = static_cast<int64_t>(i);
+    if (said[i] == "train") {
+      train_rows.push_back(row);
+      ids.train.push_back(ids.test[i]);
+    } else if (said[i] == "test") {
+      test_rows.push_back(row);
+      tested.push_back(ids.test[i]);
+    }
+  }
+  if (train_rows.empty() || test_rows.empty()) {
+    throw bad_input({stimuli.path(), column,
+                     std::to_string(train_rows.size()) + " times \"train\", " +
+                         std::to_string(test_rows.size()) + " times \"test\"",
+                     "each for some stimuli that were recorded", ""});
+  }
+  for (auto& population : data.populations) {
+    population.train =
+        population.trials.index_select(1, at::tensor(train_rows, at::kLong)).nanmean(0);
+    population.trials = population.trials.index_select(1, at::tensor(test_rows, at::kLong));
+  }
+  ids.test = std::move(tested);
+}
+
 }  // namespace
 
 void Population::keep(const at::Tensor& kept) {
@@ -181,10 +218,12 @@ NeuralData load_neural(const Benchmark& benchmark) {
   for (const auto& entry : benchmark.assemblies)
     load_populations(benchmark, entry, trained, tested, ids, data);
   if (benchmark.drop_incomplete) drop_incomplete(data, ids.test);
+  const bool by_column = benchmark.splits.kind == "column";
+  if (by_column) split_by_column(data, tested, benchmark.splits.by, ids);
   data.stimuli = tested.select(ids.test);
   if (!ids.train.empty()) {
     data.n_train = static_cast<int64_t>(ids.train.size());
-    data.stimuli = trained.select(ids.train).joined(data.stimuli);
+    data.stimuli = (by_column ? tested : trained).select(ids.train).joined(data.stimuli);
     const auto all = data.n_train + static_cast<int64_t>(ids.test.size());
     if (data.stimuli.size() != all) {
       throw bad_input(

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
@@ -11,43 +13,84 @@ namespace cortiscore {
 
 namespace {
 
-// RDMs of the averaged responses of every population.
+at::Tensor rdm_of(const at::Tensor& responses, const Benchmark& benchmark, const std::string& of) {
+  auto matrix = rdm(responses, benchmark.distance);
+  if (!matrix.isfinite().all().equal(at::scalar_tensor(true, at::kBool))) {
+    throw bad_input({benchmark.identifier, of,
+                     "a stimulus without a response, or with one and the same in all neuroids",
+                     "a dissimilarity for every pair", "Leave the stimulus or the neuroids out"});
+  }
+  return matrix;
+}
+
+// One RDM of the mean over subjects, whose voxels are the same and each less its mean over stimuli; and of every subject
+// and of the others' mean, for the ceiling. Trials are the subjects'.
+void average_subjects(const Benchmark& benchmark, const Population& population, RdmData& data) {
+  const auto centred = population.trials - population.trials.nanmean(1, true);
+  const int64_t n = centred.size(0);
+  if (n < 2)
+    throw bad_input(
+        {benchmark.identifier, "subjects", std::to_string(n), "at least 2, for a ceiling", ""});
+  std::vector<at::Tensor> held_out, others;
+  for (int64_t s = 0; s < n; ++s) {
+    const auto name = "subject " + std::to_string(s);
+    data.subjects.push_back(name);
+    held_out.push_back(rdm_of(centred[s], benchmark, name));
+    const auto rest = at::cat({centred.narrow(0, 0, s), centred.narrow(0, s + 1, n - s - 1)});
+    others.push_back(rdm_of(rest.mean(0), benchmark, "all but " + name));
+  }
+  data.rdms = rdm_of(centred.mean(0), benchmark, population.identifier).unsqueeze(0);
+  data.held_out = at::stack(held_out);
+  data.others = at::stack(others);
+}
+
+// RDMs of the averaged responses of every population, or of their mean.
 RdmData from_responses(const Benchmark& benchmark) {
   auto recorded = load_neural(benchmark);
   RdmData data;
-  std::vector<at::Tensor> rdms;
-  for (const auto& population : recorded.populations) {
-    auto responses = population.trials.nanmean(0);
-    if (population.train.defined()) responses = at::cat({population.train, responses});
-    data.subjects.push_back(population.identifier);
-    rdms.push_back(rdm(responses, benchmark.distance));
-    if (!rdms.back().isfinite().all().equal(at::scalar_tensor(true, at::kBool))) {
-      throw bad_input({benchmark.identifier, population.identifier,
-                       "a stimulus without a response, or with one and the same in all neuroids",
-                       "a dissimilarity for every pair", "Leave the stimulus or the neuroids out"});
+  if (benchmark.averaged_subjects) {
+    average_subjects(benchmark, recorded.populations.front(), data);
+  } else {
+    std::vector<at::Tensor> rdms;
+    for (const auto& population : recorded.populations) {
+      auto responses = population.trials.nanmean(0);
+      if (population.train.defined()) responses = at::cat({population.train, responses});
+      data.subjects.push_back(population.identifier);
+      rdms.push_back(rdm_of(responses, benchmark, population.identifier));
     }
+    data.rdms = at::stack(rdms);
   }
-  data.rdms = at::stack(rdms);
   data.stimuli = std::move(recorded.stimuli);
   data.data_sha256 = std::move(recorded.data_sha256);
   return data;
 }
 
-RdmData from_file(const Benchmark& benchmark) {
-  const auto path = data_file(benchmark, benchmark.rdms);
-  auto assembly = read_assembly(path);
-  const auto n_dims = assembly.dims.size();
-  const bool named = n_dims >= 2 && assembly.dims[n_dims - 2] == "presentation" &&
-                     assembly.dims[n_dims - 1] == "presentation_other" &&
-                     (n_dims == 2 || (n_dims == 3 && assembly.dims[0] == "subject"));
-  if (!named) {
+// [subject, presentation, presentation_other], from dims in any order.
+at::Tensor matrices_of(const Assembly& assembly, const std::string& path) {
+  std::vector<int64_t> order;
+  for (const auto* name : {"subject", "presentation", "presentation_other"}) {
+    const auto found = std::find(assembly.dims.begin(), assembly.dims.end(), name);
+    if (found != assembly.dims.end()) order.push_back(found - assembly.dims.begin());
+  }
+  const bool one =
+      std::find(assembly.dims.begin(), assembly.dims.end(), "subject") == assembly.dims.end();
+  if (order.size() != assembly.dims.size() || order.size() != (one ? 2U : 3U)) {
     std::string found;
     for (const auto& dim : assembly.dims) found += (found.empty() ? "" : ", ") + dim;
     throw bad_input({path, "dims", found, "[subject,] presentation, presentation_other",
                      "Write the RDMs as docs/formats.md says"});
   }
-  auto rdms = assembly.values.to(at::kDouble);
-  if (n_dims == 2) rdms = rdms.unsqueeze(0);
+  const auto values = assembly.values.to(at::kDouble).permute(order);
+  return (one ? values.unsqueeze(0) : values).contiguous();
+}
+
+RdmData from_file(const Benchmark& benchmark) {
+  const auto path = data_file(benchmark, benchmark.rdms);
+  auto assembly = read_assembly(path);
+  for (const auto& [coordinate, accepted] : benchmark.rdms_where)
+    assembly = select(assembly, coordinate, accepted);
+  auto rdms = matrices_of(assembly, path);
+  if (benchmark.similarities) rdms = 1 - rdms;
   const auto n = rdms.size(1);
   const auto ids = assembly.coord("stimulus_id").as_text();
   if (rdms.size(2) != n || static_cast<int64_t>(ids.size()) != n || n < 4) {
@@ -67,7 +110,7 @@ RdmData from_file(const Benchmark& benchmark) {
                      "dissimilarities", "A similarity s becomes 1 - s"});
   }
   RdmData data;
-  if (n_dims == 3 && assembly.coords.contains("subject"))
+  if (assembly.dims.size() == 3 && assembly.coords.contains("subject"))
     data.subjects = assembly.coords.at("subject").as_text();
   else
     for (int64_t s = 0; s < rdms.size(0); ++s) data.subjects.push_back(std::to_string(s));
@@ -89,7 +132,7 @@ RdmData from_file(const Benchmark& benchmark) {
 
 RdmData load_rdms(const Benchmark& benchmark) {
   auto data = benchmark.rdms.empty() ? from_responses(benchmark) : from_file(benchmark);
-  if (benchmark.ceiled && data.rdms.size(0) < 2) {
+  if (benchmark.ceiled && !data.held_out.defined() && data.rdms.size(0) < 2) {
     throw bad_input({benchmark.identifier, "subjects", "1", "at least 2 for the ceiling \"rsa\"",
                      "Give the manifest the ceiling \"none\""});
   }

@@ -4,20 +4,26 @@
 
 namespace cortiscore {
 
+at::Tensor means_of_others(const at::Tensor& rdms) {
+  const int64_t n = rdms.size(0);
+  std::vector<at::Tensor> means;
+  for (int64_t s = 0; s < n; ++s)
+    means.push_back(at::cat({rdms.narrow(0, 0, s), rdms.narrow(0, s + 1, n - s - 1)}).mean(0));
+  return at::stack(means);
+}
+
 RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison) {
   TORCH_CHECK_VALUE(rdms.dim() == 2 && rdms.size(0) > 1,
                     "rsa_bounds: need [2 or more, pairs], got ", rdms.sizes());
   const auto n = static_cast<double>(rdms.size(0));
   const auto sum = rdms.sum(0);
+  const auto others = means_of_others(rdms);
   auto upper = at::empty({rdms.size(0)}, rdms.options());
   auto lower = at::empty_like(upper);
   for (int64_t s = 0; s < rdms.size(0); ++s) {
     const auto one = rdms.narrow(0, s, 1);
     upper.narrow(0, s, 1).copy_(compare_rdms(one, (sum / n).unsqueeze(0), comparison).squeeze(0));
-    // The mean of the others, summed anew: less one from the sum would leave its rounding.
-    const auto others =
-        at::cat({rdms.narrow(0, 0, s), rdms.narrow(0, s + 1, rdms.size(0) - s - 1)});
-    lower.narrow(0, s, 1).copy_(compare_rdms(one, others.mean(0, true), comparison).squeeze(0));
+    lower.narrow(0, s, 1).copy_(compare_rdms(one, others.narrow(0, s, 1), comparison).squeeze(0));
   }
   return {upper, lower};
 }

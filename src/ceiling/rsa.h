@@ -13,6 +13,10 @@ struct RsaBounds {
       lower;  ///< [subjects] each subject with the mean over the others (leave one subject out)
 };
 
+/// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one from the sum of all
+/// would leave its rounding. @param rdms  [2 or more subjects, n_pairs] float64
+at::Tensor means_of_others(const at::Tensor& rdms);
+
 /// @param rdms  [subjects, n_pairs] float64, upper triangles, no NaN; at least 2 subjects
 /// Source: Nili et al. 2014; BENCHMARKS.md 2.4. Without Spearman-Brown, nothing clipped.
 RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison = RdmComparison::kSpearman);

@@ -76,7 +76,8 @@ std::string ceiling_name(const Benchmark& benchmark) {
       return benchmark.ceiling_coordinate.empty() ? "internal_consistency"
                                                   : "stored " + benchmark.ceiling_coordinate;
     case Benchmark::Kind::kRdm:
-      return "rsa";
+      if (benchmark.rdm_bound == Benchmark::RdmBound::kPairs) return "subject pairs";
+      return benchmark.rdm_bound == Benchmark::RdmBound::kLower ? "rsa, lower bound" : "rsa";
     case Benchmark::Kind::kProperty:
       return "likeness to itself";
     case Benchmark::Kind::kSolutionTimes:
@@ -91,6 +92,7 @@ std::string ceiling_name(const Benchmark& benchmark) {
 
 std::string splits_text(const SplitRule& rule) {
   if (rule.kind == "train_test") return "one stimulus set trains, another tests";
+  if (rule.kind == "column") return "as the column " + rule.by + " says";
   if (rule.kind == "leave_one_group_out") return "leave one " + rule.by + " out";
   char text[96];
   std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",

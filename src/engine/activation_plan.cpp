@@ -9,6 +9,7 @@
 #include "src/core/progress.h"
 #include "src/engine/outcome.h"
 #include "src/metric/rdm.h"
+#include "src/metric/responsive_units.h"
 
 namespace cortiscore {
 
@@ -23,6 +24,13 @@ ReductionMemory rdm_memory(int64_t n, int64_t p) {
   return {matrix, 2 * matrix + block_bytes(n, p)};
 }
 
+// Every unit might stand out.
+ReductionMemory responsive_memory(int64_t n, int64_t p) {
+  auto memory = rdm_memory(n, p);
+  memory.working += 2 * n * p * int64_t{sizeof(double)};
+  return memory;
+}
+
 }  // namespace
 
 NamedReduction reduction_of(const Benchmark& benchmark) {
@@ -31,6 +39,13 @@ NamedReduction reduction_of(const Benchmark& benchmark) {
       if (benchmark.reverse) return all_activations();  // each unit is predicted
       return {"coordinates", coordinates_of, coordinates_memory};
     case Benchmark::Kind::kRdm:
+      if (benchmark.responsive_units) {
+        return {"rdm of responsive units " + name_of(benchmark.distance),
+                [distance = benchmark.distance](FeatureBlocks& all) {
+                  return rdm(responsive_units(all), distance);
+                },
+                responsive_memory};
+      }
       return {"rdm " + name_of(benchmark.distance),
               [distance = benchmark.distance](FeatureBlocks& all) { return rdm(all, distance); },
               rdm_memory};

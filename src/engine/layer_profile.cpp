@@ -123,7 +123,8 @@ LayerProfile profile_of(const Candidate& candidate,
     const auto& part = workbench.rdm(benchmark).whole();
     profile.ceiling = part.ceiling;
     for (const auto& layer : reduced) {
-      auto raw = rdm_similarity_with_draws(upper_triangle(layer.values), part.subjects, bootstrap);
+      auto raw = rdm_similarity_with_draws(compared_pairs(layer.values, benchmark.comparison),
+                                           part.subjects, bootstrap);
       profile.layers.push_back({without_window(layer.layer), layer.n_features, std::move(raw)});
     }
   }

@@ -135,7 +135,7 @@ std::string in_window_of(const Benchmark& benchmark,
                          const std::string& layer) {
   const auto found = network.layer(layer);
   using Bins = Benchmark::AssemblyFile::Bins;
-  std::optional<std::pair<double, double>> window;
+  auto window = benchmark.window_ms;
   for (const auto& assembly : benchmark.assemblies) {
     if (window && assembly.time_ms && *window != *assembly.time_ms) {
       throw bad_input({benchmark.path, "time_ms", "different windows in its assemblies",

@@ -1,28 +1,49 @@
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 
 #include "src/core/progress.h"
 #include "src/engine/layer_halves.h"
 #include "src/metric/rdm.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
 
-// The upper triangle of a layer's RDM among some stimuli.
-at::Tensor among(const ReducedLayer& layer, const at::Tensor& rows) {
-  return upper_triangle(layer.values.index_select(0, rows).index_select(1, rows));
+// A layer's RDM among the stimuli of a part, as it is compared.
+at::Tensor among(const ReducedLayer& layer, const RdmPart& part) {
+  return compared_pairs(layer.values.index_select(0, part.index).index_select(1, part.index),
+                        part.subjects.comparison);
+}
+
+std::string convention_of(const Benchmark& benchmark) {
+  return name_of(benchmark.rdm_convention) + (benchmark.clipped ? "_clipped" : "");
+}
+
+void clip(Score& score, double level) {
+  score.ceiled = std::clamp(score.ceiled, 0.0, 1.0);
+  for (auto& draw : score.ceiled_draws) draw = std::clamp(draw, 0.0, 1.0);
+  score.ceiled_error = deviation(score.ceiled_draws, 1);
+  set_interval(score.ceiled_draws, level, score.ceiled_ci_lo, score.ceiled_ci_hi);
 }
 
 Score score_part(const ReducedLayer& layer,
                  const RdmPart& part,
+                 const Benchmark& benchmark,
                  const BootstrapOptions& bootstrap,
                  std::vector<std::string>& warnings) {
-  auto raw = rdm_similarity_with_draws(among(layer, part.index), part.subjects, bootstrap);
+  auto raw = rdm_similarity_with_draws(among(layer, part), part.subjects, bootstrap);
   if (std::isnan(raw.value)) {
-    warnings.push_back(layer.layer +
-                       ": a stimulus has one and the same activation in every feature, so its "
-                       "dissimilarities are undefined and there is no score");
+    warnings.push_back(
+        layer.layer + ": a stimulus has one and the same activation in every " +
+        (benchmark.responsive_units ? "unit that stands out, or none does" : "feature") +
+        ", so its dissimilarities are undefined and there is no score");
   }
-  return ceiled_by_draws(std::move(raw), part.ceiling, CeilingConvention::kROverC, bootstrap.level);
+  auto score =
+      ceiled_by_draws(std::move(raw), part.ceiling, benchmark.rdm_convention, bootstrap.level);
+  if (benchmark.clipped) clip(score, bootstrap.level);
+  return score;
 }
 
 }  // namespace
@@ -39,20 +60,21 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
   score_chosen_layers(
       benchmark, options, reduced, prepared,
       [](const ReducedLayer& layer, const RdmPart& part) {
-        return rdm_similarity(among(layer, part.index), part.subjects).value;
+        return rdm_similarity(among(layer, part), part.subjects).value;
       },
       [&](const ReducedLayer& layer, const RdmPart& part) {
-        parts.push_back(score_part(layer, part, options.bootstrap, outcome.warnings));
+        parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
       },
       outcome);
   outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
   outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
   outcome.metric = {
-      {"name", "rdm"},
+      {"name", benchmark.metric},
       {"params",
        {{"distance", name_of(benchmark.distance)}, {"comparison", name_of(benchmark.comparison)}}}};
+  if (benchmark.responsive_units) outcome.metric["params"]["units"] = "responsive";
   outcome.resampled = "presentation";
-  if (benchmark.ceiled) outcome.convention = name_of(CeilingConvention::kROverC);
+  if (benchmark.ceiled) outcome.convention = convention_of(benchmark);
   outcome.fit_s = fit.seconds();
   return outcome;
 }

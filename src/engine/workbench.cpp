@@ -10,7 +10,6 @@
 #include "src/benchmark/data_file.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/ceiling/split_half_predictor.h"
-#include "src/ops/upper_triangle.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -141,11 +140,32 @@ RdmPart PreparedRdm::make(const std::vector<int64_t>& rows) const {
   const auto index = at::tensor(rows, at::kLong);
   RdmPart part;
   part.index = index.to(device_);
-  part.subjects = {
-      upper_triangle(data_.rdms.index_select(1, index).index_select(2, index)).to(device_),
-      index.size(0), benchmark_.comparison};
-  part.ceiling = rdm_ceiling(part.subjects, benchmark_.ceiled, bootstrap_);
+  const auto among = [&](const at::Tensor& rdms) {
+    return compared_pairs(rdms.index_select(1, index).index_select(2, index), benchmark_.comparison)
+        .to(device_);
+  };
+  part.subjects = {among(data_.rdms), index.size(0), benchmark_.comparison};
+  if (!benchmark_.ceiled)
+    part.ceiling = undefined_estimate(data_.rdms.size(0), bootstrap_);
+  else
+    part.ceiling = rdm_ceiling(compared_for_ceiling(part.subjects, among), bootstrap_);
   return part;
+}
+
+RdmCeiling PreparedRdm::compared_for_ceiling(
+    const SubjectRdms& subjects, const std::function<at::Tensor(const at::Tensor&)>& among) const {
+  if (data_.held_out.defined()) {
+    return {{among(data_.held_out), subjects.n_presentations, subjects.comparison},
+            among(data_.others)};
+  }
+  switch (benchmark_.rdm_bound) {
+    case Benchmark::RdmBound::kUpper:
+      return upper_bound(subjects);
+    case Benchmark::RdmBound::kLower:
+      return lower_bound(subjects);
+    default:
+      return pairs_of_subjects(subjects);
+  }
 }
 
 const RdmPart& PreparedRdm::whole() {

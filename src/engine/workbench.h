@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,6 +100,9 @@ class PreparedRdm {
 
  private:
   RdmPart make(const std::vector<int64_t>& rows) const;
+  /// @param among  RDMs [k, n_stimuli, n_stimuli] as the part's presentations have them
+  RdmCeiling compared_for_ceiling(const SubjectRdms& subjects,
+                                  const std::function<at::Tensor(const at::Tensor&)>& among) const;
 
   Benchmark benchmark_;
   RdmData data_;

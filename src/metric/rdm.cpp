@@ -1,6 +1,7 @@
 #include "src/metric/rdm.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -8,6 +9,7 @@
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
+#include "src/metric/cka.h"
 #include "src/ops/average_ranks.h"
 #include "src/ops/kendall.h"
 #include "src/ops/pearson_columns.h"
@@ -32,6 +34,8 @@ at::Tensor similarity(const at::Tensor& a, const at::Tensor& b, RdmComparison co
       return (a * b).sum() / (at::linalg_vector_norm(a) * at::linalg_vector_norm(b));
     case RdmComparison::kKendall:
       return kendall_tau_a(a, b);
+    case RdmComparison::kCka:
+      break;
     case RdmComparison::kSpearmanA: {  // Schuett et al. 2023, eq. 17
       const auto ranks = average_ranks(at::stack({a, b}));
       return 12 * (ranks[0] * ranks[1]).sum() / (n * n * n - n) - 3 * (n + 1) / (n - 1);
@@ -86,9 +90,11 @@ RdmComparison rdm_comparison(const std::string& name) {
   return by_name("comparison", name, comparisons());
 }
 std::string name_of(RdmDistance distance) {
+  if (distance == RdmDistance::kInnerProduct) return "inner product";
   return name_among(distance, distances());
 }
 std::string name_of(RdmComparison comparison) {
+  if (comparison == RdmComparison::kCka) return "unbiased linear CKA";
   return name_among(comparison, comparisons());
 }
 
@@ -101,6 +107,9 @@ at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
 
 at::Tensor rdm(FeatureBlocks& responses, RdmDistance distance) {
   const auto n_features = static_cast<double>(responses.features());
+  if (distance == RdmDistance::kInnerProduct) return centred_gram(responses);
+  if (responses.features() == 0)
+    return at::full({responses.rows(), responses.rows()}, kNaN, at::kDouble);
   at::Tensor out;
   if (distance == RdmDistance::kSquaredEuclidean) {
     // Distances do not feel a shift of all patterns; centred ones cancel least.
@@ -124,6 +133,10 @@ at::Tensor compare_rdms(const at::Tensor& a, const at::Tensor& s, RdmComparison 
   TORCH_CHECK_VALUE(a.dim() == 2 && s.dim() == 2 && a.size(1) == s.size(1),
                     "compare_rdms: need [a, pairs] and [s, pairs], got ", a.sizes(), " and ",
                     s.sizes());
+  if (comparison == RdmComparison::kCka) {
+    const auto n = std::llround(std::sqrt(static_cast<double>(a.size(1))));
+    return compare_rdms_draws(a, s, at::ones({1, n}, a.options()), comparison).squeeze(0);
+  }
   auto out = at::empty({a.size(0), s.size(0)}, a.options());
   for (int64_t i = 0; i < a.size(0); ++i) {
     for (int64_t j = 0; j < s.size(0); ++j) out[i][j].copy_(similarity(a[i], s[j], comparison));
@@ -184,6 +197,15 @@ at::Tensor compare_rdms_draws(const at::Tensor& a,
       comparison != RdmComparison::kKendall && comparison != RdmComparison::kSpearmanA,
       "compare_rdms_draws: tau-a and rho-a cannot be resampled by weights");
   const int64_t n_a = a.size(0), n_s = s.size(0), n = counts.size(1);
+  auto out = at::empty({counts.size(0), n_a, n_s}, a.options());
+  if (comparison == RdmComparison::kCka) {
+    for (int64_t i = 0; i < n_a; ++i) {
+      for (int64_t j = 0; j < n_s; ++j)
+        out.select(1, i).select(1, j).copy_(
+            cka(a[i].view({n, n}), s[j].view({n, n}), counts, /*unbiased=*/true));
+    }
+    return out;
+  }
   const int64_t n_pairs = n * (n - 1) / 2;
   const bool by_rank = comparison == RdmComparison::kSpearman;
   std::vector<SortedTies> ties_a, ties_s;
@@ -198,7 +220,6 @@ at::Tensor compare_rdms_draws(const at::Tensor& a,
     return centred / centred.square().mean(1, true).sqrt();
   };
   const auto terms = by_rank ? at::Tensor() : terms_of(standardised(a), standardised(s));
-  auto out = at::empty({counts.size(0), n_a, n_s}, a.options());
   // Draws at once, so that weights and ranks of all pairs take 16 MB each.
   const int64_t rows = by_rank ? n_a + n_s : 1;
   const int64_t block =

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "src/ceiling/rsa.h"
+#include "src/ops/upper_triangle.h"
 #include "src/score/interval.h"
 #include "src/score/statistics.h"
 
@@ -49,6 +50,10 @@ void draw(Estimate& estimate,
 
 }  // namespace
 
+at::Tensor compared_pairs(const at::Tensor& matrices, RdmComparison comparison) {
+  return comparison == RdmComparison::kCka ? matrices.flatten(-2) : upper_triangle(matrices);
+}
+
 Estimate rdm_similarity(const at::Tensor& model, const SubjectRdms& subjects) {
   if (model.isnan().any().is_nonzero())
     return over_subjects(at::full({subjects.pairs.size(0)}, kNaN, at::kDouble));
@@ -68,12 +73,45 @@ Estimate rdm_similarity_with_draws(const at::Tensor& model,
   return estimate;
 }
 
-Estimate rdm_ceiling(const SubjectRdms& subjects, bool ceiled, const BootstrapOptions& options) {
-  if (!ceiled) return undefined_estimate(subjects.pairs.size(0), options);
-  auto estimate = over_subjects(rsa_bounds(subjects.pairs, subjects.comparison).upper);
-  const auto mean = subjects.pairs.mean(0, true);
+RdmCeiling upper_bound(const SubjectRdms& subjects) {
+  return {subjects, subjects.pairs.mean(0, true)};
+}
+
+RdmCeiling lower_bound(const SubjectRdms& subjects) {
+  return {subjects, means_of_others(subjects.pairs)};
+}
+
+RdmCeiling pairs_of_subjects(const SubjectRdms& subjects) {
+  std::vector<at::Tensor> first, second;
+  for (int64_t i = 0; i < subjects.pairs.size(0); ++i) {
+    for (int64_t j = i + 1; j < subjects.pairs.size(0); ++j) {
+      first.push_back(subjects.pairs[i]);
+      second.push_back(subjects.pairs[j]);
+    }
+  }
+  return {{at::stack(first), subjects.n_presentations, subjects.comparison}, at::stack(second)};
+}
+
+Estimate rdm_ceiling(const RdmCeiling& ceiling, const BootstrapOptions& options) {
+  const auto& [subjects, with] = ceiling;
+  const auto& comparison = subjects.comparison;
+  std::vector<std::pair<at::Tensor, at::Tensor>>
+      sides;  // in which every first meets the only second
+  if (with.size(0) == 1) {
+    sides.emplace_back(subjects.pairs, with);
+  } else {
+    for (int64_t s = 0; s < with.size(0); ++s)
+      sides.emplace_back(subjects.pairs.narrow(0, s, 1), with.narrow(0, s, 1));
+  }
+  std::vector<at::Tensor> similarities;
+  for (const auto& [a, b] : sides)
+    similarities.push_back(compare_rdms(a, b, comparison).squeeze(1));
+  auto estimate = over_subjects(at::cat(similarities));
   draw(estimate, subjects, options, [&](const at::Tensor& counts) {
-    return compare_rdms_draws(subjects.pairs, mean, counts, subjects.comparison).squeeze(2);
+    std::vector<at::Tensor> drawn;
+    for (const auto& [a, b] : sides)
+      drawn.push_back(compare_rdms_draws(a, b, counts, comparison).squeeze(2));
+    return at::cat(drawn, 1);
   });
   return estimate;
 }

@@ -6,16 +6,19 @@
 
 namespace cortiscore {
 
+/// What a comparison looks at of [..., n, n] matrices: [..., n (n - 1) / 2] upper triangles; all of them for CKA.
+at::Tensor compared_pairs(const at::Tensor& matrices, RdmComparison comparison);
+
 /// Subjects' RDMs on one set of presentations.
 struct SubjectRdms {
-  at::Tensor pairs;  ///< [subjects, n (n - 1) / 2] float64: upper triangles
+  at::Tensor pairs;  ///< [subjects, ...] float64: compared_pairs
   int64_t n_presentations = 0;
   RdmComparison comparison = RdmComparison::kSpearman;
 };
 
 /// Similarity of a model's RDM with each subject's, mean over subjects; `error` is the standard deviation over subjects
 /// (ddof 0) / sqrt(subjects), NaN for one subject; `split_values` hold a value a subject. Not resampled.
-/// @param model  [n (n - 1) / 2] float64; NaN (a constant pattern) makes the estimate NaN
+/// @param model  compared_pairs, float64; NaN (a constant pattern) makes the estimate NaN
 /// Source: Kriegeskorte, Mur & Bandettini 2008; the platform's RSABenchmark (BENCHMARKS.md 1.0, 2.5).
 Estimate rdm_similarity(const at::Tensor& model, const SubjectRdms& subjects);
 
@@ -25,8 +28,19 @@ Estimate rdm_similarity_with_draws(const at::Tensor& model,
                                    const SubjectRdms& subjects,
                                    const BootstrapOptions& options);
 
-/// The upper bound of Nili et al. 2014 (every subject with the mean over all), with the same draws; NaN, draws included,
-/// where `ceiled` is false: data without a ceiling.
-Estimate rdm_ceiling(const SubjectRdms& subjects, bool ceiled, const BootstrapOptions& options);
+/// What a ceiling compares: every one of `subjects` with the same row of `with`, or with its only one.
+struct RdmCeiling {
+  SubjectRdms subjects;
+  at::Tensor with;
+};
+/// The upper bound of Nili et al. 2014: every subject with the mean over all.
+RdmCeiling upper_bound(const SubjectRdms& subjects);
+/// The lower one: every subject with the mean over the others.
+RdmCeiling lower_bound(const SubjectRdms& subjects);
+/// Every two subjects, the first of them as the rows of `subjects`.
+RdmCeiling pairs_of_subjects(const SubjectRdms& subjects);
+
+/// The mean over rows, with the same draws as a model's similarity.
+Estimate rdm_ceiling(const RdmCeiling& ceiling, const BootstrapOptions& options);
 
 }  // namespace cortiscore

@@ -141,7 +141,7 @@ def test_stimuli_that_lack_a_neuroid_can_be_left_out(cache, tmp_path):
 
 
 def test_the_platforms_files_are_all_named():
-    """287 sets of its storage; what is not known is null, says why, and is counted."""
+    """287 sets of its storage, and two that no list of it has; what is not known is null, says why, and is counted."""
     schema = json.loads((ROOT / "data_manifests/brainio.schema.json").read_text())
     sets, nulls, files = {}, {"sha1": 0, "version_id": 0, "bytes": 0}, 0
     for path in (ROOT / "data_manifests/brainio").glob("*.json"):
@@ -157,8 +157,10 @@ def test_the_platforms_files_are_all_named():
                 assert missing == set(file["unknown"]) and all(file["unknown"].values())
                 for key in missing:
                     nulls[key] += 1
-    assert len(sets) == 287 and files == 440
-    assert nulls == {"sha1": 0, "version_id": 383, "bytes": 440}
+    assert len(sets) == 287 + 2 and files == 440 + 3
+    assert nulls == {"sha1": 3, "version_id": 383 + 3, "bytes": 440 + 3}
+    unlisted = {name for (name, _), entry in sets.items() if entry["bucket"] is None}
+    assert unlisted == {"Zerbe2026_fmri_Stimuli", "Zerbe2026_fmri_Assembly"} == {n for (n, _), entry in sets.items() if "unlisted" in entry}
     assert sum(entry["bucket"] == "brainscore-storage/brainio-brainscore" for entry in sets.values()) == 260  # BENCHMARKS.md section 6
     # Whatever an official benchmark reads is among them, and its manifest says how to get it.
     for path in (ROOT / "data_manifests/benchmarks").glob("*.json"):
@@ -167,7 +169,7 @@ def test_the_platforms_files_are_all_named():
             continue
         wanted = manifest["import"].split()[3:]
         named = {f"brainio/{file['name']}" for (name, _), entry in sets.items() if name in wanted for file in entry["files"]}
-        reads = [manifest["stimulus_set"], manifest.get("train_stimulus_set"), manifest.get("choices"),
+        reads = [manifest["stimulus_set"], manifest.get("train_stimulus_set"), manifest.get("choices"), manifest.get("rdms", {}).get("file"),
                  manifest.get("readout", {}).get("fit_stimulus_set"),
                  *manifest.get("property_stimuli", {}).values(),
                  *(a.get(key) for a in manifest.get("assemblies", []) for key in ("file", "train_file"))]
@@ -238,6 +240,11 @@ for _name, _ceiling in zip(MARQUES[::2], MARQUES[1::2]):
     _study = _name.split("-")[0]
     OFFICIAL["Marques2020_" + _name] = (12, float(_ceiling), 450 if _study.startswith("Freeman") else None,
                                         363 if _name == "DeValois1982-peak_sf" else NEUROIDS[_study])
+for _region in ("V1", "V2", "V4", "IT"):  # 1.2
+    OFFICIAL |= {f"tong.Coggan2024_fMRI.{_region}-rdm": (9, None, 24, None)}
+    OFFICIAL |= {f"Zerbe2026_fmri.{_region}-{metric}": (9.2, None, 1492, None) for metric in ("tau-ridgecv", "ood-ridgecv", "rdm-pearson", "cka")}
+    OFFICIAL |= {f"Zerbe2026_fmri_persubject.{_region}-{split}-ridgecv": (9.2, None, 1492, None) for split in ("tau", "ood")}
+OFFICIAL |= {"Bracci2019.anteriorVTC-rdm": (8, None, None, None), "ObjectNet-top1": (SIZE, None, 17261, None)}
 OFFICIAL |= {"Rajalingham2018-i2n": (8, .479, 240, None), "Rajalingham2018public-i2n": (8, None, None, None)}
 
 
@@ -259,6 +266,9 @@ def test_official_definitions():
                 assert manifest["assemblies"][0]["each"] == "subject"
                 assert manifest["assemblies"][0].get("above") in ({"nc_testset": 30}, {"reliability": 0.3}, None)
                 assert metric["name"] == "rdm" or manifest["populations"] == "mean"
+            elif manifest.get("splits", {}).get("kind") == "column":  # 1.2: LAION-fMRI
+                assert manifest["splits"]["by"] in manifest["identifier"] and ("populations" in manifest) == ("persubject" in manifest["identifier"])
+                assert np.allclose(np.log10(metric["alphas"]), np.arange(-10, 11)) and manifest["assemblies"][0]["above"] == {"nc_12rep": 30}
             elif "splits" in manifest:
                 assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}
     assert found == OFFICIAL

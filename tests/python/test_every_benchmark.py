@@ -126,6 +126,8 @@ def simulate(manifest, home):
     columns |= {readout.get("truth", "truth"): groups, manifest["metric"].get("texture", "texture"): columns["texture"]}
     columns |= (conditions := conditions_of(manifest))
     columns.pop("stimulus_id", None)
+    if manifest.get("splits", {}).get("kind") == "column":
+        columns[manifest["splits"]["by"]] = [["train", "train", "train", "test", "neither"][i % 5] for i in range(N_STIMULI)]
     sample = manifest.get("sample")
     if sample:
         columns[sample["by"]] = [f"kind{i % 3}" for i in range(N_STIMULI)]
@@ -141,7 +143,7 @@ def simulate(manifest, home):
         # Neuroids that predict must be as many as there are components.
         n_neuroids = 30 if manifest["metric"]["name"] == "reverse_pls" else N_NEUROIDS * N_SUBJECTS
         weights = generator.normal(size=(30, n_neuroids))
-        if manifest["metric"]["name"] == "rdm":  # subjects that see alike
+        if manifest["metric"]["name"] in ("rdm", "cka"):  # subjects that see alike
             weights = np.tile(weights[:, :N_NEUROIDS], N_SUBJECTS) + 0.5 * generator.normal(size=weights.shape)
         write_responses(place(entry["file"]), entry, latent[tested], part(tested)[0], weights, generator)
         if "train_file" in entry:
@@ -149,9 +151,18 @@ def simulate(manifest, home):
     if "rdms" in manifest:
         rdms = np.array([1 - np.corrcoef(latent + generator.normal(size=latent.shape)) for _ in range(N_SUBJECTS)])
         rdms[:, range(N_STIMULI), range(N_STIMULI)] = 0
-        xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"], name="data",
-                     coords={"stimulus_id": ("presentation", ids)}).to_netcdf(place(manifest["rdms"]), engine="h5netcdf")
+        file = manifest["rdms"] if isinstance(manifest["rdms"], dict) else {"file": manifest["rdms"]}
+        coords = {"stimulus_id": ("presentation", ids)}
+        if file.get("values") == "similarities":
+            rdms = 1 - rdms
+        for coordinate, inside in file.get("where", {}).items():  # elsewhere it is noise
+            rdms = np.concatenate([rdms, np.array([np.corrcoef(generator.normal(size=latent.shape)) for _ in range(N_SUBJECTS)])])
+            coords[coordinate] = ("subject", [inside] * N_SUBJECTS + ["elsewhere"] * N_SUBJECTS)
+        xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"], name="data", coords=coords).to_netcdf(
+            place(file["file"]), engine="h5netcdf")
     features = latent + 0.3 * generator.normal(size=latent.shape)
+    if manifest["metric"].get("units") == "responsive":  # which only some are
+        features = np.c_[features + 5, generator.normal(size=(N_STIMULI, 400))]
     if readout.get("name") == "odd_one_out":
         write_choices(place(manifest["choices"]), triplets(manifest, ids, latent, generator))
     elif "choices" in manifest or decisions:
@@ -188,8 +199,16 @@ def simulate(manifest, home):
         features = generator.normal(size=(N_STIMULI, readout.get("n_outputs", 1000)))
         for i in range(N_STIMULI):
             features[i, outputs[wrong(i) if hard[i] else groups[i]]] += 6
+    if manifest.get("splits", {}).get("kind") == "column":  # trained ones first
+        return features[[i for test in (False, True) for i in range(N_STIMULI) if i % 5 < 4 and (i % 5 == 3) == test]]
     # Of every kind the first, and each so many-th after it.
     return features[[i for i in range(N_STIMULI) if i // 3 % sample["every"] == 0]] if sample else features
+
+
+def n_used(manifest):
+    if manifest.get("splits", {}).get("kind") == "column":
+        return N_STIMULI - N_STIMULI // 5
+    return 12 if "sample" in manifest else N_STIMULI
 
 
 # The properties of V1 units have a world of their own (test_properties.py), solution times a network that changes in time
@@ -208,7 +227,7 @@ def test_a_benchmark_scores_on_data_of_its_schema(path, tmp_path):
     else:
         assert 0 < score["ceiled"] and record["error"]["ci_lo"] <= score["ceiled"] <= record["error"]["ci_hi"]
     info = run_json("benchmark", "info", manifest["identifier"], env={"CORTISCORE_HOME": str(tmp_path)})
-    assert info["here"] and info["citation"] and info["licence"] and info["measured"]["stimuli"] == (12 if "sample" in manifest else N_STIMULI)
+    assert info["here"] and info["citation"] and info["licence"] and info["measured"]["stimuli"] == n_used(manifest)
 
 
 def test_lists_are_filtered():

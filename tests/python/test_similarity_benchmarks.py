@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 from PIL import Image
 from scipy.stats import spearmanr
+from sklearn.linear_model import RidgeCV
 from sklearn.metrics import cohen_kappa_score
 
 from conftest import ROOT, SHARED, run, run_json, write
@@ -316,3 +317,153 @@ def test_a_layer_for_every_region_leaves_a_classifiers_output_alone(home, tmp_pa
         assert score(home, tmp_path / "tiny.pt2", benchmark, "--layer", "1")["layer"] == layer
     done = run("score", tmp_path / "tiny.pt2", "-b", "Lab-error_consistency", "--layer", "behavior=1", env={"CORTISCORE_HOME": str(home)})
     assert done.returncode == 5 and "the 7 logits" in done.stderr
+
+
+def lab_with(tmp_path, **manifests):
+    """A home with 24 stimuli and benchmarks of the given names, each a manifest."""
+    (tmp_path / "data/Lab").mkdir(parents=True)
+    (tmp_path / "benchmarks").mkdir()
+    ids = [f"image{i:02d}" for i in range(N)]
+    for name in ids:
+        Image.fromarray(np.full((8, 8, 3), 9, np.uint8)).save(tmp_path / f"data/Lab/{name}.png")
+    split = [["train", "train", "test", "neither"][i % 4] for i in range(N)]
+    write(tmp_path / "data/Lab/stimuli.csv", [{"stimulus_id": i, "filename": f"{i}.png", "far": s} for i, s in zip(ids, split)])
+    for name, entry in manifests.items():
+        (tmp_path / f"benchmarks/{name}.json").write_text(json.dumps({**entry, "identifier": name}))
+    return ids, split
+
+
+def scored(tmp_path, features, name, *flags):
+    np.save(tmp_path / "features.npy", features)
+    return run_json("score", tmp_path / "features.npy", "-b", name, *flags, env={"CORTISCORE_HOME": str(tmp_path)})
+
+
+def off_diagonal(matrix):
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
+def test_similarities_of_units_that_stand_out(tmp_path):
+    """The platform's Coggan2024_fMRI, from similarities whose dims come in another order."""
+    coggan = {k: v for k, v in json.loads((ROOT / "data_manifests/benchmarks/tong.Coggan2024_fMRI.V4-rdm.json").read_text()).items()}
+    ids, _ = lab_with(tmp_path, mine={**coggan, "stimulus_set": "Lab/stimuli.csv", "rdms": {**coggan["rdms"], "file": "Lab/rsms.nc"}})
+    generator = np.random.default_rng(5)
+    latent = generator.normal(size=(N, 6))
+    rsms = np.array([np.corrcoef(np.c_[latent, 2 * generator.normal(size=(N, 4))]) for _ in range(2 * SUBJECTS)])
+    xr.DataArray(rsms.transpose(1, 2, 0), dims=["presentation", "presentation_other", "subject"], name="data", coords={
+        "stimulus_id": ("presentation", ids), "region": ("subject", ["V4", "IT"] * SUBJECTS)}).to_netcdf(
+            tmp_path / "data/Lab/rsms.nc", engine="h5netcdf")
+    features = np.c_[0.3 * np.exp(latent @ generator.normal(size=(6, 5000))), np.full((N, 3), 90.0)].astype(np.float32)  # skewed as a layer
+    record = scored(tmp_path, features, "mine")
+
+    x = features.astype(float)
+    x = x[:, x.var(0) > 0]
+    means = x.mean(0)
+    x = x[:, np.abs(means) > 3.1 * means.std()]
+    assert 1 < x.shape[1] < 500
+    model = off_diagonal(np.corrcoef((x - x.mean(0)) / x.std(0)))
+    humans = rsms[::2]
+    pearson = lambda a, b: np.corrcoef(a, b)[0, 1]
+    raw = np.mean([pearson(model, off_diagonal(h)) for h in humans])
+    ceiling = np.mean([pearson(off_diagonal(h), off_diagonal(np.delete(humans, s, 0).mean(0))) for s, h in enumerate(humans)])
+    assert record["score"]["raw"] == pytest.approx(raw, abs=1e-10) and record["score"]["ceiling"] == pytest.approx(ceiling, abs=1e-10)
+    assert record["score"]["ceiled"] == pytest.approx(min((raw / ceiling) ** 2, 1), abs=1e-10)
+    assert record["score"]["ceiling_convention"] == "r_over_c_squared_clipped" and record["error"]["ci_hi"] <= 1
+    # None stands out: no score, and it says why.
+    record = scored(tmp_path, generator.normal(size=(N, 50)), "mine")
+    assert record["score"]["raw"] is None and "stands out" in record["warnings"][0]
+
+
+def test_one_rdm_of_averaged_subjects(tmp_path):
+    """The platform's Bracci2019."""
+    bracci = json.loads((ROOT / "data_manifests/benchmarks/Bracci2019.anteriorVTC-rdm.json").read_text())
+    ids, _ = lab_with(tmp_path, mine={**bracci, "stimulus_set": "Lab/stimuli.csv",
+                                      "assemblies": [{**bracci["assemblies"][0], "file": "Lab/voxels.nc"}]})
+    generator = np.random.default_rng(6)
+    latent = generator.normal(size=(N, 6))
+    voxels = latent @ generator.normal(size=(6, 9)) + generator.normal(size=(4, N, 9)) + 5 * generator.normal(size=(4, 1, 9))
+    xr.DataArray(voxels.reshape(-1, 9), dims=["presentation", "neuroid"], name="data", coords={
+        "stimulus_id": ("presentation", ids * 4), "subject": ("presentation", np.repeat([3, 5, 7, 8], N)),
+        "neuroid_id": ("neuroid", range(9)), "region": ("neuroid", ["anteriorVTC"] * 7 + ["V1"] * 2)}).to_netcdf(
+            tmp_path / "data/Lab/voxels.nc", engine="h5netcdf")
+    features = latent + generator.normal(size=latent.shape)
+    record = scored(tmp_path, features, "mine")
+    centred = voxels[:, :, :7] - voxels[:, :, :7].mean(1, keepdims=True)
+    alike = lambda a, b: spearmanr(triangle(rdm_of(a)), triangle(rdm_of(b)))[0]
+    raw = alike(features, centred.mean(0))
+    ceiling = np.mean([alike(centred[s], np.delete(centred, s, 0).mean(0)) for s in range(4)])
+    assert record["score"]["raw"] == pytest.approx(raw, abs=1e-10) and record["score"]["ceiling"] == pytest.approx(ceiling, abs=1e-10)
+    assert record["score"]["ceiled"] == pytest.approx(raw / ceiling, abs=1e-10) and record["n"]["subjects"] == 4
+
+
+def cka_of(x, y):
+    """Unbiased linear CKA in loops' words: Song et al. 2012, eq. 5."""
+    def hsic(k, m):
+        n = len(k)
+        return (np.trace(k @ m) + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * (k @ m).sum() / (n - 2)) / (n * (n - 3))
+    k, m = x @ x.T, y @ y.T
+    np.fill_diagonal(k, 0), np.fill_diagonal(m, 0)
+    return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
+
+
+def responses_of_subjects(path, ids, generator, latent):
+    voxels = [latent @ generator.normal(size=(6, 8)) + generator.normal(size=(N, 8)) for _ in range(SUBJECTS)]
+    nc = generator.uniform(20, 80, 8 * SUBJECTS)
+    xr.DataArray(np.concatenate(voxels, 1), dims=["presentation", "neuroid"], name="data", coords={
+        "stimulus_id": ("presentation", ids), "neuroid_id": ("neuroid", range(8 * SUBJECTS)), "nc_12rep": ("neuroid", nc),
+        "subject": ("neuroid", np.repeat(["a", "b", "c"], 8)), "region": ("neuroid", ["IT"] * 8 * SUBJECTS)}).to_netcdf(path, engine="h5netcdf")
+    nc = nc.reshape(SUBJECTS, 8)
+    return [v[:, c > 30] for v, c in zip(voxels, nc)], [c[c > 30] for c in nc]
+
+
+def zerbe(name):
+    entry = json.loads((ROOT / f"data_manifests/benchmarks/{name}.json").read_text())
+    return {**entry, "stimulus_set": "Lab/stimuli.csv", "assemblies": [{**entry["assemblies"][0], "file": "Lab/voxels.nc"}],
+            **({"splits": {"kind": "column", "by": "far"}} if "splits" in entry else {})}
+
+
+def test_kernel_alignment_with_subjects(tmp_path):
+    """The platform's Zerbe2026_fmri cka: every subject, and every two of them."""
+    ids, _ = lab_with(tmp_path, mine=zerbe("Zerbe2026_fmri.IT-cka"))
+    generator = np.random.default_rng(7)
+    latent = generator.normal(size=(N, 6))
+    voxels, _ = responses_of_subjects(tmp_path / "data/Lab/voxels.nc", ids, generator, latent)
+    features = latent + generator.normal(size=latent.shape)
+    record = scored(tmp_path, features, "mine")
+    raw = np.mean([cka_of(features, v) for v in voxels])
+    ceiling = np.mean([cka_of(voxels[i], voxels[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    assert record["score"]["raw"] == pytest.approx(raw, abs=1e-10) and record["score"]["ceiling"] == pytest.approx(ceiling, abs=1e-10)
+    assert record["score"]["ceiled"] == pytest.approx(raw / ceiling, abs=1e-10)
+    assert record["error"]["ci_lo"] < record["score"]["ceiled"] < record["error"]["ci_hi"]
+
+
+@pytest.mark.parametrize("name", ["Zerbe2026_fmri.IT-tau-ridgecv", "Zerbe2026_fmri_persubject.IT-ood-ridgecv"])
+def test_a_column_says_what_trains_and_what_tests(name, tmp_path):
+    """The platform's Zerbe2026_fmri: scikit-learn's RidgeCV on its split, ceilings from explainable variance."""
+    ids, split = lab_with(tmp_path, mine=zerbe(name))
+    generator = np.random.default_rng(8)
+    latent = generator.normal(size=(N, 6))
+    voxels, nc = responses_of_subjects(tmp_path / "data/Lab/voxels.nc", ids, generator, latent)
+    features = latent + 0.3 * generator.normal(size=latent.shape)
+    train, test = ([i for i in range(N) if split[i] == part] for part in ("train", "test"))
+    record = scored(tmp_path, features[train + test], "mine")
+
+    def medians(targets):
+        fit = RidgeCV(alphas=10.0 ** np.arange(-10, 11)).fit(features[train], targets[train])
+        predicted = fit.predict(features[test])
+        return np.median([np.corrcoef(p, t)[0, 1] for p, t in zip(predicted.T, targets[test].T)])
+
+    if "persubject" in name:
+        raws, ceilings = [medians(v) for v in voxels], [np.median(np.sqrt(c / 100)) for c in nc]
+        raw, ceiled = np.mean(raws), np.mean([r ** 2 / c for r, c in zip(raws, ceilings)])
+        assert [p["raw"] for p in record["populations"]] == pytest.approx(raws, abs=1e-9)
+    else:
+        raw, ceiling = medians(np.concatenate(voxels, 1)), np.median(np.sqrt(np.concatenate(nc) / 100))
+        ceiled = raw ** 2 / ceiling
+        assert record["score"]["ceiling"] == pytest.approx(ceiling, abs=1e-12)
+    assert record["score"]["raw"] == pytest.approx(raw, abs=1e-9) and record["score"]["ceiled"] == pytest.approx(ceiled, abs=1e-9)
+    assert record["n"]["stimuli"] == len(train) + len(test)
+    # A column that says neither is refused.
+    path = tmp_path / "benchmarks/mine.json"
+    path.write_text(path.read_text().replace('"by": "far"', '"by": "filename"'))
+    failed = run("score", tmp_path / "features.npy", "-b", "mine", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert failed.returncode == 5 and '0 times "train"' in failed.stderr
