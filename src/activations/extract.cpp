@@ -11,6 +11,7 @@
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
+#include "src/stimuli/microsaccades.h"
 
 namespace cortiscore {
 
@@ -58,6 +59,8 @@ void stream(const Network& network,
     const int64_t count = count_of(batch);
     const Timer normalising;
     auto images = normalise(pixels);
+    if (const auto shifts = screen.shifts(batch * kMicroBatch, count); !shifts.empty())
+      images = moved(images, shifts);
     if (count < kMicroBatch) {
       images = at::cat(
           {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});

@@ -80,8 +80,10 @@ class Manifest {
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);
     word("metric.name", b.metric,
-         {"pls", "reverse_pls", "spantime_pls", "ridge", "ridgecv", "rdm", "cka", "ks_similarity",
-          "ost"});
+         {"pls", "reverse_pls", "spantime_pls", "ridge", "ridgecv", "mask_regression", "rdm", "cka",
+          "ks_similarity", "ost", "factor_dimensionality"});
+    b.window_ms = window(json_);
+    if (b.metric == "factor_dimensionality") return read_factors(b, metric);
     if (b.metric == "ost") return read_solution_times(b, metric);
     if (b.metric == "ks_similarity") return read_property(b, metric);
     if (json_.contains("layer_selection")) b.select_by = json_["layer_selection"].at("by");
@@ -102,7 +104,9 @@ class Manifest {
     // directions of its own where features are fewer than they seem.
     b.spantime = b.metric == "spantime_pls";
     b.reverse = b.metric == "reverse_pls";
-    b.mapping.kind = b.spantime || b.reverse ? MappingKind::kPls : mapping_kinds().at(b.metric);
+    b.mapping.kind = b.spantime || b.reverse         ? MappingKind::kPls
+                     : b.metric == "mask_regression" ? MappingKind::kMask
+                                                     : mapping_kinds().at(b.metric);
     const bool bins = std::all_of(b.assemblies.begin(), b.assemblies.end(), [](const auto& file) {
       return file.bins == Benchmark::AssemblyFile::Bins::kPopulations;
     });
@@ -113,17 +117,9 @@ class Manifest {
     }
     b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
     b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
-    b.mapping.ridgecv_alphas = get(metric, "alphas", b.mapping.ridgecv_alphas);
-    for (const auto alpha : b.mapping.ridgecv_alphas) {
-      if (!(alpha > 0))
-        throw bad_input({path_, "metric.alphas", std::to_string(alpha), "positive penalties", ""});
-    }
-    const auto& splits = need("splits");
-    b.splits = {splits.at("kind"), get(splits, "by", std::string()),
-                get(splits, "n_splits", int64_t{10}), get(splits, "train_fraction", 0.9),
-                get(splits, "seed", uint32_t{1})};
-    word("splits.kind", b.splits.kind,
-         {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", "column"});
+    read_alphas(b, metric);
+    read_splits(b,
+                {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", "column"});
     if (b.splits.kind == "train_test") {
       b.train_stimulus_set = need("train_stimulus_set");
       check_train_files(b);
@@ -145,6 +141,25 @@ class Manifest {
     b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
     b.ceiling_seed = get(ceiling, "seed", uint32_t{b.predictor_ceiling ? 0U : 1U});
     b.keep_above = get(ceiling, "keep_above", -1.0);
+  }
+
+  void read_splits(Benchmark& b, const std::vector<std::string>& kinds) {
+    const auto& splits = need("splits");
+    b.splits = {splits.at("kind"),
+                get(splits, "by", std::string()),
+                get(splits, "n_splits", int64_t{10}),
+                get(splits, "train_fraction", 0.9),
+                get(splits, "seed", uint32_t{1}),
+                get(splits, "disjoint", std::string())};
+    word("splits.kind", b.splits.kind, kinds);
+  }
+
+  void read_alphas(Benchmark& b, const Json& from) {
+    b.mapping.ridgecv_alphas = get(from, "alphas", b.mapping.ridgecv_alphas);
+    for (const auto alpha : b.mapping.ridgecv_alphas) {
+      if (!(alpha > 0))
+        throw bad_input({path_, "alphas", std::to_string(alpha), "positive penalties", ""});
+    }
   }
 
   void read_assembly_files(Benchmark& b) {
@@ -218,9 +233,7 @@ class Manifest {
         !std::is_sorted(b.bins_ms.begin(), b.bins_ms.end(), std::less_equal<>()))
       throw bad_input({path_, field_, std::to_string(b.bins_ms.size()) + " bins",
                        "two or more, ascending", ""});
-    const auto& ceiling = need("ceiling");
-    word("ceiling.name", ceiling.at("name"), {"published"});
-    b.fixed_ceiling = ceiling.at(field_ = "value");
+    read_published_ceiling(b);
   }
 
   void read_property(Benchmark& b, const Json& metric) {
@@ -238,6 +251,42 @@ class Manifest {
     word("ceiling.name", need("ceiling").at("name"), {"self"});
   }
 
+  void read_factors(Benchmark& b, const Json& metric) {
+    b.kind = Benchmark::Kind::kFactors;
+    b.factor = word("metric.factor", metric.at(field_ = "factor"), factor_names());
+    b.pair_seed = get(metric, "seed", uint32_t{0});
+    b.columns = get(json_, "columns", b.columns);
+    read_published_ceiling(b);
+  }
+
+  void read_published_ceiling(Benchmark& b) {
+    const auto& ceiling = need("ceiling");
+    word("ceiling.name", ceiling.at("name"), {"published"});
+    b.fixed_ceiling = ceiling.at(field_ = "value");
+  }
+
+  void read_threshold(Benchmark& b, const Json& readout) {
+    b.kind = Benchmark::Kind::kThreshold;
+    const auto& metric = json_.at("metric");
+    static_cast<void>(need("choices"));
+    b.fit_stimulus_sets = texts(readout, "fit_stimulus_set", {});
+    b.label_columns = texts(readout, "label", {"truth"});
+    b.readout_c = get(readout, "C", 1e-3);
+    b.variable = metric.at(field_ = "variable");
+    b.accuracy = get(metric, "accuracy", b.accuracy);
+    b.fit_trials = get(readout, "trials", int64_t{1});
+    b.test_trials = get(metric, "trials", int64_t{1});
+    if (b.fit_stimulus_sets.empty())
+      throw bad_input({path_, "readout.fit_stimulus_set", "none", "one set, or several", ""});
+    if (b.fit_trials < 1 || b.test_trials < 1)
+      throw bad_input({path_, "trials", std::to_string(std::min(b.fit_trials, b.test_trials)),
+                       "1 or more", ""});
+    if (b.metric == "threshold") return;
+    const auto& baseline = need("baseline");
+    b.baseline_stimulus_set = baseline.at("stimulus_set");
+    b.baseline_choices = baseline.at("choices");
+  }
+
   void read_rdm(Benchmark& b, const Json& metric) {
     b.kind = Benchmark::Kind::kRdm;
     if (json_.contains("assemblies")) {
@@ -249,7 +298,6 @@ class Manifest {
       b.rdms = rdms.is_string() ? rdms : rdms.at("file");
       if (rdms.is_object()) {
         b.rdms_where = accepted_values(rdms);
-        b.window_ms = window(rdms);
         b.similarities = word("rdms.values", get(rdms, "values", std::string("dissimilarities")),
                               {"dissimilarities", "similarities"}) == "similarities";
       }
@@ -295,7 +343,7 @@ class Manifest {
     b.choices = get(json_, "choices", std::string());
     const auto& readout = need("readout");
     const auto name = word("readout.name", get(readout, "name", std::string("logistic")),
-                           {"logistic", "imagenet_classes", "odd_one_out"});
+                           {"logistic", "imagenet_classes", "odd_one_out", "ridge_classifier"});
     b.truth_column = get(readout, "truth", std::string("truth"));
     b.incomplete_choices =
         word("incomplete_choices", get(json_, "incomplete_choices", std::string("refuse")),
@@ -310,6 +358,19 @@ class Manifest {
     for (const auto& [column, values] : exclude.items())
       b.exclude.emplace_back(column, values.get<std::vector<std::string>>());
     read_comparison(b, need("metric"));
+    if (b.metric == "two_way_accuracy" || name == "ridge_classifier") {
+      word("metric.name", b.metric, {"two_way_accuracy"});
+      word("readout.name", name, {"ridge_classifier"});
+      b.kind = Benchmark::Kind::kDomains;
+      b.domain = json_.at("metric").at(field_ = "domain");
+      read_splits(b, {"stratified_shuffle"});
+      return read_alphas(b, readout);
+    }
+    if (b.metric.starts_with("threshold")) {
+      word("metric.name", b.metric, {"threshold", "threshold_elevation"});
+      word("readout.name", name, {"logistic"});
+      return read_threshold(b, readout);
+    }
     if (name == "odd_one_out") {
       b.kind = Benchmark::Kind::kOddOneOut;
       word("metric.name", b.metric, {"match"});
@@ -343,7 +404,8 @@ class Manifest {
 
   // How choices are compared, and what divides the result.
   void read_comparison(Benchmark& b, const Json& metric) {
-    b.ceiled = b.metric != "shape_bias" && b.metric != "shape_match" && b.metric != "accuracy";
+    b.ceiled = b.metric != "shape_bias" && b.metric != "shape_match" && b.metric != "accuracy" &&
+               b.metric != "two_way_accuracy";
     // What engineering asks for is not divided by a ceiling anywhere, and has a tree of its own.
     b.composite = b.composite && (b.ceiled || b.parent == "engineering");
     if (b.metric.starts_with("shape_"))
@@ -429,6 +491,11 @@ std::string sub_identifier(const Benchmark& parent, const std::string& populatio
 }
 
 }  // namespace
+
+const std::vector<std::string>& factor_names() {
+  static const std::vector<std::string> names = {"shape", "texture"};
+  return names;
+}
 
 const std::string& Benchmark::column(const std::string& ours) const {
   const auto found = columns.find(ours);

@@ -12,6 +12,7 @@
 #include "cortiscore/score.h"
 #include "src/benchmark/coded_choices.h"
 #include "src/data/choices.h"
+#include "src/metric/factors.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/rdm.h"
 #include "src/resample/splits.h"
@@ -31,6 +32,8 @@ struct SplitRule {
   int64_t n_splits = 10;
   double train_fraction = 0.9;
   uint32_t seed = 1;
+  std::string
+      disjoint;  ///< column: presentations that share a value with a tested one are not trained on
 };
 
 /// What a benchmark is: a manifest, schema version 1 (docs/formats.md).
@@ -44,7 +47,10 @@ struct Benchmark {
     kOddOneOut,  ///< behaviour: of three stimuli the one that a layer finds least like the others
     kSolutionTimes,  ///< neural: when a network's time bins tell objects, beside IT
     kProperty,       ///< neural: a property's distribution among units and among neuroids
-    kStimuli  ///< what a layer is shown on the way to one of the others: no benchmark of its own
+    kFactors,        ///< neural: how many of a layer's dimensions a factor of the stimuli has
+    kThreshold,      ///< behaviour: a readout's psychometric threshold, beside those of subjects
+    kDomains,  ///< behaviour: how well objects are read out of a layer in each of several domains
+    kStimuli   ///< what a layer is shown on the way to one of the others: no benchmark of its own
   };
   struct AssemblyFile {
     std::string identifier;
@@ -82,13 +88,23 @@ struct Benchmark {
   enum class RdmBound { kUpper, kLower, kPairs } rdm_bound = RdmBound::kUpper;
   CeilingConvention rdm_convention = CeilingConvention::kROverC;
   std::optional<std::pair<double, double>>
-      window_ms;  ///< of a recording whose file has no time bins, for layers that change in time
+      window_ms;        ///< of a network that changes in time, where no assembly says it
   std::string choices;  ///< behaviour: CSV of subject, stimulus_id, choice, truth; may be empty
   std::map<std::string, std::string>
       columns;                   ///< our names of the columns of choices, to the file's
   std::string truth_column;      ///< behaviour without choices: the column that says what is right
   std::string fit_stimulus_set;  ///< readout: stimuli of the fit; empty: those of role fit
-  std::string role_column;       ///< readout: says fit or test
+  std::vector<std::string>
+      fit_stimulus_sets;  ///< threshold: of a readout each, over which scores are averaged
+  std::string baseline_stimulus_set, baseline_choices;  ///< threshold_elevation: what is divided by
+  std::string variable;                     ///< threshold: column of the stimulus variable
+  double accuracy = 0.75;                   ///< threshold: that defines it
+  int64_t fit_trials = 1, test_trials = 1;  ///< threshold: of every stimulus
+  int64_t trials = 1;                       ///< kStimuli: of every stimulus, moved by microsaccades
+  std::string domain;                       ///< two_way_accuracy: column of domains
+  std::string factor;                       ///< factor_dimensionality: "shape" or "texture"
+  uint32_t pair_seed = 0;
+  std::string role_column;  ///< readout: says fit or test
   std::vector<std::string>
       label_columns;         ///< readout: the class to read out; the first that is there
   ColumnValues exclude;      ///< choices that are not used
@@ -231,6 +247,18 @@ struct SolutionTimeData {
 };
 SolutionTimeData load_solution_times(const Benchmark& benchmark);
 
+/// "shape" and "texture", in the order of their codes.
+const std::vector<std::string>& factor_names();
+
+/// Every stimulus with a partner that shares one of its factors, drawn as the platform's Islam2021 draws them.
+struct FactorData {
+  StimulusSet stimuli;
+  FactorPairs pairs;
+  std::vector<std::string> data_sha256;
+};
+/// @throws Error(kBadInput)  a stimulus without a partner
+FactorData load_factors(const Benchmark& benchmark);
+
 /// Where gratings stood: rows of a stimulus set in the order [y, x, rest].
 struct ReceptiveFieldGrid {
   std::vector<int64_t> order;
@@ -266,6 +294,30 @@ struct PropertyData {
 /// @param open  a set by its file, opened once however many properties show it
 PropertyData load_properties(const Benchmark& benchmark,
                              const std::function<const OpenedStimuli&(const std::string&)>& open);
+
+/// Stimuli that a threshold is found with, each several times.
+struct ThresholdSet {
+  std::string file;
+  int64_t trials = 1, n_stimuli = 0;
+  std::vector<int64_t> truth;  ///< of every stimulus: its label's code
+  std::vector<double> x;       ///< of every stimulus: the variable; not of fits
+
+  int64_t n_presentations() const { return n_stimuli * trials; }
+};
+
+/// Subjects' thresholds, or elevations over a baseline, and the stimuli that find a network's.
+struct ThresholdData {
+  std::vector<ThresholdSet> fits;  ///< a readout each
+  std::optional<ThresholdSet> baseline;
+  ThresholdSet test;
+  std::vector<std::string> class_names, subjects;
+  std::vector<double> thresholds;  ///< of every subject; elevations where there is a baseline
+  StimulusSet stimuli;             ///< of the test
+  std::vector<std::string> data_sha256;
+};
+/// @param open  a set by its file, opened once however many benchmarks show it
+ThresholdData load_thresholds(const Benchmark& benchmark,
+                              const std::function<const OpenedStimuli&(const std::string&)>& open);
 
 /// What a benchmark shows on the way, as one of kind kStimuli; its size on the screen is the set's column `degrees`, where
 /// it has one. @throws Error(kBadInput)  several sizes in one set

@@ -236,9 +236,28 @@ NeuralData load_neural(const Benchmark& benchmark) {
   return data;
 }
 
-Splits make_splits(const SplitRule& rule,
-                   const StimulusSet& stimuli,
-                   const std::vector<int64_t>& rows) {
+namespace {
+
+// Leaves out of every train set what shares a value of a column with the test set.
+void make_disjoint(const std::vector<std::string>& values,
+                   const std::string& where,
+                   const std::string& column,
+                   Splits& splits) {
+  for (auto& split : splits) {
+    std::set<std::string> tested;
+    for (const auto i : split.test) tested.insert(values[static_cast<size_t>(i)]);
+    std::erase_if(split.train,
+                  [&](int64_t i) { return tested.contains(values[static_cast<size_t>(i)]); });
+    if (split.train.empty()) {
+      throw bad_input({where, column, "a test set with every one of its values",
+                       "values that are not tested, to train on", ""});
+    }
+  }
+}
+
+Splits drawn_splits(const SplitRule& rule,
+                    const StimulusSet& stimuli,
+                    const std::vector<int64_t>& rows) {
   const auto n = static_cast<int64_t>(rows.size());
   if (rule.kind == "shuffle")
     return shuffle_splits(n, rule.n_splits, rule.train_fraction, rule.seed);
@@ -248,6 +267,21 @@ Splits make_splits(const SplitRule& rule,
   if (rule.kind == "leave_one_group_out") return leave_one_group_out(groups);
   return stratified_shuffle_splits(class_codes(groups), rule.n_splits, rule.train_fraction,
                                    rule.seed);
+}
+
+}  // namespace
+
+Splits make_splits(const SplitRule& rule,
+                   const StimulusSet& stimuli,
+                   const std::vector<int64_t>& rows) {
+  auto splits = drawn_splits(rule, stimuli, rows);
+  if (!rule.disjoint.empty()) {
+    const auto column = stimuli.column(rule.disjoint);
+    std::vector<std::string> values;
+    for (const auto row : rows) values.push_back(column[static_cast<size_t>(row)]);
+    make_disjoint(values, stimuli.path(), rule.disjoint, splits);
+  }
+  return splits;
 }
 
 }  // namespace cortiscore

@@ -21,6 +21,7 @@
 #include "src/metric/choice_patterns.h"
 #include "src/results/store.h"
 #include "src/score/choices.h"
+#include "src/score/thresholds.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -39,10 +40,12 @@ std::vector<std::string> files_of(const Benchmark& benchmark) {
   for (const auto& [role, file] : benchmark.property_stimuli) {
     if (file != benchmark.stimulus_set) files.push_back(file);
   }
-  for (const auto& file : {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms,
-                           benchmark.choices}) {
+  for (const auto& file :
+       {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms, benchmark.choices,
+        benchmark.baseline_stimulus_set, benchmark.baseline_choices}) {
     if (!file.empty()) files.push_back(file);
   }
+  files.insert(files.end(), benchmark.fit_stimulus_sets.begin(), benchmark.fit_stimulus_sets.end());
   files.insert(files.end(), benchmark.classes.begin(), benchmark.classes.end());
   return files;
 }
@@ -64,9 +67,10 @@ bool is_here(const Benchmark& benchmark) {
 }
 
 bool is_neural(const Benchmark& benchmark) {
-  return benchmark.kind == Benchmark::Kind::kMapping || benchmark.kind == Benchmark::Kind::kRdm ||
-         benchmark.kind == Benchmark::Kind::kProperty ||
-         benchmark.kind == Benchmark::Kind::kSolutionTimes;
+  using Kind = Benchmark::Kind;
+  return benchmark.kind == Kind::kMapping || benchmark.kind == Kind::kRdm ||
+         benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kSolutionTimes ||
+         benchmark.kind == Kind::kFactors;
 }
 
 std::string ceiling_name(const Benchmark& benchmark) {
@@ -81,7 +85,10 @@ std::string ceiling_name(const Benchmark& benchmark) {
     case Benchmark::Kind::kProperty:
       return "likeness to itself";
     case Benchmark::Kind::kSolutionTimes:
+    case Benchmark::Kind::kFactors:
       return "published";
+    case Benchmark::Kind::kThreshold:
+      return "each subject with the others";
     default:
       if (!std::isnan(benchmark.fixed_ceiling)) return "published";
       if (benchmark.metric == "accuracy_delta") return "subject halves";
@@ -97,7 +104,10 @@ std::string splits_text(const SplitRule& rule) {
   char text[96];
   std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",
                 static_cast<long long>(rule.n_splits), 100 * rule.train_fraction, rule.seed);
-  return rule.kind == "stratified_shuffle" ? text + (", stratified by " + rule.by) : text;
+  std::string all = text;
+  if (rule.kind == "stratified_shuffle") all += ", stratified by " + rule.by;
+  if (!rule.disjoint.empty()) all += ", no " + rule.disjoint + " in both";
+  return all;
 }
 
 Json described(const Benchmark& benchmark) {
@@ -195,6 +205,19 @@ void add_measured(const Benchmark& benchmark, Json& json) {
     const auto& data = workbench.properties(benchmark);
     measured["neuroids"] = data.recorded.size(0);
     add_ceiling(property_ceiling(data.recorded, data.bins, workbench.options().bootstrap));
+  } else if (benchmark.kind == Benchmark::Kind::kFactors) {
+    measured["pairs"] = workbench.factors(benchmark).pairs.first.size(0);
+    add_ceiling(constant_evaluation(benchmark.fixed_ceiling).estimate);
+  } else if (benchmark.kind == Benchmark::Kind::kThreshold) {
+    const auto& data = workbench.thresholds(benchmark);
+    measured.update({{"subjects", data.subjects.size()},
+                     {"stimuli_fit", data.fits.front().n_stimuli},
+                     {"thresholds", numbers(data.thresholds)}});
+    add_ceiling(threshold_ceiling(data.thresholds));
+  } else if (benchmark.kind == Benchmark::Kind::kDomains) {
+    const auto& stimuli = workbench.stimuli(benchmark);
+    measured["categories"] = distinct(stimuli.column(benchmark.splits.by));
+    measured["domains"] = distinct(stimuli.column(benchmark.domain));
   } else {
     const auto& behavior = workbench.behavior(benchmark);
     measured["subjects"] = behavior.subjects.size();

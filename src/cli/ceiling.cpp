@@ -13,7 +13,6 @@
 #include "src/ceiling/internal_consistency.h"
 #include "src/ceiling/rsa.h"
 #include "src/ceiling/split_half_predictor.h"
-#include "src/ceiling/subjects.h"
 #include "src/cli/array_input.h"
 #include "src/cli/choice_input.h"
 #include "src/cli/commands.h"
@@ -24,6 +23,7 @@
 #include "src/score/choices.h"
 #include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
+#include "src/score/thresholds.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -149,9 +149,9 @@ void run_subjects(const CeilingArguments& a) {
     if (values.numel() < 2)
       throw bad_input(
           {a.trials, "subjects", std::to_string(values.numel()), "at least 2 thresholds", ""});
-    const auto scores = leave_one_out_thresholds(
+    const auto ceiling = threshold_ceiling(
         {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()});
-    return print_values(a, mean_skip_nan(scores), deviation(scores, 0), scores);
+    return print_values(a, ceiling.value, ceiling.error, ceiling.split_values);
   }
   const auto table = read_choices(a.trials);
   Evaluation e;

@@ -23,6 +23,7 @@ struct Arguments {
   LoadFlags load;
   std::vector<std::string> layers;
   double degrees = 8;
+  int64_t trials = 1;
 };
 
 Assembly as_assembly(const Network& network,
@@ -33,7 +34,10 @@ Assembly as_assembly(const Network& network,
   assembly.identifier = network.identifier();
   assembly.dims = {"presentation", "neuroid"};
   assembly.values = activations;
-  assembly.coords["stimulus_id"] = {"presentation", stimuli.ids()};
+  const auto trials = activations.size(0) / stimuli.size();
+  std::vector<std::string> ids;
+  for (const auto& id : stimuli.ids()) ids.insert(ids.end(), static_cast<size_t>(trials), id);
+  assembly.coords["stimulus_id"] = {"presentation", std::move(ids)};
   std::vector<std::string> neuroids;
   for (int64_t i = 0; i < activations.size(1); ++i)
     neuroids.push_back(layer + "." + std::to_string(i));
@@ -48,8 +52,10 @@ void run(const Arguments& arguments) {
       Network::load(arguments.network, device_of(arguments.device), arguments.load.options());
   const auto stimuli = StimulusSet::open(arguments.stimuli);
   std::filesystem::create_directories(arguments.output);
-  Progress progress("stimuli", stimuli.size());
-  Screen screen(stimuli, preprocessing_of(network, arguments.degrees), false);
+  auto preprocessing = preprocessing_of(network, arguments.degrees);
+  preprocessing.trials = arguments.trials;
+  Screen screen(stimuli, preprocessing, false);
+  Progress progress("presentations", screen.size());
   const auto activations =
       extract(network, screen, arguments.layers, [&](int64_t n) { progress.advance(n); });
   for (size_t i = 0; i < arguments.layers.size(); ++i) {
@@ -77,6 +83,11 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
       ->required()
       ->allow_extra_args(false);
   verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")
+      ->capture_default_str();
+  verb->add_option("--trials", arguments->trials,
+                   "presentations of every stimulus, moved by the platform's microsaccades; the "
+                   "trials of each are rows one after the other")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")
       ->check(CLI::IsMember({"npy", "nc"}))

@@ -9,6 +9,7 @@
 #include "src/cli/metric_families.h"
 #include "src/data/choices.h"
 #include "src/mapping/logistic.h"
+#include "src/metric/factors.h"
 #include "src/metric/property.h"
 #include "src/metric/threshold.h"
 #include "src/score/behavior.h"
@@ -107,8 +108,11 @@ Evaluation factors(const MetricArguments& a, Json& more) {
   if (x.sizes() != y.sizes() || static_cast<int64_t>(codes.size()) != x.size(0))
     throw bad_input(
         {a.target, "shape", c10::str(y.sizes()), c10::str(x.sizes()) + " and a factor a pair", ""});
-  const auto dims =
-      factor_dimensions(x, y, at::tensor(codes), 1 + *std::max_element(codes.begin(), codes.end()));
+  const int64_t n = x.size(0);
+  const FactorPairs pairs{at::arange(n), at::arange(n, 2 * n), at::tensor(codes),
+                          1 + *std::max_element(codes.begin(), codes.end())};
+  MatrixBlocks both(at::cat({x, y}));
+  const auto dims = factor_dimensions(factor_terms(both, pairs), pairs, x.size(1));
   more["dimensions"] = nested(dims);
   std::vector<double> shares;
   for (int64_t i = 0; i + 1 < dims.numel(); ++i)

@@ -1,6 +1,7 @@
 #include "src/core/random.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <utility>
 
@@ -8,14 +9,14 @@
 
 namespace cortiscore {
 
-NumpyRandomState::NumpyRandomState(uint32_t seed) {
+Mt19937::Mt19937(uint32_t seed) {
   for (size_t i = 0; i < state_.size(); ++i) {
     state_[i] = seed;
     seed = 1812433253U * (seed ^ (seed >> 30U)) + static_cast<uint32_t>(i) + 1U;
   }
 }
 
-uint32_t NumpyRandomState::next_uint32() {
+uint32_t Mt19937::next_uint32() {
   constexpr size_t kN = 624;
   constexpr size_t kM = 397;
   if (position_ == kN) {
@@ -30,6 +31,40 @@ uint32_t NumpyRandomState::next_uint32() {
   y ^= (y << 7U) & 0x9d2c5680U;
   y ^= (y << 15U) & 0xefc60000U;
   return y ^ (y >> 18U);
+}
+
+// init_by_array of a key of one word.
+PythonRandom::PythonRandom(uint32_t seed) : Mt19937(19650218U) {
+  constexpr size_t kN = 624;
+  size_t i = 1;
+  const auto before = [&] { return state_[i - 1] ^ (state_[i - 1] >> 30U); };
+  const auto advance = [&] {
+    if (++i < kN) return;
+    state_[0] = state_[kN - 1];
+    i = 1;
+  };
+  for (size_t k = 0; k < kN; ++k) {
+    state_[i] = (state_[i] ^ (before() * 1664525U)) + seed;
+    advance();
+  }
+  for (size_t k = 0; k + 1 < kN; ++k) {
+    state_[i] = (state_[i] ^ (before() * 1566083941U)) - static_cast<uint32_t>(i);
+    advance();
+  }
+  state_[0] = 0x80000000U;
+}
+
+double PythonRandom::uniform() {
+  const uint32_t high = next_uint32() >> 5U, low = next_uint32() >> 6U;
+  return (high * 67108864.0 + low) / 9007199254740992.0;
+}
+
+int64_t PythonRandom::below(int64_t n) {
+  const auto bits = static_cast<uint32_t>(std::bit_width(static_cast<uint32_t>(n)));
+  for (;;) {
+    const uint32_t value = next_uint32() >> (32U - bits);
+    if (value < n) return value;
+  }
 }
 
 namespace {

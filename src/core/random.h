@@ -6,21 +6,38 @@
 
 namespace cortiscore {
 
+/// The Mersenne twister: Matsumoto & Nishimura 1998.
+class Mt19937 {
+ public:
+  uint32_t next_uint32();
+
+ protected:
+  /// init_genrand
+  explicit Mt19937(uint32_t seed);
+  std::array<uint32_t, 624> state_{};
+  size_t position_ = 624;
+};
+
 /// NumPy's legacy `RandomState(seed)`: MT19937 and the draws that scikit-learn's splitters make, bit for bit.
 /// Source: numpy/random/src/mt19937/mt19937.c (seeding, tempering) and legacy distributions (random_interval).
-class NumpyRandomState {
+class NumpyRandomState : public Mt19937 {
  public:
-  explicit NumpyRandomState(uint32_t seed);
-  uint32_t next_uint32();
+  explicit NumpyRandomState(uint32_t seed) : Mt19937(seed) {}
   /// Uniform on 0..max inclusive, by masked rejection.
   uint32_t interval(uint32_t max);
   void shuffle(std::vector<int64_t>& values);
   /// `permutation(n)`: a shuffled 0..n-1.
   std::vector<int64_t> permutation(int64_t n);
+};
 
- private:
-  std::array<uint32_t, 624> state_{};
-  size_t position_ = 624;
+/// Python's `random.Random(seed)`, bit for bit. Source: Modules/_randommodule.c (init_by_array), Lib/random.py.
+class PythonRandom : public Mt19937 {
+ public:
+  explicit PythonRandom(uint32_t seed);
+  /// `random()`: [0, 1) with 53 bits.
+  double uniform();
+  /// `randrange(n)`, and the place that `choice` takes of n: bits of n, again until they are below it.
+  int64_t below(int64_t n);
 };
 
 /// NumPy's `default_rng(seed)`: PCG64 seeded through SeedSequence, and the draws of `Generator` that the published

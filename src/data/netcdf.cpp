@@ -176,8 +176,9 @@ const Variable& data_variable(const std::vector<Variable>& variables, const std:
   for (const auto& v : variables) {
     const bool numeric =
         v.type_class == H5T_FLOAT || v.type_class == H5T_INTEGER || v.type_class == H5T_ENUM;
-    if (!numeric || v.shape.size() < 2) continue;
+    if (!numeric || v.shape.empty()) continue;
     if (v.name == "__xarray_dataarray_variable__" || v.name == "data") return v;
+    if (v.shape.size() < 2) continue;
     if (!largest || v.shape.size() > largest->shape.size()) largest = &v;
   }
   if (largest) return *largest;

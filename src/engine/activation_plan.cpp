@@ -14,7 +14,8 @@
 namespace cortiscore {
 
 std::string activation_group(const Benchmark& benchmark, Workbench& workbench) {
-  return workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees);
+  return workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees) +
+         " " + std::to_string(benchmark.trials);
 }
 
 namespace {
@@ -36,7 +37,9 @@ ReductionMemory responsive_memory(int64_t n, int64_t p) {
 NamedReduction reduction_of(const Benchmark& benchmark) {
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
-      if (benchmark.reverse) return all_activations();  // each unit is predicted
+      // Each unit is predicted; or looked at in its place.
+      if (benchmark.reverse || benchmark.mapping.kind == MappingKind::kMask)
+        return all_activations();
       return {"coordinates", coordinates_of, coordinates_memory};
     case Benchmark::Kind::kRdm:
       if (benchmark.responsive_units) {
@@ -134,8 +137,9 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
   const auto& benchmark = request.benchmark;
   const auto& stimuli = workbench.stimuli(benchmark);
   if (candidate.network) {
-    auto& screen =
-        workbench.screen(benchmark, preprocessing_of(*candidate.network, benchmark.visual_degrees));
+    auto preprocessing = preprocessing_of(*candidate.network, benchmark.visual_degrees);
+    preprocessing.trials = benchmark.trials;
+    auto& screen = workbench.screen(benchmark, preprocessing);
     return candidate.plan->take(activation_group(benchmark, workbench), request, *candidate.network,
                                 screen, workbench.limits(), times,
                                 workbench.reference(*candidate.network));

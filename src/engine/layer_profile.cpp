@@ -71,6 +71,11 @@ ActivationRequest profile_request(const Candidate& candidate,
     for (auto& layer : request.layers) layer = in_window_of(benchmark, *candidate.network, layer);
   }
   if (benchmark.kind == Benchmark::Kind::kMapping) {
+    if (benchmark.mapping.kind == MappingKind::kMask) {
+      throw Error(ErrorKind::kUsage, benchmark.identifier +
+                                         " trains masks for minutes a layer: profile layers on "
+                                         "benchmarks that map otherwise.");
+    }
     auto options = benchmark.mapping;
     options.pls.top.mode = workbench.options().mode;
     const auto& part = workbench.neural(benchmark).whole();
@@ -90,6 +95,8 @@ ActivationRequest profile_request(const Candidate& candidate,
     }
     request.reduction = reduction_of(benchmark);
   } else if (benchmark.kind == Benchmark::Kind::kProperty ||
+             benchmark.kind == Benchmark::Kind::kFactors ||
+             benchmark.kind == Benchmark::Kind::kDomains ||
              benchmark.kind == Benchmark::Kind::kSolutionTimes) {
     throw Error(ErrorKind::kUsage, benchmark.identifier +
                                        " looks at one committed layer: profile layers on neural "

@@ -32,6 +32,17 @@ Outcome score_solution_times(const Candidate& candidate,
 Outcome score_property(const Candidate& candidate,
                        const Benchmark& benchmark,
                        Workbench& workbench);
+Outcome score_factors(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
+Outcome score_thresholds(const Candidate& candidate,
+                         const Benchmark& benchmark,
+                         Workbench& workbench);
+
+Outcome score_domains(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
+
+/// What factor_dimensionality takes of a layer: the same of all benchmarks with the same pairs.
+ActivationRequest factor_request(const Candidate& candidate,
+                                 const Benchmark& benchmark,
+                                 Workbench& workbench);
 
 /// A layer's coordinates on a part's presentations mapped onto every population. @param options  benchmark.mapping, and
 /// how it is run

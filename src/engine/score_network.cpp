@@ -187,7 +187,8 @@ std::vector<std::string> layers_for(const Candidate& candidate,
   }
   using Kind = Benchmark::Kind;
   if (benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kStimuli ||
-      benchmark.kind == Kind::kSolutionTimes) {
+      benchmark.kind == Kind::kSolutionTimes || benchmark.kind == Kind::kFactors ||
+      benchmark.kind == Kind::kDomains) {
     throw Error(ErrorKind::kUsage, benchmark.identifier +
                                        " has no layer selection: commit to one with --layer " +
                                        benchmark.region + "=LAYER, or --layer-map.");
@@ -296,8 +297,15 @@ void plan_scores(const Candidate& candidate,
       check_commitment(benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
-      if (benchmark.kind == Benchmark::Kind::kProperty) return;  // it shows what it finds it needs
-      announce(candidate, score_request(candidate, benchmark, workbench.options()), workbench);
+      // These show what they find they need.
+      if (benchmark.kind == Benchmark::Kind::kProperty ||
+          benchmark.kind == Benchmark::Kind::kThreshold)
+        return;
+      announce(candidate,
+               benchmark.kind == Benchmark::Kind::kFactors
+                   ? factor_request(candidate, benchmark, workbench)
+                   : score_request(candidate, benchmark, workbench.options()),
+               workbench);
     }));
   }
 }
@@ -364,6 +372,12 @@ Outcome score_by_kind(const Candidate& candidate,
       return score_solution_times(candidate, benchmark, workbench);
     case Benchmark::Kind::kProperty:
       return score_property(candidate, benchmark, workbench);
+    case Benchmark::Kind::kFactors:
+      return score_factors(candidate, benchmark, workbench);
+    case Benchmark::Kind::kThreshold:
+      return score_thresholds(candidate, benchmark, workbench);
+    case Benchmark::Kind::kDomains:
+      return score_domains(candidate, benchmark, workbench);
     default:
       return score_odd_one_out(candidate, benchmark, workbench);
   }

@@ -21,12 +21,28 @@ struct Mapped {
   std::vector<Predictivity> details;
 };
 
+// How a layer is mapped: as the benchmark says, and where masks look at places, as the layer is laid out.
+MappingOptions mapping_of(const Candidate& candidate,
+                          const Benchmark& benchmark,
+                          const std::string& layer,
+                          TopVectorMode mode) {
+  auto options = benchmark.mapping;
+  options.pls.top.mode = mode;
+  if (options.kind == MappingKind::kMask && candidate.network) {
+    const auto shape = candidate.network->layer(layer).shape;
+    if (shape.size() == 3) {
+      options.mask.channels = shape[0];
+      options.mask.height = shape[1];
+      options.mask.width = shape[2];
+    }
+  }
+  return options;
+}
+
 Mapped map_populations(const ReducedLayer& layer,
                        const Part& part,
                        const Benchmark& benchmark,
-                       TopVectorMode mode) {
-  auto options = benchmark.mapping;
-  options.pls.top.mode = mode;
+                       const MappingOptions& options) {
   Mapped mapped;
   mapped.details = map_part(layer.values, part, benchmark, options);
   for (const auto& detail : mapped.details) mapped.raw.push_back(aggregate(detail.per_neuroid));
@@ -43,9 +59,10 @@ struct Scored {
 Scored score_part(const ReducedLayer& layer,
                   const Part& part,
                   const Benchmark& benchmark,
+                  const MappingOptions& mapping,
                   const ScoreOptions& options) {
   Scored scored;
-  scored.mapped = map_populations(layer, part, benchmark, options.mode);
+  scored.mapped = map_populations(layer, part, benchmark, mapping);
   const bool apart = benchmark.mean_of_populations || part.targets.size() > 1;
   for (size_t i = 0; i < part.targets.size() && apart; ++i) {
     scored.populations.push_back(
@@ -107,6 +124,12 @@ Json mapping_params(const Benchmark& benchmark) {
   const auto& mapping = benchmark.mapping;
   if (mapping.kind == MappingKind::kRidge) return {{"alpha", mapping.ridge_alpha}};
   if (mapping.kind == MappingKind::kRidgeCv) return {{"alphas", mapping.ridgecv_alphas}};
+  if (mapping.kind == MappingKind::kMask) {
+    return {{"learning_rate", mapping.mask.learning_rate},
+            {"max_epochs", mapping.mask.max_epochs},
+            {"spatial_penalty", mapping.mask.spatial_penalty},
+            {"channel_penalty", mapping.mask.channel_penalty}};
+  }
   return {{"n_components", mapping.pls.n_components}};
 }
 
@@ -119,17 +142,20 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
                                        workbench, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
+  const auto mapping = [&](const ReducedLayer& layer) {
+    return mapping_of(candidate, benchmark, layer.layer, options.mode);
+  };
   const auto chosen = score_chosen_layers(
       benchmark, options, coordinates, prepared,
       [&](const ReducedLayer& layer, const Part& part) {
-        const auto raw = map_populations(layer, part, benchmark, options.mode).raw;
+        const auto raw = map_populations(layer, part, benchmark, mapping(layer)).raw;
         if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
         std::vector<double> values;
         for (const auto& estimate : raw) values.push_back(estimate.value);
         return mean_skip_nan(values);
       },
       [&](const ReducedLayer& layer, const Part& part) {
-        parts.push_back(score_part(layer, part, benchmark, options));
+        parts.push_back(score_part(layer, part, benchmark, mapping(layer), options));
       },
       outcome);
   std::vector<Score> scores;

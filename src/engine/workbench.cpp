@@ -228,6 +228,20 @@ const PropertyData& Workbench::properties(const Benchmark& benchmark) {
   });
 }
 
+const FactorData& Workbench::factors(const Benchmark& benchmark) {
+  // Both factors, in every region, are asked of the same pairs.
+  return once(factors_, benchmark.stimulus_set + std::to_string(benchmark.pair_seed),
+              [&] { return load_factors(benchmark); });
+}
+
+const ThresholdData& Workbench::thresholds(const Benchmark& benchmark) {
+  return once(thresholds_, benchmark.sha256, [&] {
+    return load_thresholds(benchmark, [&](const std::string& file) -> const OpenedStimuli& {
+      return opened(benchmark, file);
+    });
+  });
+}
+
 std::map<std::string, at::Tensor>& Workbench::responses(const std::string& of) {
   if (responses_of_ != of) responses_.clear();
   responses_of_ = of;
@@ -249,7 +263,12 @@ const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmar
       return solution_times(benchmark).data_sha256;
     case Benchmark::Kind::kProperty:
       return properties(benchmark).data_sha256;
+    case Benchmark::Kind::kFactors:
+      return factors(benchmark).data_sha256;
+    case Benchmark::Kind::kThreshold:
+      return thresholds(benchmark).data_sha256;
     case Benchmark::Kind::kStimuli:
+    case Benchmark::Kind::kDomains:
       return opened(benchmark, benchmark.stimulus_set).data_sha256;
     default:
       return behavior(benchmark).data_sha256;
@@ -266,7 +285,12 @@ const StimulusSet& Workbench::stimuli(const Benchmark& benchmark) {
       return solution_times(benchmark).stimuli;
     case Benchmark::Kind::kProperty:
       return properties(benchmark).stimuli;
+    case Benchmark::Kind::kFactors:
+      return factors(benchmark).stimuli;
+    case Benchmark::Kind::kThreshold:
+      return thresholds(benchmark).stimuli;
     case Benchmark::Kind::kStimuli:
+    case Benchmark::Kind::kDomains:
       return opened(benchmark, benchmark.stimulus_set).stimuli;
     default:
       return behavior(benchmark).stimuli;
@@ -302,10 +326,12 @@ Screen& Workbench::screen_of(const StimulusSet& stimuli,
                              const Preprocessing& preprocessing) {
   const auto key = name + " " + std::to_string(preprocessing.input_size) + " " +
                    std::to_string(preprocessing.model_degrees) + " " +
-                   std::to_string(preprocessing.stimulus_degrees);
+                   std::to_string(preprocessing.stimulus_degrees) + " " +
+                   std::to_string(preprocessing.trials);
   auto& screen = screens_[key];
   if (!screen) {
-    const auto bytes = Screen::bytes(stimuli.size(), preprocessing.input_size);
+    const auto bytes =
+        Screen::bytes(stimuli.size() * preprocessing.trials, preprocessing.input_size);
     const bool may_keep = bytes <= stimulus_bytes_;
     if (may_keep) stimulus_bytes_ -= bytes;
     screen = std::make_unique<Screen>(stimuli, preprocessing, may_keep);

@@ -131,6 +131,8 @@ class Workbench {
   const BehavioralData& behavior(const Benchmark& benchmark);
   const SolutionTimeData& solution_times(const Benchmark& benchmark);
   const PropertyData& properties(const Benchmark& benchmark);
+  const FactorData& factors(const Benchmark& benchmark);
+  const ThresholdData& thresholds(const Benchmark& benchmark);
   /// A stimulus set that benchmarks share, by its file.
   const OpenedStimuli& opened(const Benchmark& benchmark, const std::string& file);
   /// Responses that the properties of one network's layer share, by a name; those of the network before are let go.
@@ -154,6 +156,8 @@ class Workbench {
   std::map<std::string, std::unique_ptr<BehavioralData>> behavior_;
   std::map<std::string, std::unique_ptr<SolutionTimeData>> solution_times_;
   std::map<std::string, std::unique_ptr<PropertyData>> properties_;
+  std::map<std::string, std::unique_ptr<FactorData>> factors_;  // by set and seed
+  std::map<std::string, std::unique_ptr<ThresholdData>> thresholds_;
   std::map<std::string, std::unique_ptr<OpenedStimuli>> opened_;  // by path
   std::string responses_of_;
   std::map<std::string, at::Tensor> responses_;

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/random.h"
+#include "src/mapping/adam.h"
 
 namespace cortiscore {
 namespace {
@@ -23,20 +24,6 @@ at::Tensor first_weights(int64_t n_features, int64_t n_classes) {
   const auto z = at::special_ndtri(kLower + u * (1 - 2 * kLower)) / kDeviation;
   return (z / std::sqrt(static_cast<double>(n_features))).view({n_features, n_classes});
 }
-
-// A parameter of every bin with its moments.
-struct Parameter {
-  at::Tensor value, first, second;
-
-  explicit Parameter(const at::Tensor& start)
-      : value(start), first(at::zeros_like(start)), second(at::zeros_like(start)) {}
-
-  void step(const at::Tensor& gradient, const at::Tensor& rate) {
-    first.mul_(0.9).add_(gradient, 0.1);
-    second.mul_(0.999).addcmul_(gradient, gradient, 0.001);
-    value.sub_(rate * first / (second.sqrt() + 1e-8));
-  }
-};
 
 }  // namespace
 
@@ -72,8 +59,7 @@ at::Tensor adam_readout(const at::Tensor& x,
       }
       const auto residual = (log_p.exp() - wanted) / static_cast<double>(rows.size(0));
       ++t;
-      const double rate =
-          options.learning_rate * std::sqrt(1 - std::pow(0.999, t)) / (1 - std::pow(0.9, t));
+      const double rate = options.learning_rate * adam_rate(t);
       const auto w_gradient =
           at::baddbmm(weights.value, batch.transpose(1, 2), residual, options.penalty);
       const auto b_gradient = residual.sum(1, true) + options.penalty * intercept.value;

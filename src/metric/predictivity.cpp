@@ -52,6 +52,8 @@ PredictionOf fit(const at::Tensor& source,
       return from(linear_cross_validate(source, target, splits, options.linear_cutoff));
     case MappingKind::kNeuronToNeuron:
       return from(neuron_to_neuron(source, target, splits));
+    case MappingKind::kMask:
+      return from(mask_cross_validate(source, target, splits, options.mask));
   }
   TORCH_CHECK(false, "predictivity: unknown mapping");
 }

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/mapping/mask.h"
 #include "src/mapping/pls.h"
 #include "src/mapping/ridge.h"
 #include "src/resample/bootstrap.h"
@@ -12,9 +13,9 @@
 namespace cortiscore {
 
 /// How source features become predicted target responses.
-enum class MappingKind { kPls, kRidge, kRidgeCv, kLinear, kNeuronToNeuron };
+enum class MappingKind { kPls, kRidge, kRidgeCv, kLinear, kNeuronToNeuron, kMask };
 
-/// The platform's name of each.
+/// The platform's name of each; of kMask, which needs the layout of features, there is none among them.
 const std::map<std::string, MappingKind>& mapping_kinds();
 
 struct MappingOptions {
@@ -22,7 +23,8 @@ struct MappingOptions {
   PlsOptions pls{};
   double ridge_alpha = 1;
   std::vector<double> ridgecv_alphas = platform_alphas();
-  double linear_cutoff = -1;                  ///< see linear_cross_validate
+  double linear_cutoff = -1;  ///< see linear_cross_validate
+  MaskOptions mask{};
   Precision precision = Precision::kFloat64;  ///< pls, ridge, ridgecv
   bool keep_predictions = false;
 };

@@ -47,23 +47,4 @@ at::Tensor ks_similarity(const at::Tensor& model,
   return 1 - (m - p).abs().amax(1) / at::maximum(all_first, all_last);
 }
 
-at::Tensor factor_dimensions(const at::Tensor& first,
-                             const at::Tensor& second,
-                             const at::Tensor& factor,
-                             int64_t n_factors) {
-  const auto mu = (first.mean(0) + second.mean(0)) / 2;
-  const auto variance =
-      (((first - mu).square().mean(0) + (second - mu).square().mean(0)) / 2).sum();
-  const auto member = at::one_hot(factor, n_factors).to(at::kDouble).t();  // [factors, pairs]
-  const auto share = member / member.sum(1, true);
-  const auto mean_of_factor = at::mm(share, (first + second) / 2);  // [factors, units]
-  const auto own = mean_of_factor.index_select(0, factor);
-  const auto scores = at::mv(share, ((first - own) * (second - own)).sum(1)) / variance;
-  const auto shares = at::softmax(at::cat({scores, at::ones({1}, scores.options())}), 0);
-  auto dimensions = (shares * static_cast<double>(first.size(1))).floor().to(at::kLong);
-  auto residual = dimensions.narrow(0, n_factors, 1);
-  residual.copy_(first.size(1) - dimensions.narrow(0, 0, n_factors).sum().unsqueeze(0));
-  return dimensions;
-}
-
 }  // namespace cortiscore

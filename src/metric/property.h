@@ -20,17 +20,4 @@ at::Tensor ks_similarity(const at::Tensor& model,
                          int64_t n_draws = 1000,
                          uint64_t seed = 0);
 
-/// How many dimensions of a representation carry each factor, from pairs of stimuli that share it.
-///
-/// A factor's score is the sum over units of the covariance of both sides over its pairs, about the mean of both sides
-/// within the factor, over the summed variance of all pairs and both sides; a residual factor has score 1. Softmax over factors times
-/// n_units, rounded down, the residual taking what is left.
-/// @param first, second  [n_pairs, n_units] float64  @param factor  [n_pairs] int64, 0..n_factors-1
-/// @return [n_factors + 1] int64 dimensions, the residual last; they add up to n_units
-/// Source: Esser, Rombach & Ommer 2020; Islam et al. 2021; BENCHMARKS.md 2.18.
-at::Tensor factor_dimensions(const at::Tensor& first,
-                             const at::Tensor& second,
-                             const at::Tensor& factor,
-                             int64_t n_factors);
-
 }  // namespace cortiscore

@@ -9,86 +9,15 @@
 
 namespace cortiscore {
 
-namespace {
-
-ResampleOptions over_presentations(int64_t n, const BootstrapOptions& options) {
-  ResampleOptions over;
-  // Counts of half a gigabyte at most: triplets are hundreds of thousands.
-  over.block = std::clamp<int64_t>((int64_t{1} << 26) / std::max<int64_t>(n, 1), 1, over.block);
-  over.over = {{Axis::kPresentation, n}};
-  over.n_boot = options.n_boot;
-  over.level = options.level;
-  over.seed = options.seed;
-  return over;
-}
-
-// Raw, ceiling and what becomes of both, the same stimuli drawn for all three.
-Score joint_score(const Evaluation& raw,
-                  const Evaluation& ceiling,
-                  const Statistic& ceiled,
-                  const ResampleOptions& over,
-                  const at::TensorOptions& on) {
-  const auto with_interval = [&](const Evaluation& e) {
-    auto estimate = e.estimate;
-    const auto r = resample(e.draws, over, on);
-    estimate.ci_lo = r.ci_lo;
-    estimate.ci_hi = r.ci_hi;
-    return estimate;
-  };
-  const auto both = resample(ceiled, over, on);
-  Score score;
-  score.raw = with_interval(raw);
-  score.ceiling = with_interval(ceiling);
-  score.ceiled = both.value;
-  score.ceiled_error = both.error;
-  score.ceiled_ci_lo = both.ci_lo;
-  score.ceiled_ci_hi = both.ci_hi;
-  return score;
-}
-
-Score ratio_score(const Evaluation& raw,
-                  const Evaluation& ceiling,
-                  const ChoiceRatio& ratio,
-                  const ResampleOptions& over,
-                  const at::TensorOptions& on) {
-  return joint_score(
-      raw, ceiling,
-      [&](const Draws& draws) { return ratio(raw.draws(draws), ceiling.draws(draws).to(on)); },
-      over, on);
-}
-
-Score without_ceiling(const Evaluation& raw,
-                      const ResampleOptions& over,
-                      const at::TensorOptions& on) {
-  const auto share = resample(raw.draws, over, on);
-  const double none = std::nan("");
-  Score score;
-  score.raw = raw.estimate;
-  score.raw.ci_lo = share.ci_lo;
-  score.raw.ci_hi = share.ci_hi;
-  score.ceiling.value = score.ceiling.error = score.ceiling.ci_lo = score.ceiling.ci_hi = none;
-  score.ceiled = score.ceiled_error = score.ceiled_ci_lo = score.ceiled_ci_hi = none;
-  return score;
-}
-
-}  // namespace
-
-at::Tensor ChoiceRatio::operator()(const at::Tensor& raw, const at::Tensor& ceiling) const {
-  const auto room = ceiling - chance;
-  auto r = (raw - chance) / room;
-  if (convention == "r_over_c_squared") r = r.square();
-  if (convention.ends_with("_clipped")) r = r.clamp(0, 1);
-  return at::where(room > 0, r, std::nan(""));
-}
-
 Score choice_score(ChoiceMetric metric,
                    const at::Tensor& network,
                    const SubjectChoices& subjects,
                    const ChoiceRatio& ratio,
                    const BootstrapOptions& options) {
-  return ratio_score(
-      evaluate_choices(metric, network, subjects), evaluate_choice_ceiling(metric, subjects), ratio,
-      over_presentations(network.size(0), options), network.options().dtype(at::kDouble));
+  return ratio_score(evaluate_choices(metric, network, subjects),
+                     evaluate_choice_ceiling(metric, subjects), ratio,
+                     over_axis(Axis::kPresentation, network.size(0), options),
+                     network.options().dtype(at::kDouble));
 }
 
 Score cell_score(const CellMetric& metric,
@@ -100,7 +29,8 @@ Score cell_score(const CellMetric& metric,
   auto ceiling = std::isnan(published_ceiling) ? evaluate_cell_ceiling(metric, subjects)
                                                : constant_evaluation(published_ceiling);
   return ratio_score(evaluate_cells(metric, network, subjects), *ceiling, ratio,
-                     over_presentations(network.all.size(0), options), network.all.options());
+                     over_axis(Axis::kPresentation, network.all.size(0), options),
+                     network.all.options());
 }
 
 Score accuracy_score(const at::Tensor& correct,
@@ -108,7 +38,7 @@ Score accuracy_score(const at::Tensor& correct,
                      const ChoiceRatio& ratio,
                      const BootstrapOptions& options) {
   const auto raw = evaluate_accuracy(correct);
-  const auto over = over_presentations(correct.size(0), options);
+  const auto over = over_axis(Axis::kPresentation, correct.size(0), options);
   const auto on = correct.options().dtype(at::kDouble);
   if (std::isnan(published_ceiling)) return without_ceiling(raw, over, on);
   return ratio_score(raw, constant_evaluation(published_ceiling), ratio, over, on);
@@ -141,8 +71,8 @@ Score pattern_score(const PatternName& name,
     const auto c = ceiling.correlations(counts);
     return at::where(c > 0, raw.correlations(counts) / c.sqrt(), std::nan("")).nanmean(1);
   };
-  return joint_score(raw.evaluation(), ceiling.evaluation(), ceiled, over_presentations(n, options),
-                     on);
+  return joint_score(raw.evaluation(), ceiling.evaluation(), ceiled,
+                     over_axis(Axis::kPresentation, n, options), on);
 }
 
 namespace {
@@ -177,7 +107,7 @@ Score shape_bias_score(const at::Tensor& chosen,
   raw.estimate.value = (cues.shape.sum() / among.sum()).item<double>();
   raw.estimate.error = std::nan("");
   raw.estimate.split_values = {raw.estimate.value};
-  return without_ceiling(raw, over_presentations(n, options), on);
+  return without_ceiling(raw, over_axis(Axis::kPresentation, n, options), on);
 }
 
 double shape_bias(const at::Tensor& chosen, const at::Tensor& shape, const at::Tensor& texture) {

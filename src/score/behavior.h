@@ -4,17 +4,9 @@
 #include "cortiscore/score.h"
 #include "src/score/cells.h"
 #include "src/score/choices.h"
+#include "src/score/joint.h"
 
 namespace cortiscore {
-
-/// What a raw comparison of choices becomes beside its ceiling: "r_over_c", "raw_over_ceiling_clipped" (to 0..1),
-/// "r_over_c_squared", "above_chance_clipped" ((raw - chance) / (ceiling - chance)). Named in every record.
-struct ChoiceRatio {
-  std::string convention = "r_over_c";
-  double chance = 0;
-
-  at::Tensor operator()(const at::Tensor& raw, const at::Tensor& ceiling) const;
-};
 
 /// How alike a network and each subject choose, the ceiling (every pair of subjects), and what `ratio` makes of both. `split_values` of the raw estimate hold one value a subject, those of the ceiling one a
 /// pair; errors are those of evaluate_choices; intervals resample stimuli, jointly for both.

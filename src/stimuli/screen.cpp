@@ -5,11 +5,24 @@
 #include <ATen/ATen.h>
 
 #include "src/stimuli/image.h"
+#include "src/stimuli/microsaccades.h"
 
 namespace cortiscore {
 
 Screen::Screen(StimulusSet stimuli, const Preprocessing& preprocessing, bool may_keep)
-    : stimuli_(std::move(stimuli)), preprocessing_(preprocessing), may_keep_(may_keep) {}
+    : stimuli_(std::move(stimuli)), preprocessing_(preprocessing), may_keep_(may_keep) {
+  constexpr double kExtentDegrees = 0.05;  // BENCHMARKS.md section 3
+  const double extent =
+      kExtentDegrees / preprocessing.model_degrees * static_cast<double>(preprocessing.input_size);
+  if (preprocessing.trials > 1) shifts_ = microsaccades(preprocessing.trials, extent);
+}
+
+std::vector<std::pair<double, double>> Screen::shifts(int64_t begin, int64_t count) const {
+  std::vector<std::pair<double, double>> shifts;
+  for (int64_t i = begin; i < begin + count && !shifts_.empty(); ++i)
+    shifts.push_back(shifts_[static_cast<size_t>(i % preprocessing_.trials)]);
+  return shifts;
+}
 
 void Screen::keep() {
   if (!may_keep_ || pixels_.defined()) return;
@@ -34,7 +47,11 @@ at::Tensor Screen::pixels(int64_t begin, int64_t count) {
   auto* const target = out.mutable_data_ptr<uint8_t>();
   for (int64_t i = 0; i < count; ++i) {
     if (keep && decoded_[static_cast<size_t>(begin + i)].load(std::memory_order_acquire)) continue;
-    decode(begin + i, target + i * n * n * 3);
+    const bool again = i > 0 && (begin + i) % preprocessing_.trials != 0;
+    if (again)
+      std::copy_n(target + (i - 1) * n * n * 3, n * n * 3, target + i * n * n * 3);
+    else
+      decode((begin + i) / preprocessing_.trials, target + i * n * n * 3);
     if (keep) decoded_[static_cast<size_t>(begin + i)].store(true, std::memory_order_release);
   }
   return out;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -23,18 +24,22 @@ class Screen {
   void keep();
 
   const StimulusSet& stimuli() const { return stimuli_; }
-  int64_t size() const { return stimuli_.size(); }
+  /// Presentations: every stimulus, its trials one after the other.
+  int64_t size() const { return stimuli_.size() * preprocessing_.trials; }
 
-  /// Stimuli begin..begin+count-1. Safe from several threads for ranges that do not overlap.
+  /// Presentations begin..begin+count-1, before they are moved. Safe from several threads for ranges that do not overlap.
   /// @return [count, N, N, 3] uint8 on the CPU, the same bits whether kept or decoded now; a view where kept
   at::Tensor pixels(int64_t begin, int64_t count);
+
+  /// How far each of them is moved on the screen, right and down, px of the input: none where there is one trial.
+  std::vector<std::pair<double, double>> shifts(int64_t begin, int64_t count) const;
 
   /// Bytes that it holds once every stimulus was asked for.
   int64_t kept_bytes() const { return pixels_.defined() ? pixels_.numel() : 0; }
 
   /// Bytes that `keep` holds once every stimulus was asked for.
-  static int64_t bytes(int64_t n_stimuli, int64_t input_size) {
-    return n_stimuli * 3 * input_size * input_size;
+  static int64_t bytes(int64_t n_presentations, int64_t input_size) {
+    return n_presentations * 3 * input_size * input_size;
   }
 
  private:
@@ -43,6 +48,7 @@ class Screen {
   StimulusSet stimuli_;
   Preprocessing preprocessing_;
   bool may_keep_;
+  std::vector<std::pair<double, double>> shifts_;  // of every trial
   at::Tensor pixels_;  // [n, N, N, 3] uint8; undefined where nothing is kept
   std::unique_ptr<std::atomic<bool>[]> decoded_;
 };

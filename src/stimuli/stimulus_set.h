@@ -65,6 +65,8 @@ struct Preprocessing {
   std::vector<double> std;
   double model_degrees = 8;
   double stimulus_degrees = 8;
+  int64_t trials =
+      1;  ///< of every stimulus, each moved by a microsaccade (src/stimuli/microsaccades.h)
 };
 
 }  // namespace cortiscore

@@ -23,6 +23,17 @@ TEST(NumpyRandomState, EqualsNumpy) {
   EXPECT_EQ(random.permutation(10), (std::vector<int64_t>{2, 9, 6, 4, 0, 3, 1, 7, 8, 5}));
 }
 
+// random.Random(1751): random(), then randrange(5) ten times, then choice(range(4369)) three times.
+TEST(PythonRandom, EqualsPython) {
+  PythonRandom random(1751);
+  EXPECT_EQ(random.uniform(), 0x1.b1a11c4950d80p-8);
+  std::vector<int64_t> small, large;
+  for (int i = 0; i < 10; ++i) small.push_back(random.below(5));
+  for (int i = 0; i < 3; ++i) large.push_back(random.below(4369));
+  EXPECT_EQ(small, (std::vector<int64_t>{2, 1, 1, 3, 1, 2, 2, 1, 2, 4}));
+  EXPECT_EQ(large, (std::vector<int64_t>{550, 3706, 2765}));
+}
+
 // numpy.random.default_rng(seed): bit_generator.random_raw(3), permutation, integers.
 TEST(NumpyGenerator, EqualsNumpy) {
   NumpyGenerator words(0);

@@ -170,7 +170,8 @@ def test_the_platforms_files_are_all_named():
         wanted = manifest["import"].split()[3:]
         named = {f"brainio/{file['name']}" for (name, _), entry in sets.items() if name in wanted for file in entry["files"]}
         reads = [manifest["stimulus_set"], manifest.get("train_stimulus_set"), manifest.get("choices"), manifest.get("rdms", {}).get("file"),
-                 manifest.get("readout", {}).get("fit_stimulus_set"),
+                 *manifest.get("baseline", {}).values(),
+                 *np.atleast_1d(manifest.get("readout", {}).get("fit_stimulus_set")),
                  *manifest.get("property_stimuli", {}).values(),
                  *(a.get(key) for a in manifest.get("assemblies", []) for key in ("file", "train_file"))]
         assert {name for name in reads if name} <= named, path.name
@@ -244,6 +245,13 @@ for _region in ("V1", "V2", "V4", "IT"):  # 1.2
     OFFICIAL |= {f"tong.Coggan2024_fMRI.{_region}-rdm": (9, None, 24, None)}
     OFFICIAL |= {f"Zerbe2026_fmri.{_region}-{metric}": (9.2, None, 1492, None) for metric in ("tau-ridgecv", "ood-ridgecv", "rdm-pearson", "cka")}
     OFFICIAL |= {f"Zerbe2026_fmri_persubject.{_region}-{split}-ridgecv": (9.2, None, 1492, None) for split in ("tau", "ood")}
+OFFICIAL |= {f"Islam2021-{factor}_{region}_dimensionality": (SIZE, 1, 4369 * 5, None)
+             for factor in ("shape", "texture") for region in ("v1", "v2", "v4", "it")}  # 1.4
+OFFICIAL |= {f"Malania2007.{name}": (2.986667, ceiling, 50, None) for name, ceiling in zip(  # 1.5
+    [*(f"{c}-threshold_elevation" for c in "short2 short4 short6 short8 short16 equal2 long2 equal16 long16".split()), "vernieracuity-threshold"],
+    (.78719, .49999, .50590, .44263, .83834, .56664, .46470, .44087, .50997, .70168))}
+OFFICIAL |= {"Igustibagus2024-ridge": (8, None, 780, 110), "Igustibagus2024.IT_readout-accuracy": (8, None, 780, None),
+             "Cadena2017-mask": (2, None, 6249, 166)}  # 1.1
 OFFICIAL |= {"Bracci2019.anteriorVTC-rdm": (8, None, None, None), "ObjectNet-top1": (SIZE, None, 17261, None)}
 OFFICIAL |= {"Rajalingham2018-i2n": (8, .479, 240, None), "Rajalingham2018public-i2n": (8, None, None, None)}
 
@@ -260,6 +268,10 @@ def test_official_definitions():
                 assert metric["n_components"] == 25
             if metric["name"] == "ridge":
                 assert metric["alpha"] == 1
+            if metric["name"].startswith("threshold"):
+                assert (manifest["readout"]["C"], manifest["readout"]["trials"], metric["trials"], metric["accuracy"]) == (1e-3, 2, 10, .75)
+            if metric["name"] == "factor_dimensionality":
+                assert metric["seed"] == 1751 and manifest["ceiling"]["value"] == 1 and manifest["time_ms"] == [70, 170]
             if metric["name"] == "i2n":
                 assert manifest["readout"]["C"] == 1e-3
             if "train_stimulus_set" in manifest:
@@ -269,8 +281,12 @@ def test_official_definitions():
             elif manifest.get("splits", {}).get("kind") == "column":  # 1.2: LAION-fMRI
                 assert manifest["splits"]["by"] in manifest["identifier"] and ("populations" in manifest) == ("persubject" in manifest["identifier"])
                 assert np.allclose(np.log10(metric["alphas"]), np.arange(-10, 11)) and manifest["assemblies"][0]["above"] == {"nc_12rep": 30}
+            elif metric["name"] == "mask_regression":
+                assert manifest["splits"] == {"kind": "shuffle", "n_splits": 4, "train_fraction": .9, "seed": 1}
+            elif metric["name"] == "two_way_accuracy":
+                assert manifest["splits"]["n_splits"] == 1000 and np.ptp(np.log10(manifest["readout"]["alphas"])) == 5
             elif "splits" in manifest:
-                assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}
+                assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by", "disjoint")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}
     assert found == OFFICIAL
 
 

@@ -217,7 +217,7 @@ def test_overflowing_network_is_refused(home, tmp_path):
 
 def test_bad_manifests(home, network, tmp_path):
     good = json.loads((ROOT / "data_manifests/benchmarks/Simulated2026.V1-pls.json").read_text())
-    for change, words in (({"schema_version": 2}, ["schema_version", "2"]), ({"metric": {"name": "cka"}}, ["cka", "pls"]),
+    for change, words in (({"schema_version": 2}, ["schema_version", "2"]), ({"metric": {"name": "mutual_information"}}, ["mutual_information", "pls"]),
                           ({"splits": {"kind": "loo"}}, ["splits.kind", "loo"]), ({"assemblies": None}, ["assemblies"])):
         path = tmp_path / "own.json"
         path.write_text(json.dumps({**good, **change}))

@@ -15,12 +15,15 @@
 #include "src/core/parallel.h"
 #include "src/linalg/span.h"
 #include "src/mapping/logistic.h"
+#include "src/metric/factors.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/property.h"
+#include "src/metric/responsive_units.h"
 #include "src/metric/tuning.h"
 #include "src/score/behavior.h"
 #include "src/score/cells.h"
 #include "src/score/choices.h"
+#include "src/score/domains.h"
 #include "src/score/evaluate.h"
 #include "src/score/properties.h"
 #include "src/score/solution_times.h"
@@ -186,6 +189,35 @@ TEST_P(Devices, Choices) {
   }
 }
 
+TEST_P(Devices, MasksUnitsAndDomains) {
+  const auto x = normal({400, 3 * 4 * 4}, 31).clamp_min(0);
+  const auto mask = normal({5, 1, 16}, 32), mixture = normal({5, 3, 1}, 33);
+  const auto y = 10 + 3 * at::mm(x, (mask * mixture).reshape({5, 48}).t());
+  const auto truth = at::arange(400).remainder(4);
+  const auto splits = shuffle_splits(400, 2, 0.9, 1);
+  MappingOptions options;
+  options.kind = MappingKind::kMask;
+  options.mask.channels = 3;
+  options.mask.height = options.mask.width = 4;
+  options.mask.max_epochs = 60;
+  options.mask.decay_epochs = 50;
+  const auto learned = predictivity(x, y, splits, options).per_neuroid;
+  EXPECT_GT(learned.median().item<double>(), 0.9) << learned;
+  check(
+      [&](const at::Device& device) -> std::vector<at::Tensor> {
+        const auto here = x.to(device);
+        return {predictivity(here, y.to(device), splits, options).per_neuroid};
+      },
+      1e-3);  // 420 steps in float32
+  const auto skewed = (2 * normal({30, 600}, 34)).exp();
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    MatrixBlocks units(skewed.to(device));
+    const auto told = x + at::one_hot(truth, 48);
+    return {responsive_units(units),
+            readout_accuracy(told.to(device), truth.to(device), 4, splits, {1e-2, 1, 100})};
+  });
+}
+
 TEST_P(Devices, ReadoutsAndProperties) {
   const auto truth = at::arange(90).remainder(3);
   const auto x = normal({90, 20}, 12) + 0.8 * at::one_hot(truth, 20);
@@ -193,9 +225,13 @@ TEST_P(Devices, ReadoutsAndProperties) {
     const auto scaled = standardise(x.to(device), 70);
     const auto readout =
         fit_logistic(scaled.narrow(0, 0, 70), truth.narrow(0, 0, 70).to(device), 3, 1e-3);
+    const auto pairs =
+        FactorPairs{at::arange(45), at::arange(45, 90), truth.narrow(0, 0, 45), 3}.to(device);
+    MatrixBlocks units(x.to(device));
+    const auto terms = factor_terms(units, pairs);
     return {readout.probabilities(scaled.narrow(0, 70, 20)),
-            factor_dimensions(x.narrow(0, 0, 45).to(device), x.narrow(0, 45, 45).to(device),
-                              truth.narrow(0, 0, 45).to(device), 3)};
+            factor_shares(terms, pairs, at::ones({1, 45}, terms.options())),
+            factor_dimensions(terms, pairs, 20)};
   });
   SolvedImages images;
   images.features =

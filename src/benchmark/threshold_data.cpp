@@ -1,0 +1,127 @@
+#include <cmath>
+#include <map>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/benchmark/benchmark.h"
+#include "src/benchmark/data_file.h"
+#include "src/data/arrays.h"
+#include "src/data/choices.h"
+#include "src/data/netcdf.h"
+
+namespace cortiscore {
+namespace {
+
+using Thresholds = std::vector<std::pair<std::string, double>>;
+
+// Thresholds by subject, in the file's order (the ceiling's draws depend on it); those that are NaN are left out.
+Thresholds read_thresholds(const std::string& path) {
+  std::vector<std::string> subjects;
+  std::vector<double> values;
+  if (path.ends_with(".nc")) {
+    const auto assembly = read_assembly(path);
+    const auto flat = assembly.values.to(at::kDouble).flatten().contiguous();
+    values.assign(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
+    if (assembly.coords.contains("subject")) {
+      subjects = assembly.coord("subject").as_text();
+    } else {
+      for (size_t i = 0; i < values.size(); ++i) subjects.push_back(std::to_string(i));
+    }
+  } else {
+    const auto table = read_csv(path);
+    subjects = table.column("subject");
+    for (const auto& text : table.column("threshold"))
+      values.push_back(
+          text.empty() || text == "nan" ? NAN : number_in(text, path, "threshold", values.size()));
+  }
+  if (subjects.size() != values.size() || distinct(subjects).size() != subjects.size()) {
+    throw bad_input({path, "data",
+                     std::to_string(values.size()) + " thresholds of " +
+                         std::to_string(distinct(subjects).size()) + " subjects",
+                     "one a subject", ""});
+  }
+  Thresholds found;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    if (!(values[i] > 0))
+      throw bad_input({path, "subject " + subjects[i], std::to_string(values[i]),
+                       "a positive threshold, or NaN", ""});
+    found.emplace_back(subjects[i], values[i]);
+  }
+  return found;
+}
+
+const std::string& label_column(const Benchmark& benchmark, const StimulusSet& stimuli) {
+  auto column = benchmark.label_columns.begin();
+  while (column + 1 != benchmark.label_columns.end() && !stimuli.has(*column)) ++column;
+  return *column;
+}
+
+ThresholdSet tested(const Benchmark& benchmark,
+                    const std::string& file,
+                    const OpenedStimuli& opened,
+                    ThresholdData& data) {
+  ThresholdSet set{file, benchmark.test_trials, opened.stimuli.size(), {}, {}};
+  const auto& stimuli = opened.stimuli;
+  const auto& label = label_column(benchmark, stimuli);
+  set.truth = codes_among(stimuli.column(label), data.class_names, stimuli.path(), label);
+  const auto& variable = benchmark.column(benchmark.variable);
+  for (const auto& text : stimuli.column(variable))
+    set.x.push_back(number_in(text, stimuli.path(), variable, set.x.size()));
+  data.data_sha256.insert(data.data_sha256.end(), opened.data_sha256.begin(),
+                          opened.data_sha256.end());
+  return set;
+}
+
+}  // namespace
+
+ThresholdData load_thresholds(const Benchmark& benchmark,
+                              const std::function<const OpenedStimuli&(const std::string&)>& open) {
+  ThresholdData data;
+  const auto path = data_file(benchmark, benchmark.choices);
+  auto thresholds = read_thresholds(path);
+  data.data_sha256.push_back(sha256_of_file(path));
+  if (!benchmark.baseline_choices.empty()) {
+    const auto baseline_path = data_file(benchmark, benchmark.baseline_choices);
+    const auto in_order = read_thresholds(baseline_path);
+    const std::map<std::string, double> baseline(in_order.begin(), in_order.end());
+    data.data_sha256.push_back(sha256_of_file(baseline_path));
+    std::erase_if(thresholds, [&](const auto& one) { return !baseline.contains(one.first); });
+    for (auto& [subject, threshold] : thresholds) threshold /= baseline.at(subject);
+  }
+  for (const auto& [subject, threshold] : thresholds) {
+    data.subjects.push_back(subject);
+    data.thresholds.push_back(threshold);
+  }
+  if (data.subjects.size() < 2) {
+    throw bad_input({path, "subjects", std::to_string(data.subjects.size()) + " with a threshold",
+                     "at least 2, for a ceiling", ""});
+  }
+  std::vector<std::vector<std::string>> labels;
+  for (const auto& file : benchmark.fit_stimulus_sets) {
+    const auto& opened = open(file);
+    data.fits.push_back({file, benchmark.fit_trials, opened.stimuli.size(), {}, {}});
+    labels.push_back(opened.stimuli.column(label_column(benchmark, opened.stimuli)));
+    const auto names = distinct(labels.back());
+    if (data.fits.size() > 1 && names != data.class_names) {
+      throw bad_input({opened.stimuli.path(), label_column(benchmark, opened.stimuli),
+                       std::to_string(names.size()) + " labels",
+                       "those of the other sets that readouts are fitted to", ""});
+    }
+    data.class_names = names;
+    data.fits.back().truth = codes_among(labels.back(), names, opened.stimuli.path(), "labels");
+    data.data_sha256.insert(data.data_sha256.end(), opened.data_sha256.begin(),
+                            opened.data_sha256.end());
+  }
+  if (!benchmark.baseline_stimulus_set.empty()) {
+    data.baseline = tested(benchmark, benchmark.baseline_stimulus_set,
+                           open(benchmark.baseline_stimulus_set), data);
+  }
+  const auto& own = open(benchmark.stimulus_set);
+  data.test = tested(benchmark, benchmark.stimulus_set, own, data);
+  data.stimuli = own.stimuli;
+  return data;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,133 @@
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/engine/activation_plan.h"
+#include "src/engine/outcome.h"
+#include "src/linalg/gram.h"
+#include "src/mapping/logistic.h"
+#include "src/score/diagnostics.h"
+#include "src/score/thresholds.h"
+
+namespace cortiscore {
+namespace {
+
+// The sets that a threshold shows, in the order in which activations without a network hold them.
+std::vector<const ThresholdSet*> shown_sets(const ThresholdData& data) {
+  std::vector<const ThresholdSet*> sets;
+  for (const auto& fit : data.fits) sets.push_back(&fit);
+  if (data.baseline) sets.push_back(&*data.baseline);
+  sets.push_back(&data.test);
+  return sets;
+}
+
+// A layer's activations on a set, [presentations, features]; those that several benchmarks show are made once.
+at::Tensor activations_on(const ThresholdSet& wanted,
+                          const std::string& layer,
+                          const Candidate& candidate,
+                          const Benchmark& benchmark,
+                          Workbench& workbench,
+                          Outcome& outcome) {
+  if (!candidate.network) {
+    int64_t total = 0, begin = 0;
+    for (const auto* set : shown_sets(workbench.thresholds(benchmark))) {
+      if (set == &wanted) begin = total;
+      total += set->n_presentations();
+    }
+    if (candidate.features.size(0) != total) {
+      throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
+                       std::to_string(total) +
+                           ", one a presentation: the stimuli of every fit, of the baseline and of "
+                           "the test, the trials of each one after the other",
+                       "Compute activations in the order of those files"});
+    }
+    return candidate.features.narrow(0, begin, wanted.n_presentations());
+  }
+  auto& kept = workbench.responses(candidate.fingerprint + " " + layer + " thresholds");
+  const auto& opened = workbench.opened(benchmark, wanted.file);
+  auto& made = kept[opened.data_sha256.back() + " " + std::to_string(wanted.trials)];
+  if (!made.defined()) {
+    auto shown = showing(benchmark, wanted.file, opened.stimuli);
+    shown.trials = wanted.trials;
+    made = reduced_for(candidate, {shown, {layer}, all_activations()}, workbench, outcome.times)[0]
+               .values;
+  }
+  return made;
+}
+
+std::vector<int64_t> every_trial(const ThresholdSet& set) {
+  std::vector<int64_t> truth;
+  for (const auto code : set.truth)
+    truth.insert(truth.end(), static_cast<size_t>(set.trials), code);
+  return truth;
+}
+
+FoundThreshold threshold_of(const ThresholdSet& set, const at::Tensor& chosen, double accuracy) {
+  std::vector<double> x;
+  for (const auto value : set.x) x.insert(x.end(), static_cast<size_t>(set.trials), value);
+  return find_threshold(chosen == at::tensor(every_trial(set)).to(chosen.device()), x, accuracy);
+}
+
+}  // namespace
+
+Outcome score_thresholds(const Candidate& candidate,
+                         const Benchmark& benchmark,
+                         Workbench& workbench) {
+  const auto& options = workbench.options();
+  Outcome outcome;
+  const auto& data = workbench.thresholds(benchmark);
+  const auto layers = layers_for(candidate, benchmark, options);
+  const auto on = [&](const ThresholdSet& set) {
+    return activations_on(set, layers[0], candidate, benchmark, workbench, outcome);
+  };
+  const auto n_test = data.test.n_presentations();
+  auto tested = on(data.test);
+  if (data.baseline) tested = at::cat({tested, on(*data.baseline)});
+  std::vector<double> models, accuracies;
+  double fit_s = 0;
+  for (const auto& fit : data.fits) {
+    const auto fitted = on(fit);
+    const Timer fitting;
+    const int64_t n_fit = fitted.size(0);
+    auto scaled = standardise(at::cat({fitted, tested}), n_fit);
+    if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
+    const auto labels = at::tensor(every_trial(fit)).to(scaled.device());
+    const auto readout =
+        fit_logistic(scaled.narrow(0, 0, n_fit), labels,
+                     static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
+    const auto chosen = readout.probabilities(scaled.narrow(0, n_fit, tested.size(0))).argmax(1);
+    const auto found = threshold_of(data.test, chosen.narrow(0, 0, n_test), benchmark.accuracy);
+    models.push_back(found.threshold);
+    accuracies.push_back(found.accuracy);
+    if (data.baseline) {
+      const auto baseline =
+          threshold_of(*data.baseline, chosen.narrow(0, n_test, data.baseline->n_presentations()),
+                       benchmark.accuracy);
+      auto& model = models.back();
+      model = baseline.threshold > 0 ? model / baseline.threshold : 0;
+      outcome.n["accuracy_network_baseline"] = number(baseline.accuracy);
+    }
+    fit_s += fitting.seconds();
+  }
+  outcome.score = threshold_score(models, data.thresholds, options.bootstrap);
+  outcome.n.update({{"stimuli", data.test.n_stimuli},
+                    {"trials", data.test.trials},
+                    {"subjects", data.subjects.size()},
+                    {"readouts", data.fits.size()},
+                    {"accuracy_network", numbers(accuracies)},
+                    {"thresholds_network", numbers(models)}});
+  outcome.fit_s = fit_s;
+  outcome.layer = layers[0];
+  outcome.layer_selection = {{"method", "last"}, {"candidates", layers}};
+  outcome.metric = {{"name", benchmark.metric},
+                    {"params",
+                     {{"readout", "logistic"},
+                      {"C", benchmark.readout_c},
+                      {"variable", benchmark.variable},
+                      {"accuracy", benchmark.accuracy}}}};
+  outcome.resampled = "subject";
+  outcome.convention = name_of(CeilingConvention::kROverC);
+  return outcome;
+}
+
+}  // namespace cortiscore

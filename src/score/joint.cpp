@@ -1,0 +1,77 @@
+#include "src/score/joint.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+namespace cortiscore {
+
+ResampleOptions over_axis(Axis axis, int64_t n, const BootstrapOptions& options) {
+  ResampleOptions over;
+  // Counts of half a gigabyte at most: triplets are hundreds of thousands.
+  over.block = std::clamp<int64_t>((int64_t{1} << 26) / std::max<int64_t>(n, 1), 1, over.block);
+  over.over = {{axis, n}};
+  over.n_boot = options.n_boot;
+  over.level = options.level;
+  over.seed = options.seed;
+  return over;
+}
+
+Score joint_score(const Evaluation& raw,
+                  const Evaluation& ceiling,
+                  const Statistic& ceiled,
+                  const ResampleOptions& over,
+                  const at::TensorOptions& on) {
+  const auto with_interval = [&](const Evaluation& e) {
+    auto estimate = e.estimate;
+    const auto r = resample(e.draws, over, on);
+    estimate.ci_lo = r.ci_lo;
+    estimate.ci_hi = r.ci_hi;
+    return estimate;
+  };
+  const auto both = resample(ceiled, over, on);
+  Score score;
+  score.raw = with_interval(raw);
+  score.ceiling = with_interval(ceiling);
+  score.ceiled = both.value;
+  score.ceiled_error = both.error;
+  score.ceiled_ci_lo = both.ci_lo;
+  score.ceiled_ci_hi = both.ci_hi;
+  return score;
+}
+
+Score ratio_score(const Evaluation& raw,
+                  const Evaluation& ceiling,
+                  const ChoiceRatio& ratio,
+                  const ResampleOptions& over,
+                  const at::TensorOptions& on) {
+  return joint_score(
+      raw, ceiling,
+      [&](const Draws& draws) { return ratio(raw.draws(draws), ceiling.draws(draws).to(on)); },
+      over, on);
+}
+
+Score without_ceiling(const Evaluation& raw,
+                      const ResampleOptions& over,
+                      const at::TensorOptions& on) {
+  const auto share = resample(raw.draws, over, on);
+  const double none = std::nan("");
+  Score score;
+  score.raw = raw.estimate;
+  score.raw.ci_lo = share.ci_lo;
+  score.raw.ci_hi = share.ci_hi;
+  score.ceiling.value = score.ceiling.error = score.ceiling.ci_lo = score.ceiling.ci_hi = none;
+  score.ceiled = score.ceiled_error = score.ceiled_ci_lo = score.ceiled_ci_hi = none;
+  return score;
+}
+
+at::Tensor ChoiceRatio::operator()(const at::Tensor& raw, const at::Tensor& ceiling) const {
+  const auto room = ceiling - chance;
+  auto r = (raw - chance) / room;
+  if (convention == "r_over_c_squared") r = r.square();
+  if (convention.ends_with("_clipped")) r = r.clamp(0, 1);
+  return at::where(room > 0, r, std::nan(""));
+}
+
+}  // namespace cortiscore
