@@ -39,9 +39,7 @@ std::pair<StimulusSet, StimulusSet> fit_and_test(const Benchmark& benchmark,
 
 // The class that each fit stimulus shows.
 void read_labels(const Benchmark& benchmark, const StimulusSet& fit, BehavioralData& data) {
-  auto column = benchmark.label_columns.begin();
-  while (column + 1 != benchmark.label_columns.end() && !fit.has(*column)) ++column;
-  const auto labels = fit.column(*column);
+  const auto labels = fit.column(benchmark.label_column(fit));
   data.labels = class_codes(labels);
   data.class_names = distinct(labels);
 }

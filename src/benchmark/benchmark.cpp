@@ -502,6 +502,12 @@ const std::string& Benchmark::column(const std::string& ours) const {
   return found == columns.end() ? ours : found->second;
 }
 
+const std::string& Benchmark::label_column(const StimulusSet& stimuli) const {
+  auto column = label_columns.begin();
+  while (column + 1 != label_columns.end() && !stimuli.has(*column)) ++column;
+  return *column;
+}
+
 int64_t Benchmark::min_features() const {
   if (kind == Kind::kRdm) return 3;
   return kind == Kind::kMapping && mapping.kind == MappingKind::kPls ? mapping.pls.n_components : 1;

@@ -160,6 +160,8 @@ struct Benchmark {
 
   /// What the benchmark's files call a column of ours.
   const std::string& column(const std::string& ours) const;
+  /// The first of label_columns that a set has; where it has none, the last, of which the set then says so.
+  const std::string& label_column(const StimulusSet& stimuli) const;
   /// Features that a layer must have: one a PLS component; three for a correlation between patterns to say anything.
   int64_t min_features() const;
 };
@@ -256,6 +258,8 @@ struct FactorData {
   FactorPairs pairs;
   std::vector<std::string> data_sha256;
 };
+/// What pairs depend on beside the stimuli: equal for benchmarks that share them.
+std::string name_of_pairs(const Benchmark& benchmark);
 /// @throws Error(kBadInput)  a stimulus without a partner
 FactorData load_factors(const Benchmark& benchmark);
 

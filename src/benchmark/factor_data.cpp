@@ -10,6 +10,12 @@
 
 namespace cortiscore {
 
+std::string name_of_pairs(const Benchmark& benchmark) {
+  auto name = std::to_string(benchmark.pair_seed);
+  for (const auto& factor : factor_names()) name += " " + benchmark.column(factor);
+  return name;
+}
+
 FactorData load_factors(const Benchmark& benchmark) {
   FactorData data;
   data.stimuli = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set));

@@ -52,19 +52,13 @@ Thresholds read_thresholds(const std::string& path) {
   return found;
 }
 
-const std::string& label_column(const Benchmark& benchmark, const StimulusSet& stimuli) {
-  auto column = benchmark.label_columns.begin();
-  while (column + 1 != benchmark.label_columns.end() && !stimuli.has(*column)) ++column;
-  return *column;
-}
-
 ThresholdSet tested(const Benchmark& benchmark,
                     const std::string& file,
                     const OpenedStimuli& opened,
                     ThresholdData& data) {
   ThresholdSet set{file, benchmark.test_trials, opened.stimuli.size(), {}, {}};
   const auto& stimuli = opened.stimuli;
-  const auto& label = label_column(benchmark, stimuli);
+  const auto& label = benchmark.label_column(stimuli);
   set.truth = codes_among(stimuli.column(label), data.class_names, stimuli.path(), label);
   const auto& variable = benchmark.column(benchmark.variable);
   for (const auto& text : stimuli.column(variable))
@@ -102,10 +96,10 @@ ThresholdData load_thresholds(const Benchmark& benchmark,
   for (const auto& file : benchmark.fit_stimulus_sets) {
     const auto& opened = open(file);
     data.fits.push_back({file, benchmark.fit_trials, opened.stimuli.size(), {}, {}});
-    labels.push_back(opened.stimuli.column(label_column(benchmark, opened.stimuli)));
+    labels.push_back(opened.stimuli.column(benchmark.label_column(opened.stimuli)));
     const auto names = distinct(labels.back());
     if (data.fits.size() > 1 && names != data.class_names) {
-      throw bad_input({opened.stimuli.path(), label_column(benchmark, opened.stimuli),
+      throw bad_input({opened.stimuli.path(), benchmark.label_column(opened.stimuli),
                        std::to_string(names.size()) + " labels",
                        "those of the other sets that readouts are fitted to", ""});
     }

@@ -25,7 +25,7 @@ ActivationRequest factor_request(const Candidate& candidate,
   const auto pairs = workbench.factors(benchmark).pairs.to(options.device);
   return {benchmark,
           layers_for(candidate, benchmark, options),
-          {"factor terms " + std::to_string(benchmark.pair_seed),
+          {"factor terms " + name_of_pairs(benchmark),
            [pairs](FeatureBlocks& all) { return factor_terms(all, pairs); }, terms_memory}};
 }
 

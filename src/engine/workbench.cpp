@@ -230,7 +230,8 @@ const PropertyData& Workbench::properties(const Benchmark& benchmark) {
 
 const FactorData& Workbench::factors(const Benchmark& benchmark) {
   // Both factors, in every region, are asked of the same pairs.
-  return once(factors_, benchmark.stimulus_set + std::to_string(benchmark.pair_seed),
+  return once(factors_,
+              data_file(benchmark, benchmark.stimulus_set) + " " + name_of_pairs(benchmark),
               [&] { return load_factors(benchmark); });
 }
 

@@ -255,7 +255,10 @@ def test_a_benchmark_scores_on_data_of_its_schema(path, tmp_path):
     record = run_json("score", tmp_path / "features.npy", "-b", manifest["identifier"], env={"CORTISCORE_HOME": str(tmp_path)})
     assert record["status"] == "ok" and record["benchmark_identifier"] == manifest["identifier"]
     score = record["score"]
-    assert 0.2 < score["raw"] <= 1, score
+    if manifest["metric"]["name"] == "mask_regression":  # 96 stimuli are 40 steps: nothing is learned (test_masks_and_domains.py)
+        assert -1 <= score["raw"] <= 1, score
+    else:
+        assert 0.2 < score["raw"] <= 1, score
     if manifest.get("ceiling", {}).get("name") == "none" or manifest["metric"]["name"] in ("accuracy", "shape_bias", "shape_match", "two_way_accuracy"):
         assert score["ceiled"] is None and record["composite"] == (manifest["parent"] == "engineering" and manifest.get("composite", True))
         assert record["raw"]["ci_lo"] <= score["raw"] <= record["raw"]["ci_hi"]
