@@ -1,12 +1,13 @@
 """On a GPU machine: the packed command line scores real networks on a real recording, on the CPU and on the GPU.
 
-    python3 tests/gpu/check_scores.py build/gpu-pack [--out FILE.json]
+    python3 tests/gpu/check_scores.py build/gpu-pack [--bus count_bus_bytes.so] [--out FILE.json]
 
 Fails unless, for every network of the pack: two runs on the GPU give the same bits, and so do layers taken by several passes and
 spilled to disk where 0.5 GiB is allowed; activations of three layers agree
 with the CPU's within 1e-5 of the layer's largest magnitude (ALGORITHMS.md 5a); the scores of the same precomputed
 activations agree within 1e-9, and those of the network within 1e-3, which is what the last bits of float32 activations
-can do to a median over splits. .npy is read by hand: such a machine has torch, and NumPy perhaps.
+can do to a median over splits; and, with --bus (count_bus_bytes.cpp, compiled), unless no more crosses the bus than pixels
+once a forward pass, weights and recordings in, and scores out. .npy is read by hand: such a machine has torch, and NumPy perhaps.
 """
 import argparse
 import ast
@@ -34,6 +35,7 @@ def read_npy(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pack", type=pathlib.Path)
+    parser.add_argument("--bus", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     pack = arguments.pack.resolve()
@@ -41,9 +43,9 @@ def main():
                    "CORTISCORE_MANIFESTS": str(pathlib.Path(__file__).resolve().parents[2] / "data_manifests")}
     environment["LD_LIBRARY_PATH"] = f"{pack / 'lib'}:{pathlib.Path(torch.__file__).parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
 
-    def run(*command):
+    def run(*command, **more):
         done = subprocess.run([str(pack / "bin/cortiscore"), *map(str, command)], capture_output=True, text=True,
-                              env=environment)
+                              env={**environment, **more})
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stderr}")
         return done.stdout
@@ -52,9 +54,26 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
 
-        def score(what, device, *more):
+        def score(what, device, *more, **environment):
             return json.loads(run("score", what, "-b", BENCHMARK, "--device", device, "--results", scratch / "results",
-                                  "--again", "--json", *more))
+                                  "--again", "--json", *more, **environment))
+
+        def bus_bytes(network):
+            """What crossed while a network was scored, and what may: DESIGN.md, device-resident."""
+            counts = scratch / "bus.json"
+            counts.unlink(missing_ok=True)
+            record = score(network, "cuda", CUDA_INJECTION64_PATH=str(arguments.bus.resolve()), CORTISCORE_BUS_BYTES=str(counts))
+            if not counts.exists():
+                return {}, ["nothing counted the bytes on the bus: the driver did not load " + str(arguments.bus)]
+            counted = json.loads(counts.read_text())
+            pixels = record["n"]["stimuli"] * 3 * record["preprocessing"]["size"] ** 2 * record["timing_ms"]["forward_passes"]
+            most_in = 1.01 * pixels + 2 * network.stat().st_size + 2**24  # padding, weights and constants; recordings, splits, draws
+            most_out = 2**23  # values a neuroid, split and draw; no layer of these networks on all stimuli is as small
+            return {**counted, "pixels": pixels}, [text for failed, text in (
+                (counted["error"] or counted["dropped"], f"bytes on the bus were not counted: {counted}"),
+                (counted["host_to_device"] < pixels, f"fewer bytes to the device than there are pixels: {counted}"),
+                (counted["host_to_device"] > most_in, f"{counted['host_to_device']} bytes to the device, expected at most {most_in:.0f}"),
+                (counted["device_to_host"] > most_out, f"{counted['device_to_host']} bytes back, expected at most {most_out}")) if failed]
 
         for network in sorted((pack / "networks").glob("*.pt2")):
             on_cpu, first, second = score(network, "cpu"), score(network, "cuda"), score(network, "cuda")
@@ -72,6 +91,9 @@ def main():
             row = {"network": network.stem, "raw_cpu": on_cpu["score"]["raw"], "raw_cuda": first["score"]["raw"],
                    "activations_worst": worst, "same_activations_apart": abs(same[0] - same[1]),
                    "timing_ms_cpu": on_cpu["timing_ms"], "timing_ms_cuda": second["timing_ms"], "device": first["device"]}
+            if arguments.bus:
+                row["bus_bytes"], too_many = bus_bytes(network)
+                wrong += [f"{network.stem}: {text}" for text in too_many]
             rows.append(row)
             print(json.dumps(row))
             wrong += [f"{network.stem}: {text}" for failed, text in (
