@@ -102,8 +102,8 @@ def brainio_info(name, home, as_json):
         print(f"{name}: {entry['kind'].replace('_', ' ')} of the published platform")
         for file in entry["files"]:
             unknown = "; unknown: " + ", ".join(f"{key} ({why})" for key, why in file["unknown"].items()) if file["unknown"] else ""
-            print(f"  file       {file['name']}, sha1 {file['sha1']}{unknown}")
-        print(f"  bucket     {entry['bucket']}")
+            print(f"  file       {file['name']}, sha1 {file['sha1'] or 'unknown'}{unknown}")
+        print(f"  bucket     {entry['bucket'] or 'unknown: ' + entry['unlisted']}")
         for line in found:
             print(f"  here       {line}")
         for user in users:

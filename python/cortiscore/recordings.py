@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import zipfile
@@ -27,9 +28,14 @@ def default_home():
 
 
 def run(main):
-    """Runs a command's main: bad input becomes one line and exit code 5, Ctrl-C ends it with 130."""
+    """Runs a command's main: bad input becomes one line and exit code 5, Ctrl-C ends it with 130, and a reader that left
+    with 141."""
     try:
         main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has had enough, `| head` for one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except BadInput as error:
         print(f"cortiscore: {error}", file=sys.stderr)
         sys.exit(5)

@@ -88,36 +88,10 @@ class Extraction {
   bool spanned(size_t layer) const { return reference_ && features(layer) > reference_->size(); }
 
   MemoryPlan make_plan() {
-    std::vector<LayerToPlan> layers;
-    std::vector<std::string> names;
-    for (size_t i = 0; i < wanted_.size(); ++i) {
-      LayerToPlan layer{name(i), features(i), spanned(i), true, {}};
-      const int64_t p = layer.spanned ? reference_->size() : layer.n_features;
-      for (const auto& reduction : wanted_[i].reductions) {
-        const auto memory = reduction.memory(screen_.size(), p);
-        layer.by_columns = layer.by_columns && (reduction.by_columns || layer.spanned);
-        layer.reduced.kept += memory.kept;
-        layer.reduced.working = std::max(layer.reduced.working, memory.working);
-      }
-      layers.push_back(layer);
-      names.push_back(name(i));
-    }
-    PlanLimits limits;
-    limits.network = network_.path();
-    limits.n_stimuli = screen_.size();
-    limits.n_reference = reference_ ? reference_->size() : 0;
-    limits.lane_bytes = network_.working_bytes(kMicroBatch, names);
-    // On a GPU micro-batches run one after another.
-    limits.most_lanes = network_.device().is_cpu() ? thread_count() : 1;
-    limits.allowed_bytes = limits_.memory_bytes;
-    if (!limits_.spill_folder.empty()) limits.spill_bytes = free_bytes(limits_.spill_folder);
-    auto plan = plan_memory(layers, limits);
+    auto plan = plan_extraction(network_, screen_.size(), wanted_, limits_,
+                                reference_ ? reference_->size() : 0);
     lanes_ = plan.lanes;
-    if (network_.device().is_cpu()) {
-      // What is left of the allowance may lie idle between micro-batches: fresh pages are dear.
-      plan.bytes += std::min(limits.allowed_bytes - plan.bytes, kMostIdleHostBytes);
-      allow_host_memory(plan.bytes);
-    }
+    if (network_.device().is_cpu()) allow_host_memory(plan.bytes);
     if (plan.steps.size() > 1 || plan.steps[0].way == MemoryPlan::Way::kPasses) {
       screen_.keep();
       if (reference_) reference_->keep();
@@ -352,6 +326,42 @@ class Extraction {
 };
 
 }  // namespace
+
+MemoryPlan plan_extraction(const Network& network,
+                           int64_t n_presentations,
+                           const std::vector<LayerWanted>& wanted,
+                           const ExtractionLimits& limits,
+                           int64_t n_reference) {
+  std::vector<LayerToPlan> layers;
+  std::vector<std::string> names;
+  for (const auto& of_layer : wanted) {
+    const int64_t n_features = network.layer(of_layer.layer).n_features();
+    const bool spanned = n_reference > 0 && n_features > n_reference;
+    LayerToPlan layer{of_layer.layer, n_features, spanned, true, {}};
+    for (const auto& reduction : of_layer.reductions) {
+      const auto memory = reduction.memory(n_presentations, spanned ? n_reference : n_features);
+      layer.by_columns = layer.by_columns && (reduction.by_columns || spanned);
+      layer.reduced.kept += memory.kept;
+      layer.reduced.working = std::max(layer.reduced.working, memory.working);
+    }
+    layers.push_back(layer);
+    names.push_back(of_layer.layer);
+  }
+  PlanLimits within;
+  within.network = network.path();
+  within.n_stimuli = n_presentations;
+  within.n_reference = n_reference;
+  within.lane_bytes = network.working_bytes(kMicroBatch, names);
+  // On a GPU micro-batches run one after another.
+  within.most_lanes = network.device().is_cpu() ? thread_count() : 1;
+  within.allowed_bytes = limits.memory_bytes;
+  if (!limits.spill_folder.empty()) within.spill_bytes = free_bytes(limits.spill_folder);
+  auto plan = plan_memory(layers, within);
+  // What is left of the allowance may lie idle between micro-batches: fresh pages are dear.
+  if (network.device().is_cpu())
+    plan.bytes += std::min(within.allowed_bytes - plan.bytes, kMostIdleHostBytes);
+  return plan;
+}
 
 std::vector<std::pair<std::string, ReducedLayer>> reduce_layers(
     const Network& network,

@@ -63,6 +63,13 @@ struct ExtractionLimits {
   std::string spill_folder;  ///< for layers that do not fit; empty: they take several passes
 };
 
+/// How reduce_layers will go about it on n presentations: the same plan every time. @param n_reference  0: none
+MemoryPlan plan_extraction(const Network& network,
+                           int64_t n_presentations,
+                           const std::vector<LayerWanted>& wanted,
+                           const ExtractionLimits& limits,
+                           int64_t n_reference = 0);
+
 /// Activations of layers, each reduced in every way wanted as soon as it is whole. Layers that do not fit into memory
 /// together take several forward passes; one that does not fit by itself is spilled, or takes several. Either is announced,
 /// and the same bits come out (src/activations/memory_plan.h).

@@ -77,8 +77,8 @@ std::string ceiling_name(const Benchmark& benchmark) {
   if (!benchmark.ceiled) return "none";
   switch (benchmark.kind) {
     case Benchmark::Kind::kMapping:
-      return benchmark.ceiling_coordinate.empty() ? "internal_consistency"
-                                                  : "stored " + benchmark.ceiling_coordinate;
+      if (!benchmark.ceiling_coordinate.empty()) return "stored " + benchmark.ceiling_coordinate;
+      return benchmark.predictor_ceiling ? "split_half_predictor" : "internal_consistency";
     case Benchmark::Kind::kRdm:
       if (benchmark.rdm_bound == Benchmark::RdmBound::kPairs) return "subject pairs";
       return benchmark.rdm_bound == Benchmark::RdmBound::kLower ? "rsa, lower bound" : "rsa";

@@ -112,7 +112,9 @@ void print_plan(const SweepPlan& plan, bool json) {
                             {"stored", plan.state.stored},
                             {"seconds", number(plan.seconds)},
                             {"stimulus_bytes", plan.stimulus_bytes},
-                            {"activation_bytes", plan.activation_bytes}})
+                            {"planned_bytes", plan.planned_bytes},
+                            {"spilled_bytes", plan.spilled_bytes},
+                            {"forward_passes", plan.forward_passes}})
               << '\n';
     return;
   }
@@ -121,11 +123,14 @@ void print_plan(const SweepPlan& plan, bool json) {
   std::printf(
       "%lld pairs, of which %lld are stored and %lld would be scored; time, from stored "
       "results of these benchmarks: %s\nmemory, for the first checkpoint: %.2f GiB of "
-      "decoded stimuli, %.2f GiB of activations\n",
+      "decoded stimuli; %.2f GiB of micro-batches, activations and what becomes of them; %.2f GiB "
+      "on disk; %lld forward passes\n",
       static_cast<long long>(plan.state.pairs), static_cast<long long>(plan.state.stored),
       static_cast<long long>(plan.pairs.size()), duration(plan.seconds).c_str(),
       static_cast<double>(plan.stimulus_bytes) / (1 << 30),
-      static_cast<double>(plan.activation_bytes) / (1 << 30));
+      static_cast<double>(plan.planned_bytes) / (1 << 30),
+      static_cast<double>(plan.spilled_bytes) / (1 << 30),
+      static_cast<long long>(plan.forward_passes));
 }
 
 int exit_code_of(int signal) {

@@ -87,6 +87,16 @@ std::vector<LayerWanted> ActivationPlan::missing(const Group& group, const Netwo
   return wanted;
 }
 
+std::map<std::string, std::vector<LayerWanted>> ActivationPlan::wanted(
+    const Network& network) const {
+  std::map<std::string, std::vector<LayerWanted>> all;
+  for (const auto& [name, group] : groups_) {
+    auto layers = missing(group, network);
+    if (!layers.empty()) all[name] = std::move(layers);
+  }
+  return all;
+}
+
 std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
                                                const ActivationRequest& request,
                                                const Network& network,
@@ -123,6 +133,20 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
     if (--item.uses <= 0) of_layer.erase(reduction.name);
   }
   return taken;
+}
+
+std::optional<ActivationRequest> request_of(const Candidate& candidate,
+                                            const Benchmark& benchmark,
+                                            Workbench& workbench) {
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kProperty:
+    case Benchmark::Kind::kThreshold:
+      return std::nullopt;
+    case Benchmark::Kind::kFactors:
+      return factor_request(candidate, benchmark, workbench);
+    default:
+      return score_request(candidate, benchmark, workbench.options());
+  }
 }
 
 void announce(const Candidate& candidate, const ActivationRequest& request, Workbench& workbench) {

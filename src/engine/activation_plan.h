@@ -39,6 +39,9 @@ class ActivationPlan {
   /// Announces a request. @param group  stimuli and their size on the screen
   void want(const std::string& group, const ActivationRequest& request);
 
+  /// All that was announced and not made, a group's layers in order of execution: one pass's, where memory allows.
+  std::map<std::string, std::vector<LayerWanted>> wanted(const Network& network) const;
+
   /// What a request asks for. Where some of it was not made yet, one pass makes all that is wanted of its group; where that
   /// fails (another benchmark's layer may be at fault), one of this request alone.
   std::vector<ReducedLayer> take(const std::string& group,
@@ -63,6 +66,11 @@ class ActivationPlan {
 
   std::map<std::string, Group> groups_;
 };
+
+/// What a benchmark will ask for before it is scored; nothing of those that show what they find they need.
+std::optional<ActivationRequest> request_of(const Candidate& candidate,
+                                            const Benchmark& benchmark,
+                                            Workbench& workbench);
 
 /// Announces one request.
 void announce(const Candidate& candidate, const ActivationRequest& request, Workbench& workbench);

@@ -297,15 +297,8 @@ void plan_scores(const Candidate& candidate,
       check_commitment(benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
-      // These show what they find they need.
-      if (benchmark.kind == Benchmark::Kind::kProperty ||
-          benchmark.kind == Benchmark::Kind::kThreshold)
-        return;
-      announce(candidate,
-               benchmark.kind == Benchmark::Kind::kFactors
-                   ? factor_request(candidate, benchmark, workbench)
-                   : score_request(candidate, benchmark, workbench.options()),
-               workbench);
+      if (const auto request = request_of(candidate, benchmark, workbench))
+        announce(candidate, *request, workbench);
     }));
   }
 }

@@ -206,24 +206,21 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
     const auto& path = checkpoint.graph.empty() ? checkpoint.path : checkpoint.graph;
     if (!path.ends_with(".pt2")) continue;
     const auto candidate = candidate_of(Network::load(path, at::kCPU, workbench.options().load));
-    struct Pass {
-      int64_t stimuli = 0;
-      std::set<std::string> layers;
-    };
-    std::map<std::string, Pass> passes;
+    const auto& network = *candidate.network;
+    std::map<std::string, int64_t> stimuli;  // a group's
     for (const auto& benchmark : benchmarks) {
-      auto& pass = passes[activation_group(benchmark, workbench)];
-      pass.stimuli = workbench.stimuli(benchmark).size();
-      const auto layers = layers_for(candidate, benchmark, workbench.options());
-      pass.layers.insert(layers.begin(), layers.end());
+      const auto request = request_of(candidate, benchmark, workbench);
+      if (!request) continue;
+      stimuli[activation_group(benchmark, workbench)] = workbench.stimuli(benchmark).size();
+      announce(candidate, *request, workbench);
     }
-    const auto budget = static_cast<int64_t>(workbench.options().memory_gib * (1 << 30));
-    for (const auto& [group, pass] : passes) {
-      plan.stimulus_bytes += Screen::bytes(pass.stimuli, candidate.network->input().size);
-      int64_t held = 0;
-      for (const auto& layer : pass.layers)
-        held += pass.stimuli * candidate.network->layer(layer).n_features() * 4;
-      plan.activation_bytes = std::max(plan.activation_bytes, std::min(held, budget));
+    for (const auto& [group, wanted] : candidate.plan->wanted(network)) {
+      const auto n = stimuli.at(group);
+      plan.stimulus_bytes += Screen::bytes(n, network.input().size);
+      const auto memory = plan_extraction(network, n, wanted, workbench.limits());
+      plan.planned_bytes = std::max(plan.planned_bytes, memory.bytes);
+      plan.spilled_bytes = std::max(plan.spilled_bytes, memory.spilled_bytes);
+      for (const auto& step : memory.steps) plan.forward_passes += step.sweep_passes;
     }
     break;
   }

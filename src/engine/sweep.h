@@ -105,7 +105,11 @@ struct SweepPlan {
   double seconds = 0;  ///< expected of those pairs; NaN where the store holds none like them
   int64_t stimulus_bytes =
       0;  ///< decoded stimuli of the first checkpoint's input size, kept through the sweep
-  int64_t activation_bytes = 0;  ///< held at a time for the first checkpoint
+  /// Of the first checkpoint, at most at a time: micro-batches under way, activations and what becomes of them. Without
+  /// benchmarks that show what they find they need (V1 properties, thresholds).
+  int64_t planned_bytes = 0;
+  int64_t spilled_bytes = 0;   ///< on disk
+  int64_t forward_passes = 0;  ///< of a checkpoint, over all sets of stimuli
 };
 SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
                      const std::vector<Benchmark>& benchmarks,

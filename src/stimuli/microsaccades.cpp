@@ -28,7 +28,7 @@ at::Tensor along(const at::Tensor& image, int64_t dim, const Source& source) {
     const auto places = (at::arange(n, at::device(image.device()).dtype(at::kLong)) + offset);
     return image.index_select(dim, places.clamp(0, n - 1));
   };
-  const auto first = taken(source.offset);
+  auto first = taken(source.offset);
   if (source.share == 0) return first;
   return first * (1 - source.share) + taken(source.offset + 1) * source.share;
 }

@@ -12,7 +12,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from conftest import ROOT, run, run_json
+from conftest import BINARY, ROOT, run, run_json
 from test_fetch import Handler, server  # noqa: F401
 
 FILES = ROOT / "tests/fixtures/brainio"
@@ -288,6 +288,17 @@ def test_official_definitions():
             elif "splits" in manifest:
                 assert {k: v for k, v in manifest["splits"].items() if k not in ("kind", "by", "disjoint")} == {"n_splits": 10, "train_fraction": .9, "seed": 1}
     assert found == OFFICIAL
+
+
+def test_what_no_list_has_is_not_fetched(tmp_path):
+    done = run("data", "fetch", "Zerbe2026_fmri_Assembly", env={"CORTISCORE_HOME": str(tmp_path)})
+    assert done.returncode == 5 and "cannot be fetched" in done.stderr and "assy_Zerbe2026_fmri_Assembly.nc" in done.stderr
+    shown = run("data", "info", "Zerbe2026_fmri_Assembly", env={"CORTISCORE_HOME": str(tmp_path)}).stdout
+    assert "sha1 unknown" in shown and "bucket     unknown" in shown and "Zerbe2026_fmri.IT-cka" in shown
+    # Whoever does not read to the end gets no traceback.
+    command = f"'{BINARY}' data info Zerbe2026_fmri_Assembly | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env={**os.environ, "CORTISCORE_HOME": str(tmp_path)})
+    assert done.returncode == 141 and not done.stderr
 
 
 def test_fetched_by_identifier(server, cache, tmp_path, monkeypatch):  # noqa: F811

@@ -277,9 +277,11 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
     assert done.returncode == 0 and "left by --limit" in done.stderr
     plan = json.loads(run(*sweep, "--dry-run", "--json", env=env).stdout)
     assert len(plan["pairs"]) == 2 and plan["stored"] == 2 and 0 < plan["seconds"] < 60
-    assert plan["stimulus_bytes"] == 320 * 3 * 32 * 32 and plan["activation_bytes"] == 320 * 64 * 4
+    assert plan["stimulus_bytes"] == 320 * 3 * 32 * 32 and plan["forward_passes"] == 1 and plan["spilled_bytes"] == 0
     run(*sweep, env=env)
     found = records(tmp_path / "s", env)
+    taken = lines(tmp_path / "s")
+    assert {r["peak_bytes"]["planned"] for r in taken} == {plan["planned_bytes"]} and {r["timing_ms"]["forward_passes"] for r in taken} == {1}
     assert [r["model_identifier"] for r in found] == ["graph", "run-1/epoch-0", "run-1/epoch-1", "run-1/epoch-2"]
     assert found[2]["tags"] == {"epoch": "1", "optimizer": "sgd"}
     for bad, words in (([{"weights": "x"}], ["model"]), ([{"model": ""}], ["data row 1"])):
