@@ -76,6 +76,7 @@ class Manifest {
     b.published_ceiling = get(published, "ceiling", b.published_ceiling);
     b.published_stimuli = get(published, "stimuli", int64_t{0});
     b.published_neuroids = get(published, "neuroids", int64_t{0});
+    b.published_trials = get(published, "trials", int64_t{0});
     const auto& metric = need("metric");
     b.metric = metric.at("name");
     if (kind == "behavior") return read_behavior(b);

@@ -151,6 +151,8 @@ struct Benchmark {
       false;  ///< that coordinate is explainable variance v in percent: the ceiling is sqrt(v / 100)
   double published_ceiling = std::numeric_limits<double>::quiet_NaN();
   int64_t published_stimuli = 0, published_neuroids = 0;  ///< 0: not published
+  int64_t published_trials =
+      0;  ///< that the platform asks of a network; those that it asks of a deterministic one are alike
   std::string species, modality, access;  ///< macaque, electrophysiology, public or private, ...
   std::string how_to_import, citation, licence, note;
   std::string inexact;  ///< why the platform's score cannot be had exactly; empty where it can

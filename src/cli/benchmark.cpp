@@ -142,6 +142,7 @@ Json described(const Benchmark& benchmark) {
   if (!std::isnan(benchmark.published_ceiling)) published["ceiling"] = benchmark.published_ceiling;
   if (benchmark.published_stimuli) published["stimuli"] = benchmark.published_stimuli;
   if (benchmark.published_neuroids) published["neuroids"] = benchmark.published_neuroids;
+  if (benchmark.published_trials) published["trials"] = benchmark.published_trials;
   json["published"] = published;
   if (benchmark.kind == Benchmark::Kind::kMapping) {
     json["splits"] = splits_text(benchmark.splits);

@@ -256,6 +256,13 @@ OFFICIAL |= {"Bracci2019.anteriorVTC-rdm": (8, None, None, None), "ObjectNet-top
 OFFICIAL |= {"Rajalingham2018-i2n": (8, .479, 240, None), "Rajalingham2018public-i2n": (8, None, None, None)}
 
 
+# Presentations that the platform asks of a network (1.1, 1.5, 1.6), by the beginning of an identifier; others are not stated.
+TRIALS = {"MajajHong2015": 50, "FreemanZiemba2013": 20, "Sanghavi2020": 28, "SanghaviJozwik2020": 37, "SanghaviMurty2020": 50, "Rajalingham2020": 33,
+          "Cadena2017": 2, "Kar2019": 44, "Li2026": 1, "Papale2025": 1, "Igustibagus2024-ridge": 63, "Rajalingham2018": 2, "Baker2022": 1, "BMD2024": 1,
+          "Ferguson2024": 3, "tong.Coggan2024_behavior": 1, "ImageNet-top1": 10, "Lonnqvist2024_In": 1, "Lonnqvist2024_On": 1}
+TRIALS |= {f"Geirhos2021{name}-{metric}": n for name in GEIRHOS for metric, n in (("error_consistency", 1), ("top1", 10))}
+
+
 def test_official_definitions():
     found = {}
     for path in (ROOT / "data_manifests/benchmarks").glob("*.json"):
@@ -264,6 +271,7 @@ def test_official_definitions():
             published = manifest.get("published", {})
             found[manifest["identifier"]] = (manifest["visual_degrees"], *(published.get(k) for k in ("ceiling", "stimuli", "neuroids")))
             metric = manifest["metric"]
+            assert published.get("trials") == next((n for start, n in TRIALS.items() if manifest["identifier"].startswith(start)), None), path.name
             if metric["name"] == "pls":
                 assert metric["n_components"] == 25
             if metric["name"] == "ridge":
