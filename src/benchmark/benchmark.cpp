@@ -118,7 +118,7 @@ class Manifest {
     }
     b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
     b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
-    read_alphas(b, metric);
+    read_alphas(b, metric, "metric.alphas");
     read_splits(b,
                 {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", "column"});
     if (b.splits.kind == "train_test") {
@@ -155,11 +155,11 @@ class Manifest {
     word("splits.kind", b.splits.kind, kinds);
   }
 
-  void read_alphas(Benchmark& b, const Json& from) {
+  void read_alphas(Benchmark& b, const Json& from, const std::string& field) {
     b.mapping.ridgecv_alphas = get(from, "alphas", b.mapping.ridgecv_alphas);
     for (const auto alpha : b.mapping.ridgecv_alphas) {
       if (!(alpha > 0))
-        throw bad_input({path_, "alphas", std::to_string(alpha), "positive penalties", ""});
+        throw bad_input({path_, field, std::to_string(alpha), "positive penalties", ""});
     }
   }
 
@@ -365,7 +365,7 @@ class Manifest {
       b.kind = Benchmark::Kind::kDomains;
       b.domain = json_.at("metric").at(field_ = "domain");
       read_splits(b, {"stratified_shuffle"});
-      return read_alphas(b, readout);
+      return read_alphas(b, readout, "readout.alphas");
     }
     if (b.metric.starts_with("threshold")) {
       word("metric.name", b.metric, {"threshold", "threshold_elevation"});
