@@ -4,7 +4,6 @@
 #include "src/activations/extract.h"
 #include "src/core/progress.h"
 #include "src/engine/outcome.h"
-#include "src/linalg/gram.h"
 #include "src/mapping/logistic.h"
 #include "src/metric/choice_patterns.h"
 #include "src/score/behavior.h"
@@ -130,15 +129,12 @@ Outcome score_readout(const Candidate& candidate,
   const auto features = reduced_for(candidate, request, workbench, outcome.times)[0].values;
 
   const Timer fit;
-  auto scaled = standardise(features, data.n_fit);
-  // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
-  if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
   const auto labels = at::tensor(data.labels, at::kLong).to(features.device());
-  const auto readout =
-      fit_logistic(scaled.narrow(0, 0, data.n_fit), labels,
-                   static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
   const auto test = at::tensor(data.test, at::kLong).to(features.device());
-  const auto probabilities = readout.probabilities(scaled.index_select(0, test));
+  const auto probabilities =
+      fit_readout(features, labels, static_cast<int64_t>(data.class_names.size()),
+                  benchmark.readout_c)
+          .probabilities(test);
   if (is_pattern_name(benchmark.metric))
     compare_patterns(benchmark, probabilities, data, options.bootstrap, outcome);
   else

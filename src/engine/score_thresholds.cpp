@@ -4,7 +4,6 @@
 #include "src/core/progress.h"
 #include "src/engine/activation_plan.h"
 #include "src/engine/outcome.h"
-#include "src/linalg/gram.h"
 #include "src/mapping/logistic.h"
 #include "src/score/diagnostics.h"
 #include "src/score/thresholds.h"
@@ -88,14 +87,12 @@ Outcome score_thresholds(const Candidate& candidate,
   for (const auto& fit : data.fits) {
     const auto fitted = on(fit);
     const Timer fitting;
-    const int64_t n_fit = fitted.size(0);
-    auto scaled = standardise(at::cat({fitted, tested}), n_fit);
-    if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
-    const auto labels = at::tensor(every_trial(fit)).to(scaled.device());
+    const auto labels = at::tensor(every_trial(fit)).to(fitted.device());
     const auto readout =
-        fit_logistic(scaled.narrow(0, 0, n_fit), labels,
-                     static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
-    const auto chosen = readout.probabilities(scaled.narrow(0, n_fit, tested.size(0))).argmax(1);
+        fit_readout(at::cat({fitted, tested}), labels,
+                    static_cast<int64_t>(data.class_names.size()), benchmark.readout_c);
+    const auto rows = at::arange(fitted.size(0), fitted.size(0) + tested.size(0), labels.options());
+    const auto chosen = readout.probabilities(rows).argmax(1);
     const auto found = threshold_of(data.test, chosen.narrow(0, 0, n_test), benchmark.accuracy);
     models.push_back(found.threshold);
     accuracies.push_back(found.accuracy);

@@ -16,11 +16,7 @@ at::Tensor first_weights(int64_t n_features, int64_t n_classes) {
   constexpr double kLower = 0.022750131948179207;    // Phi(-2)
   constexpr double kDeviation = 0.8796256610342398;  // of a standard normal cut off at 2
   const int64_t n = n_features * n_classes;
-  std::vector<uint32_t> words(static_cast<size_t>(n));
-  philox_words(0, 0, n, 0, 0, words.data());
-  auto u = at::empty({n}, at::kDouble);
-  for (int64_t i = 0; i < n; ++i)
-    u.mutable_data_ptr<double>()[i] = (words[static_cast<size_t>(i)] + 0.5) / 4294967296.0;
+  const auto u = philox_uniform(0, n);
   const auto z = at::special_ndtri(kLower + u * (1 - 2 * kLower)) / kDeviation;
   return (z / std::sqrt(static_cast<double>(n_features))).view({n_features, n_classes});
 }

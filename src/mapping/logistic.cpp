@@ -1,6 +1,10 @@
 #include "src/mapping/logistic.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
+
+#include "src/linalg/gram.h"
 
 namespace cortiscore {
 namespace {
@@ -89,6 +93,22 @@ at::Tensor standardise(const at::Tensor& x, int64_t n_fit) {
   const auto mean = fit.mean(0);
   const auto deviation = (fit - mean).square().mean(0).sqrt();
   return (x.to(at::kDouble) - mean) / at::where(deviation > 0, deviation, 1.0);
+}
+
+at::Tensor FittedReadout::probabilities(const at::Tensor& rows) const {
+  return readout.probabilities(scaled.index_select(0, rows));
+}
+
+FittedReadout fit_readout(const at::Tensor& x,
+                          const at::Tensor& labels,
+                          int64_t n_classes,
+                          double c) {
+  const int64_t n_fit = labels.size(0);
+  auto scaled = standardise(x, n_fit);
+  // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
+  if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
+  auto readout = fit_logistic(scaled.narrow(0, 0, n_fit), labels, n_classes, c);
+  return {std::move(readout), std::move(scaled)};
 }
 
 }  // namespace cortiscore

@@ -29,4 +29,22 @@ LogisticReadout fit_logistic(const at::Tensor& x,
 /// (scikit-learn's StandardScaler).
 at::Tensor standardise(const at::Tensor& x, int64_t n_fit);
 
+/// A readout of scaled features, fitted to the first rows, and what it says of any.
+struct FittedReadout {
+  LogisticReadout readout;
+  at::Tensor scaled;  ///< [n, ...] float64
+
+  /// @param rows  [k] int64  @return [k, n_classes] float64
+  at::Tensor probabilities(const at::Tensor& rows) const;
+};
+
+/// The platform's readout: features scaled by the rows that are fitted, then fit_logistic.
+/// @param x       [n, n_features], any device
+/// @param labels  [n_fit] int64, of the first n_fit rows
+/// Source: BENCHMARKS.md 2.8.
+FittedReadout fit_readout(const at::Tensor& x,
+                          const at::Tensor& labels,
+                          int64_t n_classes,
+                          double c);
+
 }  // namespace cortiscore

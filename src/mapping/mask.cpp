@@ -15,13 +15,7 @@ namespace cortiscore {
 namespace {
 
 at::Tensor normals(int64_t first, int64_t rows, int64_t columns, const at::TensorOptions& on) {
-  const int64_t n = rows * columns;
-  std::vector<uint32_t> words(static_cast<size_t>(n));
-  philox_words(0, static_cast<uint64_t>(first), n, 0, 0, words.data());
-  auto u = at::empty({n}, at::kDouble);
-  for (int64_t i = 0; i < n; ++i)
-    u.mutable_data_ptr<double>()[i] = (words[static_cast<size_t>(i)] + 0.5) / 4294967296.0;
-  return at::special_ndtri(u).view({rows, columns}).to(on);
+  return at::special_ndtri(philox_uniform(first, rows * columns)).view({rows, columns}).to(on);
 }
 
 // [n, height * width], each convolved with the Laplacian, which is symmetric.
