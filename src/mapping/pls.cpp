@@ -1,5 +1,6 @@
 #include "src/mapping/pls.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -14,12 +15,13 @@
 #include "src/ops/column_means.h"
 #include "src/ops/fold_updates.h"
 #include "src/ops/pls_component.h"
+#include "src/ops/train_product.h"
 
 namespace cortiscore {
 namespace {
 
-// Letters in this file: F splits, N presentations, P features, M targets, L rows that a split leaves out (padded to
-// the longest with rows of zeros, which add nothing), A components. Everything float64, X and Y globally centred.
+// Letters in this file: F splits, N presentations, P features, M targets, A components. Everything float64, X and Y
+// globally centred.
 
 // Which targets vary over the train rows: scikit-learn zeroes those whose centred values all lie below 10 eps, and
 // starts from the first other one. [F, M] bool
@@ -89,49 +91,43 @@ double trace_of(const double* g, int64_t m) {
 // The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before that shows.
 // On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since asking would synchronise and
 // the product costs a device little.
-void reform_g(PlsLoop& loop, int64_t k, std::vector<double>& trace_formed) {
+// @param trace_formed  [F]
+void reform_g(PlsLoop& loop, int64_t k, double* trace_formed) {
   constexpr double kShrunk = 1e-2;
   const int64_t m = loop.g.size(1);
   const bool always = m <= kFewTargets || !loop.g.is_cpu();
   parallel_for(loop.g.size(0), [&](int64_t f) {
-    auto& formed = trace_formed[static_cast<size_t>(f)];
     const double* const g = always ? nullptr : loop.g.const_data_ptr<double>() + f * m * m;
-    if (!always && trace_of(g, m) >= kShrunk * formed) return;
+    if (!always && trace_of(g, m) >= kShrunk * trace_formed[f]) return;
     loop.g.select(0, f).copy_(reformed_g(loop, f, k));
-    if (!always) formed = trace_of(g, m);
+    if (!always) trace_formed[f] = trace_of(g, m);
   });
 }
 
-// X'X of train-centred rows times r, for every fold.
-class TrainProduct {
+// X_train'X_train of train-centred rows times a vector a fold, in the way that takes less.
+class TimesTrain {
  public:
-  // @param in_train  train_mask of the folds: from rows; undefined: from X'X, less what folds leave out
-  TrainProduct(const at::Tensor& x,
-               const Folds& folds,
-               const at::Tensor& in_train,
-               Precision precision)
+  TimesTrain(const at::Tensor& x,
+             const Folds& folds,
+             const at::Tensor& in_train,
+             bool by_rows,
+             const PlsOptions& options)
       : x_(x), folds_(folds), in_train_(in_train) {
-    if (in_train.defined())
-      transposed_ = x.t().contiguous();
-    else
-      gram_ = cross_gram(x, precision);
+    if (!by_rows && gram_is_cheaper(x.size(0), x.size(1), folds.n_train.size(0),
+                                    folds.x_out.size(1), options.n_components))
+      gram_ = cross_gram(x, options.precision);
   }
 
-  at::Tensor of(const PlsDirection& direction) const {
-    if (gram_.defined()) return shared_product(direction.r, gram_) - direction.left_out;
-    // Scores that sum to zero over the train rows to the last bit: their sum would meet column means that are not zero.
-    auto t = shared_product(direction.r, transposed_) * in_train_;  // [F, N]
-    for (int pass = 0; pass < 2; ++pass) {
-      const auto mean = t.sum(1) / folds_.n_train;
-      t = (t - mean.unsqueeze(1)) * in_train_;
-    }
-    return shared_product(t, x_) - t.sum(1, true) * folds_.x_mean;
+  at::Tensor product(const at::Tensor& r) const {
+    if (!gram_.defined()) return train_product(x_, r, in_train_, folds_.x_mean);
+    return train_product_of_gram(gram_, folds_.x_out, r, folds_.x_mean, folds_.n_train);
   }
 
  private:
   const at::Tensor& x_;
   const Folds& folds_;
-  at::Tensor in_train_, gram_, transposed_;
+  const at::Tensor& in_train_;
+  at::Tensor gram_;
 };
 
 // Y_train'X_train of train-centred rows for every fold: [F, M, P].
@@ -204,53 +200,72 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   if (targets.rotation.defined()) {
     folds = make_folds(x, targets.values, splits);
   }
-  const auto in_train = y.size(1) <= kFewerTargets ? train_mask(folds, x) : at::Tensor();
+  const auto in_train = train_mask(folds, x);
+  const bool by_rows = y.size(1) <= kFewerTargets;
   PlsLoop loop;
-  loop.s = in_train.defined() ? train_cross_of_rows(folds, in_train, x, targets.values)
-                              : train_cross_of_targets(folds, x, targets.values);  // never deflated
+  loop.s = by_rows ? train_cross_of_rows(folds, in_train, x, targets.values)
+                   : train_cross_of_targets(folds, x, targets.values);  // never deflated
+  const TimesTrain times_train(x, folds, in_train, by_rows, options);
   const bool all_live = live.is_cpu() && live.all().const_data_ptr<bool>()[0];
   if (!targets.rotation.defined() && !all_live) loop.s.mul_(live.unsqueeze(2));
-  const TrainProduct train_product(x, folds, in_train, options.precision);
   const auto n_folds = static_cast<int64_t>(splits.size());
   const int64_t p = x.size(1);
   const int64_t m = targets.values.size(1);
   const int64_t n_components = options.n_components;
-  loop.x_out = folds.x_out;
-  loop.x_mean = folds.x_mean;
-  loop.n_train = folds.n_train;
   loop.rotations = at::empty({n_folds, n_components, p}, x.options());
   loop.x_loadings = at::empty({n_folds, n_components, p}, x.options());
   loop.y_loadings = at::empty({n_folds, n_components, m}, x.options());
   loop.tau = at::empty({n_folds, n_components}, x.options());
-  loop.out_scores = at::empty({n_folds, folds.x_out.size(1), n_components}, x.options());
   loop.exhausted = at::empty({n_folds, n_components}, x.options().dtype(at::kBool));
   loop.g = batched_gram(loop.s);
   loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
   std::vector<double> trace_formed(static_cast<size_t>(n_folds));
   if (x.is_cpu()) {
-    for (int64_t f = 0; f < n_folds; ++f)
-      trace_formed[static_cast<size_t>(f)] = loop.trace.const_data_ptr<double>()[f];
+    std::copy_n(loop.trace.const_data_ptr<double>(), n_folds, trace_formed.data());
   }
 
+  // On a CPU a fold does all that it has to between two passes over X, while its S and G are in the cache; elsewhere all
+  // folds take every step together.
+  const int64_t n_parts = x.is_cpu() ? n_folds : 1;
+  const int64_t folds_a_part = n_folds / n_parts;
+  std::vector<PlsLoop> parts;
+  for (int64_t i = 0; i < n_parts; ++i) parts.push_back(n_parts == 1 ? loop : fold_of(loop, i));
+  std::vector<TopVector> top(parts.size());
+  std::vector<PlsDirection> direction(parts.size());
+  const auto of_part = [&](const at::Tensor& all, int64_t i) {
+    return all.narrow(0, i * folds_a_part, folds_a_part);
+  };
   PlsPrediction result;
-  std::vector<at::Tensor> iterations, marginal;
-  for (int64_t k = 0; k < n_components; ++k) {
-    if (k) reform_g(loop, k, trace_formed);
-    const auto top = top_vector(loop.g, targets.start, options.top);
-    const auto direction = pls_direction(loop, k, top);
-    pls_deflate(loop, k, top, direction, train_product.of(direction));
-    iterations.push_back(top.iterations);
-    marginal.push_back(top.marginal);
+  const auto integers = x.options().dtype(at::kLong);
+  result.iterations = at::empty({n_folds, n_components}, integers);
+  result.marginal = at::empty({n_folds, n_components}, x.options().dtype(at::kBool));
+  const auto r = at::empty({n_folds, p}, x.options());
+  at::Tensor product;
+  for (int64_t k = 0; k <= n_components; ++k) {
+    parallel_for(n_parts, [&](int64_t i) {
+      const auto at_i = static_cast<size_t>(i);
+      auto& part = parts[at_i];
+      if (k) pls_deflate(part, k - 1, top[at_i], direction[at_i], of_part(product, i));
+      if (k == n_components) return;
+      if (k) reform_g(part, k, trace_formed.data() + i * folds_a_part);
+      top[at_i] = top_vector(part.g, of_part(targets.start, i), options.top);
+      direction[at_i] = pls_direction(part, k, top[at_i]);
+      of_part(r, i).copy_(direction[at_i].r);
+      of_part(result.iterations, i).select(1, k).copy_(top[at_i].iterations);
+      of_part(result.marginal, i).select(1, k).copy_(top[at_i].marginal);
+    });
+    if (k == n_components) break;
+    product = times_train.product(r);
   }
-  result.iterations = at::stack(iterations, 1).mul_(loop.exhausted.logical_not());
-  result.marginal = at::stack(marginal, 1);
+  result.iterations.mul_(loop.exhausted.logical_not());
   result.exhausted = loop.exhausted;
 
   result.rotation = targets.rotation;
   result.offset = y_grand_mean;
   for (int64_t f = 0; f < n_folds; ++f) {
-    const auto scores =
-        test_rows(folds, splits, f, x.size(0), loop.out_scores.select(0, f));  // [n_test, A]
+    const auto test = index_tensor(splits[static_cast<size_t>(f)].test, x);
+    const auto rows = x.index_select(0, test) - folds.x_mean.select(0, f);
+    const auto scores = at::mm(rows, loop.rotations.select(0, f).t());  // [n_test, A]
     result.in_basis.push_back(
         at::addmm(folds.y_mean.select(0, f), scores, loop.y_loadings.select(0, f)));
   }

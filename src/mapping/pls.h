@@ -33,7 +33,8 @@ struct PlsPrediction {
 
 /// PLS2 regression (scikit-learn's PLSRegression(scale=False)) fitted on each split's train presentations.
 ///
-/// All splits share X'X and X'Y; each split subtracts the rows that it leaves out (ALGORITHMS.md 1a, algorithm 2).
+/// All splits share X'Y, of which each subtracts the rows that it leaves out, and X'X or one pass over X a component, which
+/// ever takes less (ALGORITHMS.md 1a, algorithms 2 and 1).
 /// More features than presentations go through `isometric_coordinates` first, so there is one algorithm.
 /// More targets than presentations are rotated into as many dimensions as there are presentations, exactly, so nothing
 /// of size n_targets^2 is formed; predictions rotate back a split at a time.

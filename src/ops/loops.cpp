@@ -45,6 +45,107 @@ CORTISCORE_INLINE void add_four_rows(const double* __restrict a,
   for (int64_t j = 0; j < n; ++j) out[j] += (w0 * a[j] + w1 * b[j]) + (w2 * c[j] + w3 * d[j]);
 }
 
+// Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set needs.
+using Eight = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double))));
+
+CORTISCORE_INLINE const Eight& load(const double* from) {
+  return *reinterpret_cast<const Eight*>(from);
+}
+
+// out[0..3] += the sums of the lanes of four vectors.
+CORTISCORE_INLINE void add_lanes(
+    const Eight& a, const Eight& b, const Eight& c, const Eight& d, double* out) {
+  using Places = int64_t __attribute__((vector_size(kLanes * sizeof(int64_t))));
+  constexpr Places kEven = {0, 8, 2, 10, 4, 12, 6, 14}, kOdd = {1, 9, 3, 11, 5, 13, 7, 15};
+  constexpr Places kLow = {0, 1, 8, 9, 4, 5, 12, 13}, kHigh = {2, 3, 10, 11, 6, 7, 14, 15};
+  const Eight ab = __builtin_shuffle(a, b, kEven) + __builtin_shuffle(a, b, kOdd);
+  const Eight cd = __builtin_shuffle(c, d, kEven) + __builtin_shuffle(c, d, kOdd);
+  const Eight halves = __builtin_shuffle(ab, cd, kLow) + __builtin_shuffle(ab, cd, kHigh);
+  for (int i = 0; i < 4; ++i) out[i] += halves[i] + halves[4 + i];
+}
+
+// out[k ldo + i] += row i of a times v_k, for so many of each.
+template <int kRows, int kVectors>
+CORTISCORE_INLINE void add_dots(const double* __restrict a,
+                                int64_t lda,
+                                const double* __restrict v,
+                                int64_t ldv,
+                                int64_t n,
+                                double* __restrict out,
+                                int64_t ldo) {
+  Eight s[kVectors][kRows];
+#pragma GCC unroll 8
+  for (int k = 0; k < kVectors; ++k) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) s[k][i] = Eight{};
+  }
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    Eight x[kRows];
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) x[i] = load(a + i * lda + j);
+#pragma GCC unroll 8
+    for (int k = 0; k < kVectors; ++k) {
+      const Eight y = load(v + k * ldv + j);
+#pragma GCC unroll 8
+      for (int i = 0; i < kRows; ++i) s[k][i] += x[i] * y;
+    }
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kVectors; ++k) {
+    if constexpr (kRows == 4) {
+      add_lanes(s[k][0], s[k][1], s[k][2], s[k][3], out + k * ldo);
+    } else {
+      double sums[4] = {};
+      add_lanes(s[k][0], Eight{}, Eight{}, Eight{}, sums);
+      out[k * ldo] += sums[0];
+    }
+  }
+  for (; j < n; ++j) {
+    for (int k = 0; k < kVectors; ++k) {
+      for (int i = 0; i < kRows; ++i) out[k * ldo + i] += a[i * lda + j] * v[k * ldv + j];
+    }
+  }
+}
+
+// out_k (`ldo` apart) += sum over rows of a weighted by w[k ldw + i], for so many of each.
+template <int kRows, int kVectors>
+CORTISCORE_INLINE void add_rows(const double* __restrict a,
+                                int64_t lda,
+                                const double* __restrict w,
+                                int64_t ldw,
+                                int64_t n,
+                                double* __restrict out,
+                                int64_t ldo) {
+  Eight weight[kVectors][kRows];
+#pragma GCC unroll 8
+  for (int k = 0; k < kVectors; ++k) {
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) weight[k][i] = Eight{} + w[k * ldw + i];
+  }
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    Eight sum[kVectors];
+#pragma GCC unroll 8
+    for (int k = 0; k < kVectors; ++k) sum[k] = load(out + k * ldo + j);
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const Eight x = load(a + i * lda + j);
+#pragma GCC unroll 8
+      for (int k = 0; k < kVectors; ++k) sum[k] += weight[k][i] * x;
+    }
+#pragma GCC unroll 8
+    for (int k = 0; k < kVectors; ++k) *reinterpret_cast<Eight*>(out + k * ldo + j) = sum[k];
+  }
+  for (; j < n; ++j) {
+    for (int k = 0; k < kVectors; ++k) {
+      double sum = out[k * ldo + j];
+      for (int i = 0; i < kRows; ++i) sum += w[k * ldw + i] * a[i * lda + j];
+      out[k * ldo + j] = sum;
+    }
+  }
+}
+
 CORTISCORE_INLINE double one_dot(const double* __restrict a,
                                  const double* __restrict v,
                                  int64_t n) {
@@ -140,21 +241,93 @@ CORTISCORE_SIMD void add_vecmat(
   for (; i < m; ++i) add_one_row(a + i * lda, w[i], n, out);
 }
 
-CORTISCORE_SIMD void there_and_back(const double* a,
-                                    int64_t lda,
-                                    const double* v,
+namespace {
+
+// Of one strip of columns: room (`ldr` apart) += rows [kRows, width] times every r, and back += what those bring back. Strips of
+// r and back are packed, since rows that are a power of two apart share few places in the first cache.
+template <int kRows>
+CORTISCORE_INLINE void strip_there(const double* x,
+                                   int64_t ldx,
+                                   int64_t width,
+                                   const double* r,
+                                   int64_t f,
+                                   double* room,
+                                   int64_t ldr) {
+  int64_t k = 0;
+  for (; k + 4 <= f; k += 4)
+    add_dots<kRows, 4>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+  if (k + 2 <= f) {
+    add_dots<kRows, 2>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+    k += 2;
+  }
+  if (k < f)
+    add_dots<kRows, 1>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+}
+
+template <int kRows>
+CORTISCORE_INLINE void strip_back(const double* x,
+                                  int64_t ldx,
+                                  int64_t width,
+                                  const double* room,
+                                  int64_t ldr,
+                                  int64_t f,
+                                  double* back) {
+  int64_t k = 0;
+  for (; k + 4 <= f; k += 4)
+    add_rows<kRows, 4>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+  if (k + 2 <= f) {
+    add_rows<kRows, 2>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+    k += 2;
+  }
+  if (k < f)
+    add_rows<kRows, 1>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+}
+
+}  // namespace
+
+CORTISCORE_SIMD void there_and_back(const double* x,
+                                    int64_t ldx,
                                     int64_t m,
                                     int64_t n,
-                                    double* there,
-                                    double* back) {
-  int64_t i = 0;
-  for (; i + 4 <= m; i += 4) {
-    four_dots(a + i * lda, lda, v, n, there + i);
-    add_four_rows(a + i * lda, lda, there + i, n, back);
-  }
-  for (; i < m; ++i) {
-    there[i] = one_dot(a + i * lda, v, n);
-    add_one_row(a + i * lda, there[i], n, back);
+                                    const double* r,
+                                    const double* shift,
+                                    const double* weight,
+                                    int64_t f,
+                                    int64_t lds,
+                                    double* scores,
+                                    double* back,
+                                    double* room) {
+  constexpr int64_t kBlock = kRowsAtOnce;  // rows that stay in the second cache until they are back
+  for (int64_t first = 0; first < m; first += kBlock) {
+    const int64_t rows = m - first < kBlock ? m - first : kBlock;
+    const double* const block = x + first * ldx;
+    for (int64_t k = 0; k < f; ++k) {
+      for (int64_t i = 0; i < rows; ++i) room[k * kBlock + i] = -shift[k];
+    }
+    for (int64_t j = 0; j < n; j += kStripColumns) {
+      const int64_t width = n - j < kStripColumns ? n - j : kStripColumns;
+      const double* const strip = r + j * f;
+      int64_t i = 0;
+      for (; i + 4 <= rows; i += 4)
+        strip_there<4>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
+      for (; i < rows; ++i)
+        strip_there<1>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
+    }
+    for (int64_t k = 0; k < f; ++k) {
+      for (int64_t i = 0; i < rows; ++i) {
+        scores[k * lds + first + i] = room[k * kBlock + i];
+        room[k * kBlock + i] *= weight[k * lds + first + i];
+      }
+    }
+    for (int64_t j = 0; j < n; j += kStripColumns) {
+      const int64_t width = n - j < kStripColumns ? n - j : kStripColumns;
+      double* const strip = back + j * f;
+      int64_t i = 0;
+      for (; i + 4 <= rows; i += 4)
+        strip_back<4>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
+      for (; i < rows; ++i)
+        strip_back<1>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
+    }
   }
 }
 

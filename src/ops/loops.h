@@ -15,14 +15,24 @@ void matvec(const double* a, int64_t lda, const double* v, int64_t m, int64_t n,
 /// out += A'w
 void add_vecmat(const double* a, int64_t lda, const double* w, int64_t m, int64_t n, double* out);
 
-/// there = A v and back += A'(A v), reading A once.
-void there_and_back(const double* a,
-                    int64_t lda,
-                    const double* v,
+/// Columns of a strip, and rows of a block.
+inline constexpr int64_t kStripColumns = 192, kRowsAtOnce = 16;
+
+/// For every one of f vectors r: scores = X r - shift and back += X'(weight o scores), reading X [m, n] once for all of them.
+/// Vectors of r and back are in strips: [ceil(n / kStripColumns), f, kStripColumns].
+/// @param shift  [f]  @param weight  [f, m], `lds` apart as scores [f, m] are  @param room  [f, kRowsAtOnce]
+void there_and_back(const double* x,
+                    int64_t ldx,
                     int64_t m,
                     int64_t n,
-                    double* there,
-                    double* back);
+                    const double* r,
+                    const double* shift,
+                    const double* weight,
+                    int64_t f,
+                    int64_t lds,
+                    double* scores,
+                    double* back,
+                    double* room);
 
 /// out += X A for few rows X [f, m] (`ldx` apart), out [f, n] (`ldo` apart): A is read once for all of them.
 void add_few_rows_times(const double* x,

@@ -19,22 +19,19 @@ constexpr double kNothingLeft = 1e-28;
 // What component K finds of one fold on the CPU, as pointers.
 struct FoldView {
   FoldView(const PlsLoop& loop, int64_t f)
-      : p(loop.s.size(2)), m(loop.s.size(1)), l(loop.x_out.size(1)), a(loop.tau.size(1)) {
+      : p(loop.s.size(2)), m(loop.s.size(1)), a(loop.tau.size(1)) {
     s = loop.s.const_data_ptr<double>() + f * p * m;
-    x_out = loop.x_out.const_data_ptr<double>() + f * l * p;
-    x_mean = loop.x_mean.const_data_ptr<double>() + f * p;
     g = loop.g.mutable_data_ptr<double>() + f * m * m;
     rotations = loop.rotations.mutable_data_ptr<double>() + f * a * p;
     x_loadings = loop.x_loadings.mutable_data_ptr<double>() + f * a * p;
     y_loadings = loop.y_loadings.mutable_data_ptr<double>() + f * a * m;
     tau = loop.tau.mutable_data_ptr<double>() + f * a;
-    out_scores = loop.out_scores.mutable_data_ptr<double>() + f * l * a;
     exhausted = loop.exhausted.mutable_data_ptr<bool>() + f * a;
   }
 
-  int64_t p, m, l, a;
-  const double *s, *x_out, *x_mean;
-  double *g, *rotations, *x_loadings, *y_loadings, *tau, *out_scores;
+  int64_t p, m, a;
+  const double* s;
+  double *g, *rotations, *x_loadings, *y_loadings, *tau;
   bool* exhausted;
 };
 
@@ -47,6 +44,12 @@ at::Tensor vecmat(const at::Tensor& v, const at::Tensor& a) {
 }
 
 }  // namespace
+
+PlsLoop fold_of(const PlsLoop& loop, int64_t f) {
+  const auto of = [f](const at::Tensor& all) { return all.narrow(0, f, 1); };
+  return {of(loop.s),          of(loop.trace),      of(loop.g),   of(loop.rotations),
+          of(loop.x_loadings), of(loop.y_loadings), of(loop.tau), of(loop.exhausted)};
+}
 
 PlsDirection pls_direction_definition(PlsLoop& loop, int64_t k, const TopVector& top) {
   const auto rotations = loop.rotations.narrow(1, 0, k);
@@ -62,10 +65,6 @@ PlsDirection pls_direction_definition(PlsLoop& loop, int64_t k, const TopVector&
   loop.exhausted.select(1, k).copy_(exhausted);
   w = at::where(exhausted.unsqueeze(1), 0.0, w / direction.w_norm.unsqueeze(1));
   direction.r = k ? w - vecmat(matvec(x_loadings, w), rotations) : w;
-  const auto there = matvec(loop.x_out, direction.r);
-  const auto shift = (loop.x_mean * direction.r).sum(1, true);
-  direction.left_out = vecmat(there, loop.x_out) + loop.n_train.unsqueeze(1) * shift * loop.x_mean;
-  direction.t_out = there - shift;
   return direction;
 }
 
@@ -92,7 +91,6 @@ void pls_deflate_definition(PlsLoop& loop,
   loop.x_loadings.select(1, k).copy_(p);
   loop.y_loadings.select(1, k).copy_(q);
   loop.tau.select(1, k).copy_(at::where(exhausted, 0.0, tau));
-  loop.out_scores.select(2, k).copy_(direction.t_out);
 }
 
 PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top) {
@@ -100,9 +98,7 @@ PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top) {
   const int64_t n_folds = loop.s.size(0);
   const auto options = loop.s.options();
   PlsDirection direction{at::empty({n_folds, loop.s.size(2)}, options),
-                         at::empty({n_folds}, options),
-                         at::zeros({n_folds, loop.s.size(2)}, options),
-                         at::empty({n_folds, loop.x_out.size(1)}, options)};
+                         at::empty({n_folds}, options)};
   parallel_for(n_folds, [&](int64_t f) {
     const FoldView fold(loop, f);
     const double* const v = top.v.const_data_ptr<double>() + f * fold.m;
@@ -124,14 +120,6 @@ PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top) {
     loops::matvec(fold.x_loadings, fold.p, w.data(), k, fold.p, weights.data());
     for (auto& weight : weights) weight = -weight;
     loops::add_vecmat(fold.rotations, fold.p, weights.data(), k, fold.p, r);
-
-    double* const t_out = direction.t_out.mutable_data_ptr<double>() + f * fold.l;
-    double* const left_out = direction.left_out.mutable_data_ptr<double>() + f * fold.p;
-    loops::there_and_back(fold.x_out, fold.p, r, fold.l, fold.p, t_out, left_out);
-    const double shift = loops::dot(fold.x_mean, r, fold.p);
-    const double weight = loop.n_train.const_data_ptr<double>()[f] * shift;
-    loops::add_vecmat(fold.x_mean, fold.p, &weight, 1, fold.p, left_out);
-    for (int64_t i = 0; i < fold.l; ++i) t_out[i] -= shift;
   });
   return direction;
 }
@@ -147,7 +135,6 @@ void pls_deflate(PlsLoop& loop,
     const double* const r = direction.r.const_data_ptr<double>() + f * fold.p;
     const double* const product = cr.const_data_ptr<double>() + f * fold.p;
     const double* const gv = top.gv.const_data_ptr<double>() + f * fold.m;
-    const double* const t_out = direction.t_out.const_data_ptr<double>() + f * fold.l;
     const bool exhausted = fold.exhausted[k];
     const double tau = loops::dot(r, product, fold.p);
     const double safe_tau = exhausted ? 1.0 : tau;
@@ -172,7 +159,6 @@ void pls_deflate(PlsLoop& loop,
 
     std::copy(r, r + fold.p, fold.rotations + k * fold.p);
     fold.tau[k] = exhausted ? 0.0 : tau;
-    for (int64_t i = 0; i < fold.l; ++i) fold.out_scores[i * fold.a + k] = t_out[i];
   });
 }
 

@@ -5,40 +5,37 @@
 
 namespace cortiscore {
 
-/// The deflation loop of kernel PLS, all folds at once. F folds, P features, M targets, A components, L rows that a fold
-/// leaves out (padded with zeros). All float64 and contiguous; K, the components found so far, is an argument of the steps.
+/// The deflation loop of kernel PLS, for some folds at once. F folds, P features, M targets, A components. All float64 and
+/// contiguous; K, the components found so far, is an argument of the steps.
 /// Nothing of size P x M is deflated: S_K = S' - P'diag(tau)Q acts on vectors through its parts.
 /// Source: Dayal & MacGregor 1997, algorithm 1 and 2; ALGORITHMS.md 1b.
 struct PlsLoop {
   at::Tensor
       s;  ///< [F, M, P] Y'X of train rows: features side by side, since they outnumber targets
-  at::Tensor trace;    ///< [F] tr S'S
-  at::Tensor x_out;    ///< [F, L, P]
-  at::Tensor x_mean;   ///< [F, P] mean of train rows
-  at::Tensor n_train;  ///< [F]
+  at::Tensor trace;  ///< [F] tr S'S
 
   at::Tensor g;           ///< [F, M, M] S_K'S_K; `pls_deflate` takes it to K + 1
   at::Tensor rotations;   ///< [F, A, P] R
   at::Tensor x_loadings;  ///< [F, A, P]
   at::Tensor y_loadings;  ///< [F, A, M] Q
   at::Tensor tau;         ///< [F, A] t't; 0 where nothing was left to explain
-  at::Tensor out_scores;  ///< [F, L, A] scores of the left-out rows
   at::Tensor exhausted;   ///< [F, A] bool: nothing was left to explain
 };
 
 /// The rotation of component K, from the leading vector of G.
 struct PlsDirection {
-  at::Tensor r;         ///< [F, P]
-  at::Tensor w_norm;    ///< [F] |S_K v|
-  at::Tensor left_out;  ///< [F, P] X_out'X_out r + n xbar (xbar.r): what X'X r has too much
-  at::Tensor t_out;     ///< [F, L] scores of the left-out rows
+  at::Tensor r;       ///< [F, P]
+  at::Tensor w_norm;  ///< [F] |S_K v|
 };
+
+/// One fold of a loop, sharing its memory.
+PlsLoop fold_of(const PlsLoop& loop, int64_t f);
 
 /// r = w - R(P'w), w = S_K v / |S_K v|. Marks folds as exhausted: explained to the last bit, where scikit-learn stops
 /// ("y residual is constant") or goes on with rounding noise.
 PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top);
 
-/// Loadings, tau and scores of component K, and G.
+/// Loadings and tau of component K, and G.
 /// @param cr  [F, P] X_train'X_train r of train-centred rows
 void pls_deflate(PlsLoop& loop,
                  int64_t k,

@@ -145,19 +145,22 @@ TopVector top_vector(const at::Tensor& g,
   const int64_t m = packed.size(1);
   const int64_t padded = (m + kLanes - 1) / kLanes * kLanes;
   parallel_for(packed.size(0), [&](int64_t f) {
-    std::vector<double> room(static_cast<size_t>((padded + 6) * padded));
-    for (int64_t i = 0; i < m; ++i) {
-      const double* const row = packed.const_data_ptr<double>() + (f * m + i) * m;
-      std::copy(row, row + m, room.data() + i * padded);
+    std::vector<double> room(static_cast<size_t>(6 * padded)), padded_g;
+    const double* matrix = packed.const_data_ptr<double>() + f * m * m;
+    if (padded != m) {
+      padded_g.resize(static_cast<size_t>(padded * padded));
+      for (int64_t i = 0; i < m; ++i)
+        std::copy(matrix + i * m, matrix + (i + 1) * m, padded_g.data() + i * padded);
+      matrix = padded_g.data();
     }
     const auto vectors = [&](int64_t i) {
-      double* const first = room.data() + (padded + 2 * i) * padded;
+      double* const first = room.data() + 2 * i * padded;
       return Iterate{first, first + padded, 0, 0, false};
     };
     const double* const first = from.const_data_ptr<double>() + f * m;
     std::copy(first, first + m, vectors(0).v);
-    const auto top = power_loop(room.data(), padded, vectors(0), vectors(1), vectors(2),
-                                options.tol, m == 1 ? 1 : options.max_iter);
+    const auto top = power_loop(matrix, padded, vectors(0), vectors(1), vectors(2), options.tol,
+                                m == 1 ? 1 : options.max_iter);
     std::copy(top.v, top.v + m, result.v.mutable_data_ptr<double>() + f * m);
     std::copy(top.gv, top.gv + m, result.gv.mutable_data_ptr<double>() + f * m);
     result.rayleigh.mutable_data_ptr<double>()[f] = top.rayleigh;

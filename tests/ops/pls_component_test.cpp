@@ -8,10 +8,10 @@ namespace {
 class PlsComponent : public test::OnDevice {};
 
 struct Shape {
-  int64_t folds, left_out, p, m;
+  int64_t folds, p, m;
 };
 
-// Train rows' sums and left-out rows that belong together, and room for `n_components`.
+// Train rows' sums that belong together, and room for `n_components`.
 PlsLoop loop_of(const Shape& shape, int64_t n_components, at::Tensor& gram) {
   const auto x = at::randn({shape.folds, 2 * shape.p, shape.p}, at::kDouble) *
                  at::arange(1, shape.p + 1, at::kDouble).pow(-0.5);
@@ -22,23 +22,18 @@ PlsLoop loop_of(const Shape& shape, int64_t n_components, at::Tensor& gram) {
   loop.s = at::bmm(y.transpose(1, 2), x);
   loop.g = at::bmm(loop.s, loop.s.transpose(1, 2));
   loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
-  loop.x_out = at::randn({shape.folds, shape.left_out, shape.p}, at::kDouble);
-  loop.x_mean = at::randn({shape.folds, shape.p}, at::kDouble);
-  loop.n_train = at::full({shape.folds}, 2.0 * static_cast<double>(shape.p), at::kDouble);
   loop.rotations = at::zeros({shape.folds, n_components, shape.p}, at::kDouble);
   loop.x_loadings = at::zeros_like(loop.rotations);
   loop.y_loadings = at::zeros({shape.folds, n_components, shape.m}, at::kDouble);
   loop.tau = at::zeros({shape.folds, n_components}, at::kDouble);
-  loop.out_scores = at::zeros({shape.folds, shape.left_out, n_components}, at::kDouble);
   loop.exhausted = at::zeros({shape.folds, n_components}, at::kBool);
   return loop;
 }
 
 template <typename Visit>
 void each_tensor(PlsLoop& loop, const Visit& visit) {
-  for (auto* t :
-       {&loop.s, &loop.trace, &loop.x_out, &loop.x_mean, &loop.n_train, &loop.g, &loop.rotations,
-        &loop.x_loadings, &loop.y_loadings, &loop.tau, &loop.out_scores, &loop.exhausted})
+  for (auto* t : {&loop.s, &loop.trace, &loop.g, &loop.rotations, &loop.x_loadings,
+                  &loop.y_loadings, &loop.tau, &loop.exhausted})
     visit(*t);
 }
 
@@ -51,12 +46,8 @@ PlsLoop copy_of(PlsLoop loop, const at::Device& device) {
 TEST_P(PlsComponent, EqualsDefinition) {
   at::manual_seed(3);
   constexpr int64_t kComponents = 3;
-  for (const auto& shape : {Shape{1, 1, 3, 1},
-                            {2, 0, 5, 2},
-                            {3, 7, 31, 31},
-                            {3, 4, 32, 32},
-                            {2, 33, 33, 33},
-                            {4, 10, 70, 9}}) {
+  for (const auto& shape :
+       {Shape{1, 3, 1}, {2, 5, 2}, {3, 31, 31}, {3, 32, 32}, {2, 33, 33}, {4, 70, 9}}) {
     at::Tensor gram;
     auto expected = loop_of(shape, kComponents, gram);
     if (shape.folds > 2) {  // a fold with nothing to explain
@@ -75,8 +66,6 @@ TEST_P(PlsComponent, EqualsDefinition) {
       const auto cr = at::bmm(gram, direction.r.unsqueeze(2)).squeeze(2);
       pls_deflate_definition(expected, k, top, direction, cr);
       pls_deflate(got, k, there, direction_there, cr.to(device()));
-      const double scale = 1 + direction.left_out.abs().max().item<double>();
-      EXPECT_LT(test::max_difference(direction.left_out, direction_there.left_out), 1e-11 * scale);
       std::vector<at::Tensor> wanted, found;
       each_tensor(expected, [&](at::Tensor& t) { wanted.push_back(t); });
       each_tensor(got, [&](at::Tensor& t) { found.push_back(t); });
@@ -89,7 +78,7 @@ TEST_P(PlsComponent, EqualsDefinition) {
       // S_{k+1} = S - P' diag(tau) Q, formed in full.
       const auto before = expected.x_loadings * expected.tau.unsqueeze(2);
       const auto s = expected.s - at::bmm(expected.y_loadings.transpose(1, 2), before);
-      EXPECT_LT(test::max_difference(at::bmm(s, s.transpose(1, 2)), found[5]),
+      EXPECT_LT(test::max_difference(at::bmm(s, s.transpose(1, 2)), found[2]),
                 1e-10 * (1 + expected.trace.max().item<double>()));
     }
     if (shape.folds > 2) {
