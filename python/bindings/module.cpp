@@ -138,7 +138,8 @@ std::vector<std::string> score(const std::string& network,
                                const std::optional<std::string>& layer_map,
                                const std::string& precision,
                                bool allow_torchscript,
-                               bool allow_native_code) {
+                               bool allow_native_code,
+                               bool cuda_graphs) {
   const nb::gil_scoped_release released;
   const OneThread one;
   ScoreOptions options;
@@ -151,7 +152,7 @@ std::vector<std::string> score(const std::string& network,
   options.spill_folder = spill;
   options.bootstrap.n_boot = n_boot;
   options.device = device_of(device);
-  options.load = {forward_precision(precision), allow_torchscript, allow_native_code};
+  options.load = {forward_precision(precision), allow_torchscript, allow_native_code, cuda_graphs};
   Workbench workbench(options, /*many_networks=*/false);
   std::optional<Store> store;
   if (results) store.emplace(*results);
@@ -191,7 +192,7 @@ void define(nb::module_& module) {
              nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
              nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("spill"),
              nb::arg("again"), nb::arg("device"), nb::arg("layer_map").none(), nb::arg("precision"),
-             nb::arg("allow_torchscript"), nb::arg("allow_native_code"));
+             nb::arg("allow_torchscript"), nb::arg("allow_native_code"), nb::arg("cuda_graphs"));
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ Error = _native.Error
 
 def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
           bootstrap=1000, memory_gib=4.0, spill=None, again=False, device="cpu", layer_map=None, precision="float32", allow_torchscript=False,
-          allow_native_code=False):
+          allow_native_code=False, cuda_graphs=False):
     """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
 
     network     path of a .pt2 archive, or of activations (.npy, .nc, .csv)
@@ -48,6 +48,7 @@ def score(network, benchmarks, *, layers=None, results=None, ceiling_convention=
     memory_gib  for forward passes under way, activations and what becomes of them; layers that do not fit take several passes
     spill       a folder on a disk, where a layer that does not fit is written in one pass instead
     precision   of forward passes: "float32", "tf32" (on a GPU), "bf16" or "fp16" (torch.autocast); the record says which
+    cuda_graphs on a GPU: record the launches of a micro-batch once and start them again; the same bits
     allow_torchscript, allow_native_code  open archives that run code of their own (.pt of torch.jit.save, .pt2 of compile())
     results     a store: what it holds is not scored again, what is scored is durable there before this returns
     """
@@ -56,7 +57,7 @@ def score(network, benchmarks, *, layers=None, results=None, ceiling_convention=
     texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], layers,
                           None if results is None else os.fspath(results), ceiling_convention, mode, candidates, bootstrap,
                           memory_gib, "" if spill is None else os.fspath(spill), again, str(device), None if layer_map is None else os.fspath(layer_map), precision,
-                          allow_torchscript, allow_native_code)
+                          allow_torchscript, allow_native_code, cuda_graphs)
     return [json.loads(text) for text in texts]
 
 

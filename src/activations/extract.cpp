@@ -7,6 +7,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "cortiscore/error.h"
+#include "src/activations/micro_batch_graph.h"
 #include "src/core/device.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
@@ -16,6 +17,9 @@
 namespace cortiscore {
 
 namespace {
+
+// Recording takes three micro-batches, and a pass of so many wins them back.
+constexpr int64_t kWorthRecording = 16;
 
 // What autocast keeps of weights lives as long as a pass does.
 struct CastWeights {
@@ -55,6 +59,8 @@ void stream(const Network& network,
   };
   std::mutex mutex;
   PassSeconds spent;
+  const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
+  std::unique_ptr<MicroBatchGraph> recorded;
   const auto forward = [&](int64_t batch, const at::Tensor& pixels, double decode_s) {
     const int64_t count = count_of(batch);
     const Timer normalising;
@@ -67,8 +73,10 @@ void stream(const Network& network,
     }
     const double normalise_s = normalising.seconds();
     double keep_s = 0;
+    if (batch == 0 && network.cuda_graphs() && n_batches >= kWorthRecording)
+      recorded = MicroBatchGraph::record(network, layers, images);
     const Timer running;
-    network.run(images, layers, [&](size_t layer, const at::Tensor& output) {
+    const auto tap = [&](size_t layer, const at::Tensor& output) {
       const Timer keeping;
       if (output.dim() < 2 || output.size(0) != kMicroBatch ||
           output.numel() != kMicroBatch * n_features[layer]) {
@@ -78,7 +86,12 @@ void stream(const Network& network,
       }
       keep(layer, batch * kMicroBatch, count, output.reshape({kMicroBatch, -1}));
       keep_s += keeping.seconds();
-    });
+    };
+    if (recorded) {
+      recorded->run(images, tap);
+    } else {
+      network.run(images, layers, tap);
+    }
     const double run_s = running.seconds();
     const std::lock_guard<std::mutex> lock(mutex);
     spent.decode += decode_s;
@@ -87,7 +100,6 @@ void stream(const Network& network,
     spent.keep += keep_s;
     if (advance) advance(count);
   };
-  const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
   const CastWeights cast_weights;
   if (device.is_cpu()) {
     parallel_for(

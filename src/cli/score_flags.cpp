@@ -15,6 +15,10 @@ void LoadFlags::add(CLI::App& verb) {
                   "of forward passes: float32, tf32 (on a GPU), bf16 or fp16 (torch.autocast)")
       ->check(CLI::IsMember({"float32", "tf32", "bf16", "fp16"}))
       ->capture_default_str();
+  verb.add_flag(
+      "--cuda-graphs", cuda_graphs,
+      "on a GPU: record the launches of a micro-batch once and start them again; the same "
+      "bits");
   add_trust(verb);
 }
 
@@ -26,7 +30,7 @@ void LoadFlags::add_trust(CLI::App& verb) {
 }
 
 LoadOptions LoadFlags::options() const {
-  return {forward_precision(precision), allow_torchscript, allow_native_code};
+  return {forward_precision(precision), allow_torchscript, allow_native_code, cuda_graphs};
 }
 
 void MemoryFlags::add(CLI::App& verb) {

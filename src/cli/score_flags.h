@@ -13,7 +13,7 @@ namespace cortiscore::cli {
 /// The flags of every verb that runs a network.
 struct LoadFlags {
   std::string precision = "float32";
-  bool allow_torchscript = false, allow_native_code = false;
+  bool allow_torchscript = false, allow_native_code = false, cuda_graphs = false;
 
   void add(CLI::App& verb);
   /// Those of code alone.

@@ -53,6 +53,7 @@ struct Network::State {
   int64_t n_parameters = 0;
   at::Device device = at::kCPU;
   ForwardPrecision precision = ForwardPrecision::kFloat32;
+  bool cuda_graphs = false;
   std::shared_ptr<const Program>
       program;  // of TorchScript and native code; the graph then has layers, but no nodes
 };
@@ -467,8 +468,18 @@ Network Network::load(const std::string& path,
                 "--precision tf32: found --device cpu, expected a CUDA device: TF32 is an "
                 "arithmetic of NVIDIA's. Use float32, bf16 or fp16.");
   }
+  if (options.cuda_graphs && !device.is_cuda()) {
+    throw Error(ErrorKind::kUsage,
+                "--cuda-graphs: found --device cpu, expected a CUDA device. Leave it away.");
+  }
   const Archive archive(path);
   const auto format = format_of(archive);
+  if (format != Format::kExported && options.cuda_graphs) {
+    throw Error(ErrorKind::kUsage, path +
+                                       ": found --cuda-graphs with TorchScript or native code, "
+                                       "which launches as it sees fit; expected a torch.export "
+                                       "archive. Leave --cuda-graphs away.");
+  }
   if (format != Format::kExported)
     return load_program(path, format == Format::kNative, device, options);
   if (path.ends_with(".pt")) {
@@ -482,6 +493,7 @@ Network Network::load(const std::string& path,
   state->path = path;
   state->device = device;
   state->precision = options.precision;
+  state->cuda_graphs = options.cuda_graphs;
   state->identifier = std::filesystem::path(path).stem().string();
   const auto model_text = archive.document("models/model.json");
   g.sha256 = sha256_of(model_text);
@@ -732,6 +744,9 @@ const std::string& Network::weights_sha256() const {
 
 ForwardPrecision Network::precision() const {
   return state_->precision;
+}
+bool Network::cuda_graphs() const {
+  return state_->cuda_graphs;
 }
 
 std::string Network::fingerprint() const {

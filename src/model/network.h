@@ -49,6 +49,7 @@ struct LoadOptions {
   ForwardPrecision precision = ForwardPrecision::kFloat32;
   bool allow_torchscript = false;  ///< which runs code that the archive brings
   bool allow_native_code = false;  ///< likewise
+  bool cuda_graphs = false;  ///< record the launches of a micro-batch once, and start them again
 };
 
 /// What the archive says about the network's input.
@@ -69,7 +70,7 @@ class Program;
 class Network {
  public:
   /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an operator not allowed
-  /// @throws Error(kUsage)     TF32 on a CPU, or code that is not allowed
+  /// @throws Error(kUsage)     TF32 or CUDA graphs on a CPU, CUDA graphs of a program, or code that is not allowed
   static Network load(const std::string& path,
                       const at::Device& device = at::kCPU,
                       const LoadOptions& options = {});
@@ -87,6 +88,7 @@ class Network {
   /// Where its weights are and its batches must be.
   const at::Device& device() const;
   ForwardPrecision precision() const;
+  bool cuda_graphs() const;
   const std::string& path() const;
   const std::string& identifier() const;
   const std::vector<Layer>& layers() const;

@@ -3,7 +3,7 @@
     python3 tests/gpu/check_scores.py build/gpu-pack [--bus count_bus_bytes.so] [--out FILE.json]
 
 Fails unless, for every network of the pack: two runs on the GPU give the same bits, and so do layers taken by several passes and
-spilled to disk where 0.5 GiB is allowed; activations of three layers agree
+spilled to disk where 0.5 GiB is allowed, and so do forward passes that were recorded as CUDA graphs; activations of three layers agree
 with the CPU's within 1e-5 of the layer's largest magnitude (ALGORITHMS.md 5a); the scores of the same precomputed
 activations agree within 1e-9, and those of the network within 1e-3, which is what the last bits of float32 activations
 can do to a median over splits; and, with --bus (count_bus_bytes.cpp, compiled), unless no more crosses the bus than pixels
@@ -48,6 +48,8 @@ def main():
                               env={**environment, **more})
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stderr}")
+        if "operator by operator" in done.stderr:
+            wrong.append(done.stderr.strip())
         return done.stdout
 
     rows, wrong = [], []
@@ -78,6 +80,7 @@ def main():
         for network in sorted((pack / "networks").glob("*.pt2")):
             on_cpu, first, second = score(network, "cpu"), score(network, "cuda"), score(network, "cuda")
             tight = [score(network, "cuda", "--memory-gib", "0.5", *more) for more in ((), ("--spill", scratch))]
+            recorded = score(network, "cuda", "--cuda-graphs")
             layers = on_cpu["layer_selection"]["candidates"][-9::4]  # not the first, whose files are large
             worst = 0.0
             for device in ("cpu", "cuda"):
@@ -90,7 +93,8 @@ def main():
             same = [score(features, device)["raw"]["score"] for device in ("cpu", "cuda")]
             row = {"network": network.stem, "raw_cpu": on_cpu["score"]["raw"], "raw_cuda": first["score"]["raw"],
                    "activations_worst": worst, "same_activations_apart": abs(same[0] - same[1]),
-                   "timing_ms_cpu": on_cpu["timing_ms"], "timing_ms_cuda": second["timing_ms"], "device": first["device"]}
+                   "timing_ms_cpu": on_cpu["timing_ms"], "timing_ms_cuda": second["timing_ms"],
+                   "timing_ms_cuda_graphs": recorded["timing_ms"], "device": first["device"]}
             if arguments.bus:
                 row["bus_bytes"], too_many = bus_bytes(network)
                 wrong += [f"{network.stem}: {text}" for text in too_many]
@@ -98,6 +102,7 @@ def main():
             print(json.dumps(row))
             wrong += [f"{network.stem}: {text}" for failed, text in (
                 (first["score"] != second["score"], "two runs on the GPU differ"),
+                (recorded["score"] != first["score"], "a recorded forward pass differs from one that is not"),
                 (any(t["score"] != first["score"] for t in tight), "layers that do not fit differ from those that do"),
                 (worst > 1e-5, f"activations differ by {worst:.2e} of the largest"),
                 (row["same_activations_apart"] > 1e-9, f"scores of the same activations differ by {same}"),

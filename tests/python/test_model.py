@@ -121,6 +121,12 @@ def test_tf32_is_of_gpus(small, stimuli, tmp_path):
     assert run("extract", small, "--stimuli", stimuli, "--layer", "1", "-o", tmp_path / "o", "--precision", "int4").returncode == 2
 
 
+def test_cuda_graphs_are_of_gpus(small, stimuli, tmp_path):
+    done = run("extract", small, "--stimuli", stimuli, "--layer", "1", "-o", tmp_path / "o", "--cuda-graphs")
+    assert done.returncode == 2 and "--cuda-graphs: found --device cpu" in done.stderr, done.stderr
+    assert not (tmp_path / "o").exists()
+
+
 def test_modules_without_nodes_and_in_place_operators(stimuli, tmp_path):
     """Identity has no node of its own; an in-place ReLU overwrites what batch norm just returned."""
 
