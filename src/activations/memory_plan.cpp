@@ -97,16 +97,27 @@ class Planner {
     } else {
       const int64_t room = limits_.allowed_bytes - fixed() - beside(layer) - held(layer, 0);
       const int64_t a_column = (layer.spanned ? limits_.n_reference : limits_.n_stimuli) * kFloat;
-      const int64_t passes = ceil_divide(layer.n_features, room / a_column / align * align);
+      const auto passes_in = [&](int64_t bytes) {
+        const int64_t columns = bytes / a_column / align * align;
+        return columns > 0 ? ceil_divide(layer.n_features, columns) : kMostPasses + 1;
+      };
+      // Coordinates in a span are there for all reductions once they are made.
+      const int64_t side_by_side = layer.spanned ? 0 : layer.in_step;
+      const bool in_step = side_by_side > 0 && passes_in(room - side_by_side) <= kMostPasses &&
+                           passes_in(room - side_by_side) < 2 * passes_in(room);
+      const int64_t passes = passes_in(in_step ? room - side_by_side : room);
       if (passes > kMostPasses) {
         const int64_t enough = ceil_divide(ceil_divide(layer.n_features, kMostPasses), align);
         throw too_large(layer, ", which is " + std::to_string(passes) + " forward passes",
                         fixed() + beside(layer) + held(layer, enough * align));
       }
       const int64_t width = ceil_divide(ceil_divide(layer.n_features, passes), align) * align;
-      count(beside(layer) + held(layer, width));
-      plan_.steps.push_back(
-          {MemoryPlan::Way::kPasses, {place}, width, ceil_divide(layer.n_features, width)});
+      count(beside(layer) + held(layer, width) + (in_step ? side_by_side : 0));
+      plan_.steps.push_back({MemoryPlan::Way::kPasses,
+                             {place},
+                             width,
+                             ceil_divide(layer.n_features, width),
+                             in_step});
     }
     kept_before_ += kept(layer);
   }

@@ -19,6 +19,7 @@ struct LayerToPlan {
   bool spanned = false;     ///< kept as coordinates in the span of the reference stimuli
   bool by_columns = true;   ///< what is wanted of it can be made from some columns at a time
   ReductionMemory reduced;  ///< all that is wanted of it: kept together, working one after another
+  int64_t in_step = 0;      ///< what they take beyond that where they work side by side
 };
 
 /// What a plan depends on, beside layers and the number of threads: shapes, so the same job has the same plan every time.
@@ -42,6 +43,7 @@ struct MemoryPlan {
     std::vector<size_t> layers;  ///< places; one where the way is not kResident
     int64_t width = 0;           ///< columns held at a time, where the way is kPasses
     int64_t sweep_passes = 1;    ///< forward passes that see every column once
+    bool in_step = false;  ///< reductions share sweeps, since there is room for them side by side
   };
   std::vector<Step> steps;
   int64_t lanes = 1;  ///< micro-batches at once: they take half of what is allowed, or there is one

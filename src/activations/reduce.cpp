@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/activations/in_step.h"
 #include "src/activations/spill.h"
 #include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
@@ -208,8 +209,24 @@ class Extraction {
   }
 
   void take_by_passes(const MemoryPlan::Step& step) {
-    ByPasses blocks(*this, screen_, step.layers[0], step.width);
-    reducing([&] { reduce(step.layers[0], blocks, [] { return true; }); });
+    const auto layer = step.layers[0];
+    ByPasses blocks(*this, screen_, layer, step.width);
+    reducing([&] {
+      if (!step.in_step) {
+        reduce(layer, blocks, [] { return true; });
+        return;
+      }
+      const auto& reductions = wanted_[layer].reductions;
+      std::vector<at::Tensor> values(reductions.size());
+      std::vector<std::function<void(FeatureBlocks&)>> work;
+      for (size_t i = 0; i < reductions.size(); ++i)
+        work.emplace_back(
+            [&, i](FeatureBlocks& of_layer) { values[i] = reductions[i].reduce(of_layer); });
+      reduce_in_step(blocks, work);
+      for (size_t i = 0; i < reductions.size(); ++i)
+        reduced_.emplace_back(reductions[i].name,
+                              ReducedLayer{name(layer), features(layer), values[i]});
+    });
   }
 
   void take_spilled(size_t layer) {
@@ -337,13 +354,15 @@ MemoryPlan plan_extraction(const Network& network,
   for (const auto& of_layer : wanted) {
     const int64_t n_features = network.layer(of_layer.layer).n_features();
     const bool spanned = n_reference > 0 && n_features > n_reference;
-    LayerToPlan layer{of_layer.layer, n_features, spanned, true, {}};
+    LayerToPlan layer{of_layer.layer, n_features, spanned, true, {}, 0};
     for (const auto& reduction : of_layer.reductions) {
       const auto memory = reduction.memory(n_presentations, spanned ? n_reference : n_features);
       layer.by_columns = layer.by_columns && (reduction.by_columns || spanned);
       layer.reduced.kept += memory.kept;
+      layer.in_step += memory.working;
       layer.reduced.working = std::max(layer.reduced.working, memory.working);
     }
+    layer.in_step -= layer.reduced.working;
     layers.push_back(layer);
     names.push_back(of_layer.layer);
   }

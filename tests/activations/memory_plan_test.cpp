@@ -70,6 +70,25 @@ TEST(MemoryPlan, EveryLayerOnceInOrderAndWithinWhatIsAllowed) {
   EXPECT_GT(std::min({spilled, by_passes, resident}), 20);  // every way was tried
 }
 
+// Two reductions that take 20 MiB each on the way: side by side where that leaves room for columns, one after the other where
+// it would double the passes.
+TEST(MemoryPlan, ReductionsInStepWhereThereIsRoom) {
+  const int64_t n = 640, p = 100000, block = n * 4096 * 4;
+  auto layer = raw_layer(n, p);
+  layer.reduced = {10 * kMiB, 20 * kMiB};
+  layer.in_step = 20 * kMiB;
+  const int64_t fixed = 30 * kMiB + 6 * kMiB;  // kept, working and two micro-batches
+  const auto roomy = plan_memory({layer}, limits_of(n, fixed + 20 * kMiB + 5 * block));
+  ASSERT_EQ(roomy.steps.size(), 1U);
+  EXPECT_TRUE(roomy.steps[0].in_step);
+  EXPECT_EQ(roomy.steps[0].width, 5 * 4096);
+  EXPECT_EQ(roomy.bytes, fixed + 20 * kMiB + 5 * block);
+  const auto tight = plan_memory({layer}, limits_of(n, fixed + 20 * kMiB));
+  EXPECT_FALSE(tight.steps[0].in_step);
+  EXPECT_EQ(tight.steps[0].width, 2 * 4096);
+  EXPECT_EQ(tight.bytes, fixed + 2 * block);
+}
+
 // 640 stimuli x 100,000 features are 256,000,000 bytes; coordinates keep 3.3 MB and take 19.7 MB on the way.
 TEST(MemoryPlan, CountsByHand) {
   const int64_t n = 640, p = 100000;

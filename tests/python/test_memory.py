@@ -70,6 +70,24 @@ def test_the_same_bits_whole_by_passes_and_spilled(home, network, rdm, tmp_path,
         assert peak["resident"] <= 1.2 * (peak["process"] + peak["stimuli"] + peak["planned"]) + (64 << 20)
 
 
+def test_reductions_of_a_layer_share_its_passes(home, network, rdm, tmp_path):
+    """PLS and RDM of one layer sweep over its columns together; where there is no room for both, one after the other."""
+
+    def both(gib, *benchmarks):
+        done = run("score", network, *[f for b in benchmarks for f in ("-b", b)], "--layer", "0", "--results", tmp_path / "results", "--again",
+                   "--memory-gib", gib, "--json", env={"CORTISCORE_HOME": str(home)})
+        assert done.returncode == 0, done.stderr
+        records = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        return sum(record["timing_ms"]["forward_passes"] for record in records), [numbers(record) for record in records]
+
+    _, whole = both(4, V4, rdm)
+    for gib, share in ((0.1, 1), (0.07, 2)):
+        alone = [both(gib, benchmark)[0] for benchmark in (V4, rdm)]
+        together, records = both(gib, V4, rdm)
+        assert records == whole
+        assert alone[0] == alone[1] > 1 and together == share * alone[0], (gib, together, alone)
+
+
 def test_layers_of_all_sizes_one_after_another(home, network):
     """A profile in which layers are whole, share passes, and take several."""
     profile = lambda *flags: run_json("layers", network, "-b", V4, *flags, env={"CORTISCORE_HOME": str(home)})
