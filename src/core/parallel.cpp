@@ -144,8 +144,10 @@ OneThread::~OneThread() {
 }
 
 int64_t thread_count() {
+  // It opens a file each time, and loops of microseconds ask.
+  static const int64_t hardware = std::max<int64_t>(1, std::thread::hardware_concurrency());
   const int64_t set = g_threads.load();
-  return set > 0 ? set : std::max<int64_t>(1, std::thread::hardware_concurrency());
+  return set > 0 ? set : hardware;
 }
 
 void set_thread_count(int64_t n) {

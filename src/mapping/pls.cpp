@@ -118,7 +118,7 @@ class TimesTrain {
       gram_ = cross_gram(x, options.precision);
   }
 
-  at::Tensor product(const at::Tensor& r) const {
+  at::Tensor of(const at::Tensor& r) const {
     if (!gram_.defined()) return train_product(x_, r, in_train_, folds_.x_mean);
     return train_product_of_gram(gram_, folds_.x_out, r, folds_.x_mean, folds_.n_train);
   }
@@ -146,6 +146,64 @@ at::Tensor train_cross_of_rows(const Folds& folds,
   const auto centred = (y - folds.y_mean.unsqueeze(1)) * in_train.unsqueeze(2);  // [F, N, M]
   return cross_product(centred.transpose(0, 1).reshape({y.size(0), n_folds * m}), x)
       .view({n_folds, m, x.size(1)});
+}
+
+// All of a loop that follows from S.
+void make_room(PlsLoop& loop, int64_t n_components) {
+  const int64_t n_folds = loop.s.size(0), m = loop.s.size(1), p = loop.s.size(2);
+  loop.rotations = at::empty({n_folds, n_components, p}, loop.s.options());
+  loop.x_loadings = at::empty({n_folds, n_components, p}, loop.s.options());
+  loop.y_loadings = at::empty({n_folds, n_components, m}, loop.s.options());
+  loop.tau = at::empty({n_folds, n_components}, loop.s.options());
+  loop.exhausted = at::empty({n_folds, n_components}, loop.s.options().dtype(at::kBool));
+  loop.g = batched_gram(loop.s);
+  loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
+}
+
+// Fills a loop, and counts. On a CPU a fold does all that it has to between two products in one go, while its S and G are in
+// the cache; elsewhere all folds take every step together.
+// @param start  [F, M] where power iterations start
+PlsPrediction find_components(PlsLoop& loop,
+                              const TimesTrain& times_train,
+                              const at::Tensor& start,
+                              const PlsOptions& options) {
+  const int64_t n_folds = loop.s.size(0), n_components = options.n_components;
+  const int64_t n_parts = loop.s.is_cpu() ? n_folds : 1;
+  const int64_t folds_a_part = n_folds / n_parts;
+  const auto of_part = [&](const at::Tensor& all, int64_t i) {
+    return all.narrow(0, i * folds_a_part, folds_a_part);
+  };
+  std::vector<PlsLoop> parts;
+  for (int64_t i = 0; i < n_parts; ++i) parts.push_back(n_parts == 1 ? loop : fold_of(loop, i));
+  std::vector<TopVector> top(parts.size());
+  std::vector<PlsDirection> direction(parts.size());
+  std::vector<double> trace_formed(static_cast<size_t>(n_folds));
+  if (loop.s.is_cpu())
+    std::copy_n(loop.trace.const_data_ptr<double>(), n_folds, trace_formed.data());
+
+  PlsPrediction found;
+  found.iterations = at::empty({n_folds, n_components}, loop.s.options().dtype(at::kLong));
+  found.marginal = at::empty({n_folds, n_components}, loop.s.options().dtype(at::kBool));
+  const auto r = at::empty({n_folds, loop.s.size(2)}, loop.s.options());
+  at::Tensor product;
+  for (int64_t k = 0; k <= n_components; ++k) {
+    parallel_for(n_parts, [&](int64_t i) {
+      const auto at_i = static_cast<size_t>(i);
+      auto& part = parts[at_i];
+      if (k) pls_deflate(part, k - 1, top[at_i], direction[at_i], of_part(product, i));
+      if (k == n_components) return;
+      if (k) reform_g(part, k, trace_formed.data() + i * folds_a_part);
+      top[at_i] = top_vector(part.g, of_part(start, i), options.top);
+      direction[at_i] = pls_direction(part, k, top[at_i]);
+      of_part(r, i).copy_(direction[at_i].r);
+      of_part(found.iterations, i).select(1, k).copy_(top[at_i].iterations);
+      of_part(found.marginal, i).select(1, k).copy_(top[at_i].marginal);
+    });
+    if (k < n_components) product = times_train.of(r);
+  }
+  found.iterations.mul_(loop.exhausted.logical_not());
+  found.exhausted = loop.exhausted;
+  return found;
 }
 
 void check(const at::Tensor& x,
@@ -208,61 +266,11 @@ PlsPrediction pls_cross_validate(const at::Tensor& x_raw,
   const TimesTrain times_train(x, folds, in_train, by_rows, options);
   const bool all_live = live.is_cpu() && live.all().const_data_ptr<bool>()[0];
   if (!targets.rotation.defined() && !all_live) loop.s.mul_(live.unsqueeze(2));
-  const auto n_folds = static_cast<int64_t>(splits.size());
-  const int64_t p = x.size(1);
-  const int64_t m = targets.values.size(1);
-  const int64_t n_components = options.n_components;
-  loop.rotations = at::empty({n_folds, n_components, p}, x.options());
-  loop.x_loadings = at::empty({n_folds, n_components, p}, x.options());
-  loop.y_loadings = at::empty({n_folds, n_components, m}, x.options());
-  loop.tau = at::empty({n_folds, n_components}, x.options());
-  loop.exhausted = at::empty({n_folds, n_components}, x.options().dtype(at::kBool));
-  loop.g = batched_gram(loop.s);
-  loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
-  std::vector<double> trace_formed(static_cast<size_t>(n_folds));
-  if (x.is_cpu()) {
-    std::copy_n(loop.trace.const_data_ptr<double>(), n_folds, trace_formed.data());
-  }
-
-  // On a CPU a fold does all that it has to between two passes over X, while its S and G are in the cache; elsewhere all
-  // folds take every step together.
-  const int64_t n_parts = x.is_cpu() ? n_folds : 1;
-  const int64_t folds_a_part = n_folds / n_parts;
-  std::vector<PlsLoop> parts;
-  for (int64_t i = 0; i < n_parts; ++i) parts.push_back(n_parts == 1 ? loop : fold_of(loop, i));
-  std::vector<TopVector> top(parts.size());
-  std::vector<PlsDirection> direction(parts.size());
-  const auto of_part = [&](const at::Tensor& all, int64_t i) {
-    return all.narrow(0, i * folds_a_part, folds_a_part);
-  };
-  PlsPrediction result;
-  const auto integers = x.options().dtype(at::kLong);
-  result.iterations = at::empty({n_folds, n_components}, integers);
-  result.marginal = at::empty({n_folds, n_components}, x.options().dtype(at::kBool));
-  const auto r = at::empty({n_folds, p}, x.options());
-  at::Tensor product;
-  for (int64_t k = 0; k <= n_components; ++k) {
-    parallel_for(n_parts, [&](int64_t i) {
-      const auto at_i = static_cast<size_t>(i);
-      auto& part = parts[at_i];
-      if (k) pls_deflate(part, k - 1, top[at_i], direction[at_i], of_part(product, i));
-      if (k == n_components) return;
-      if (k) reform_g(part, k, trace_formed.data() + i * folds_a_part);
-      top[at_i] = top_vector(part.g, of_part(targets.start, i), options.top);
-      direction[at_i] = pls_direction(part, k, top[at_i]);
-      of_part(r, i).copy_(direction[at_i].r);
-      of_part(result.iterations, i).select(1, k).copy_(top[at_i].iterations);
-      of_part(result.marginal, i).select(1, k).copy_(top[at_i].marginal);
-    });
-    if (k == n_components) break;
-    product = times_train.product(r);
-  }
-  result.iterations.mul_(loop.exhausted.logical_not());
-  result.exhausted = loop.exhausted;
-
+  make_room(loop, options.n_components);
+  auto result = find_components(loop, times_train, targets.start, options);
   result.rotation = targets.rotation;
   result.offset = y_grand_mean;
-  for (int64_t f = 0; f < n_folds; ++f) {
+  for (int64_t f = 0; f < loop.s.size(0); ++f) {
     const auto test = index_tensor(splits[static_cast<size_t>(f)].test, x);
     const auto rows = x.index_select(0, test) - folds.x_mean.select(0, f);
     const auto scores = at::mm(rows, loop.rotations.select(0, f).t());  // [n_test, A]

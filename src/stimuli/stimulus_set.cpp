@@ -11,6 +11,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/folders.h"
+#include "src/core/parallel.h"
 
 namespace cortiscore {
 
@@ -196,9 +197,10 @@ std::string StimulusSet::bytes(int64_t i) const {
 }
 
 std::string StimulusSet::sha256() const {
+  std::vector<std::string> digests(ids_.size());
+  parallel_for(size(), [&](int64_t i) { digests[static_cast<size_t>(i)] = sha256_of(bytes(i)); });
   std::string all;
-  for (int64_t i = 0; i < size(); ++i)
-    all += ids_[static_cast<size_t>(i)] + "\n" + sha256_of(bytes(i)) + "\n";
+  for (size_t i = 0; i < ids_.size(); ++i) all += ids_[i] + "\n" + digests[i] + "\n";
   return sha256_of(all);
 }
 
