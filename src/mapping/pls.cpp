@@ -91,17 +91,15 @@ double trace_of(const double* g, int64_t m) {
 // The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before that shows.
 // On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since asking would synchronise and
 // the product costs a device little.
-// @param trace_formed  [F]
-void reform_g(PlsLoop& loop, int64_t k, double* trace_formed) {
+void reform_g(PlsLoop& loop, int64_t f, int64_t k, std::vector<double>& trace_formed) {
   constexpr double kShrunk = 1e-2;
   const int64_t m = loop.g.size(1);
   const bool always = m <= kFewTargets || !loop.g.is_cpu();
-  parallel_for(loop.g.size(0), [&](int64_t f) {
-    const double* const g = always ? nullptr : loop.g.const_data_ptr<double>() + f * m * m;
-    if (!always && trace_of(g, m) >= kShrunk * trace_formed[f]) return;
-    loop.g.select(0, f).copy_(reformed_g(loop, f, k));
-    if (!always) trace_formed[f] = trace_of(g, m);
-  });
+  auto& formed = trace_formed[static_cast<size_t>(f)];
+  const double* const g = always ? nullptr : loop.g.const_data_ptr<double>() + f * m * m;
+  if (!always && trace_of(g, m) >= kShrunk * formed) return;
+  loop.g.select(0, f).copy_(reformed_g(loop, f, k));
+  if (!always) formed = trace_of(g, m);
 }
 
 // X_train'X_train of train-centred rows times a vector a fold, in the way that takes less.
@@ -168,38 +166,37 @@ PlsPrediction find_components(PlsLoop& loop,
                               const at::Tensor& start,
                               const PlsOptions& options) {
   const int64_t n_folds = loop.s.size(0), n_components = options.n_components;
-  const int64_t n_parts = loop.s.is_cpu() ? n_folds : 1;
-  const int64_t folds_a_part = n_folds / n_parts;
-  const auto of_part = [&](const at::Tensor& all, int64_t i) {
-    return all.narrow(0, i * folds_a_part, folds_a_part);
-  };
-  std::vector<PlsLoop> parts;
-  for (int64_t i = 0; i < n_parts; ++i) parts.push_back(n_parts == 1 ? loop : fold_of(loop, i));
-  std::vector<TopVector> top(parts.size());
-  std::vector<PlsDirection> direction(parts.size());
+  const bool fold_by_fold = loop.s.is_cpu() && options.top.mode == TopVectorMode::kSklearn;
   std::vector<double> trace_formed(static_cast<size_t>(n_folds));
   if (loop.s.is_cpu())
     std::copy_n(loop.trace.const_data_ptr<double>(), n_folds, trace_formed.data());
-
   PlsPrediction found;
   found.iterations = at::empty({n_folds, n_components}, loop.s.options().dtype(at::kLong));
   found.marginal = at::empty({n_folds, n_components}, loop.s.options().dtype(at::kBool));
-  const auto r = at::empty({n_folds, loop.s.size(2)}, loop.s.options());
+  auto top = empty_top_vector(loop.g);
+  auto direction = empty_direction(loop);
   at::Tensor product;
   for (int64_t k = 0; k <= n_components; ++k) {
-    parallel_for(n_parts, [&](int64_t i) {
-      const auto at_i = static_cast<size_t>(i);
-      auto& part = parts[at_i];
-      if (k) pls_deflate(part, k - 1, top[at_i], direction[at_i], of_part(product, i));
-      if (k == n_components) return;
-      if (k) reform_g(part, k, trace_formed.data() + i * folds_a_part);
-      top[at_i] = top_vector(part.g, of_part(start, i), options.top);
-      direction[at_i] = pls_direction(part, k, top[at_i]);
-      of_part(r, i).copy_(direction[at_i].r);
-      of_part(found.iterations, i).select(1, k).copy_(top[at_i].iterations);
-      of_part(found.marginal, i).select(1, k).copy_(top[at_i].marginal);
-    });
-    if (k < n_components) product = times_train.of(r);
+    if (fold_by_fold) {
+      parallel_for(n_folds, [&](int64_t f) {
+        if (k) pls_deflate_fold(loop, k - 1, top, direction, product, f);
+        if (k == n_components) return;
+        if (k) reform_g(loop, f, k, trace_formed);
+        power_iterate_fold(loop.g, start, options.top, f, top);
+        pls_direction_of_fold(loop, k, top, f, direction);
+      });
+    } else {
+      if (k) pls_deflate(loop, k - 1, top, direction, product);
+      if (k < n_components) {
+        if (k) parallel_for(n_folds, [&](int64_t f) { reform_g(loop, f, k, trace_formed); });
+        top = top_vector(loop.g, start, options.top);
+        direction = pls_direction(loop, k, top);
+      }
+    }
+    if (k == n_components) break;
+    product = times_train.of(direction.r);
+    found.iterations.select(1, k).copy_(top.iterations);
+    found.marginal.select(1, k).copy_(top.marginal);
   }
   found.iterations.mul_(loop.exhausted.logical_not());
   found.exhausted = loop.exhausted;

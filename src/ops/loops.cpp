@@ -46,7 +46,8 @@ CORTISCORE_INLINE void add_four_rows(const double* __restrict a,
 }
 
 // Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set needs.
-using Eight = double __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double))));
+using Eight = double
+    __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double)), may_alias));
 
 CORTISCORE_INLINE const Eight& load(const double* from) {
   return *reinterpret_cast<const Eight*>(from);

@@ -45,12 +45,6 @@ at::Tensor vecmat(const at::Tensor& v, const at::Tensor& a) {
 
 }  // namespace
 
-PlsLoop fold_of(const PlsLoop& loop, int64_t f) {
-  const auto of = [f](const at::Tensor& all) { return all.narrow(0, f, 1); };
-  return {of(loop.s),          of(loop.trace),      of(loop.g),   of(loop.rotations),
-          of(loop.x_loadings), of(loop.y_loadings), of(loop.tau), of(loop.exhausted)};
-}
-
 PlsDirection pls_direction_definition(PlsLoop& loop, int64_t k, const TopVector& top) {
   const auto rotations = loop.rotations.narrow(1, 0, k);
   const auto x_loadings = loop.x_loadings.narrow(1, 0, k);
@@ -93,35 +87,78 @@ void pls_deflate_definition(PlsLoop& loop,
   loop.tau.select(1, k).copy_(at::where(exhausted, 0.0, tau));
 }
 
+PlsDirection empty_direction(const PlsLoop& loop) {
+  const auto options = loop.s.options();
+  return {at::empty({loop.s.size(0), loop.s.size(2)}, options),
+          at::empty({loop.s.size(0)}, options)};
+}
+
+void pls_direction_of_fold(
+    PlsLoop& loop, int64_t k, const TopVector& top, int64_t f, PlsDirection& direction) {
+  const FoldView fold(loop, f);
+  const double* const v = top.v.const_data_ptr<double>() + f * fold.m;
+  std::vector<double> w(static_cast<size_t>(fold.p)), weights(static_cast<size_t>(k));
+  loops::add_vecmat(fold.s, fold.p, v, fold.m, fold.p, w.data());
+  loops::matvec(fold.y_loadings, fold.m, v, k, fold.m, weights.data());
+  for (int64_t j = 0; j < k; ++j) weights[static_cast<size_t>(j)] *= -fold.tau[j];
+  loops::add_vecmat(fold.x_loadings, fold.p, weights.data(), k, fold.p, w.data());
+  const double squared = loops::dot(w.data(), w.data(), fold.p);
+  const double norm = std::sqrt(squared);
+  const bool exhausted = squared <= loop.trace.const_data_ptr<double>()[f] * kNothingLeft ||
+                         top.rayleigh.const_data_ptr<double>()[f] <= 0;
+  for (auto& entry : w) entry = exhausted ? 0.0 : entry / norm;
+  direction.w_norm.mutable_data_ptr<double>()[f] = norm;
+  fold.exhausted[k] = exhausted;
+
+  double* const r = direction.r.mutable_data_ptr<double>() + f * fold.p;
+  std::copy(w.begin(), w.end(), r);
+  loops::matvec(fold.x_loadings, fold.p, w.data(), k, fold.p, weights.data());
+  for (auto& weight : weights) weight = -weight;
+  loops::add_vecmat(fold.rotations, fold.p, weights.data(), k, fold.p, r);
+}
+
 PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top) {
   if (!loop.s.is_cpu()) return pls_direction_definition(loop, k, top);
-  const int64_t n_folds = loop.s.size(0);
-  const auto options = loop.s.options();
-  PlsDirection direction{at::empty({n_folds, loop.s.size(2)}, options),
-                         at::empty({n_folds}, options)};
-  parallel_for(n_folds, [&](int64_t f) {
-    const FoldView fold(loop, f);
-    const double* const v = top.v.const_data_ptr<double>() + f * fold.m;
-    std::vector<double> w(static_cast<size_t>(fold.p)), weights(static_cast<size_t>(k));
-    loops::add_vecmat(fold.s, fold.p, v, fold.m, fold.p, w.data());
-    loops::matvec(fold.y_loadings, fold.m, v, k, fold.m, weights.data());
-    for (int64_t j = 0; j < k; ++j) weights[static_cast<size_t>(j)] *= -fold.tau[j];
-    loops::add_vecmat(fold.x_loadings, fold.p, weights.data(), k, fold.p, w.data());
-    const double squared = loops::dot(w.data(), w.data(), fold.p);
-    const double norm = std::sqrt(squared);
-    const bool exhausted = squared <= loop.trace.const_data_ptr<double>()[f] * kNothingLeft ||
-                           top.rayleigh.const_data_ptr<double>()[f] <= 0;
-    for (auto& entry : w) entry = exhausted ? 0.0 : entry / norm;
-    direction.w_norm.mutable_data_ptr<double>()[f] = norm;
-    fold.exhausted[k] = exhausted;
-
-    double* const r = direction.r.mutable_data_ptr<double>() + f * fold.p;
-    std::copy(w.begin(), w.end(), r);
-    loops::matvec(fold.x_loadings, fold.p, w.data(), k, fold.p, weights.data());
-    for (auto& weight : weights) weight = -weight;
-    loops::add_vecmat(fold.rotations, fold.p, weights.data(), k, fold.p, r);
-  });
+  auto direction = empty_direction(loop);
+  parallel_for(loop.s.size(0),
+               [&](int64_t f) { pls_direction_of_fold(loop, k, top, f, direction); });
   return direction;
+}
+
+void pls_deflate_fold(PlsLoop& loop,
+                      int64_t k,
+                      const TopVector& top,
+                      const PlsDirection& direction,
+                      const at::Tensor& cr,
+                      int64_t f) {
+  const FoldView fold(loop, f);
+  const double* const r = direction.r.const_data_ptr<double>() + f * fold.p;
+  const double* const product = cr.const_data_ptr<double>() + f * fold.p;
+  const double* const gv = top.gv.const_data_ptr<double>() + f * fold.m;
+  const bool exhausted = fold.exhausted[k];
+  const double tau = loops::dot(r, product, fold.p);
+  const double safe_tau = exhausted ? 1.0 : tau;
+  const double scale = direction.w_norm.const_data_ptr<double>()[f] * safe_tau;
+  double* const p = fold.x_loadings + k * fold.p;
+  double* const q = fold.y_loadings + k * fold.m;
+  for (int64_t i = 0; i < fold.p; ++i) p[i] = product[i] / safe_tau;
+  for (int64_t i = 0; i < fold.m; ++i) q[i] = exhausted ? 0.0 : gv[i] / scale;
+
+  std::vector<double> z(static_cast<size_t>(fold.m)), u(static_cast<size_t>(fold.m)),
+      weights(static_cast<size_t>(k));
+  loops::matvec(fold.s, fold.p, p, fold.m, fold.p, z.data());
+  loops::matvec(fold.x_loadings, fold.p, p, k, fold.p, weights.data());
+  for (int64_t j = 0; j < k; ++j) weights[static_cast<size_t>(j)] *= -fold.tau[j];
+  loops::add_vecmat(fold.y_loadings, fold.m, weights.data(), k, fold.m, z.data());
+  const double half = 0.5 * loops::dot(p, p, fold.p);
+  for (size_t i = 0; i < z.size(); ++i) {
+    u[i] = q[i] * tau;
+    z[i] -= half * u[i];
+  }
+  loops::rank2_update(fold.g, u.data(), z.data(), fold.m);
+
+  std::copy(r, r + fold.p, fold.rotations + k * fold.p);
+  fold.tau[k] = exhausted ? 0.0 : tau;
 }
 
 void pls_deflate(PlsLoop& loop,
@@ -130,36 +167,8 @@ void pls_deflate(PlsLoop& loop,
                  const PlsDirection& direction,
                  const at::Tensor& cr) {
   if (!loop.s.is_cpu()) return pls_deflate_definition(loop, k, top, direction, cr);
-  parallel_for(loop.s.size(0), [&](int64_t f) {
-    const FoldView fold(loop, f);
-    const double* const r = direction.r.const_data_ptr<double>() + f * fold.p;
-    const double* const product = cr.const_data_ptr<double>() + f * fold.p;
-    const double* const gv = top.gv.const_data_ptr<double>() + f * fold.m;
-    const bool exhausted = fold.exhausted[k];
-    const double tau = loops::dot(r, product, fold.p);
-    const double safe_tau = exhausted ? 1.0 : tau;
-    const double scale = direction.w_norm.const_data_ptr<double>()[f] * safe_tau;
-    double* const p = fold.x_loadings + k * fold.p;
-    double* const q = fold.y_loadings + k * fold.m;
-    for (int64_t i = 0; i < fold.p; ++i) p[i] = product[i] / safe_tau;
-    for (int64_t i = 0; i < fold.m; ++i) q[i] = exhausted ? 0.0 : gv[i] / scale;
-
-    std::vector<double> z(static_cast<size_t>(fold.m)), u(static_cast<size_t>(fold.m)),
-        weights(static_cast<size_t>(k));
-    loops::matvec(fold.s, fold.p, p, fold.m, fold.p, z.data());
-    loops::matvec(fold.x_loadings, fold.p, p, k, fold.p, weights.data());
-    for (int64_t j = 0; j < k; ++j) weights[static_cast<size_t>(j)] *= -fold.tau[j];
-    loops::add_vecmat(fold.y_loadings, fold.m, weights.data(), k, fold.m, z.data());
-    const double half = 0.5 * loops::dot(p, p, fold.p);
-    for (size_t i = 0; i < z.size(); ++i) {
-      u[i] = q[i] * tau;
-      z[i] -= half * u[i];
-    }
-    loops::rank2_update(fold.g, u.data(), z.data(), fold.m);
-
-    std::copy(r, r + fold.p, fold.rotations + k * fold.p);
-    fold.tau[k] = exhausted ? 0.0 : tau;
-  });
+  parallel_for(loop.s.size(0),
+               [&](int64_t f) { pls_deflate_fold(loop, k, top, direction, cr, f); });
 }
 
 }  // namespace cortiscore

@@ -28,9 +28,6 @@ struct PlsDirection {
   at::Tensor w_norm;  ///< [F] |S_K v|
 };
 
-/// One fold of a loop, sharing its memory.
-PlsLoop fold_of(const PlsLoop& loop, int64_t f);
-
 /// r = w - R(P'w), w = S_K v / |S_K v|. Marks folds as exhausted: explained to the last bit, where scikit-learn stops
 /// ("y residual is constant") or goes on with rounding noise.
 PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top);
@@ -42,6 +39,19 @@ void pls_deflate(PlsLoop& loop,
                  const TopVector& top,
                  const PlsDirection& direction,
                  const at::Tensor& cr);
+
+/// The same for fold f alone, on a CPU: safe for different folds at once.
+/// @param direction  [F], with room
+void pls_direction_of_fold(
+    PlsLoop& loop, int64_t k, const TopVector& top, int64_t f, PlsDirection& direction);
+void pls_deflate_fold(PlsLoop& loop,
+                      int64_t k,
+                      const TopVector& top,
+                      const PlsDirection& direction,
+                      const at::Tensor& cr,
+                      int64_t f);
+/// Room for the directions of all folds.
+PlsDirection empty_direction(const PlsLoop& loop);
 
 /// The same as ATen compositions, on any device: the definitions.
 PlsDirection pls_direction_definition(PlsLoop& loop, int64_t k, const TopVector& top);

@@ -13,11 +13,8 @@
 #include "src/ops/fused.h"
 
 namespace cortiscore {
-namespace {
 
-constexpr double kMarginal = 1e-8;
-
-TopVector empty_result(const at::Tensor& g) {
+TopVector empty_top_vector(const at::Tensor& g) {
   const int64_t f = g.size(0);
   const int64_t m = g.size(1);
   return {at::zeros({f, m}, g.options()), at::zeros({f, m}, g.options()),
@@ -25,8 +22,12 @@ TopVector empty_result(const at::Tensor& g) {
           at::zeros({f}, g.options().dtype(at::kBool))};
 }
 
+namespace {
+
+constexpr double kMarginal = 1e-8;
+
 TopVector eigenvector(const at::Tensor& g) {
-  auto result = empty_result(g);
+  auto result = empty_top_vector(g);
   const auto [values, vectors] = at::linalg_eigh(g);
   result.v = vectors.select(2, g.size(2) - 1).contiguous();
   result.gv = at::bmm(g, result.v.unsqueeze(2)).squeeze(2);
@@ -133,6 +134,36 @@ TopVectorMode top_vector_mode(const std::string& name) {
   throw Error(ErrorKind::kUsage, "mode: found \"" + name + "\", expected sklearn or exact.");
 }
 
+void power_iterate_fold(const at::Tensor& g,
+                        const at::Tensor& start,
+                        const TopVectorOptions& options,
+                        int64_t f,
+                        TopVector& result) {
+  const int64_t m = g.size(1);
+  const int64_t padded = (m + kLanes - 1) / kLanes * kLanes;
+  std::vector<double> room(static_cast<size_t>(6 * padded)), padded_g;
+  const double* matrix = g.const_data_ptr<double>() + f * m * m;
+  if (padded != m) {
+    padded_g.resize(static_cast<size_t>(padded * padded));
+    for (int64_t i = 0; i < m; ++i)
+      std::copy(matrix + i * m, matrix + (i + 1) * m, padded_g.data() + i * padded);
+    matrix = padded_g.data();
+  }
+  const auto vectors = [&](int64_t i) {
+    double* const first = room.data() + 2 * i * padded;
+    return Iterate{first, first + padded, 0, 0, false};
+  };
+  const double* const first = start.const_data_ptr<double>() + f * m;
+  std::copy(first, first + m, vectors(0).v);
+  const auto top = power_loop(matrix, padded, vectors(0), vectors(1), vectors(2), options.tol,
+                              m == 1 ? 1 : options.max_iter);
+  std::copy(top.v, top.v + m, result.v.mutable_data_ptr<double>() + f * m);
+  std::copy(top.gv, top.gv + m, result.gv.mutable_data_ptr<double>() + f * m);
+  result.rayleigh.mutable_data_ptr<double>()[f] = top.rayleigh;
+  result.iterations.mutable_data_ptr<int64_t>()[f] = top.iterations;
+  result.marginal.mutable_data_ptr<bool>()[f] = top.marginal;
+}
+
 TopVector top_vector(const at::Tensor& g,
                      const at::Tensor& start,
                      const TopVectorOptions& options) {
@@ -141,32 +172,9 @@ TopVector top_vector(const at::Tensor& g,
   if (!g.is_cpu()) return top_vector_definition(g, start, options);
   const auto packed = g.contiguous();
   const auto from = start.contiguous();
-  auto result = empty_result(packed);
-  const int64_t m = packed.size(1);
-  const int64_t padded = (m + kLanes - 1) / kLanes * kLanes;
-  parallel_for(packed.size(0), [&](int64_t f) {
-    std::vector<double> room(static_cast<size_t>(6 * padded)), padded_g;
-    const double* matrix = packed.const_data_ptr<double>() + f * m * m;
-    if (padded != m) {
-      padded_g.resize(static_cast<size_t>(padded * padded));
-      for (int64_t i = 0; i < m; ++i)
-        std::copy(matrix + i * m, matrix + (i + 1) * m, padded_g.data() + i * padded);
-      matrix = padded_g.data();
-    }
-    const auto vectors = [&](int64_t i) {
-      double* const first = room.data() + 2 * i * padded;
-      return Iterate{first, first + padded, 0, 0, false};
-    };
-    const double* const first = from.const_data_ptr<double>() + f * m;
-    std::copy(first, first + m, vectors(0).v);
-    const auto top = power_loop(matrix, padded, vectors(0), vectors(1), vectors(2), options.tol,
-                                m == 1 ? 1 : options.max_iter);
-    std::copy(top.v, top.v + m, result.v.mutable_data_ptr<double>() + f * m);
-    std::copy(top.gv, top.gv + m, result.gv.mutable_data_ptr<double>() + f * m);
-    result.rayleigh.mutable_data_ptr<double>()[f] = top.rayleigh;
-    result.iterations.mutable_data_ptr<int64_t>()[f] = top.iterations;
-    result.marginal.mutable_data_ptr<bool>()[f] = top.marginal;
-  });
+  auto result = empty_top_vector(packed);
+  parallel_for(packed.size(0),
+               [&](int64_t f) { power_iterate_fold(packed, from, options, f, result); });
   return result;
 }
 
@@ -176,7 +184,7 @@ TopVector top_vector_definition(const at::Tensor& g,
   if (options.mode == TopVectorMode::kExact) return eigenvector(g);
   const int64_t f = g.size(0);
   const int64_t m = g.size(1);
-  auto result = empty_result(g);
+  auto result = empty_top_vector(g);
   const auto multiply = [&](const at::Tensor& x) { return at::bmm(g, x.unsqueeze(2)).squeeze(2); };
   result.v = start.clone();
   result.gv = multiply(result.v);

@@ -36,6 +36,17 @@ struct TopVector {
 /// @param start  [f, m] float64 unit vectors to start from: e_j for the column j that scikit-learn takes
 TopVector top_vector(const at::Tensor& g, const at::Tensor& start, const TopVectorOptions& options);
 
+/// Room for the results on g; zeros.
+TopVector empty_top_vector(const at::Tensor& g);
+
+/// The loop of scikit-learn for G[f] alone, on a CPU: safe for different f at once.
+/// @param g, start  contiguous  @param result  with room
+void power_iterate_fold(const at::Tensor& g,
+                        const at::Tensor& start,
+                        const TopVectorOptions& options,
+                        int64_t f,
+                        TopVector& result);
+
 /// The same as a composition of ATen operations, on any device: the definition that `top_vector` is tested against.
 TopVector top_vector_definition(const at::Tensor& g,
                                 const at::Tensor& start,
