@@ -53,16 +53,8 @@ CORTISCORE_INLINE const Eight& load(const double* from) {
   return *reinterpret_cast<const Eight*>(from);
 }
 
-// out[0..3] += the sums of the lanes of four vectors.
-CORTISCORE_INLINE void add_lanes(
-    const Eight& a, const Eight& b, const Eight& c, const Eight& d, double* out) {
-  using Places = int64_t __attribute__((vector_size(kLanes * sizeof(int64_t))));
-  constexpr Places kEven = {0, 8, 2, 10, 4, 12, 6, 14}, kOdd = {1, 9, 3, 11, 5, 13, 7, 15};
-  constexpr Places kLow = {0, 1, 8, 9, 4, 5, 12, 13}, kHigh = {2, 3, 10, 11, 6, 7, 14, 15};
-  const Eight ab = __builtin_shuffle(a, b, kEven) + __builtin_shuffle(a, b, kOdd);
-  const Eight cd = __builtin_shuffle(c, d, kEven) + __builtin_shuffle(c, d, kOdd);
-  const Eight halves = __builtin_shuffle(ab, cd, kLow) + __builtin_shuffle(ab, cd, kHigh);
-  for (int i = 0; i < 4; ++i) out[i] += halves[i] + halves[4 + i];
+CORTISCORE_INLINE double sum_of(const Eight& s) {
+  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
 // out[k ldo + i] += row i of a times v_k, for so many of each.
@@ -94,13 +86,8 @@ CORTISCORE_INLINE void add_dots(const double* __restrict a,
   }
 #pragma GCC unroll 8
   for (int k = 0; k < kVectors; ++k) {
-    if constexpr (kRows == 4) {
-      add_lanes(s[k][0], s[k][1], s[k][2], s[k][3], out + k * ldo);
-    } else {
-      double sums[4] = {};
-      add_lanes(s[k][0], Eight{}, Eight{}, Eight{}, sums);
-      out[k * ldo] += sums[0];
-    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) out[k * ldo + i] += sum_of(s[k][i]);
   }
   for (; j < n; ++j) {
     for (int k = 0; k < kVectors; ++k) {
