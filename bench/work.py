@@ -6,11 +6,19 @@ A job can take no less than the larger of flops / peak and bytes / bandwidth, it
 
 
 def pls(n, p, m, folds=10, test=256, components=25):
-    """ALGORITHMS.md 1a and 2: X'X, X'Y and its downdates, G, about 27 Lanczos steps a component, then a component's passes."""
-    once = n * p * p + 2 * n * p * m + 2 * folds * test * p * m + folds * p * m * m
-    component = folds * (27 * 2 * m * m + 2 * p * p + 4 * test * p + 4 * p * m + 4 * m * m)
-    moved = 8 * (n * p + components * (2 * folds * p * m + p * p + folds * test * p))
-    return once + components * component, moved
+    """ALGORITHMS.md 1a and 2: X'Y and its downdates, G, about 27 steps of the power iteration a component, then a component's
+    passes; X'X, or a pass over X a component, as src/ops/train_product.cpp chooses (gram_is_cheaper)."""
+    once = 2 * n * p * m + 2 * folds * test * p * m + folds * p * m * m
+    component = folds * (27 * 2 * m * m + 4 * p * m + 4 * m * m)
+    moved = 2 * folds * p * m
+    if p * (n + 2 * folds * components) < 4 * (n - test) * folds * components:
+        once += n * p * p
+        component += folds * (2 * p * p + 4 * test * p)
+        moved += p * p + folds * test * p
+    else:
+        component += folds * 4 * n * p
+        moved += n * p
+    return once + components * component, 8 * (n * p + components * moved)
 
 
 def raw(n, p, m):
