@@ -111,11 +111,7 @@ class Steps {
 
 void reduce_in_step(FeatureBlocks& blocks,
                     const std::vector<std::function<void(FeatureBlocks&)>>& reductions) {
-  if (reductions.size() == 1) {
-    reductions.front()(blocks);
-  } else {
-    Steps(blocks, reductions).go();
-  }
+  Steps(blocks, reductions).go();
 }
 
 }  // namespace cortiscore

@@ -7,44 +7,6 @@ namespace {
 
 constexpr int64_t kLanes = 8;
 
-// Four rows of a times v, eight running sums each.
-CORTISCORE_INLINE void four_dots(const double* __restrict a,
-                                 int64_t lda,
-                                 const double* __restrict v,
-                                 int64_t n,
-                                 double* __restrict out) {
-  double s[4][kLanes] = {};
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-    for (int64_t k = 0; k < kLanes; ++k) {
-      s[0][k] += a[j + k] * v[j + k];
-      s[1][k] += a[lda + j + k] * v[j + k];
-      s[2][k] += a[2 * lda + j + k] * v[j + k];
-      s[3][k] += a[3 * lda + j + k] * v[j + k];
-    }
-  }
-  for (int64_t r = 0; r < 4; ++r) {
-    double tail = 0;
-    for (int64_t i = j; i < n; ++i) tail += a[r * lda + i] * v[i];
-    out[r] = (((s[r][0] + s[r][1]) + (s[r][2] + s[r][3])) +
-              ((s[r][4] + s[r][5]) + (s[r][6] + s[r][7]))) +
-             tail;
-  }
-}
-
-// out += sum of four rows of a, weighted by w.
-CORTISCORE_INLINE void add_four_rows(const double* __restrict a,
-                                     int64_t lda,
-                                     const double* __restrict w,
-                                     int64_t n,
-                                     double* __restrict out) {
-  const double w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
-  const double* const b = a + lda;
-  const double* const c = a + 2 * lda;
-  const double* const d = a + 3 * lda;
-  for (int64_t j = 0; j < n; ++j) out[j] += (w0 * a[j] + w1 * b[j]) + (w2 * c[j] + w3 * d[j]);
-}
-
 // Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set needs.
 using Eight = double
     __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double)), may_alias));
@@ -134,26 +96,6 @@ CORTISCORE_INLINE void add_rows(const double* __restrict a,
   }
 }
 
-CORTISCORE_INLINE double one_dot(const double* __restrict a,
-                                 const double* __restrict v,
-                                 int64_t n) {
-  double s[kLanes] = {};
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-    for (int64_t k = 0; k < kLanes; ++k) s[k] += a[j + k] * v[j + k];
-  }
-  double tail = 0;
-  for (; j < n; ++j) tail += a[j] * v[j];
-  return (((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))) + tail;
-}
-
-CORTISCORE_INLINE void add_one_row(const double* __restrict a,
-                                   double w,
-                                   int64_t n,
-                                   double* __restrict out) {
-  for (int64_t j = 0; j < n; ++j) out[j] += w * a[j];
-}
-
 CORTISCORE_INLINE void subtract_rank2_row(double* __restrict g,
                                           double ui,
                                           double hi,
@@ -212,21 +154,24 @@ CORTISCORE_INLINE void centre(
 }  // namespace
 
 CORTISCORE_SIMD double dot(const double* a, const double* b, int64_t n) {
-  return one_dot(a, b, n);
+  double sum = 0;
+  add_dots<1, 1>(a, n, b, n, n, &sum, 1);
+  return sum;
 }
 
 CORTISCORE_SIMD void matvec(
     const double* a, int64_t lda, const double* v, int64_t m, int64_t n, double* out) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4) four_dots(a + i * lda, lda, v, n, out + i);
-  for (; i < m; ++i) out[i] = one_dot(a + i * lda, v, n);
+  for (int64_t k = 0; k < m; ++k) out[k] = 0;
+  for (; i + 4 <= m; i += 4) add_dots<4, 1>(a + i * lda, lda, v, n, n, out + i, m);
+  for (; i < m; ++i) add_dots<1, 1>(a + i * lda, lda, v, n, n, out + i, m);
 }
 
 CORTISCORE_SIMD void add_vecmat(
     const double* a, int64_t lda, const double* w, int64_t m, int64_t n, double* out) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4) add_four_rows(a + i * lda, lda, w + i, n, out);
-  for (; i < m; ++i) add_one_row(a + i * lda, w[i], n, out);
+  for (; i + 4 <= m; i += 4) add_rows<4, 1>(a + i * lda, lda, w + i, m, n, out, n);
+  for (; i < m; ++i) add_rows<1, 1>(a + i * lda, lda, w + i, m, n, out, n);
 }
 
 namespace {
@@ -331,10 +276,11 @@ CORTISCORE_SIMD void add_few_rows_times(const double* x,
   int64_t k = 0;
   for (; k + 4 <= m; k += 4) {
     for (int64_t i = 0; i < f; ++i)
-      add_four_rows(a + k * lda, lda, x + i * ldx + k, n, out + i * ldo);
+      add_rows<4, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
   }
   for (; k < m; ++k) {
-    for (int64_t i = 0; i < f; ++i) add_one_row(a + k * lda, x[i * ldx + k], n, out + i * ldo);
+    for (int64_t i = 0; i < f; ++i)
+      add_rows<1, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
   }
 }
 

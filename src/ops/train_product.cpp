@@ -1,6 +1,7 @@
 #include "src/ops/train_product.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>

@@ -1,8 +1,6 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include "src/core/precision.h"
-
 namespace cortiscore {
 
 /// X_train'X_train r of train-centred rows, a vector r a fold: [F, P] x [F, P] -> [F, P], as often as components ask for it.
@@ -23,7 +21,7 @@ at::Tensor train_product_of_gram(const at::Tensor& gram,
                                  const at::Tensor& x_mean,
                                  const at::Tensor& n_train);
 
-/// Whether the second takes fewer operations. Longer folds are left to the first, which forms no differences.
+/// Whether the second takes fewer operations over all components.
 bool gram_is_cheaper(
     int64_t n, int64_t p, int64_t n_folds, int64_t n_left_out, int64_t n_components);
 
