@@ -9,6 +9,7 @@
 #include "src/benchmark/data_file.h"
 #include "src/core/class_codes.h"
 #include "src/data/arrays.h"
+#include "src/data/table.h"
 #include "src/data/netcdf.h"
 
 namespace cortiscore {

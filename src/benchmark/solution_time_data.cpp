@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
+#include "src/data/arrays.h"
 #include "src/data/netcdf.h"
 
 namespace cortiscore {

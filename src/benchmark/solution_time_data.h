@@ -1,7 +1,7 @@
 #pragma once
 #include <vector>
 
-#include "src/data/arrays.h"
+#include "src/data/table.h"
 #include "src/score/solution_times.h"
 
 namespace cortiscore {

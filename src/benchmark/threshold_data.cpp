@@ -7,6 +7,7 @@
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
+#include "src/data/table.h"
 #include "src/data/choices.h"
 #include "src/data/netcdf.h"
 

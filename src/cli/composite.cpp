@@ -12,6 +12,7 @@
 #include "src/cli/record_table.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
+#include "src/data/table.h"
 #include "src/score/interval.h"
 
 namespace cortiscore::cli {

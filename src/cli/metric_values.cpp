@@ -7,6 +7,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/array_input.h"
 #include "src/cli/metric_families.h"
+#include "src/data/arrays.h"
 #include "src/data/choices.h"
 #include "src/mapping/logistic.h"
 #include "src/metric/factors.h"

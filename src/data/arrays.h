@@ -22,25 +22,6 @@ std::vector<int64_t> read_label_codes(const std::string& path);
 /// @throws Error(kBadInput)
 at::Tensor read_array(const std::string& path);
 
-/// A CSV file (.tsv: separated by tabs) with a header line: quoted fields as in RFC 4180.
-struct Table {
-  std::string path;
-  std::vector<std::string> columns;
-  std::vector<std::vector<std::string>> rows;
-
-  bool has(const std::string& column) const;
-  /// @throws Error(kBadInput)  no such column
-  std::vector<std::string> column(const std::string& name) const;
-};
-Table read_csv(const std::string& path);
-
-/// The number that a field of a table holds. @param row  from 0, for the message
-/// @throws Error(kBadInput)  the field is no number
-double number_in(const std::string& text,
-                 const std::string& path,
-                 const std::string& column,
-                 size_t row);
-
 /// The file behind byte `from`; nothing where it is shorter. @throws Error(kBadInput)  it cannot be read
 std::string read_file(const std::string& path, int64_t from = 0);
 

@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "src/data/arrays.h"
+#include "src/data/table.h"
 
 namespace cortiscore {
 

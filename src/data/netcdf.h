@@ -2,7 +2,7 @@
 #include <string>
 
 #include "cortiscore/assembly.h"
-#include "src/data/arrays.h"
+#include "src/data/table.h"
 
 namespace cortiscore {
 

@@ -16,6 +16,7 @@
 #include "src/core/progress.h"
 #include "src/core/stop.h"
 #include "src/data/arrays.h"
+#include "src/data/table.h"
 #include "src/engine/outcome.h"
 
 namespace cortiscore {

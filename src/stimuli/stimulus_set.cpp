@@ -12,6 +12,7 @@
 #include "cortiscore/error.h"
 #include "src/core/folders.h"
 #include "src/core/parallel.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 
