@@ -9,14 +9,13 @@
 #include <set>
 #include <utility>
 
-#include <caffe2/serialize/inline_container.h>
-
 #include <ATen/ATen.h>
 #include <ATen/autocast_mode.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
 #include "src/data/safetensors.h"
+#include "src/model/archive.h"
 #include "src/model/graph.h"
 #include "src/model/program.h"
 
@@ -129,210 +128,6 @@ std::vector<TimeBin> read_time_bins(const Json& layer, const std::string& where)
   return bins;
 }
 
-// What a file may ask of whoever opens it. Of 200 networks of timm none has 3,000 nodes.
-constexpr size_t kMostJsonBytes = size_t{256} << 20;
-constexpr size_t kMostNodes = 1'000'000;
-constexpr int kMostNested = 64;
-
-// How deep brackets of a JSON text are nested. The parser itself has no bound.
-int depth_of(const std::string& document) {
-  int depth = 0, most = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < document.size(); ++i) {
-    const char c = document[i];
-    if (c == '"') quoted = !quoted;
-    if (!quoted) {
-      if (c == '[' || c == '{') most = std::max(most, ++depth);
-      if (c == ']' || c == '}') --depth;
-    } else if (c == '\\') {
-      ++i;
-    }
-  }
-  return most;
-}
-
-class Archive {
- public:
-  explicit Archive(const std::string& path) : path_(path) {
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-      throw bad_input(
-          {path, "", "no such file", "a .pt2 archive", "Write one with `cortiscore model export`"});
-    }
-    try {
-      reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
-    } catch (const c10::Error&) {
-      throw bad_input({path, "", "not a zip archive, or a truncated one",
-                       "a torch.export archive (.pt2)",
-                       "Write it again with `cortiscore model export`"});
-    }
-  }
-
-  bool has(const std::string& record) const { return reader_->hasRecord(record); }
-
-  bool holds_under(const std::string& folder) const {
-    const auto records = reader_->getAllRecords();
-    return std::any_of(records.begin(), records.end(),
-                       [&](const auto& record) { return record.starts_with(folder); });
-  }
-
-  std::tuple<at::DataPtr, size_t> bytes(const std::string& record) const {
-    if (!has(record)) {
-      throw bad_input({path_, "record " + record, "none", "a torch.export archive of schema 8",
-                       "Write it again with `cortiscore model export` (torch 2.11)"});
-    }
-    try {
-      return reader_->getRecord(record);
-    } catch (const c10::Error&) {
-      throw bad_input({path_, "record " + record, "damaged bytes", "a whole archive",
-                       "Write it again with `cortiscore model export`"});
-    }
-  }
-
-  std::string text(const std::string& record) const {
-    const auto [data, size] = bytes(record);
-    return {static_cast<const char*>(data.get()), size};
-  }
-
-  // A document of bounded size: what a zip archive says of a record can be a thousandth of what comes out of it.
-  std::string document(const std::string& record) const {
-    const auto size = has(record) ? reader_->getRecordSize(record) : 0;
-    if (size > kMostJsonBytes) {
-      throw bad_input({path_, "record " + record, std::to_string(size >> 20) + " MiB of JSON",
-                       "at most " + std::to_string(kMostJsonBytes >> 20) + " MiB",
-                       "Export a network of fewer operators"});
-    }
-    return text(record);
-  }
-
-  Json parsed(const std::string& document, const std::string& record) const {
-    if (depth_of(document) > kMostNested) {
-      throw bad_input({path_, "record " + record,
-                       "values nested deeper than " + std::to_string(kMostNested), "a graph",
-                       "Write it again with `cortiscore model export`"});
-    }
-    return Json::parse(document);
-  }
-
-  Json json(const std::string& record) const {
-    try {
-      return parsed(document(record), record);
-    } catch (const Json::exception& e) {
-      throw bad_input({path_, "record " + record, e.what(), "JSON",
-                       "Write it again with `cortiscore model export`"});
-    }
-  }
-
- private:
-  std::string path_;
-  std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
-};
-
-enum class Format { kExported, kTorchScript, kNative };
-
-// A damaged torch.export archive is taken for one, and says what it lacks.
-Format format_of(const Archive& archive) {
-  if (archive.has("models/model.json")) return Format::kExported;
-  if (archive.has("constants.pkl")) return Format::kTorchScript;
-  return archive.holds_under("data/aotinductor/") ? Format::kNative : Format::kExported;
-}
-
-at::Tensor read_tensor(const Archive& archive,
-                       const Json& entry,
-                       const std::string& folder,
-                       const std::string& where) {
-  if (entry.value("use_pickle", false)) {
-    throw bad_input({where, "weights", "a pickled tensor", "raw tensors",
-                     "Export again; pickles can run code"});
-  }
-  const auto& meta = entry.at("tensor_meta");
-  std::vector<int64_t> sizes, strides;
-  for (const auto& size : meta.at("sizes")) sizes.push_back(size.at("as_int").get<int64_t>());
-  for (const auto& stride : meta.at("strides"))
-    strides.push_back(stride.at("as_int").get<int64_t>());
-  const auto type = graph::scalar_type(meta.at("dtype").get<int64_t>(), where);
-  const auto offset = meta.at("storage_offset").at("as_int").get<int64_t>();
-  const auto record = folder + entry.at("path_name").get<std::string>();
-  auto [data, size] = archive.bytes(record);
-  const auto width = static_cast<int64_t>(at::elementSize(type));
-  // The farthest element must lie inside the record; sizes and strides come from the file and are not trusted.
-  const auto limit = static_cast<int64_t>(size) / width;
-  int64_t needed = offset < 0 || offset > limit ? limit + 1 : offset + 1;
-  bool empty = false;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 0 || strides.at(i) < 0) needed = limit + 1;
-    if (sizes[i] == 0) empty = true;
-    if (sizes[i] > 1 && strides[i] > 0 &&
-        sizes[i] - 1 > (limit - std::min(limit, needed)) / strides[i]) {
-      needed = limit + 1;
-    } else if (sizes[i] > 1) {
-      needed += (sizes[i] - 1) * strides[i];
-    }
-  }
-  if (!empty && needed > limit) {
-    throw bad_input({where, record, std::to_string(size) + " bytes",
-                     "all the elements of its shape", "The archive is damaged: export it again"});
-  }
-  auto storage = std::make_shared<at::DataPtr>(std::move(data));
-  auto* begin = static_cast<char*>(storage->get()) + offset * width;
-  return at::from_blob(
-      begin, sizes, strides, [storage](void*) {}, at::TensorOptions().dtype(type));
-}
-
-// All sizes of a value; what the export left open has the size that it was traced with.
-std::vector<int64_t> sizes_of(const Json& tensor_values, const std::string& value) {
-  std::vector<int64_t> sizes;
-  for (const auto& size : tensor_values.at(value).at("sizes")) {
-    if (size.contains("as_int")) {
-      sizes.push_back(size.at("as_int").get<int64_t>());
-    } else if (size.contains("as_expr") && size["as_expr"]["hint"].contains("as_int")) {
-      sizes.push_back(size["as_expr"]["hint"]["as_int"].get<int64_t>());
-    } else {
-      sizes.push_back(1);
-    }
-  }
-  return sizes;
-}
-
-std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& value) {
-  if (!tensor_values.contains(value)) return {};
-  const auto sizes = sizes_of(tensor_values, value);
-  return {sizes.begin() + (sizes.empty() ? 0 : 1), sizes.end()};
-}
-
-// Without our table (an archive that plain torch.export wrote): a module's output is what its last node makes.
-std::vector<Layer> layers_from_stacks(const Json& nodes) {
-  std::vector<Layer> layers;
-  std::map<std::string, size_t> place;
-  for (const auto& node : nodes) {
-    const auto stack = node.at("metadata").value("nn_module_stack", std::string());
-    if (node.at("outputs").empty() || !node["outputs"][0].contains("as_tensor")) continue;
-    const auto value = node["outputs"][0]["as_tensor"]["name"].get<std::string>();
-    size_t begin = 0;
-    while (begin < stack.size()) {
-      const auto end = std::min(stack.find(';', begin), stack.size());
-      const auto entry = stack.substr(begin, end - begin);
-      const auto first = entry.find(',');
-      const auto second = entry.find(',', first + 1);
-      if (first != std::string::npos && second != std::string::npos && second > first + 1) {
-        const auto name = entry.substr(first + 1, second - first - 1);
-        const auto [it, fresh] = place.try_emplace(name, layers.size());
-        if (fresh)
-          layers.push_back({name, entry.substr(second + 1), value, {}, {}});
-        else
-          layers[it->second].value = value;
-      }
-      begin = end + 1;
-    }
-  }
-  return layers;
-}
-
-std::vector<double> doubles(const Json& object, const char* key) {
-  return object.contains(key) && !object[key].is_null() ? object[key].get<std::vector<double>>()
-                                                        : std::vector<double>{};
-}
-
 }  // namespace
 
 int64_t Layer::n_features() const {
@@ -368,10 +163,6 @@ at::Tensor on_device(at::Tensor tensor, bool parameter, const at::Device& device
   // transformers differ from PyTorch in the last bit.
   if (parameter && tensor.is_floating_point()) tensor.requires_grad_(true);
   return tensor;
-}
-
-Json weights_config(const Archive& archive) {
-  return archive.json("data/weights/model_weights_config.json").at("config");
 }
 
 }  // namespace
