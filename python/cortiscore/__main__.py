@@ -7,5 +7,6 @@ logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="torch.*")
 
 from .export import main  # noqa: E402
+from .recordings import run  # noqa: E402
 
-main()
+run(main)

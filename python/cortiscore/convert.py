@@ -1,13 +1,13 @@
-"""Write checkpoints (.pth, .pt, .ckpt, .bin) as .safetensors: tensors by name, no code, which `cortiscore sweep --graph` runs.
+"""Write checkpoints (.pth, .pt, .ckpt, .bin, shards with an index, FSDP folders) as .safetensors, which `cortiscore sweep --graph` runs.
 
-    cortiscore model convert 'run7/*.pth' -o weights [--graph NET.pt2] [--key ema.state_dict]
+    cortiscore model convert 'run7/*.pth' -o weights [--graph NET.pt2] [--prefix student.] [--key ema.state_dict]
 
-The state dict is the file itself, or found in it under a usual key; beginnings of names that wrappers add (module.,
-_orig_mod., model.) go. With --graph, names, shapes and dtypes are held to the archive's. Files are read with
-torch.load(weights_only=True), which runs no code.
+No code of a checkpoint is run: tensors and plain containers are read, whatever stands beside them is passed over. With
+--graph, the one beginning of names under which all of the archive's weights are is found (module., model., backbone., ...) and
+taken off; what is left out is said, and several sets that differ are refused until --prefix names one. Without it, the state
+dict is the file itself, or found under a usual key, and beginnings that wrappers add go where every name has them.
 """
 import argparse
-import difflib
 import glob
 import json
 import os
@@ -17,125 +17,77 @@ import zipfile
 
 import torch
 
+from .checkpoints import INDEX, bad, read_state
 from .recordings import BadInput, run, written_whole
 
-KEYS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
-EMA = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "params_ema")
-WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.")
-
-
-def is_state(value):
-    return isinstance(value, dict) and bool(value) and all(isinstance(k, str) for k in value) and \
-        any(isinstance(v, torch.Tensor) for v in value.values()) and not any(isinstance(v, dict) for v in value.values())
-
-
-def load(path):
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: found no such file, expected a checkpoint.") from error
-    except Exception as error:  # the unpickler's errors are of many kinds
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if "Unsupported" in str(error) or "weights_only" in str(error).lower():
-            raise BadInput(f"{path}: found objects beside tensors that only code can restore, expected a state dict. Save it anew with "
-                           "torch.save(model.state_dict(), FILE), or use cortiscore.export(model, FILE) where the model is.") from error
-        raise BadInput(f"{path}: found \"{first}\", expected what torch.save writes. Write or copy the file again.") from error
-
-
-def find_state(found, path, key):
-    """The dict of tensors in a checkpoint, and what else it might have been."""
-    if key:
-        for part in key.split("."):
-            if not isinstance(found, dict) or part not in found:
-                there = ", ".join(map(str, found)) if isinstance(found, dict) else type(found).__name__
-                raise BadInput(f"{path}: found no \"{key}\" (there are: {there[:300]}), expected a state dict there.")
-            found = found[part]
-        if not is_state(found):
-            raise BadInput(f"{path}: \"{key}\": found {type(found).__name__}, expected a dict of tensors.")
-        return found, []
-    if is_state(found):
-        return found, []
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: found {type(found).__name__}, expected a dict of tensors.")
-    plain = [k for k in KEYS if is_state(found.get(k))]
-    averaged = [k for k in EMA if is_state(found.get(k))]
-    others = [k for k, v in found.items() if is_state(v) and k not in KEYS + EMA and k != "optimizer"]
-    choice = (plain or averaged or (others if len(others) == 1 else []))[:1]
-    if not choice:
-        raise BadInput(f"{path}: found {', '.join(map(str, found))[:300]}, expected a state dict under one of {', '.join(KEYS)}. "
-                       "Name it with --key.")
-    return found[choice[0]], [k for k in plain + averaged if k != choice[0]]
+# torch's own numbers of dtypes in an archive's tables (torch/_export/serde/schema.py).
+_DTYPES = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16, 7: torch.float32, 8: torch.float64,
+           9: torch.complex32, 10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16, 28: torch.uint16,
+           29: torch.float8_e4m3fn, 30: torch.float8_e5m2}
 
 
 def names_of(graph):
-    """Name, shape and dtype of every weight of an archive, as its state_dict() had them."""
-    with zipfile.ZipFile(graph) as archive:
-        names = archive.namelist()
-        config = next((n for n in names if n.endswith("weights_config.json")), None)
-        if not config:
-            raise BadInput(f"{graph}: found no table of weights, expected a .pt2 archive of `cortiscore model export`.")
-        table = next((json.loads(archive.read(n)) for n in names if n.endswith("extra/cortiscore.json")), {})
-        weights = json.loads(archive.read(config))["config"]
-    prefix = table.get("parameter_prefix", "")
-    return {name.removeprefix(prefix): [size["as_int"] for size in entry["tensor_meta"]["sizes"]] for name, entry in weights.items()}
+    """{name: meta tensor} of every weight of an archive, as its state_dict() had them; tied ones share a storage."""
+    try:
+        with zipfile.ZipFile(graph) as archive:
+            names = archive.namelist()
+            config = next((n for n in names if n.endswith("weights_config.json")), None)
+            if not config:
+                raise bad(graph, "no table of weights", "a .pt2 archive of `cortiscore model export`", "Export it anew")
+            table = next((json.loads(archive.read(n)) for n in names if n.endswith("extra/cortiscore.json")), {})
+            weights = json.loads(archive.read(config))["config"]
+        prefix, found, tied = table.get("parameter_prefix", ""), {}, {}
+        for name, entry in weights.items():
+            meta = entry["tensor_meta"]
+            sizes = [size["as_int"] for size in meta["sizes"]]
+            place = (entry["path_name"], meta["storage_offset"]["as_int"], tuple(sizes))
+            tied.setdefault(place, torch.empty(sizes, dtype=_DTYPES[meta["dtype"]], device="meta"))
+            found[name.removeprefix(prefix)] = tied[place]
+        return found
+    except (OSError, zipfile.BadZipFile) as error:
+        raise bad(graph, f"\"{getattr(error, 'strerror', None) or error}\"", "a .pt2 archive of `cortiscore model export`", "Check the path") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise bad(graph, f"a table of weights without {error}", "a .pt2 archive of `cortiscore model export`", "Export it anew") from error
 
 
-def strip(state, wanted, prefixes):
-    """Names without the beginnings that every one of them has and that a wrapper adds."""
-    while True:
-        tensors = [k for k, v in state.items() if isinstance(v, torch.Tensor)]
-        if wanted and set(wanted) <= set(tensors):
-            return state
-        prefix = next((p for p in prefixes if tensors and all(k.startswith(p) for k in tensors)), None)
-        if not prefix:
-            return state
-        state = {k.removeprefix(prefix): v for k, v in state.items()}
-
-
-def check(state, wanted, path, graph):
-    missing = sorted(set(wanted) - set(state))
-    extra = sorted(k for k in set(state) - set(wanted) if not k.endswith("num_batches_tracked"))
-    if missing or extra:
-        first = missing[0] if missing else extra[0]
-        near = difflib.get_close_matches(first, extra if missing else list(wanted), 1, 0.4)
-        hint = f"; the nearest to \"{first}\" is \"{near[0]}\"" if near else f", such as \"{first}\""
-        raise BadInput(f"{path}: found {len(missing)} of the weights of {graph} missing and {len(extra)} that it does not have{hint}, "
-                       "expected the same names. Is it the same architecture? --strip takes a beginning off every name.")
-    for name, shape in wanted.items():
-        if list(state[name].shape) != shape:
-            raise BadInput(f"{path}: {name}: found shape {list(state[name].shape)}, expected {shape} as in {graph}.")
-
-
-def convert(path, output, key=None, prefixes=WRAPPERS, graph=None, wanted=None):
-    """One checkpoint to one .safetensors file, visible when whole. Returns a line about it."""
+def convert(path, output, key=None, prefix=None, wanted=None):
+    """One checkpoint to one .safetensors file, visible when whole. Returns what was written, in words, and notes."""
     from safetensors.torch import save_file
 
-    state, passed_over = find_state(load(path), path, key)
-    state = strip(state, wanted, prefixes)
-    tensors = {k: v.detach().clone().contiguous() for k, v in state.items() if isinstance(v, torch.Tensor)}
-    if wanted is not None:
-        check(tensors, wanted, path, graph)
-    bad = next((k for k, v in tensors.items() if v.is_floating_point() and not bool(torch.isfinite(v).all())), None)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    state, notes = read_state(path, wanted, key, prefix)
+    tensors, storages = {}, set()
+    for name, tensor in state.items():
+        place = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.contiguous() if place not in storages else tensor.clone(memory_format=torch.contiguous_format)
+        storages.add(place)
+    bad_name = next((k for k, v in tensors.items() if v.is_floating_point() and v.dtype.itemsize > 1 and not bool(torch.isfinite(v).all())), None)
+    if bad_name:
+        notes.append(f"{bad_name} is not finite")
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(output) as temporary:
             save_file(tensors, temporary)
     except OSError as error:
         raise BadInput(f"{output}: found \"{error.strerror}\", expected room and permission to write.") from error
-    line = f"{output}: {len(tensors)} tensors, {sum(v.numel() * v.element_size() for v in tensors.values()) / 2**20:.1f} MiB"
-    if passed_over:
-        line += f"; not taken: {', '.join(passed_over)} (--key)"
-    return line + (f"; warning: {bad} is not finite" if bad else "")
+    return f"{output}: {len(tensors)} tensors, {sum(v.numel() * v.element_size() for v in tensors.values()) / 2**20:.1f} MiB", notes
+
+
+def place_of(path):
+    """Where a checkpoint's weights go, below the output's folder and without the parts that all have."""
+    name = path.name.removesuffix(INDEX) if path.name.endswith(INDEX) else path.name
+    if path.is_dir():
+        return path.with_name(name + ".safetensors")
+    return path.with_name(name.removesuffix(".tar")).with_suffix(".safetensors")
 
 
 def main(words):
     parser = argparse.ArgumentParser(prog="cortiscore model convert", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoints", nargs="+", help="files, or quoted patterns")
+    parser.add_argument("checkpoints", nargs="+", help="files, indexes of shards, folders of one checkpoint, or quoted patterns")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="folder; files keep their names, and the folders they differ in")
     parser.add_argument("--graph", type=pathlib.Path, help="archive whose weights' names and shapes they must have")
     parser.add_argument("--key", help="where in a checkpoint the state dict is, e.g. state_dict or ema.model")
-    parser.add_argument("--strip", action="append", default=[], help="another beginning that goes where every name has it")
+    parser.add_argument("--prefix", help="beginning of the names that are meant, e.g. student.; the others are left out")
     arguments = parser.parse_args(words)
     paths = []
     for pattern in arguments.checkpoints:
@@ -147,13 +99,14 @@ def main(words):
     base = pathlib.Path(os.path.commonpath([p.absolute().parent for p in paths]))
     places = {}
     for path in paths:
-        place = arguments.output / path.absolute().relative_to(base).with_suffix(".safetensors")
+        place = arguments.output / place_of(path.absolute()).relative_to(base)
         if places.setdefault(place, path) != path:
             raise BadInput(f"{path}: found {places[place]} with the same name but for its end, expected one file for {place}.")
     failed = 0
     for place, path in places.items():
         try:
-            print(convert(path, place, arguments.key, (*arguments.strip, *WRAPPERS), arguments.graph, wanted), flush=True)
+            written, notes = convert(path, place, arguments.key, arguments.prefix, wanted)
+            print("; ".join([written, *(f"note: {note}" for note in notes)]), flush=True)
         except BadInput as error:
             failed += 1
             print(f"cortiscore: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ import sys
 
 import torch
 
+from .checkpoints import load_into
 from .recordings import written_whole
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
@@ -166,7 +167,7 @@ def _from_file(path, function):
     return getattr(module, function)()
 
 
-def build(source, weights):
+def build(source, weights, prefix=None):
     """The network that `source` names, and how its input is prepared: (module, keyword arguments of `export`)."""
     kind, _, name = source.partition(":")
     if source == "efficientnet_lite0":
@@ -181,7 +182,8 @@ def build(source, weights):
         builder = torchvision.models.get_model_builder(name)
         model = builder(weights=None) if name not in ("googlenet", "inception_v3") else builder(weights=None, init_weights=True)
         if weights:
-            model.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+            for note in load_into(model, weights, prefix=prefix):
+                print(f"{weights}: note: {note}", file=sys.stderr)
         return model, {"input_size": 299 if name == "inception_v3" else 224, **IMAGENET}
     if kind.endswith(".py"):
         built = _from_file(kind, name or "build")
@@ -197,7 +199,8 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="torchvision:NAME, FILE.py:FUNCTION, pixels or efficientnet_lite0")
     parser.add_argument("-o", "--output", type=pathlib.Path, help="archive to write (default: NAME.pt2)")
-    parser.add_argument("--weights", help="state dict (.pth) for torchvision:NAME; without it, weights are random")
+    parser.add_argument("--weights", help="checkpoint (.pth, .ckpt, .safetensors, ...) for torchvision:NAME; without it, weights are random")
+    parser.add_argument("--prefix", help="beginning of the names in --weights that are meant, e.g. teacher.")
     parser.add_argument("--seed", type=int, default=0, help="seed of random weights (default 0)")
     parser.add_argument("--input-size", type=int, help="N of the N x N input")
     parser.add_argument("--native", action="store_true",
@@ -208,7 +211,7 @@ def main():
     if arguments.native != bool(arguments.layer):
         parser.error("--native takes --layer, and --layer is of --native alone")
     torch.manual_seed(arguments.seed)
-    model, options = build(arguments.source, arguments.weights)
+    model, options = build(arguments.source, arguments.weights, arguments.prefix)
     output = arguments.output or pathlib.Path(arguments.source.replace(":", "_").rpartition("/")[2] + ".pt2")
     if arguments.input_size:
         options["input_size"] = arguments.input_size
