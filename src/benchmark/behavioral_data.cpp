@@ -52,7 +52,7 @@ int64_t code_of(const std::vector<std::string>& classes, const std::string& name
 
 // A CSV, or a JSON object whose `categories` hold lists of indices.
 Table class_table(const std::string& path) {
-  if (!path.ends_with(".json")) return read_csv(path);
+  if (!path.ends_with(".json")) return read_table(path);
   Table table{path, {"category", "index"}, {}};
   try {
     const auto json = nlohmann::json::parse(read_file(path));

@@ -27,7 +27,7 @@ std::vector<double> numbers_or_nan(const Table& table, const std::string& column
 // What an assembly says of its presentations, each stimulus once; or the rows of a CSV.
 Table presentations_of(const Benchmark& benchmark) {
   const auto path = data_file(benchmark, benchmark.choices);
-  if (!path.ends_with(".nc")) return read_csv(path);
+  if (!path.ends_with(".nc")) return read_table(path);
   const auto assembly = read_assembly(path);
   const auto column = [&](const std::string& ours) {
     return assembly.coord(benchmark.column(ours)).as_text();

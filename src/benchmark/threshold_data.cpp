@@ -30,7 +30,7 @@ Thresholds read_thresholds(const std::string& path) {
       for (size_t i = 0; i < values.size(); ++i) subjects.push_back(std::to_string(i));
     }
   } else {
-    const auto table = read_csv(path);
+    const auto table = read_table(path);
     subjects = table.column("subject");
     for (const auto& text : table.column("threshold"))
       values.push_back(

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/notes.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore::cli {
@@ -58,7 +59,9 @@ void add_interval(Json& result, const Resampled& resampled, const ResampleOption
 
 void print_result(const Json& result, const char* key, bool json) {
   if (json) {
-    std::cout << result.dump() << '\n';
+    auto all = result;
+    all["notes"] = notes_so_far();
+    std::cout << all.dump() << '\n';
     return;
   }
   const auto field = [&](const char* name) {

@@ -124,7 +124,7 @@ std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const T
 }
 
 std::vector<Ranked> rank_table(const std::string& path, const Tree& tree) {
-  const auto table = read_csv(path);
+  const auto table = read_table(path);
   const auto models = table.column("model");
   const auto hung = with_benchmarks(tree, all_benchmarks());
   std::vector<std::map<std::string, LeafScore>> scores(models.size());

@@ -3,11 +3,12 @@
 #include <CLI/Formatter.hpp>
 
 #include "src/cli/commands.h"
+#include "src/cli/data_table.h"
 #include "src/cli/python.h"
 
 namespace cortiscore::cli {
 
-void add_data(CLI::App& app, Outcome& /*outcome*/) {
+void add_data(CLI::App& app, Outcome& outcome) {
   auto* verb =
       app.add_subcommand("data", "Recordings: list, fetch, import, export, verify, add your own");
   verb->require_subcommand(1);
@@ -22,6 +23,7 @@ void add_data(CLI::App& app, Outcome& /*outcome*/) {
   for (const auto& [name, text] : verbs) {
     add_python_verb(*verb, name, std::string(text) + " (runs Python)", "cortiscore.data", {name});
   }
+  add_data_table(*verb, outcome);
 }
 
 }  // namespace cortiscore::cli

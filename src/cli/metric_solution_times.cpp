@@ -31,7 +31,7 @@ std::vector<double> read_bin_starts(const std::string& path, int64_t n_bins) {
 Evaluation object_solution_times(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (CSV: stimulus_id, truth, ost, i1)");
   const auto source = read_dims(a.source, 3, "presentations x features x time bins");
-  const auto table = read_csv(a.target);
+  const auto table = read_table(a.target);
   const auto n = static_cast<int64_t>(table.rows.size());
   if (source.size(0) != n) {
     throw bad_input({a.target, "rows", std::to_string(n),

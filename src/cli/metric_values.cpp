@@ -128,7 +128,7 @@ Evaluation factors(const MetricArguments& a, Json& more) {
 Evaluation match(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto x = read_dims(a.source, 2, "stimuli x dimensions").to(at::kDouble);
-  const auto table = read_csv(a.target);
+  const auto table = read_table(a.target);
   const auto column = [&](const char* name) {
     std::vector<int64_t> out;
     for (const auto& text : table.column(name)) {
@@ -154,7 +154,7 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
   require(a, a.test_target, "--test-target (CSV: stimulus_id, truth)");
   const auto x_train = read_dims(a.train_source, 2, "presentations x features");
   const auto x_test = read_dims(a.test_source, 2, "presentations x features");
-  const auto train = read_csv(a.train_target), test = read_csv(a.test_target);
+  const auto train = read_table(a.train_target), test = read_table(a.test_target);
   for (const auto& [x, table] : {std::pair(x_train, train), std::pair(x_test, test)}) {
     if (x.size(0) != static_cast<int64_t>(table.rows.size()))
       throw bad_input({table.path, "rows", std::to_string(table.rows.size()),

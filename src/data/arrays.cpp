@@ -206,7 +206,7 @@ void write_npy(const std::string& path, const at::Tensor& values) {
 
 std::vector<int64_t> read_label_codes(const std::string& path) {
   if (path.ends_with(".csv")) {
-    const auto table = read_csv(path);
+    const auto table = read_table(path);
     return class_codes(table.column(table.columns.at(0)));
   }
   const auto bytes = read_file(path);
@@ -234,7 +234,7 @@ std::vector<int64_t> read_label_codes(const std::string& path) {
 
 at::Tensor read_array(const std::string& path) {
   if (path.ends_with(".npy")) return read_npy(path);
-  if (path.ends_with(".csv")) return read_csv_matrix(path);
+  if (path.ends_with(".csv")) return read_number_table(path).values;
   if (path.ends_with(".nc") || path.ends_with(".h5")) {
     const auto assembly = read_assembly(path);
     const bool one_bin =

@@ -53,17 +53,25 @@ void leave_out(Table& table, const ColumnValues& exclude) {
     const auto column = std::find(table.columns.begin(), table.columns.end(), name);
     if (column == table.columns.end()) continue;
     const auto place = static_cast<size_t>(column - table.columns.begin());
-    std::erase_if(table.rows, [&, &values = values](const auto& row) {
-      return std::any_of(values.begin(), values.end(),
-                         [&](const auto& value) { return same_value(row[place], value); });
-    });
+    size_t kept = 0;
+    for (size_t r = 0; r < table.rows.size(); ++r) {
+      const auto& field = table.rows[r][place];
+      if (std::any_of(values.begin(), values.end(),
+                      [&](const auto& value) { return same_value(field, value); }))
+        continue;
+      if (!table.lines.empty()) table.lines[kept] = table.lines[r];
+      if (kept != r) table.rows[kept] = std::move(table.rows[r]);
+      ++kept;
+    }
+    table.rows.resize(kept);
+    if (!table.lines.empty()) table.lines.resize(kept);
   }
 }
 
 }  // namespace
 
 Table read_choice_rows(const std::string& path) {
-  return path.ends_with(".nc") ? read_presentations(path) : read_csv(path);
+  return path.ends_with(".nc") ? read_presentations(path) : read_table(path);
 }
 
 ChoiceTable read_choices(const std::string& path) {
@@ -77,16 +85,20 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   const auto& path = table.path;
   leave_out(out.table, exclude);
   if (table.rows.empty()) throw bad_input({path, "rows", "none", "one a trial", ""});
-  out.stimulus_id = table.column("stimulus_id");
+  // Of a file of text; in an assembly, nothing may be a choice.
+  const auto named = [&](const std::string& name) {
+    return table.lines.empty() ? table.column(name) : table.text(name);
+  };
+  out.stimulus_id = named("stimulus_id");
   // In a two-way choice the truth is the sample.
-  out.truth = table.column(table.has("truth") || !table.has("sample_obj") ? "truth" : "sample_obj");
+  out.truth = named(table.has("truth") || !table.has("sample_obj") ? "truth" : "sample_obj");
   const auto optional = [&](const char* name) {
     return table.has(name) ? table.column(name) : std::vector<std::string>(table.rows.size());
   };
-  out.subject = optional("subject");
+  out.subject = table.has("subject") ? named("subject") : optional("subject");
   out.condition = optional("condition");
   if (table.has("choice")) {
-    out.choice = table.column("choice");
+    out.choice = named("choice");
     return out;
   }
   for (const auto& column : table.columns) {

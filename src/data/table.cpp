@@ -1,103 +1,88 @@
 #include "src/data/table.h"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
+#include <atomic>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/data/arrays.h"
+#include "src/core/notes.h"
+#include "src/core/parallel.h"
+#include "src/data/number_text.h"
+#include "src/data/table_layout.h"
 
 namespace cortiscore {
 namespace {
 
-std::vector<std::vector<std::string>> parse_csv(const std::string& text, const std::string& path) {
-  const char separator = path.ends_with(".tsv") ? '\t' : ',';
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::string> row;
-  std::string field;
-  bool quoted = false;
-  bool any = false;
-  const auto end_row = [&] {
-    row.push_back(std::move(field));
-    field.clear();
-    if (any || row.size() > 1) rows.push_back(std::move(row));
-    row.clear();
-    any = false;
-  };
-  size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
-  for (; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c != '"') {
-        field += c;
-      } else if (i + 1 < text.size() && text[i + 1] == '"') {
-        field += text[++i];
-      } else {
-        quoted = false;
-      }
-    } else if (c == '"') {
-      quoted = any = true;
-    } else if (c == separator) {
-      row.push_back(std::move(field));
-      field.clear();
-      any = true;
-    } else if (c == '\n') {
-      end_row();
-    } else if (c != '\r') {
-      field += c;
-      any = true;
-    }
-  }
-  if (quoted) {
-    throw bad_input({path, "row " + std::to_string(rows.size() + 1),
-                     "a quoted field that never ends", "a closing quote",
-                     "The file may be truncated"});
-  }
-  if (any) end_row();
-  return rows;
+constexpr const char* kNumber = "a number";
+
+std::string advice(const std::string& text) {
+  return text.find(',') == std::string::npos ? "" : "Decimals are written with a point";
 }
 
-bool parse_number(const std::string& text, double& value) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string::npos) return false;
-  if (text == "nan" || text == "NaN" || text == "NA") {
-    value = std::numeric_limits<double>::quiet_NaN();
-    return true;
-  }
-  const auto end = text.find_last_not_of(" \t") + 1;
-  const auto [next, status] = std::from_chars(text.data() + begin, text.data() + end, value);
-  return status == std::errc() && next == text.data() + end;
+void say(const std::string& path, const std::vector<std::string>& notes) {
+  for (const auto& text : notes) note(path, text);
+}
+
+// Text with the one comma of a decimal number as a point.
+std::string with_point(std::string text) {
+  std::replace(text.begin(), text.end(), ',', '.');
+  return text;
 }
 
 }  // namespace
 
-at::Tensor read_csv_matrix(const std::string& path) {
-  auto rows = parse_csv(read_file(path), path);
-  double ignored = 0;
-  if (!rows.empty() && !parse_number(rows[0][0], ignored)) rows.erase(rows.begin());
-  if (rows.empty()) throw bad_input({path, "", "no rows", "a matrix of numbers", ""});
-  const auto n = static_cast<int64_t>(rows.size());
-  const auto m = static_cast<int64_t>(rows[0].size());
-  auto out = at::empty({n, m}, at::kDouble);
-  auto values = out.accessor<double, 2>();
-  for (int64_t i = 0; i < n; ++i) {
-    const auto& row = rows[static_cast<size_t>(i)];
-    if (static_cast<int64_t>(row.size()) != m) {
-      throw bad_input({path, "data row " + std::to_string(i + 1),
-                       std::to_string(row.size()) + " fields",
-                       std::to_string(m) + " as in the first", ""});
-    }
-    for (int64_t j = 0; j < m; ++j) {
-      if (!parse_number(row[static_cast<size_t>(j)], values[i][j])) {
-        throw bad_input({path,
-                         "data row " + std::to_string(i + 1) + ", column " + std::to_string(j + 1),
-                         "\"" + row[static_cast<size_t>(j)] + "\"", "a number", ""});
+bool Table::has(const std::string& name) const {
+  return std::find(columns.begin(), columns.end(), name) != columns.end();
+}
+
+std::string Table::place(size_t row) const {
+  return "row " + std::to_string(row + 1) +
+         (lines.size() == rows.size() && row < lines.size()
+              ? " (line " + std::to_string(lines[row]) + ")"
+              : "");
+}
+
+std::vector<std::string> Table::column(const std::string& name) const {
+  const auto found = std::find(columns.begin(), columns.end(), name);
+  if (found == columns.end()) {
+    std::string there;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      if (i == 20) {
+        there += ", ... (" + std::to_string(columns.size()) + " in all)";
+        break;
       }
+      const auto quoted = shown(columns[i]);
+      there += (i ? ", " : "") + quoted.substr(1, quoted.size() - 2);
     }
+    throw bad_input({path, "column \"" + name + "\"", "none (there are: " + there + ")",
+                     "one value a row", ""});
   }
-  return out;
+  std::vector<std::string> values;
+  values.reserve(rows.size());
+  for (const auto& row : rows) values.push_back(row[static_cast<size_t>(found - columns.begin())]);
+  return values;
+}
+
+std::vector<std::string> Table::text(const std::string& name) const {
+  auto values = column(name);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].empty())
+      throw bad_input({path, place(i) + ", column " + name, "nothing", "text in every row",
+                       "Fill it in, or delete the row"});
+  }
+  return values;
+}
+
+std::vector<double> Table::numbers(const std::string& name) const {
+  const auto fields = column(name);
+  std::vector<double> values(fields.size());
+  for (size_t i = 0; i < fields.size(); ++i) {
+    if (!parse_number(fields[i], values[i]))
+      throw bad_input(
+          {path, place(i) + ", column " + name, shown(fields[i]), kNumber, advice(fields[i])});
+  }
+  return values;
 }
 
 double number_in(const std::string& text,
@@ -105,46 +90,105 @@ double number_in(const std::string& text,
                  const std::string& column,
                  size_t row) {
   double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc() || end != text.data() + text.size()) {
-    throw bad_input({path, "column " + column + ", row " + std::to_string(row + 1),
-                     "\"" + text + "\"", "a number", ""});
+  if (is_missing(text) || !parse_number(text, value)) {
+    throw bad_input({path, "column " + column + ", row " + std::to_string(row + 1), shown(text),
+                     kNumber, advice(text)});
   }
   return value;
 }
 
-bool Table::has(const std::string& name) const {
-  return std::find(columns.begin(), columns.end(), name) != columns.end();
-}
-
-std::vector<std::string> Table::column(const std::string& name) const {
-  const auto found = std::find(columns.begin(), columns.end(), name);
-  if (found == columns.end()) {
-    std::string there;
-    for (const auto& c : columns) there += (there.empty() ? "" : ", ") + c;
-    throw bad_input({path, "column \"" + name + "\"", "none (there are: " + there + ")",
-                     "one value a row", ""});
+std::string kind_of_column(const Table& table, size_t column) {
+  if (holds_names(table.columns[column])) return "text";
+  bool any = false;
+  for (const auto& row : table.rows) {
+    const auto spelling = spelling_of(row[column], false);
+    if (spelling == Spelling::kText) return "text";
+    any = any || spelling != Spelling::kMissing;
   }
-  std::vector<std::string> values;
-  for (const auto& row : rows) values.push_back(row[static_cast<size_t>(found - columns.begin())]);
-  return values;
+  return any ? "number" : "text";
 }
 
-Table read_csv(const std::string& path) {
-  auto rows = parse_csv(read_file(path), path);
-  if (rows.empty()) throw bad_input({path, "", "no header line", "a line of column names", ""});
-  Table table;
-  table.path = path;
-  table.columns = std::move(rows.front());
-  rows.erase(rows.begin());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].size() != table.columns.size()) {
-      throw bad_input({path, "data row " + std::to_string(i + 1),
-                       std::to_string(rows[i].size()) + " fields",
-                       std::to_string(table.columns.size()) + " as in the header", ""});
+Table read_table(const std::string& path) {
+  const auto layout = lay_out(path);
+  Table table{path, layout.columns, {}};
+  table.encoding = layout.encoding;
+  table.separator = separator_name(layout.records.separator);
+  table.notes = layout.notes;
+  const auto n_columns = table.columns.size();
+  table.rows.resize(layout.n_rows);
+  table.lines.resize(layout.n_rows);
+  for (size_t r = 0; r < layout.n_rows; ++r) {
+    const auto record = layout.first_row + r;
+    table.lines[r] = layout.records.line[record];
+    table.rows[r].reserve(n_columns);
+    for (size_t c = 0; c < n_columns; ++c) {
+      auto value = layout.records.value(record, layout.place[c]);
+      table.rows[r].push_back(layout.decimal_commas[c] ? with_point(std::move(value))
+                                                       : std::move(value));
     }
   }
-  table.rows = std::move(rows);
+  const bool commas = std::find(layout.decimal_commas.begin(), layout.decimal_commas.end(), true) !=
+                      layout.decimal_commas.end();
+  table.decimal = commas ? "comma" : "point";
+  say(path, table.notes);
+  return table;
+}
+
+NumberTable read_number_table(const std::string& path) {
+  const auto layout = lay_out(path);
+  NumberTable table;
+  table.notes = layout.notes;
+  const auto& names = layout.columns;
+  auto ids = std::find(names.begin(), names.end(), "stimulus_id");
+  if (ids == names.end()) ids = std::find(names.begin(), names.end(), "image_id");
+  std::vector<size_t> taken;
+  for (size_t c = 0; c < names.size(); ++c) {
+    if (names.begin() + static_cast<std::ptrdiff_t>(c) == ids) continue;
+    if ((names[c] == "index" || names[c] == "level_0") && names.size() > 1 &&
+        layout.counts_rows(c)) {
+      table.notes.push_back("column " + shown(names[c]) + " numbers the rows: it is left out");
+      continue;
+    }
+    taken.push_back(c);
+  }
+  const auto n = static_cast<int64_t>(layout.n_rows);
+  const auto m = static_cast<int64_t>(taken.size());
+  if (n == 0 || m == 0)
+    throw bad_input({path, "", n ? "no column of numbers" : "no rows", "a table of numbers", ""});
+  for (const auto c : taken) table.columns.push_back(names[c]);
+  table.values = at::empty({n, m}, at::kDouble);
+  auto* const values = table.values.mutable_data_ptr<double>();
+  std::atomic<int64_t> wrong{n * m};  // the first field that is no number
+  parallel_for(n, [&](int64_t r) {
+    for (int64_t k = 0; k < m; ++k) {
+      const auto c = taken[static_cast<size_t>(k)];
+      const auto text = layout.raw(static_cast<size_t>(r), c);
+      if (parse_number(text, values[r * m + k], layout.decimal_commas[c])) continue;
+      auto first = wrong.load();
+      while (r * m + k < first && !wrong.compare_exchange_weak(first, r * m + k)) {
+      }
+      return;
+    }
+  });
+  if (wrong < n * m) {
+    const auto r = static_cast<size_t>(wrong / m);
+    const auto c = taken[static_cast<size_t>(wrong % m)];
+    const auto text = std::string(layout.raw(r, c));
+    throw bad_input({path,
+                     layout.where(r) + ", column " + std::to_string(layout.place[c] + 1) + ", " +
+                         shown(names[c]),
+                     shown(text), kNumber, advice(text)});
+  }
+  if (ids != names.end()) {
+    const auto c = static_cast<size_t>(ids - names.begin());
+    for (size_t r = 0; r < layout.n_rows; ++r) {
+      table.stimulus_ids.push_back(layout.records.value(layout.first_row + r, layout.place[c]));
+      if (table.stimulus_ids.back().empty())
+        throw bad_input({path, layout.where(r) + ", column " + *ids, "nothing",
+                         "the stimulus of every row", ""});
+    }
+  }
+  say(path, table.notes);
   return table;
 }
 

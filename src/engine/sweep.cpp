@@ -151,7 +151,7 @@ std::vector<Checkpoint> expand(const std::vector<std::string>& patterns, const s
 }
 
 std::vector<Checkpoint> read_manifest(const std::string& path) {
-  const auto table = read_csv(path);
+  const auto table = read_table(path);
   const auto folder = fs::path(path).parent_path();
   const auto place = [&](const std::string& file) {
     return file.empty() || fs::path(file).is_absolute() ? file : (folder / file).string();

@@ -73,7 +73,7 @@ std::string archive_of(const std::string& csv_path) {
 StimulusSet StimulusSet::open(const std::string& csv_path) {
   namespace fs = std::filesystem;
   StimulusSet set;
-  set.table_ = read_csv(csv_path);
+  set.table_ = read_table(csv_path);
   set.ids_ = set.table_.column(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
   const auto source = std::make_shared<Source>();
   source->folder = fs::path(csv_path).parent_path().string();
@@ -141,6 +141,7 @@ StimulusSet StimulusSet::select(const std::vector<std::string>& ids) const {
   out.ids_ = ids;
   out.files_.clear();
   out.table_.rows.clear();
+  out.table_.lines.clear();
   for (const auto row : rows_of(ids)) {
     out.files_.push_back(files_[static_cast<size_t>(row)]);
     out.table_.rows.push_back(table_.rows[static_cast<size_t>(row)]);
@@ -158,6 +159,7 @@ StimulusSet StimulusSet::joined(const StimulusSet& more) const {
   std::copy_if(table_.columns.begin(), table_.columns.end(), std::back_inserter(out.table_.columns),
                shared);
   out.table_.rows.assign(table_.rows.size(), {});
+  out.table_.lines.clear();
   std::vector<int64_t> added;
   for (int64_t i = 0; i < more.size(); ++i) {
     const auto found = row.find(more.ids_[static_cast<size_t>(i)]);

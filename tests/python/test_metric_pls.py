@@ -251,7 +251,7 @@ def test_bad_files(tmp_path):
     for flags, code, words in [
         (["--source", truncated], 5, ["truncated.npy", "truncated"]),
         (["--source", tmp_path / "none.npy"], 5, ["none.npy", "no such file"]),
-        (["--source", tmp_path / "words.csv"], 5, ["row 2, column 2", '"x"']),
+        (["--source", tmp_path / "words.csv"], 5, ["row 2 (line 3), column 2", '"x"']),
         (["--source", paths["x"], "--splits", tmp_path / "splits.json"], 5, ["split 0", "index 2", "train and test"]),
     ]:
         done = run("metric", "pls", "--target", paths["y"], *flags)

@@ -1,0 +1,106 @@
+#include "src/cli/data_table.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/record_table.h"
+#include "src/data/number_text.h"
+#include "src/data/table.h"
+#include "src/results/json.h"
+
+namespace cortiscore::cli {
+namespace {
+
+bool missing_in(const std::string& kind, const std::string& field) {
+  return kind == "number" ? is_missing(field) : field.empty();
+}
+
+// A path may hold bytes that are no UTF-8, which JSON has no way to say.
+std::string quoted(const std::string& text) {
+  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// Row by row: a table of a hundred megabytes is there once.
+void print_json(const Table& table, const std::vector<std::string>& kinds) {
+  std::cout << "{\"path\":" << quoted(table.path) << ",\"encoding\":" << Json(table.encoding).dump()
+            << ",\"separator\":" << Json(table.separator).dump()
+            << ",\"decimal\":" << Json(table.decimal).dump()
+            << ",\"columns\":" << Json(table.columns).dump() << ",\"kinds\":" << Json(kinds).dump()
+            << ",\"lines\":" << Json(table.lines).dump()
+            << ",\"notes\":" << Json(table.notes).dump() << ",\"rows\":[";
+  for (size_t r = 0; r < table.rows.size(); ++r) {
+    Json row = Json::array();
+    for (size_t c = 0; c < kinds.size(); ++c) {
+      const auto& field = table.rows[r][c];
+      row.push_back(missing_in(kinds[c], field) ? Json(nullptr) : Json(field));
+    }
+    std::cout << (r ? "," : "") << row.dump();
+  }
+  std::cout << "]}\n";
+}
+
+void print_text(const Table& table, const std::vector<std::string>& kinds) {
+  std::printf("%s: %zu rows, %zu columns; %s, separated by %ss, decimal %s\n",
+              printable(table.path).c_str(), table.rows.size(), table.columns.size(),
+              table.encoding.c_str(), table.separator.c_str(), table.decimal.c_str());
+  size_t widest = 6;
+  for (const auto& name : table.columns)
+    widest = std::max(widest, std::min<size_t>(name.size(), 40));
+  for (size_t c = 0; c < kinds.size(); ++c) {
+    const auto missing = std::count_if(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+      return missing_in(kinds[c], row[c]);
+    });
+    std::printf("  %-*s  %s", static_cast<int>(widest), printable(table.columns[c]).c_str(),
+                kinds[c].c_str());
+    if (missing) std::printf(", %lld missing", static_cast<long long>(missing));
+    std::printf("\n");
+  }
+}
+
+void print_table(const std::string& path, bool json) {
+  const auto table = read_table(path);
+  std::vector<std::string> kinds;
+  for (size_t c = 0; c < table.columns.size(); ++c) kinds.push_back(kind_of_column(table, c));
+  if (json)
+    print_json(table, kinds);
+  else
+    print_text(table, kinds);
+}
+
+}  // namespace
+
+void add_data_table(CLI::App& data, Outcome& outcome) {
+  struct Arguments {
+    std::vector<std::string> files;
+    bool json = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  auto* verb = data.add_subcommand(
+      "table", "How .csv, .tsv and .txt files are understood: encoding, separator, columns, rows");
+  verb->add_option("files", arguments->files, "tables; of several, each that is refused is named")
+      ->required();
+  verb->add_flag("--json", arguments->json, "print a JSON object a file, on a line, with its rows");
+  verb->callback([arguments, &outcome] {
+    const auto& a = *arguments;
+    if (a.files.size() == 1) return print_table(a.files[0], a.json);
+    for (const auto& file : a.files) {
+      try {
+        print_table(file, a.json);
+      } catch (const Error& e) {
+        outcome.exit_code = e.exit_code();
+        if (a.json)
+          std::cout << "{\"path\":" << quoted(file) << ",\"error\":" << quoted(e.what()) << "}\n";
+        else
+          std::fprintf(stderr, "cortiscore: %s\n", e.what());
+      }
+    }
+  });
+}
+
+}  // namespace cortiscore::cli

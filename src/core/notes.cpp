@@ -1,0 +1,57 @@
+#include "src/core/notes.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "src/core/progress.h"
+
+namespace cortiscore {
+namespace {
+
+std::mutex g_mutex;
+std::vector<std::string>& said() {
+  static std::vector<std::string> all;
+  return all;
+}
+
+}  // namespace
+
+void note(const std::string& where, const std::string& text) {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  const auto line = where + ": " + text;
+  auto& all = said();
+  if (std::find(all.begin(), all.end(), line) != all.end()) return;
+  all.push_back(line);
+  log_line("note: " + line);
+}
+
+std::vector<std::string> notes_so_far() {
+  const std::lock_guard<std::mutex> lock(g_mutex);
+  return said();
+}
+
+std::string shown(const std::string& text) {
+  constexpr size_t kMost = 60;
+  constexpr const char* kHex = "0123456789abcdef";
+  std::string out = "\"";
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (i >= kMost && (byte & 0xC0U) != 0x80U) return out + "...\"";  // not within a character
+    if (byte == '\n') {
+      out += "\\n";
+    } else if (byte == '\r') {
+      out += "\\r";
+    } else if (byte == '\t') {
+      out += "\\t";
+    } else if (byte < 0x20 || byte == 0x7F) {
+      out += "\\x";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 15U];
+    } else {
+      out += text[i];
+    }
+  }
+  return out + "\"";
+}
+
+}  // namespace cortiscore
