@@ -6,6 +6,7 @@
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
+#include "src/data/labelled.h"
 #include "src/data/netcdf.h"
 #include "src/metric/rdm.h"
 
@@ -102,13 +103,7 @@ RdmData from_file(const Benchmark& benchmark) {
     throw bad_input({path, "data", "NaN or infinity", "a dissimilarity for every pair",
                      "Drop the stimuli that a subject did not see"});
   }
-  const auto largest = rdms.abs().amax();
-  const auto diagonal = rdms.diagonal(0, 1, 2).abs().amax();
-  if (!all_true((rdms - rdms.transpose(1, 2)).abs().amax() <= 1e-6 * largest) ||
-      !all_true(diagonal <= 1e-6 * largest)) {
-    throw bad_input({path, "data", "an asymmetric matrix, or a diagonal that is not zero",
-                     "dissimilarities", "A similarity s becomes 1 - s"});
-  }
+  check_rdms(rdms, path);
   RdmData data;
   if (assembly.dims.size() == 3 && assembly.coords.contains("subject"))
     data.subjects = assembly.coords.at("subject").as_text();

@@ -1,5 +1,6 @@
 #include "src/cli/array_input.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -26,14 +27,87 @@ Splits read_splits(const std::string& path, int64_t n) {
   return splits;
 }
 
-at::Tensor read_dims(const std::string& path, int64_t dims, const std::string& expected) {
-  auto values = read_array(path);
-  if (values.dim() == dims - 1) values = values.unsqueeze(-1);
-  if (values.dim() != dims) {
-    throw bad_input(
-        {path, "dims", std::to_string(values.dim()), std::to_string(dims) + ": " + expected, ""});
+const std::vector<std::string> kRows = {"presentation", "neuroid"};
+const std::vector<std::string> kRowsInTime = {"presentation", "neuroid", "time_bin"};
+
+Variables::Variables(const std::vector<std::string>& given, const std::vector<std::string>& flags) {
+  for (const auto& entry : given) {
+    const auto equals = entry.find('=');
+    const auto flag = entry.substr(0, equals == std::string::npos ? 0 : equals);
+    const bool one = std::find(flags.begin(), flags.end(), flag) != flags.end();
+    if (!names_.emplace(one ? flag : "", one ? entry.substr(equals + 1) : entry).second) {
+      throw Error(ErrorKind::kUsage, "--variable: found " + entry + " beside another for " +
+                                         (one ? "--" + flag : std::string("every file")) +
+                                         ", expected NAME once, or FLAG=NAME once a flag.");
+    }
   }
-  return values;
+}
+
+std::string Variables::of(const std::string& flag, const std::string& path) const {
+  const bool single = path.ends_with(".npy") || path.ends_with(".csv") || path.ends_with(".tsv");
+  const auto own = names_.find(flag);
+  if (own != names_.end() && single) {
+    throw Error(ErrorKind::kUsage,
+                "--variable: found " + flag + "=" + own->second + ", but " + path +
+                    " holds one array alone. Name arrays of .nc, .h5, .hdf5 or .npz files.");
+  }
+  if (own != names_.end()) return own->second;
+  const auto all = names_.find("");
+  return single || all == names_.end() ? "" : all->second;
+}
+
+void Rows::expect(int64_t n, const std::string& path) {
+  if (n_ < 0) {
+    n_ = n;
+    first_ = path;
+  }
+  if (n == n_) return;
+  throw bad_input({path, "presentations", std::to_string(n),
+                   std::to_string(n_) + " as in " + first_,
+                   "Rows of both must be the same stimuli in the same order"});
+}
+
+std::vector<int64_t> Rows::match(const std::vector<std::string>& ids,
+                                 int64_t n,
+                                 const std::string& path) {
+  LabelledArray rows;
+  rows.path = path;
+  rows.values = at::arange(n, at::kLong);
+  rows.presentation_axes = {0};
+  rows.stimulus_ids = ids;
+  match(rows);
+  const auto order = rows.values.contiguous();
+  return {order.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>() + order.numel()};
+}
+
+void Rows::match(LabelledArray& array, const std::string& action) {
+  if (array.stimulus_ids.empty()) {
+    expect(array.n_presentations(), array.path);
+    unnamed_.push_back(array.path);
+  } else if (ids_.empty()) {
+    expect(array.n_presentations(), array.path);
+    ids_ = array.stimulus_ids;
+    named_by_ = array.path;
+  } else {
+    align_presentations(array, ids_, named_by_, action);
+  }
+}
+
+void Rows::say() const {
+  if (unnamed_.empty()) return;
+  std::string files;
+  for (const auto& path : unnamed_) {
+    if (files.find(path) == std::string::npos) files += (files.empty() ? "" : ", ") + path;
+  }
+  note(files, "no stimulus_id; rows are matched by place" +
+                  (ids_.empty() ? "" : " to those of " + named_by_));
+}
+
+std::vector<std::string> ids_of(const Table& table) {
+  for (const auto* name : {"stimulus_id", "image_id"}) {
+    if (table.has(name)) return table.column(name);
+  }
+  return {};
 }
 
 void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag) {

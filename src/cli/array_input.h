@@ -1,8 +1,12 @@
 #pragma once
+#include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "src/data/labelled.h"
+#include "src/data/table.h"
 #include "src/resample/splits.h"
 #include "src/results/json.h"
 #include "src/score/interval.h"
@@ -12,8 +16,48 @@ namespace cortiscore::cli {
 /// A JSON list of {"train": [...], "test": [...]}, checked against n presentations.
 Splits read_splits(const std::string& path, int64_t n);
 
-/// An array of `dims` dims from .npy, .nc or .csv; one dim fewer gains a last axis of one.
-at::Tensor read_dims(const std::string& path, int64_t dims, const std::string& expected);
+/// The axes of arrays that metrics take.
+extern const std::vector<std::string> kRows, kRowsInTime;  // presentation, neuroid[, time_bin]
+
+/// Which array of a file that can hold several (.nc, .h5, .npz): --variable NAME for all files, or FLAG=NAME for one.
+class Variables {
+ public:
+  /// @param flags  those that name files: "source", "target"
+  /// @throws Error(kUsage)  one flag twice
+  Variables(const std::vector<std::string>& given, const std::vector<std::string>& flags);
+  /// "" where none is named. @throws Error(kUsage)  one is named for a file that holds one array alone
+  std::string of(const std::string& flag, const std::string& path) const;
+
+ private:
+  std::map<std::string, std::string> names_;  // by flag; "" for all
+};
+
+/// What the rows of a run are called, by the first file that says so. Files that do are put into its order; those that do
+/// not are matched by place.
+class Rows {
+ public:
+  /// @param action  what to do where a stimulus is there twice
+  /// @throws Error(kBadInput)  other stimuli than the rows, one twice, or another number
+  void match(LabelledArray& array,
+             const std::string& action = "Average its presentations of a stimulus");
+  /// Labels, or rows of a table: where those of each row are.
+  std::vector<int64_t> match(const std::vector<std::string>& ids,
+                             int64_t n,
+                             const std::string& path);
+  const std::vector<std::string>& ids() const { return ids_; }
+  /// Notes what was matched by place. Call once all is matched.
+  void say() const;
+
+ private:
+  void expect(int64_t n, const std::string& path);
+
+  std::vector<std::string> ids_, unnamed_;
+  std::string named_by_, first_;
+  int64_t n_ = -1;
+};
+
+/// The ids of a table's rows; none where it has no such column.
+std::vector<std::string> ids_of(const Table& table);
 
 /// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that says how to get them.
 void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag);

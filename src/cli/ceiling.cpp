@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include <ATen/ATen.h>
 #include <CLI/App.hpp>
@@ -17,9 +16,9 @@
 #include "src/cli/choice_input.h"
 #include "src/cli/commands.h"
 #include "src/core/device.h"
+#include "src/core/notes.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
-#include "src/data/netcdf.h"
 #include "src/score/choices.h"
 #include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
@@ -50,24 +49,27 @@ const std::vector<std::string> kCeilings = {"internal_consistency",
                                             "threshold"};
 
 // Presentations by stimulus_id, as the platform walks through them when it draws.
-at::Tensor by_stimulus(const Trials& trials) {
-  std::vector<int64_t> order(trials.stimulus_ids.size());
-  std::iota(order.begin(), order.end(), int64_t{0});
-  std::sort(order.begin(), order.end(), [&](int64_t i, int64_t j) {
-    return trials.stimulus_ids[static_cast<size_t>(i)] <
-           trials.stimulus_ids[static_cast<size_t>(j)];
-  });
-  return trials.values.index_select(1, at::tensor(order, at::kLong));
+void sort_by_stimulus(LabelledArray& trials) {
+  auto ids = trials.stimulus_ids;
+  std::sort(ids.begin(), ids.end());
+  align_presentations(trials, ids, trials.path);
+}
+
+std::string variable_of(const CeilingArguments& a) {
+  return Variables(a.variables, {"trials"}).of("trials", a.trials);
+}
+
+// One file: what its repetitions, or subjects, are matched by.
+void say_place(const LabelledArray& array, const std::string& each) {
+  if (array.stimulus_ids.empty())
+    note(array.path, "no stimulus_id; rows of every " + each + " are matched by place");
 }
 
 // Ceilings of responses: split halves of repeated trials.
 void run_trials(const CeilingArguments& a) {
-  const auto trials = a.trials.ends_with(".nc") ? by_stimulus(to_trials(read_assembly(a.trials)))
-                                                : read_array(a.trials);
-  if (trials.dim() != 3) {
-    throw bad_input({a.trials, "dims", std::to_string(trials.dim()),
-                     "3: repetitions x presentations x neuroids, NaN where missing", ""});
-  }
+  auto labelled = read_trials(a.trials, variable_of(a));
+  if (!labelled.stimulus_ids.empty()) sort_by_stimulus(labelled);
+  const auto& trials = labelled.values;
   const auto device = device_of(a.device);
   const Timer timer;
   at::Tensor values;
@@ -98,6 +100,7 @@ void run_trials(const CeilingArguments& a) {
               {"neuroids", trials.size(2)},
               {"splits", a.n_splits}};
   out["timing_ms"] = {{"ceiling", 1e3 * seconds}};
+  say_place(labelled, "repetition");
   print_result(out, "ceiling", a.json);
 }
 
@@ -114,8 +117,9 @@ void print_values(const CeilingArguments& a,
 }
 
 void run_rsa(const CeilingArguments& a) {
-  const auto rdms = read_array(a.trials);
-  if (rdms.dim() != 3 || rdms.size(1) != rdms.size(2) || rdms.size(0) < 2)
+  const auto labelled = read_rdms(a.trials, variable_of(a));
+  const auto& rdms = labelled.values;
+  if (rdms.dim() != 3 || rdms.size(0) < 2)
     throw bad_input(
         {a.trials, "shape", c10::str(rdms.sizes()), "RDMs: 2 or more subjects x n x n", ""});
   auto packed = upper_triangle(rdms.to(at::kDouble));
@@ -138,6 +142,7 @@ void run_rsa(const CeilingArguments& a) {
   more["upper"] = number(mean_skip_nan(upper));
   more["lower"] = number(mean_skip_nan(lower));
   more["n"] = {{"subjects", rdms.size(0)}, {"presentations", rdms.size(1)}};
+  say_place(labelled, "subject");
   const auto& used = a.name == "rsa" ? upper : lower;
   print_values(a, mean_skip_nan(used),
                deviation(used, 0) / std::sqrt(static_cast<double>(used.size())), used, more);
@@ -192,9 +197,12 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("name", a.name, names)->required();
   verb->add_option(
           "--trials", a.trials,
-          "repetitions x presentations x neuroids, NaN where missing: .npy, or an assembly "
-          ".nc with a repetition coordinate; RDMs, subjects x n x n; choices as CSV")
+          "repetitions x presentations x neuroids, NaN where missing: .npy, .npz, .h5, or an "
+          "assembly .nc with a repetition coordinate; RDMs, subjects x n x n; choices as CSV")
       ->required();
+  verb->add_option("--variable", a.variables,
+                   "of a file that holds several arrays (.nc, .h5, .npz), which one")
+      ->allow_extra_args(false);
   verb->add_option("--splits", a.n_splits, "split halves")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);

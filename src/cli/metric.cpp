@@ -22,13 +22,19 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
     return verb.add_option(flag, value, help)->group(arrays);
   };
   option("--source", a.source,
-         "presentations x features (spantime_: x time bins): .npy, .nc or .csv; for choices a CSV");
+         "presentations x features (spantime_: x time bins): .npy, .npz, .nc, .h5 or .csv; for "
+         "choices a CSV");
   option("--target", a.target,
-         "presentations x neuroids (spantime_: x time bins): .npy, .nc or .csv; for choices a CSV");
+         "presentations x neuroids (spantime_: x time bins), in any order where both have "
+         "stimulus_id; for choices a CSV");
   option("--train-source", a.train_source, "train-test variants: features to fit on");
   option("--train-target", a.train_target, "responses to fit on");
   option("--test-source", a.test_source, "features to predict from");
   option("--test-target", a.test_target, "responses to compare with");
+  option("--variable", a.variables,
+         "of files that hold several arrays (.nc, .h5, .npz), which one: NAME, or FLAG=NAME "
+         "(target=rates) for one file; threshold: the stimulus variable's column")
+      ->allow_extra_args(false);
   auto* splits = option("--splits", a.splits, "JSON list of {\"train\": [...], \"test\": [...]}");
   option("--stratify", a.stratify, "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")
       ->excludes(splits);
@@ -91,7 +97,6 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
   };
   option("--whole", a.whole, "accuracy_delta: condition of the whole images");
   option("--manipulated", a.manipulated, "accuracy_delta: condition of the manipulated ones");
-  option("--variable", a.variable, "threshold: column of the stimulus variable");
   option("--accuracy", a.accuracy, "threshold: accuracy that defines it")->capture_default_str();
   option("--baseline-source", a.baseline_source, "threshold_elevation: choices without flankers");
   option("--baseline-target", a.baseline_target,

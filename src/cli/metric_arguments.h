@@ -14,7 +14,8 @@ struct MetricArguments {
   std::string splits, stratify, predictions, per_neuroid, versus, trials, bins;
   std::string mode = "sklearn", precision = "fp64", device = "cpu", over, interval = "percentile";
   std::string distance = "correlation", comparison = "spearman", convention = "r2_over_c";
-  std::string whole, manipulated, variable, baseline_source, baseline_target, probabilities;
+  std::vector<std::string> variables;
+  std::string whole, manipulated, baseline_source, baseline_target, probabilities;
   int64_t components = 25, n_boot = -1, n_permutations = 0, ceiling_splits = 10;
   double alpha = 1, cutoff = -1, level = 0.95, scale = 1, accuracy = 0.75, c = 1e-3;
   std::string alphas, axes = "0";

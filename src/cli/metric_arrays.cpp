@@ -10,7 +10,6 @@
 #include "src/core/progress.h"
 #include "src/core/random.h"
 #include "src/data/arrays.h"
-#include "src/data/netcdf.h"
 #include "src/score/compare.h"
 #include "src/score/diagnostics.h"
 #include "src/score/evaluate.h"
@@ -19,41 +18,63 @@
 namespace cortiscore::cli {
 namespace {
 
-at::Tensor read_side(const std::string& path, bool is_rdm, bool bins, const char* columns) {
-  if (is_rdm) {
-    auto values = read_array(path);
-    if ((values.dim() != 2 && values.dim() != 3) || values.size(-1) != values.size(-2)) {
-      throw bad_input({path, "shape", c10::str(values.sizes()), "RDMs: n x n, or subjects x n x n",
-                       "Leave the -rdm flag away for responses"});
-    }
-    return values;
-  }
-  if (bins) return read_dims(path, 3, std::string("presentations x ") + columns + " x time bins");
-  return read_dims(path, 2, std::string("presentations x ") + columns);
-}
+const std::vector<std::string> kFiles = {"source",      "target",       "trials",
+                                         "versus",      "train-source", "train-target",
+                                         "test-source", "test-target"};
 
-// Both halves of a train-test variant, one under the other.
-struct TrainTest {
-  at::Tensor values;
-  int64_t n_train;
+// Reads the arrays of a run, and keeps their rows the same stimuli.
+class Reader {
+ public:
+  Reader(const MetricArguments& arguments, bool bins)
+      : variables_(arguments.variables, kFiles), bins_(bins) {}
+
+  LabelledArray rdms(const std::string& flag, const std::string& path, Rows& rows) const {
+    auto array = read_rdms(path, variables_.of(flag, path));
+    rows.match(array);
+    return array;
+  }
+  LabelledArray responses(const std::string& flag,
+                          const std::string& path,
+                          const char* columns,
+                          Rows& rows) const {
+    auto array = read_labelled(path, bins_ ? kRowsInTime : kRows,
+                               (bins_ ? "3: presentations x " : "2: presentations x ") +
+                                   std::string(columns) + (bins_ ? " x time bins" : ""),
+                               variables_.of(flag, path));
+    rows.match(array, std::string(columns) == "neuroids"
+                          ? "Average its repetitions; the trials themselves are for --trials"
+                          : "Average its presentations of a stimulus");
+    return array;
+  }
+  LabelledArray trials(const std::string& path, Rows& rows) const {
+    auto array = read_trials(path, variables_.of("trials", path));
+    rows.match(array);
+    return array;
+  }
+
+ private:
+  Variables variables_;
+  bool bins_;
 };
 
-TrainTest read_train_test(const std::string& train,
-                          const std::string& test,
-                          bool bins,
-                          const char* columns) {
-  const auto a = read_side(train, false, bins, columns);
-  const auto b = read_side(test, false, bins, columns);
-  if (a.size(1) != b.size(1)) {
-    throw bad_input({test, columns, std::to_string(b.size(1)),
-                     std::to_string(a.size(1)) + " as in " + train, ""});
+// The test half of a train-test variant under the train half, their columns the same.
+LabelledArray one_under_the_other(const LabelledArray& train,
+                                  LabelledArray test,
+                                  const char* columns) {
+  align_neuroids(test, train.neuroid_ids, train.path);
+  if (train.values.size(1) != test.values.size(1)) {
+    throw bad_input({test.path, columns, std::to_string(test.values.size(1)),
+                     std::to_string(train.values.size(1)) + " as in " + train.path, ""});
   }
-  return {at::cat({a, b}), a.size(0)};
+  auto both = train;
+  both.values = at::cat({train.values, test.values});
+  return both;
 }
 
 struct Sides {
-  at::Tensor source, target;
+  LabelledArray source, target;
   Splits splits;
+  Rows rows;  // of a run that is not in train and test parts
 };
 
 void check_values(const at::Tensor& values,
@@ -71,22 +92,25 @@ void check_values(const at::Tensor& values,
                    : "Average repetitions, or drop the presentation");
 }
 
-Splits splits_for(const MetricArguments& arguments, const MetricName& name, int64_t n) {
+Splits splits_for(const MetricArguments& arguments, const MetricName& name, int64_t n, Rows& rows) {
   if (!arguments.splits.empty()) return read_splits(arguments.splits, n);
   const bool subsets = name.cv && !name.maps();
   // Similarities are taken over the "test" side of 90 %: ceil(.9 n) (BENCHMARKS.md 2.1).
   const double train = subsets ? train_fraction_for(0.9, n) : 0.9;
   if (arguments.stratify.empty()) return shuffle_splits(n, 10, train, 1);
-  const auto codes = read_label_codes(arguments.stratify);
-  if (static_cast<int64_t>(codes.size()) != n) {
-    throw bad_input({arguments.stratify, "labels", std::to_string(codes.size()),
+  const auto labels = read_labels(arguments.stratify);
+  const auto n_labels = static_cast<int64_t>(labels.codes.size());
+  if (labels.stimulus_ids.empty() && n_labels != n) {
+    throw bad_input({arguments.stratify, "labels", std::to_string(n_labels),
                      std::to_string(n) + ", one a presentation", ""});
   }
+  std::vector<int64_t> codes;
+  for (const auto place : rows.match(labels.stimulus_ids, n_labels, arguments.stratify))
+    codes.push_back(labels.codes[static_cast<size_t>(place)]);
   return stratified_shuffle_splits(codes, 10, train, 1);
 }
 
-Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
-  const bool bins = name.prefix == "spantime";
+Sides read_sides(const MetricArguments& arguments, const MetricName& name, const Reader& reader) {
   Sides sides;
   const bool parts = !arguments.train_source.empty() || !arguments.train_target.empty() ||
                      !arguments.test_source.empty() || !arguments.test_target.empty();
@@ -98,14 +122,20 @@ Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
           "metric: a train-test variant needs --train-source, --train-target, --test-source "
           "and --test-target.");
     }
-    const auto source =
-        read_train_test(arguments.train_source, arguments.test_source, bins, "features");
-    sides.source = source.values;
-    sides.target =
-        read_train_test(arguments.train_target, arguments.test_target, bins, "neuroids").values;
-    const auto n_train = source.n_train;
+    Rows train, test;
+    const auto half = [&](const char* flag, const std::string& path, const char* columns,
+                          Rows& rows) { return reader.responses(flag, path, columns, rows); };
+    const auto train_source = half("train-source", arguments.train_source, "features", train);
+    const auto train_target = half("train-target", arguments.train_target, "neuroids", train);
+    const auto n_train = train_source.n_presentations();
+    sides.source = one_under_the_other(
+        train_source, half("test-source", arguments.test_source, "features", test), "features");
+    sides.target = one_under_the_other(
+        train_target, half("test-target", arguments.test_target, "neuroids", test), "neuroids");
+    train.say();
+    test.say();
     Split split;
-    for (int64_t i = 0; i < sides.source.size(0); ++i)
+    for (int64_t i = 0; i < sides.source.values.size(0); ++i)
       (i < n_train ? split.train : split.test).push_back(i);
     sides.splits = {split};
     return sides;
@@ -117,8 +147,12 @@ Sides read_sides(const MetricArguments& arguments, const MetricName& name) {
   }
   if (arguments.source.empty() || arguments.target.empty())
     throw Error(ErrorKind::kUsage, "metric " + arguments.name + " takes --source and --target.");
-  sides.source = read_side(arguments.source, arguments.source_rdm, bins, "features");
-  sides.target = read_side(arguments.target, arguments.target_rdm, bins, "neuroids");
+  sides.source = arguments.source_rdm
+                     ? reader.rdms("source", arguments.source, sides.rows)
+                     : reader.responses("source", arguments.source, "features", sides.rows);
+  sides.target = arguments.target_rdm
+                     ? reader.rdms("target", arguments.target, sides.rows)
+                     : reader.responses("target", arguments.target, "neuroids", sides.rows);
   return sides;
 }
 
@@ -204,16 +238,8 @@ void add_ceiling(Json& out,
                  const MetricArguments& arguments,
                  const Evaluation& e,
                  const ResampleOptions& options,
-                 const at::Device& device) {
-  auto trials = arguments.trials.ends_with(".nc")
-                    ? to_trials(read_assembly(arguments.trials)).values
-                    : read_dims(arguments.trials, 3, "repetitions x presentations x neuroids");
-  trials = trials.to(device);
+                 const at::Tensor& trials) {
   const auto neuroids = e.axes.find(Axis::kNeuroid);
-  if (!name_has_ceiling(arguments.name)) {
-    throw Error(ErrorKind::kUsage, "--trials: metric " + arguments.name +
-                                       " predicts no neuroids. Give them to cortiscore ceiling.");
-  }
   if (neuroids == e.axes.end() || neuroids->second != trials.size(2)) {
     throw bad_input({arguments.trials, "neuroids", std::to_string(trials.size(2)),
                      "as many as the metric's neuroids", "Give the trials that --target averages"});
@@ -286,10 +312,11 @@ ResampleOptions resample_options(const MetricArguments& arguments,
 void run_array_metric(const MetricArguments& arguments) {
   const auto name = metric_name(arguments.name);
   const auto device = device_of(arguments.device);
-  auto sides = read_sides(arguments, name);
+  const Reader reader(arguments, name.prefix == "spantime");
+  auto sides = read_sides(arguments, name, reader);
   MetricInputs inputs;
-  inputs.source = sides.source.to(device);
-  inputs.target = sides.target.to(device);
+  inputs.source = sides.source.values.to(device);
+  inputs.target = sides.target.values.to(device);
   inputs.source_is_rdm = arguments.source_rdm;
   inputs.target_is_rdm = arguments.target_rdm;
   inputs.distance = rdm_distance(arguments.distance);
@@ -298,13 +325,8 @@ void run_array_metric(const MetricArguments& arguments) {
                arguments.source_rdm);
   check_values(inputs.target, "target " + arguments.target, "neuroid", arguments.target_rdm);
   const int64_t n = arguments.source_rdm ? inputs.source.size(-1) : inputs.source.size(0);
-  if (!arguments.source_rdm && !arguments.target_rdm && inputs.target.size(0) != n) {
-    throw bad_input({arguments.target, "presentations", std::to_string(inputs.target.size(0)),
-                     std::to_string(n) + " as in " + arguments.source,
-                     "Rows of source and target must be the same stimuli in the same order"});
-  }
   if (name.maps() || name.cv)
-    sides.splits = sides.splits.empty() ? splits_for(arguments, name, n) : sides.splits;
+    sides.splits = sides.splits.empty() ? splits_for(arguments, name, n, sides.rows) : sides.splits;
   inputs.splits = sides.splits;
   const bool keep =
       arguments.over.find("presentation") != std::string::npos || !arguments.predictions.empty();
@@ -332,7 +354,15 @@ void run_array_metric(const MetricArguments& arguments) {
     write_predictions(arguments.predictions, e, inputs.splits, n);
   }
   if (!arguments.per_neuroid.empty()) write_npy(arguments.per_neuroid, e.estimate.per_neuroid);
-  if (!arguments.trials.empty()) add_ceiling(out, arguments, e, options, device);
+  if (!arguments.trials.empty()) {
+    if (!name_has_ceiling(arguments.name)) {
+      throw Error(ErrorKind::kUsage, "--trials: metric " + arguments.name +
+                                         " predicts no neuroids. Give them to cortiscore ceiling.");
+    }
+    auto trials = reader.trials(arguments.trials, sides.rows);
+    align_neuroids(trials, sides.target.neuroid_ids, sides.target.path);
+    add_ceiling(out, arguments, e, options, trials.values.to(device));
+  }
   if (!arguments.versus.empty() && !e.draws) {
     throw Error(ErrorKind::kUsage,
                 "--versus: metric " + arguments.name +
@@ -341,9 +371,10 @@ void run_array_metric(const MetricArguments& arguments) {
   }
   if (!arguments.versus.empty()) {
     auto other = inputs;
-    other.source =
-        read_side(arguments.versus, arguments.source_rdm, name.prefix == "spantime", "features")
-            .to(device);
+    other.source = (arguments.source_rdm
+                        ? reader.rdms("versus", arguments.versus, sides.rows)
+                        : reader.responses("versus", arguments.versus, "features", sides.rows))
+                       .values.to(device);
     check_values(other.source, arguments.versus, "feature", arguments.source_rdm);
     const auto second = evaluate(name, other);
     const auto compared = compare(e, second, options, std::max<int64_t>(options.n_boot, 1000));
@@ -370,6 +401,7 @@ void run_array_metric(const MetricArguments& arguments) {
     out["null_sd"] = number(deviation(null_values, 1));
   }
   out["timing_ms"] = {{"score", 1e3 * seconds}};
+  sides.rows.say();
   print_result(out, "score", arguments.json);
 }
 

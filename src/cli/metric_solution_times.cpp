@@ -30,13 +30,15 @@ std::vector<double> read_bin_starts(const std::string& path, int64_t n_bins) {
 
 Evaluation object_solution_times(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (CSV: stimulus_id, truth, ost, i1)");
-  const auto source = read_dims(a.source, 3, "presentations x features x time bins");
+  auto labelled = read_labelled(a.source, kRowsInTime, "3: presentations x features x time bins",
+                                Variables(a.variables, {"source"}).of("source", a.source));
   const auto table = read_table(a.target);
   const auto n = static_cast<int64_t>(table.rows.size());
-  if (source.size(0) != n) {
-    throw bad_input({a.target, "rows", std::to_string(n),
-                     std::to_string(source.size(0)) + ", one a presentation of " + a.source, ""});
-  }
+  Rows in_order;
+  in_order.match(ids_of(table), n, a.target);
+  in_order.match(labelled);
+  in_order.say();
+  const auto& source = labelled.values;
   check_finite(source.flatten(1), a.source, "feature", "");
   const auto solved = solved_rows(table);
   if (source.size(2) < 2) {

@@ -26,10 +26,21 @@ std::vector<double> read_values(const std::string& path) {
 
 namespace {
 
+const std::vector<std::string> kFiles = {"source", "target", "train-source", "test-source"};
+
+// An array of any shape, the one that --variable names.
+at::Tensor array_of(const MetricArguments& a, const char* flag, const std::string& path) {
+  return read_array(path, Variables(a.variables, kFiles).of(flag, path));
+}
+
 Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
-  const auto x = read_values(a.source);
-  const auto y = read_values(a.target);
+  const auto list = [&](const char* flag, const std::string& path) {
+    const auto values = array_of(a, flag, path).to(at::kDouble).flatten().contiguous();
+    return std::vector<double>(values.const_data_ptr<double>(),
+                               values.const_data_ptr<double>() + values.numel());
+  };
+  const auto x = list("source", a.source), y = list("target", a.target);
   if (x.size() != y.size())
     throw bad_input({a.target, "values", std::to_string(y.size()),
                      std::to_string(x.size()) + " as in " + a.source, ""});
@@ -50,13 +61,13 @@ double threshold_of(const MetricArguments& a, const std::string& path) {
     correct.push_back(chosen[i] == table.truth[i]);
     sum += correct.back() ? 1 : 0;
   }
-  return model_threshold(accuracy_by(table.numbers(a.variable), correct),
+  return model_threshold(accuracy_by(table.numbers(a.variables.front()), correct),
                          sum / static_cast<double>(correct.size()), a.accuracy);
 }
 
 Evaluation threshold(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (subjects' thresholds)");
-  require(a, a.variable, "--variable");
+  require(a, a.variables.empty() ? "" : a.variables.front(), "--variable");
   double model = threshold_of(a, a.source);
   auto subjects = read_values(a.target);
   if (a.name == "threshold_elevation") {
@@ -77,19 +88,19 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
 Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   require(a, a.bins, "--bins");
-  const auto finite = [](const std::string& path) {
-    const auto v = read_array(path).to(at::kDouble).flatten();
+  const auto finite = [&](const char* flag, const std::string& path) {
+    const auto v = array_of(a, flag, path).to(at::kDouble).flatten();
     return v.masked_select(v.isfinite());
   };
-  const auto bins = finite(a.bins);
+  const auto bins = finite("", a.bins);
   if (bins.numel() < 2 ||
       !(bins.narrow(0, 1, bins.numel() - 1) > bins.narrow(0, 0, bins.numel() - 1))
            .all()
            .item<bool>())
     throw bad_input({a.bins, "values", std::to_string(bins.numel()) + " that do not ascend",
                      "bin edges, ascending", ""});
-  const auto draws =
-      ks_similarity(finite(a.source), finite(a.target), bins, a.n_boot > 0 ? a.n_boot : 1000);
+  const auto draws = ks_similarity(finite("source", a.source), finite("target", a.target), bins,
+                                   a.n_boot > 0 ? a.n_boot : 1000);
   std::vector<double> values(draws.const_data_ptr<double>(),
                              draws.const_data_ptr<double>() + draws.numel());
   const auto n_nan =
@@ -100,12 +111,22 @@ Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   return e;
 }
 
+// An array of rows that metrics on arrays would take as one flag.
+LabelledArray read_rows(const MetricArguments& a,
+                        const char* flag,
+                        const std::string& path,
+                        const char* expected) {
+  return read_labelled(path, kRows, std::string("2: ") + expected,
+                       Variables(a.variables, kFiles).of(flag, path));
+}
+
 Evaluation factors(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target");
   require(a, a.stratify, "--stratify (the factor of each pair)");
-  const auto x = read_dims(a.source, 2, "pairs x units").to(at::kDouble);
-  const auto y = read_dims(a.target, 2, "pairs x units").to(at::kDouble);
-  const auto codes = read_label_codes(a.stratify);
+  // The two of a pair are different stimuli: pairs have no ids of their own.
+  const auto x = read_rows(a, "source", a.source, "pairs x units").values.to(at::kDouble);
+  const auto y = read_rows(a, "target", a.target, "pairs x units").values.to(at::kDouble);
+  const auto codes = read_labels(a.stratify).codes;
   if (x.sizes() != y.sizes() || static_cast<int64_t>(codes.size()) != x.size(0))
     throw bad_input(
         {a.target, "shape", c10::str(y.sizes()), c10::str(x.sizes()) + " and a factor a pair", ""});
@@ -127,7 +148,7 @@ Evaluation factors(const MetricArguments& a, Json& more) {
 
 Evaluation match(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
-  const auto x = read_dims(a.source, 2, "stimuli x dimensions").to(at::kDouble);
+  const auto x = read_rows(a, "source", a.source, "stimuli x dimensions").values.to(at::kDouble);
   const auto table = read_table(a.target);
   const auto column = [&](const char* name) {
     std::vector<int64_t> out;
@@ -147,19 +168,23 @@ Evaluation match(const MetricArguments& a, Json& /*more*/) {
   return evaluate_accuracy(odd == column("choice"));
 }
 
-Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
+Evaluation logistic(const MetricArguments& a, Json& more) {
   require(a, a.train_source, "--train-source");
   require(a, a.train_target, "--train-target (CSV: stimulus_id, truth)");
   require(a, a.test_source, "--test-source");
   require(a, a.test_target, "--test-target (CSV: stimulus_id, truth)");
-  const auto x_train = read_dims(a.train_source, 2, "presentations x features");
-  const auto x_test = read_dims(a.test_source, 2, "presentations x features");
   const auto train = read_table(a.train_target), test = read_table(a.test_target);
-  for (const auto& [x, table] : {std::pair(x_train, train), std::pair(x_test, test)}) {
-    if (x.size(0) != static_cast<int64_t>(table.rows.size()))
-      throw bad_input({table.path, "rows", std::to_string(table.rows.size()),
-                       std::to_string(x.size(0)) + ", one a presentation", ""});
-  }
+  // Activations of the presentations of a table, in its order.
+  const auto rows_of = [&](const char* flag, const std::string& path, const Table& table) {
+    auto x = read_rows(a, flag, path, "presentations x features");
+    Rows rows;
+    rows.match(ids_of(table), static_cast<int64_t>(table.rows.size()), table.path);
+    rows.match(x);
+    rows.say();
+    return x.values;
+  };
+  const auto x_train = rows_of("train-source", a.train_source, train);
+  const auto x_test = rows_of("test-source", a.test_source, test);
   const auto labels = train.column("truth");
   const auto classes = distinct(labels);
   const auto scaled =
@@ -197,7 +222,7 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
 }
 
 Evaluation resampled_error(const MetricArguments& a, Json& more) {
-  const auto values = read_array(a.source);
+  const auto values = array_of(a, "source", a.source);
   std::vector<int64_t> axes;
   for (size_t at = 0; at < a.axes.size();) {
     const auto comma = std::min(a.axes.find(',', at), a.axes.size());

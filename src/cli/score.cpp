@@ -20,7 +20,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> networks;
-  std::string tree = "average_vision";
+  std::string tree = "average_vision", variable;
   ScoreFlags flags;
 };
 
@@ -48,7 +48,8 @@ void run(const Arguments& arguments, Outcome& outcome) {
     for (const auto& benchmark : benchmarks) {
       const auto body = [&] {
         if (!candidate) {
-          candidate = open_candidate(path, workbench.options().device, workbench.options().load);
+          candidate = open_candidate(path, workbench.options().device, workbench.options().load,
+                                     arguments.variable);
           plan_scores(*candidate, benchmarks, workbench, &store, flags.again);
         }
         log_line(candidate->identifier + " on " + benchmark.identifier);
@@ -85,8 +86,10 @@ void add_score(CLI::App& app, Outcome& outcome) {
   auto* verb = app.add_subcommand(
       "score", "A network on benchmarks: raw, ceiling, ceiled, interval, chosen layer");
   verb->add_option("network", arguments->networks,
-                   ".pt2 archives, or activations (.npy, .nc, .csv)")
+                   ".pt2 archives, or activations (.npy, .npz, .nc, .h5, .csv)")
       ->required();
+  verb->add_option("--variable", arguments->variable,
+                   "of a file of activations that holds several arrays, which one");
   verb->add_option("--tree", arguments->tree, "how benchmarks become one: a tree, or its file")
       ->capture_default_str();
   arguments->flags.add(*verb);

@@ -4,26 +4,21 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/data/numpy_file.h"
+
 namespace cortiscore {
 
-/// A NumPy .npy file of numbers (versions 1 to 3, little-endian, C or Fortran order): float32 stays, all else becomes
-/// float64. @throws Error(kBadInput)  not .npy, truncated, big-endian, object or text dtype
-at::Tensor read_npy(const std::string& path);
-
-/// Writes a C-order float32 or float64 tensor as .npy.
-void write_npy(const std::string& path, const at::Tensor& values);
-
-/// Labels, one an entry, from a 1-D .npy of text or numbers, or the first column of a .csv.
-/// @return codes as numpy.unique(return_inverse=True) gives them
-std::vector<int64_t> read_label_codes(const std::string& path);
-
-/// A matrix from .npy, .nc (the data variable; a single time_bin is dropped) or .csv (numbers, with or without a
-/// header line). Any rank for .npy and .nc, two for .csv.
+/// The numbers of .npy, .npz, .nc, .h5, .hdf5 or .csv, as they are stored; a single time_bin at the end is dropped.
+/// src/data/labelled.h reads the names of dims and presentations as well.
+/// @param variable  of a file that can hold several arrays; "" for the only one
 /// @throws Error(kBadInput)
-at::Tensor read_array(const std::string& path);
+at::Tensor read_array(const std::string& path, const std::string& variable = "");
 
 /// The file behind byte `from`; nothing where it is shorter. @throws Error(kBadInput)  it cannot be read
 std::string read_file(const std::string& path, int64_t from = 0);
+
+/// Bytes. @throws Error(kBadInput)  no such file
+int64_t size_of(const std::string& path);
 
 /// Lower-case hex SHA-256.
 std::string sha256_of(const std::string& bytes);

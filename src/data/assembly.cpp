@@ -222,12 +222,28 @@ Trials to_trials(const Assembly& assembly, const std::string& repetition_name) {
                         ? &assembly.coord("stimulus_id")
                         : &assembly.coord("image_id");
   const auto stimulus_of = ids->as_text();
+  const auto check_named = [&](const Coordinate& coordinate, const std::string& name) {
+    const auto* numbers = std::get_if<std::vector<double>>(&coordinate.values);
+    if (!numbers) return;
+    const auto none = std::find_if(numbers->begin(), numbers->end(),
+                                   [](double value) { return std::isnan(value); });
+    if (none != numbers->end()) {
+      throw bad_input({assembly.identifier, name,
+                       "NaN at presentation " + std::to_string(none - numbers->begin()),
+                       "a number or name for every presentation",
+                       "Fill it in, or leave the presentation out"});
+    }
+  };
+  check_named(*ids, "stimulus_id");
   Trials trials;
   std::map<std::string, int64_t> row_of;
   std::vector<int64_t> row(stimulus_of.size()), repetition(stimulus_of.size());
   std::map<std::string, int64_t> seen;
   std::vector<std::string> labels;
-  if (assembly.coords.contains(repetition_name)) labels = assembly.coord(repetition_name).as_text();
+  if (assembly.coords.contains(repetition_name)) {
+    check_named(assembly.coord(repetition_name), repetition_name);
+    labels = assembly.coord(repetition_name).as_text();
+  }
   std::map<std::string, int64_t> label_index;
   if (!labels.empty()) {
     if (const auto* numbers =

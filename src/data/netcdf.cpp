@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <optional>
-#include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,6 +12,7 @@
 
 #include "cortiscore/error.h"
 #include "src/data/hdf5.h"
+#include "src/data/stored.h"
 
 namespace cortiscore {
 namespace {
@@ -21,211 +20,51 @@ namespace {
 using hdf5::check;
 using hdf5::Handle;
 
-struct Variable {
-  std::string name;
-  std::vector<std::string> dims;
-  std::vector<hsize_t> shape;
-  H5T_class_t type_class = H5T_NO_CLASS;
-};
-
-std::vector<std::string> variable_names(hid_t file, const std::string& path) {
-  std::vector<std::string> names;
-  check(H5Literate(
-            file, H5_INDEX_NAME, H5_ITER_INC, nullptr,
-            [](hid_t group, const char* name, const H5L_info_t*, void* out) -> herr_t {
-              H5O_info_t info;
-              if (H5Oget_info_by_name(group, name, &info, H5P_DEFAULT) < 0) return -1;
-              if (info.type == H5O_TYPE_DATASET)
-                static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-              return 0;
-            },
-            &names),
-        path, "listing variables");
-  return names;
-}
-
-std::string base_name(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
-Variable describe(hid_t file, const std::string& name, const std::string& path) {
-  const auto dataset = hdf5::open_dataset(file, name, path);
-  const Handle space(
-      check(H5Dget_space(dataset.get()), path, "reading the shape of \"" + name + "\""), H5Sclose);
-  const Handle type(check(H5Dget_type(dataset.get()), path, "reading the type of \"" + name + "\""),
-                    H5Tclose);
-  Variable variable;
-  variable.name = name;
-  variable.type_class = H5Tget_class(type.get());
-  const int rank = H5Sget_simple_extent_ndims(space.get());
-  variable.shape.resize(static_cast<size_t>(std::max(rank, 0)));
-  if (rank > 0) H5Sget_simple_extent_dims(space.get(), variable.shape.data(), nullptr);
-  for (int axis = 0; axis < rank; ++axis) {
-    std::string dim;
-    if (H5DSis_scale(dataset.get()) > 0) {
-      dim = name;  // a coordinate variable of its own dim
-    } else if (H5DSget_num_scales(dataset.get(), static_cast<unsigned>(axis)) > 0) {
-      H5DSiterate_scales(
-          dataset.get(), static_cast<unsigned>(axis), nullptr,
-          [](hid_t, unsigned, hid_t scale, void* out) -> herr_t {
-            char buffer[1024];
-            if (H5Iget_name(scale, buffer, sizeof buffer) > 0)
-              *static_cast<std::string*>(out) = buffer;
-            return 1;
-          },
-          &dim);
-      dim = base_name(dim);
-    }
-    variable.dims.push_back(dim);
-  }
-  return variable;
-}
-
-std::vector<std::string> read_text(hid_t dataset,
-                                   const Variable& variable,
-                                   const std::string& path) {
-  const auto n = variable.shape.empty() ? 1 : static_cast<size_t>(variable.shape[0]);
-  const Handle type(check(H5Dget_type(dataset), path, "reading \"" + variable.name + "\""),
-                    H5Tclose);
-  std::vector<std::string> out;
-  if (H5Tis_variable_str(type.get()) > 0) {
-    std::vector<char*> raw(n, nullptr);
-    check(H5Dread(dataset, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path,
-          "reading \"" + variable.name + "\"");
-    for (const char* text : raw) out.emplace_back(text ? text : "");
-    const Handle space(H5Dget_space(dataset), H5Sclose);
-    H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, raw.data());
-  } else {
-    const size_t width = H5Tget_size(type.get());
-    std::vector<char> raw(n * width);
-    check(H5Dread(dataset, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path,
-          "reading \"" + variable.name + "\"");
-    for (size_t i = 0; i < n; ++i) {
-      std::string text(raw.data() + i * width, width);
-      text.resize(std::min(text.find('\0'), width));
-      out.push_back(std::move(text));
-    }
-  }
-  return out;
-}
-
-at::Tensor read_numbers(hid_t dataset, const Variable& variable, const std::string& path) {
-  const Handle type(check(H5Dget_type(dataset), path, "reading \"" + variable.name + "\""),
-                    H5Tclose);
-  const bool single = H5Tget_class(type.get()) == H5T_FLOAT && H5Tget_size(type.get()) == 4;
-  std::vector<int64_t> shape(variable.shape.begin(), variable.shape.end());
-  auto out = at::empty(shape, single ? at::kFloat : at::kDouble);
-  check(H5Dread(dataset, single ? H5T_NATIVE_FLOAT : H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL,
-                H5P_DEFAULT, out.mutable_data_ptr()),
-        path, "reading \"" + variable.name + "\"");
-  return out;
-}
-
-struct Attribute {
-  std::string name;
-  hid_t id, type;
-  H5T_class_t kind;
-  hssize_t n;  // of values
-};
-
-void each_attribute(hid_t object, const std::function<void(const Attribute&)>& body) {
-  H5Aiterate2(
-      object, H5_INDEX_NAME, H5_ITER_INC, nullptr,
-      [](hid_t location, const char* name, const H5A_info_t*, void* to) -> herr_t {
-        const Handle attribute(H5Aopen(location, name, H5P_DEFAULT), H5Aclose);
-        if (attribute.get() < 0) return 0;
-        const Handle type(H5Aget_type(attribute.get()), H5Tclose);
-        const Handle space(H5Aget_space(attribute.get()), H5Sclose);
-        (*static_cast<const std::function<void(const Attribute&)>*>(to))(
-            {name, attribute.get(), type.get(), H5Tget_class(type.get()),
-             H5Sget_simple_extent_npoints(space.get())});
-        return 0;
-      },
-      const_cast<void*>(static_cast<const void*>(&body)));
-}
-
-void number_attributes(hid_t object, std::map<std::string, std::vector<double>>& lists) {
-  each_attribute(object, [&](const Attribute& a) {
-    constexpr hssize_t kMost = 1 << 20;
-    if ((a.kind != H5T_FLOAT && a.kind != H5T_INTEGER) || a.n < 1 || a.n > kMost) return;
-    std::vector<double> values(static_cast<size_t>(a.n));
-    if (H5Aread(a.id, H5T_NATIVE_DOUBLE, values.data()) >= 0) lists[a.name] = std::move(values);
-  });
-}
-
-std::map<std::string, std::string> text_attributes(hid_t object) {
-  std::map<std::string, std::string> attributes;
-  each_attribute(object, [&](const Attribute& a) {
-    if (a.kind != H5T_STRING || a.n != 1) return;
-    if (H5Tis_variable_str(a.type) > 0) {
-      char* text = nullptr;
-      if (H5Aread(a.id, a.type, &text) >= 0 && text) attributes[a.name] = text;
-      if (text) H5free_memory(text);
-    } else {
-      std::string text(H5Tget_size(a.type), '\0');
-      if (H5Aread(a.id, a.type, text.data()) >= 0) attributes[a.name] = text.c_str();
-    }
-  });
-  for (const auto* internal : {"coordinates", "NAME", "CLASS", "_NCProperties"})
-    attributes.erase(internal);
-  return attributes;
-}
-
-const Variable& data_variable(const std::vector<Variable>& variables, const std::string& path) {
-  const Variable* largest = nullptr;
-  for (const auto& v : variables) {
-    const bool numeric =
-        v.type_class == H5T_FLOAT || v.type_class == H5T_INTEGER || v.type_class == H5T_ENUM;
-    if (!numeric || v.shape.empty()) continue;
-    if (v.name == "__xarray_dataarray_variable__" || v.name == "data") return v;
-    if (v.shape.size() < 2) continue;
-    if (!largest || v.shape.size() > largest->shape.size()) largest = &v;
-  }
-  if (largest) return *largest;
-  throw bad_input({path, "data variable", "no numeric variable with two or more dims",
-                   "one, such as presentation x neuroid",
-                   "See the assembly format in docs/formats.md"});
-}
-
-std::vector<Variable> variables_of(hid_t file, const std::string& path) {
-  std::vector<Variable> variables;
-  for (const auto& name : variable_names(file, path))
-    variables.push_back(describe(file, name, path));
-  return variables;
-}
-
-// A dim that is only a length, as NetCDF-4 notes one without a coordinate of its name.
-bool is_bare_dim(hid_t dataset) {
-  char scale_name[64] = {};
-  H5DSget_scale_name(dataset, scale_name, sizeof scale_name);
-  return std::string(scale_name).starts_with("This is a netCDF dimension but not");
+std::string group_of(const std::string& name) {
+  return name.substr(0, name.rfind('/') + 1);
 }
 
 // A variable along one dim; nothing where it is neither text nor numbers.
-std::optional<Coordinate> read_coordinate(hid_t dataset,
-                                          const Variable& variable,
-                                          const std::string& path) {
-  Coordinate coordinate;
-  coordinate.dim = variable.dims[0];
-  if (variable.type_class == H5T_STRING) {
-    coordinate.values = read_text(dataset, variable, path);
-    return coordinate;
+std::optional<Coordinate> read_coordinate(const StoredFile& file, const StoredVariable& variable) {
+  if (variable.type == StoredType::kText) return Coordinate{variable.dims[0], file.text(variable)};
+  if (variable.is_number()) return Coordinate{variable.dims[0], file.coordinate_values(variable)};
+  return std::nullopt;
+}
+
+// What the NetCDF library leaves where nothing was written. Without a fill value of the file's own these are no data:
+// netCDF4 masks them, xarray does not.
+void check_written(const at::Tensor& values,
+                   const StoredVariable& variable,
+                   const std::string& path) {
+  if (variable.attributes.contains("_FillValue") || variable.attributes.contains("missing_value"))
+    return;
+  constexpr double kUnwritten = 9.9692099683868690e+36;  // in float32 and float64 alike
+  const auto n = (values == kUnwritten).sum().item<int64_t>();
+  if (n) {
+    throw bad_input(
+        {path, "variable \"" + variable.name + "\"",
+         std::to_string(n) + " values 9.96921e+36, which NetCDF leaves where nothing was written",
+         "values that were written",
+         "Write missing ones as NaN, or give the variable _FillValue 9.96921e+36"});
   }
-  if (variable.type_class != H5T_FLOAT && variable.type_class != H5T_INTEGER &&
-      variable.type_class != H5T_ENUM)
-    return std::nullopt;
-  const auto numbers = read_numbers(dataset, variable, path).to(at::kDouble).contiguous();
-  coordinate.values = std::vector<double>(numbers.const_data_ptr<double>(),
-                                          numbers.const_data_ptr<double>() + numbers.numel());
-  return coordinate;
+}
+
+// Times are numbers only by their calendar.
+void check_no_dates(const StoredVariable& variable, const std::string& path) {
+  const auto units = variable.attributes.find("units");
+  if (units == variable.attributes.end() || units->second.text.find(" since ") == std::string::npos)
+    return;
+  throw bad_input({path, "variable \"" + variable.name + "\"",
+                   "times (\"" + units->second.text + "\")", "responses or features",
+                   "Choose another variable with --variable"});
 }
 
 }  // namespace
 
 Table read_presentations(const std::string& path) {
-  const auto file = hdf5::open_file(path);
-  const auto variables = variables_of(file.get(), path);
-  const auto is_data = [](const Variable& v) {
+  const auto file = open_stored(path);
+  const auto& variables = file->variables();
+  const auto is_data = [](const StoredVariable& v) {
     return v.name == "__xarray_dataarray_variable__" || v.name == "data";
   };
   const auto data = std::find_if(variables.begin(), variables.end(), is_data);
@@ -238,13 +77,12 @@ Table read_presentations(const std::string& path) {
   }
   Table table;
   table.path = path;
-  table.rows.resize(data->shape[0]);
+  table.rows.resize(static_cast<size_t>(data->shape[0]));
   for (const auto& v : variables) {
     if (v.shape.size() != 1 || v.dims[0] != data->dims[0]) continue;
     if (!is_data(v) && v.name == "choice") continue;  // the values are what was chosen
-    const auto variable = hdf5::open_dataset(file.get(), v.name, path);
-    if (is_bare_dim(variable.get()) || v.shape[0] != data->shape[0]) continue;
-    const auto column = read_coordinate(variable.get(), v, path);
+    if (v.only_length || v.shape[0] != data->shape[0]) continue;
+    const auto column = read_coordinate(*file, v);
     if (!column) continue;
     table.columns.push_back(is_data(v) ? "choice" : v.name);
     const auto texts = column->as_text();
@@ -256,42 +94,51 @@ Table read_presentations(const std::string& path) {
   return table;
 }
 
-Assembly read_assembly(const std::string& path) {
-  const auto file = hdf5::open_file(path);
-  const auto variables = variables_of(file.get(), path);
-  const auto& data = data_variable(variables, path);
+Assembly read_variable(const std::string& path, const std::string& wanted) {
+  const auto file = open_stored(path);
+  const auto& data = data_variable(*file, wanted);
+  check_no_dates(data, path);
 
   Assembly assembly;
   assembly.identifier = path;
   assembly.dims = data.dims;
-  for (size_t axis = 0; axis < data.dims.size(); ++axis) {
-    if (data.dims[axis].empty()) {
-      throw bad_input({path, "variable \"" + data.name + "\" axis " + std::to_string(axis),
+  assembly.values = file->numbers(data);
+  check_written(assembly.values, data, path);
+  const auto put = [&](const std::map<std::string, StoredAttribute>& attributes) {
+    for (const auto& [name, attribute] : attributes) {
+      if (!attribute.numbers.empty())
+        assembly.lists[name] = attribute.numbers;
+      else if (name != "coordinates")
+        assembly.attributes[name] = attribute.text;
+    }
+  };
+  put(file->attributes());
+  put(data.attributes);
+  const auto group = group_of(data.name);
+  for (const auto& v : file->variables()) {
+    if (&v == &data || v.shape.size() != 1 || v.dims[0].empty() || v.only_length) continue;
+    const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);
+    if (dim == data.dims.end() || group_of(v.name) != group) continue;
+    const auto n = data.shape[static_cast<size_t>(dim - data.dims.begin())];
+    if (v.shape[0] != n) {
+      throw bad_input({path, "coordinate \"" + v.name + "\"",
+                       std::to_string(v.shape[0]) + " values",
+                       std::to_string(n) + ", one a " + *dim, "Write the file again with xarray"});
+    }
+    if (auto coordinate = read_coordinate(*file, v))
+      assembly.coords[v.name.substr(group.size())] = std::move(*coordinate);
+  }
+  return assembly;
+}
+
+Assembly read_assembly(const std::string& path) {
+  auto assembly = read_variable(path);
+  for (size_t axis = 0; axis < assembly.dims.size(); ++axis) {
+    if (assembly.dims[axis].empty()) {
+      throw bad_input({path, "axis " + std::to_string(axis) + " of the data variable",
                        "no dimension scale", "a named dim such as presentation or neuroid",
                        "Write it with xarray, or attach a scale"});
     }
-  }
-  const auto dataset = hdf5::open_dataset(file.get(), data.name, path);
-  assembly.values = read_numbers(dataset.get(), data, path);
-  assembly.attributes = text_attributes(dataset.get());
-  assembly.attributes.merge(text_attributes(file.get()));
-  number_attributes(file.get(), assembly.lists);
-  number_attributes(dataset.get(), assembly.lists);
-  for (const auto& v : variables) {
-    if (v.name == data.name || v.shape.size() != 1) continue;
-    const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);
-    if (dim == data.dims.end()) continue;
-    const auto variable = hdf5::open_dataset(file.get(), v.name, path);
-    if (is_bare_dim(variable.get())) continue;
-    if (v.shape[0] != data.shape[static_cast<size_t>(dim - data.dims.begin())]) {
-      throw bad_input({path, "coordinate \"" + v.name + "\"",
-                       std::to_string(v.shape[0]) + " values",
-                       std::to_string(data.shape[static_cast<size_t>(dim - data.dims.begin())]) +
-                           ", one a " + *dim,
-                       ""});
-    }
-    if (auto coordinate = read_coordinate(variable.get(), v, path))
-      assembly.coords[v.name] = std::move(*coordinate);
   }
   return assembly;
 }

@@ -6,11 +6,16 @@
 
 namespace cortiscore {
 
-/// Reads a NetCDF-4 assembly as xarray and BrainIO write them: one data variable (named
-/// `__xarray_dataarray_variable__`, `data`, or the only one with two or more dims), its dims by dimension scales, its
-/// coordinates every other variable along one of them. Numbers become float32 or float64, text stays text.
-/// @throws Error(kBadInput)  missing, truncated, without a data variable, or with a coordinate of the wrong length
+/// Reads an assembly as xarray and BrainIO write them, NetCDF-4 or classic: one data variable (src/data/stored.h says
+/// which), its dims by name, its coordinates every other variable along one of them. Numbers are decoded as xarray decodes
+/// them (fill values are NaN, packed values are unpacked) and become float32 or float64; text stays text.
+/// @throws Error(kBadInput)  missing, truncated, without a data variable or with several, an axis without a name, or a
+///                           coordinate of the wrong length
 Assembly read_assembly(const std::string& path);
+
+/// The same of any NetCDF or HDF5 file, where axes may have no name ("").
+/// @param wanted  the variable, with its groups; "" for the one that holds the data
+Assembly read_variable(const std::string& path, const std::string& wanted = "");
 
 /// Reads a behavioural assembly as BrainIO writes it: one value a presentation (a choice, as text or number), with its
 /// coordinates. A row a presentation; the values are the column `choice`, numbers as text; an old `image_id` is

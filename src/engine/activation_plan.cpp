@@ -168,12 +168,9 @@ std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
                                 screen, workbench.limits(), times,
                                 workbench.reference(*candidate.network));
   }
-  if (candidate.features.size(0) != stimuli.size()) {
-    throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
-                     std::to_string(stimuli.size()) + ", one a stimulus of " + stimuli.path(),
-                     "Compute activations in the order of that file"});
-  }
-  MatrixBlocks features(candidate.features);
+  MatrixBlocks features(features_for(candidate, stimuli.ids(),
+                                     "one a stimulus of " + stimuli.path(),
+                                     "Compute activations in the order of that file"));
   return {{"features", candidate.features.size(1), request.reduction.reduce(features)}};
 }
 

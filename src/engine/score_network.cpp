@@ -16,9 +16,11 @@
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
 #include "src/core/device.h"
+#include "src/core/notes.h"
 #include "src/core/process_memory.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
+#include "src/data/labelled.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
 #include "src/score/diagnostics.h"
@@ -73,35 +75,92 @@ Candidate candidate_of(Network network) {
   return candidate;
 }
 
+namespace {
+
+bool is_array(const std::string& path) {
+  static const std::vector<std::string> kExtensions = {".npy", ".npz",  ".nc",  ".nc4",
+                                                       ".h5",  ".hdf5", ".csv", ".tsv"};
+  return std::find(kExtensions.begin(), kExtensions.end(),
+                   std::filesystem::path(path).extension().string()) != kExtensions.end();
+}
+
+Candidate open_activations(const std::string& path,
+                           const at::Device& device,
+                           const std::string& variable) {
+  Candidate candidate;
+  candidate.path = path;
+  auto features =
+      read_labelled(path, {"presentation", "neuroid"}, "2: stimuli x features", variable);
+  check_finite(features.values, path, "feature", "Recompute the activations");
+  candidate.identifier = std::filesystem::path(path).stem().string();
+  candidate.sha256 = sha256_of_file(path);
+  std::string what = "features " + candidate.sha256;
+  if (!features.stimulus_ids.empty()) what += " by stimulus_id";
+  if (!variable.empty()) what += " " + variable;
+  candidate.fingerprint = sha256_of(what);
+  candidate.features = features.values.to(device);
+  candidate.stimulus_ids = std::move(features.stimulus_ids);
+  if (candidate.stimulus_ids.empty())
+    note(path, "no stimulus_id; rows are matched by place to those of the stimulus set");
+  return candidate;
+}
+
+}  // namespace
+
 Candidate open_candidate(const std::string& path,
                          const at::Device& device,
-                         const LoadOptions& options) {
+                         const LoadOptions& options,
+                         const std::string& variable) {
   const Timer opening;
   Candidate candidate;
   candidate.path = path;
-  if (path.ends_with(".npy") || path.ends_with(".nc") || path.ends_with(".csv")) {
-    candidate.features = read_array(path);
-    if (candidate.features.dim() != 2) {
-      throw bad_input({path, "dims", std::to_string(candidate.features.dim()),
-                       "2: stimuli x features", "Rows follow the stimulus set's CSV"});
-    }
-    check_finite(candidate.features, path, "feature", "Recompute the activations");
-    candidate.identifier = std::filesystem::path(path).stem().string();
-    candidate.sha256 = sha256_of_file(path);
-    candidate.fingerprint = sha256_of("features " + candidate.sha256);
-    candidate.features = candidate.features.to(device);
+  if (is_array(path)) {
+    candidate = open_activations(path, device, variable);
     candidate.open_s = opening.seconds();
     return candidate;
   }
   if (!path.ends_with(".pt2") && !path.ends_with(".pt")) {
-    throw bad_input({path, "extension",
-                     "\"" + std::filesystem::path(path).extension().string() + "\"",
-                     ".pt2 (a network), .pt (TorchScript), or .npy, .nc, .csv (activations)",
-                     "Write a network with `cortiscore model export`"});
+    throw bad_input(
+        {path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
+         ".pt2 (a network), .pt (TorchScript), or .npy, .npz, .nc, .h5, .csv (activations)",
+         "Write a network with `cortiscore model export`"});
   }
   candidate = candidate_of(Network::load(path, device, options));
   candidate.open_s = opening.seconds();
   return candidate;
+}
+
+at::Tensor features_for(const Candidate& candidate,
+                        const std::vector<std::string>& ids,
+                        const std::string& expected,
+                        const std::string& action) {
+  const auto n = static_cast<int64_t>(ids.size());
+  const auto& there = candidate.stimulus_ids;
+  if (there.empty()) {
+    if (candidate.features.size(0) == n) return candidate.features;
+    throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
+                     std::to_string(n) + ", " + expected, action});
+  }
+  if (there == ids) return candidate.features;  // a stimulus that several sets show, too
+  const std::set<std::string> shown(ids.begin(), ids.end());
+  std::vector<std::string> kept;
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < there.size(); ++i) {
+    if (!shown.contains(there[i])) continue;
+    kept.push_back(there[i]);
+    rows.push_back(static_cast<int64_t>(i));
+  }
+  const auto left_out = there.size() - kept.size();
+  const auto places =
+      places_of(ids, "the stimuli shown", kept, candidate.path, "stimulus_id", action);
+  if (left_out) {
+    note(candidate.path, std::to_string(left_out) + " of " + std::to_string(there.size()) +
+                             " rows are of other stimuli and are left out");
+  }
+  std::vector<int64_t> order;
+  for (const auto place : places) order.push_back(rows[static_cast<size_t>(place)]);
+  return candidate.features.index_select(
+      0, at::tensor(order, at::kLong).to(candidate.features.device()));
 }
 
 std::vector<std::string> candidate_layers(const Network& network,

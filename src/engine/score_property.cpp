@@ -125,17 +125,18 @@ class Shown {
                          workbench_, outcome_.times)[0]
           .values;
     }
-    const int64_t total = stimuli_shown(data_);
-    if (candidate_.features.size(0) != total) {
-      throw bad_input({candidate_.path, "rows", std::to_string(candidate_.features.size(0)),
-                       std::to_string(total) +
-                           ", one a stimulus: the blank, receptive fields, orientations, and the "
-                           "property's own set",
-                       "Compute activations in the order of those files"});
-    }
     int64_t begin = 0;
-    for (const auto* one = data_.sets.data(); one != &wanted; ++one) begin += one->n;
-    MatrixBlocks features(candidate_.features.narrow(0, begin, wanted.n));
+    std::vector<std::string> ids;
+    for (const auto& one : data_.sets) {
+      if (&one == &wanted) begin = static_cast<int64_t>(ids.size());
+      const auto& of_set = workbench_.opened(benchmark_, one.file).stimuli.ids();
+      ids.insert(ids.end(), of_set.begin(), of_set.end());
+    }
+    const auto all = features_for(
+        candidate_, ids,
+        "one a stimulus: the blank, receptive fields, orientations, and the property's own set",
+        "Compute activations in the order of those files");
+    MatrixBlocks features(all.narrow(0, begin, wanted.n));
     return reduction.reduce(features);
   }
 

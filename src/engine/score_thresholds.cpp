@@ -28,19 +28,19 @@ at::Tensor activations_on(const ThresholdSet& wanted,
                           Workbench& workbench,
                           Outcome& outcome) {
   if (!candidate.network) {
-    int64_t total = 0, begin = 0;
+    int64_t begin = 0;
+    std::vector<std::string> ids;
     for (const auto* set : shown_sets(workbench.thresholds(benchmark))) {
-      if (set == &wanted) begin = total;
-      total += set->n_presentations();
+      if (set == &wanted) begin = static_cast<int64_t>(ids.size());
+      for (const auto& id : workbench.opened(benchmark, set->file).stimuli.ids())
+        ids.insert(ids.end(), static_cast<size_t>(set->trials), id);
     }
-    if (candidate.features.size(0) != total) {
-      throw bad_input({candidate.path, "rows", std::to_string(candidate.features.size(0)),
-                       std::to_string(total) +
-                           ", one a presentation: the stimuli of every fit, of the baseline and of "
-                           "the test, the trials of each one after the other",
-                       "Compute activations in the order of those files"});
-    }
-    return candidate.features.narrow(0, begin, wanted.n_presentations());
+    const auto features = features_for(
+        candidate, ids,
+        "one a presentation: the stimuli of every fit, of the baseline and of the test, the trials "
+        "of each one after the other",
+        "Compute activations in the order of those files");
+    return features.narrow(0, begin, wanted.n_presentations());
   }
   auto& kept = workbench.responses(candidate.fingerprint + " " + layer + " thresholds");
   const auto& opened = workbench.opened(benchmark, wanted.file);

@@ -254,6 +254,13 @@ def test_xarray_opens_what_is_written(home, network, engine, tmp_path):
         np.testing.assert_array_equal(data[name].values, np.load(tmp_path / "6.npy"))
         assert list(data["stimulus_id"].values) == column(stimuli, "stimulus_id")
         assert data["neuroid_id"].values[2] == "6.2" and data[name].attrs["weights_sha256"]
+        # Its ids are what rows are matched by: the same stimuli in another order score the same.
+        order = np.random.default_rng(0).permutation(data.sizes["presentation"])
+        data[name].load()[order, :5].rename("data").to_netcdf(tmp_path / "target.nc", engine="h5netcdf")
+    np.save(tmp_path / "target.npy", np.load(tmp_path / "6.npy")[:, :5])
+    scores = [run_json("metric", "ridge", "--source", tmp_path / f"6.{form}", "--target", tmp_path / f"target.{form}", "--bootstrap", "0")
+              for form in ("npy", "nc")]
+    assert scores[0]["per_neuroid"] == scores[1]["per_neuroid"] and scores[1]["notes"] == []
 
 
 @pytest.fixture(scope="module")

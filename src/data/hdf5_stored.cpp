@@ -1,0 +1,354 @@
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <set>
+
+#include <ATen/ATen.h>
+#include <hdf5_hl.h>
+
+#include "cortiscore/error.h"
+#include "src/data/hdf5.h"
+#include "src/data/stored.h"
+
+namespace cortiscore {
+namespace {
+
+using hdf5::check;
+using hdf5::Handle;
+
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+// A coordinate variable of several dims, or one that is named as a dim but lies along another, has this before its name.
+std::string without_prefix(const std::string& name) {
+  const std::string prefix = "_nc4_non_coord_";
+  return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+}
+
+struct Kind {
+  StoredType type = StoredType::kOther;
+  std::string name;
+};
+
+Kind integer_kind(size_t width, bool is_signed) {
+  const std::string name = (is_signed ? "int" : "uint") + std::to_string(8 * width);
+  switch (width) {
+    case 1:
+      return {is_signed ? StoredType::kInt8 : StoredType::kUInt8, name};
+    case 2:
+      return {is_signed ? StoredType::kInt16 : StoredType::kUInt16, name};
+    case 4:
+      return {is_signed ? StoredType::kInt32 : StoredType::kUInt32, name};
+    case 8:
+      return {is_signed ? StoredType::kInt64 : StoredType::kUInt64, name};
+    default:
+      return {StoredType::kOther, name};
+  }
+}
+
+Kind compound_kind(hid_t type) {
+  std::string fields;
+  const int n = H5Tget_nmembers(type);
+  for (int i = 0; i < n && i < 6; ++i) {
+    char* name = H5Tget_member_name(type, static_cast<unsigned>(i));
+    fields += (i ? ", " : "") + std::string(name ? name : "");
+    H5free_memory(name);
+  }
+  if (n == 2 && (fields == "r, i" || fields == "real, imag"))
+    return {StoredType::kOther, "complex"};
+  return {StoredType::kOther, "compound of " + fields};
+}
+
+Kind kind_of(hid_t type) {
+  const auto width = H5Tget_size(type);
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return integer_kind(width, H5Tget_sign(type) == H5T_SGN_2);
+    case H5T_ENUM: {
+      const Handle base(H5Tget_super(type), H5Tclose);  // bool, as h5py writes it, among them
+      return integer_kind(width, H5Tget_sign(base.get()) == H5T_SGN_2);
+    }
+    case H5T_FLOAT:
+      if (width == 2) return {StoredType::kFloat16, "float16"};
+      if (width == 4) return {StoredType::kFloat32, "float32"};
+      if (width == 8) return {StoredType::kFloat64, "float64"};
+      return {StoredType::kOther, "long double"};
+    case H5T_STRING:
+      return {StoredType::kText, "text"};
+    case H5T_COMPOUND:
+      return compound_kind(type);
+    case H5T_REFERENCE:
+      return {StoredType::kOther, "references"};
+    case H5T_VLEN:
+      return {StoredType::kOther, "lists of varying length"};
+    case H5T_ARRAY:
+      return {StoredType::kOther, "arrays within values"};
+    default:
+      return {StoredType::kOther, "opaque values"};
+  }
+}
+
+struct Attribute {
+  std::string name;
+  hid_t id, type;
+  hssize_t n;  // of values
+};
+
+void each_attribute(hid_t object, const std::function<void(const Attribute&)>& body) {
+  H5Aiterate2(
+      object, H5_INDEX_NAME, H5_ITER_INC, nullptr,
+      [](hid_t location, const char* name, const H5A_info_t*, void* to) -> herr_t {
+        const Handle attribute(H5Aopen(location, name, H5P_DEFAULT), H5Aclose);
+        if (attribute.get() < 0) return 0;
+        const Handle type(H5Aget_type(attribute.get()), H5Tclose);
+        const Handle space(H5Aget_space(attribute.get()), H5Sclose);
+        (*static_cast<const std::function<void(const Attribute&)>*>(to))(
+            {name, attribute.get(), type.get(), H5Sget_simple_extent_npoints(space.get())});
+        return 0;
+      },
+      const_cast<void*>(static_cast<const void*>(&body)));
+}
+
+std::map<std::string, StoredAttribute> attributes_of(hid_t object) {
+  std::map<std::string, StoredAttribute> out;
+  each_attribute(object, [&](const Attribute& a) {
+    constexpr hssize_t kMost = 1 << 20;
+    const auto kind = kind_of(a.type);
+    if (a.n < 1 || a.n > kMost || kind.type == StoredType::kOther) return;
+    StoredAttribute attribute;
+    attribute.type = kind.type;
+    if (kind.type != StoredType::kText) {
+      if (H5Tget_class(a.type) == H5T_ENUM) return;
+      attribute.numbers.resize(static_cast<size_t>(a.n));
+      if (H5Aread(a.id, H5T_NATIVE_DOUBLE, attribute.numbers.data()) < 0) return;
+    } else if (a.n != 1) {
+      return;
+    } else if (H5Tis_variable_str(a.type) > 0) {
+      char* text = nullptr;
+      if (H5Aread(a.id, a.type, &text) < 0 || !text) return;
+      attribute.text = text;
+      H5free_memory(text);
+    } else {
+      std::string text(H5Tget_size(a.type), '\0');
+      if (H5Aread(a.id, a.type, text.data()) < 0) return;
+      attribute.text = text.c_str();
+    }
+    out[a.name] = std::move(attribute);
+  });
+  for (const auto* internal : {"NAME", "CLASS", "_NCProperties"}) out.erase(internal);
+  return out;
+}
+
+class Hdf5File : public StoredFile {
+ public:
+  explicit Hdf5File(const std::string& path) : StoredFile(path), file_(hdf5::open_file(path)) {
+    attributes_ = attributes_of(file_.get());
+    std::vector<std::string> names;
+    // Soft links that lead nowhere and links to other files are no variables of this one; a dataset that two hard links
+    // name is visited once.
+    check(H5Ovisit(
+              file_.get(), H5_INDEX_NAME, H5_ITER_INC,
+              [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
+                if (info->type == H5O_TYPE_DATASET && name[0] != '#')  // #refs#: MATLAB's own
+                  static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+                return 0;
+              },
+              &names),
+          path, "listing variables");
+    for (const auto& name : names) variables_.push_back(describe(name));
+  }
+
+  std::vector<std::string> text(const StoredVariable& variable) const override {
+    const auto dataset = open(variable);
+    const Handle type(check(H5Dget_type(dataset.get()), path_, reading(variable)), H5Tclose);
+    const Handle space(check(H5Dget_space(dataset.get()), path_, reading(variable)), H5Sclose);
+    const auto n =
+        static_cast<size_t>(std::max<hssize_t>(0, H5Sget_simple_extent_npoints(space.get())));
+    std::vector<std::string> out;
+    if (n == 0) return out;
+    if (H5Tis_variable_str(type.get()) > 0) {
+      std::vector<char*> raw(n, nullptr);
+      check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path_,
+            reading(variable));
+      for (const char* text : raw) out.emplace_back(text ? text : "");
+      H5Dvlen_reclaim(type.get(), space.get(), H5P_DEFAULT, raw.data());
+      return out;
+    }
+    const size_t width = H5Tget_size(type.get());
+    std::vector<char> raw(n * width);
+    check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path_,
+          reading(variable));
+    const auto values = static_cast<size_t>(std::accumulate(
+        variable.shape.begin(), variable.shape.end(), int64_t{1}, std::multiplies<>()));
+    const size_t characters = values ? n / values * width : width;  // more where chars are joined
+    const bool spaces = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD;
+    for (size_t i = 0; i < values; ++i) {
+      std::string text(raw.data() + i * characters, characters);
+      text.resize(std::min(text.find('\0'), characters));
+      if (spaces) text.resize(text.find_last_not_of(' ') + 1);
+      out.push_back(std::move(text));
+    }
+    return out;
+  }
+
+ protected:
+  at::Tensor raw(const StoredVariable& variable) const override {
+    const auto dataset = open(variable);
+    check_filters(dataset.get(), variable);
+    const auto read = [&](at::ScalarType type, hid_t native) {
+      auto values = at::empty(variable.shape, type);
+      check(
+          H5Dread(dataset.get(), native, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.mutable_data_ptr()),
+          path_, reading(variable));
+      return values;
+    };
+    const Handle type(check(H5Dget_type(dataset.get()), path_, reading(variable)), H5Tclose);
+    if (H5Tget_class(type.get()) == H5T_ENUM) {
+      // HDF5 turns no enumeration into integers; in this machine's byte order its bytes are those of its base type.
+      const Handle native(
+          check(H5Tget_native_type(type.get(), H5T_DIR_ASCEND), path_, reading(variable)),
+          H5Tclose);
+      switch (variable.type) {
+        case StoredType::kInt8:
+          return read(at::kChar, native.get());
+        case StoredType::kUInt8:
+          return read(at::kByte, native.get());
+        case StoredType::kInt16:
+          return read(at::kShort, native.get());
+        case StoredType::kUInt16:
+          return read(at::kUInt16, native.get()).to(at::kInt);
+        case StoredType::kInt32:
+          return read(at::kInt, native.get());
+        case StoredType::kUInt32:
+          return read(at::kUInt32, native.get()).to(at::kLong);
+        default:
+          return read(at::kLong, native.get());
+      }
+    }
+    switch (variable.type) {
+      case StoredType::kInt8:
+        return read(at::kChar, H5T_NATIVE_INT8);
+      case StoredType::kUInt8:
+        return read(at::kByte, H5T_NATIVE_UINT8);
+      case StoredType::kInt16:
+        return read(at::kShort, H5T_NATIVE_INT16);
+      case StoredType::kUInt16:
+        return read(at::kInt, H5T_NATIVE_INT32);
+      case StoredType::kInt32:
+        return read(at::kInt, H5T_NATIVE_INT32);
+      case StoredType::kUInt32:
+        return read(at::kLong, H5T_NATIVE_INT64);
+      case StoredType::kInt64:
+        return read(at::kLong, H5T_NATIVE_INT64);
+      case StoredType::kUInt64:
+        return read(at::kLong, H5T_NATIVE_UINT64);
+      case StoredType::kFloat64:
+        return read(at::kDouble, H5T_NATIVE_DOUBLE);
+      default:
+        return read(at::kFloat, H5T_NATIVE_FLOAT);
+    }
+  }
+
+ private:
+  static std::string reading(const StoredVariable& variable) {
+    return "reading \"" + variable.name + "\"";
+  }
+
+  Handle open(const StoredVariable& variable) const {
+    return hdf5::open_dataset(file_.get(), stored_names_.at(variable.name), path_);
+  }
+
+  StoredVariable describe(const std::string& name) {
+    const auto dataset = hdf5::open_dataset(file_.get(), name, path_);
+    const Handle space(
+        check(H5Dget_space(dataset.get()), path_, "reading the shape of \"" + name + "\""),
+        H5Sclose);
+    const Handle type(
+        check(H5Dget_type(dataset.get()), path_, "reading the type of \"" + name + "\""), H5Tclose);
+    const auto kind = kind_of(type.get());
+    StoredVariable variable;
+    const auto slash = name.rfind('/') + 1;
+    variable.name = name.substr(0, slash) + without_prefix(name.substr(slash));
+    stored_names_[variable.name] = name;
+    variable.type = kind.type;
+    variable.type_name = kind.name;
+    variable.attributes = attributes_of(dataset.get());
+    const int rank = std::max(0, H5Sget_simple_extent_ndims(space.get()));
+    std::vector<hsize_t> shape(static_cast<size_t>(rank));
+    if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+    variable.shape.assign(shape.begin(), shape.end());
+    const bool scale = H5DSis_scale(dataset.get()) > 0;
+    for (int axis = 0; axis < rank; ++axis)
+      variable.dims.push_back(scale ? base_name(variable.name) : dim_of(dataset.get(), axis));
+    variable.is_dim = scale;
+    if (scale) {
+      char label[64] = {};
+      H5DSget_scale_name(dataset.get(), label, sizeof label);
+      variable.only_length = std::string(label).starts_with("This is a netCDF dimension but not");
+    }
+    // Text of one character a value along two dims or more: the last is its characters, as netCDF's char.
+    if (kind.type == StoredType::kText && rank > 1 && H5Tis_variable_str(type.get()) <= 0 &&
+        H5Tget_size(type.get()) == 1) {
+      variable.dims.pop_back();
+      variable.shape.pop_back();
+    }
+    return variable;
+  }
+
+  // The name of the scale of an axis; h5py's label where there is none.
+  static std::string dim_of(hid_t dataset, int axis) {
+    std::string dim;
+    if (H5DSget_num_scales(dataset, static_cast<unsigned>(axis)) > 0) {
+      H5DSiterate_scales(
+          dataset, static_cast<unsigned>(axis), nullptr,
+          [](hid_t, unsigned, hid_t scale, void* out) -> herr_t {
+            char buffer[1024];
+            if (H5Iget_name(scale, buffer, sizeof buffer) > 0)
+              *static_cast<std::string*>(out) = buffer;
+            return 1;
+          },
+          &dim);
+      return base_name(dim);
+    }
+    char label[256] = {};
+    if (H5DSget_label(dataset, static_cast<unsigned>(axis), label, sizeof label) > 0) dim = label;
+    return dim;
+  }
+
+  // A filter that is missing says so by name, instead of "can't open".
+  void check_filters(hid_t dataset, const StoredVariable& variable) const {
+    static const std::map<H5Z_filter_t, std::string> kNames = {
+        {H5Z_FILTER_SZIP, "szip"}, {32000, "lzf"}, {32001, "blosc"}, {32004, "lz4"},
+        {32008, "bitshuffle"},     {32013, "zfp"}, {32015, "zstd"},  {32017, "sz"},
+        {32026, "blosc2"},         {307, "bzip2"}};
+    const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
+    const int n = H5Pget_nfilters(layout.get());
+    for (int i = 0; i < n; ++i) {
+      unsigned flags = 0, config = 0;
+      size_t parameters = 0;
+      const auto filter = H5Pget_filter2(layout.get(), static_cast<unsigned>(i), &flags,
+                                         &parameters, nullptr, 0, nullptr, &config);
+      if (filter < 0 || H5Zfilter_avail(filter) > 0) continue;
+      const auto name = kNames.find(filter);
+      throw bad_input(
+          {path_, "variable \"" + variable.name + "\"",
+           "compression by " +
+               (name == kNames.end() ? "the HDF5 filter " + std::to_string(filter) : name->second),
+           "none, or deflate (gzip), shuffle and fletcher32, which every HDF5 reads",
+           "Write it again with compression=\"gzip\" (h5py) or zlib=True (xarray)"});
+    }
+  }
+
+  Handle file_;
+  std::map<std::string, std::string> stored_names_;
+};
+
+}  // namespace
+
+std::unique_ptr<StoredFile> open_hdf5(const std::string& path) {
+  return std::make_unique<Hdf5File>(path);
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,447 @@
+"""Arrays from files: numbers as NumPy, xarray, netCDF4 and h5py read them, rows by their ids, dims by their names."""
+import csv
+import json
+import zipfile
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from PIL import Image
+from scipy.io import netcdf_file
+from scipy.spatial.distance import pdist, squareform
+
+from conftest import run, run_json, write
+
+RNG = np.random.default_rng(24)
+
+
+def equal(path, expected, folder, *flags):
+    """Whether every number that the engine reads is the expected one, to the bit; NaN where that is NaN."""
+    expected = np.asarray(expected, float)
+    np.save(folder / "expected.npy", np.nan_to_num(expected))
+    found = run_json("metric", "value_delta", "--source", path, "--target", folder / "expected.npy", "--scale", "1e300",
+                     "--bootstrap", "0", *flags)["split_scores"]
+    wanted = [None if np.isnan(value) else 1 for value in expected.ravel()]
+    assert found == wanted, (path, [(i, f, w) for i, (f, w) in enumerate(zip(found, wanted)) if f != w][:5])
+
+
+def refused(words, *arguments):
+    """One line, exit 5, printable, with these words."""
+    done = run(*arguments)
+    assert done.returncode == 5, (done.returncode, done.stdout, done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1 and done.stderr.strip().isprintable(), done.stderr
+    for word in words:
+        assert word in done.stderr, (word, done.stderr)
+    return done.stderr
+
+
+def labelled(values, ids, dims=("presentation", "neuroid"), neuroids=None, id_name="stimulus_id"):
+    coords = {id_name: (dims[0], list(ids))}
+    if neuroids is not None:
+        coords["neuroid_id"] = (dims[1], list(neuroids))
+    return xr.DataArray(values, dims=list(dims), name="data", coords=coords)
+
+
+# Numbers as they were stored
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"])
+def test_npy_and_npz_of_every_real_dtype_and_byte_order(dtype, tmp_path):
+    values = RNG.integers(0, 2 if dtype == "b1" else 100, (5, 3, 2)).astype(dtype)
+    if dtype[0] == "f":
+        values = RNG.normal(size=(5, 3, 2)).astype(dtype)
+    if dtype[0] == "i":
+        values = -values
+    version = {"f": (2, 0), "i": (1, 0), "u": (3, 0), "b": (1, 0)}[dtype[0]]
+    with open(tmp_path / "a.npy", "wb") as file:
+        np.lib.format.write_array(file, np.asfortranarray(values.astype(">" + dtype)), version=version)
+    equal(tmp_path / "a.npy", values, tmp_path)
+    (np.savez if dtype[0] == "f" else np.savez_compressed)(tmp_path / "a.npz", arr=values.astype("<" + dtype))
+    equal(tmp_path / "a.npz", values, tmp_path)
+
+
+def test_numpy_files_that_are_no_real_numbers_say_what_to_do(tmp_path):
+    cases = {
+        "object": (np.array([[1.0, "a"]], dtype=object), ["object", "numpy.asarray"]),
+        "complex": (np.ones((4, 2), np.complex64), ["complex64", "absolute values"]),
+        "structured": (np.zeros(4, dtype=[("é", "f8"), ("b", "i4")]), ["structured", "FIELD"]),
+        "long": (np.ones((4, 2), np.longdouble), ["long double", "float64"]),
+        "text": (np.array([["a", "b"]]), ["text"]),
+        "dates": (np.array(["2026-01-01"], dtype="datetime64[D]"), ["dates"]),
+        "void": (np.zeros(3, dtype="V8"), ["void"]),
+        "beyond": (np.array([[2**53 + 1, 1]], np.uint64), ["2^53"]),
+        "scalar": (np.array(3.0), ["dims", "presentations x features"]),
+        "empty": (np.zeros((0, 3)), ["at least one presentation"]),
+    }
+    np.save(tmp_path / "y.npy", RNG.normal(size=(4, 2)))
+    for name, (array, words) in cases.items():
+        np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
+        refused([f"{name}.npy", *words], "metric", "ridge", "--source", tmp_path / f"{name}.npy", "--target", tmp_path / "y.npy")
+    refused(["object", "numpy.asarray(array, str)"], "metric", "ridge", "--source", tmp_path / "y.npy", "--target",
+            tmp_path / "y.npy", "--stratify", tmp_path / "object.npy")
+
+
+def test_damaged_numpy_headers_are_told_in_printable_words(tmp_path):
+    np.save(tmp_path / "x.npy", RNG.normal(size=(4, 2)))
+    whole = (tmp_path / "x.npy").read_bytes()
+    for name, data in {
+        "byte": whole.replace(b"'<f8'", b"'\xbcf8'"), "kind": whole.replace(b"'<f8'", b"'<\xbc8'"), "dict": whole.replace(b"{", b"\x00"),
+        "shape": whole.replace(b"(4, 2)", b"(4,\xff2)"), "negative": whole.replace(b"(4, 2)", b"(4,-2)"), "version": whole[:6] + b"\x07" + whole[7:],
+        "cut": whole[:-8], "short": whole[:9], "none": b"", "huge": whole.replace(b"(4, 2), }", b"(9999999999,)}"),
+        "key": whole.replace(b"shape", b"shade"), "quote": whole.replace(b"'shape'", b"'shape "),
+    }.items():
+        (tmp_path / "bad.npy").write_bytes(data)
+        refused(["bad.npy"], "metric", "ridge", "--source", tmp_path / "bad.npy", "--target", tmp_path / "x.npy")
+
+
+def packed(seed, tmp_path):
+    """A NetCDF file with one packed variable, and the engine of xarray that opens it."""
+    rng = np.random.default_rng(seed)
+    form = ["NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"][seed % 5]
+    kinds = ["i1", "i2", "i4", "f4", "f8"] + (["u1", "u2", "u4", "i8"] if form in ("NETCDF4", "NETCDF3_64BIT_DATA") else [])
+    kind = kinds[rng.integers(len(kinds))]
+    path = tmp_path / f"{seed}.nc"
+    values = rng.integers(0, 100, (6, 4)).astype(kind) if kind[0] != "f" else rng.normal(size=(6, 4)).astype(kind)
+    with netCDF4.Dataset(path, "w", format=form) as file:
+        file.createDimension("presentation", None if seed % 3 == 0 else 6)
+        file.createDimension("neuroid", 4)
+        if seed % 3 == 0:  # a second record variable, so that records are padded
+            file.createVariable("repetition", "i1", ("presentation",))[:] = np.arange(6)
+        file.createDimension("chars", 3)
+        ids = file.createVariable("stimulus_id", "S1", ("presentation", "chars"))
+        fill = values[2, 1] if rng.random() < .6 else None
+        variable = file.createVariable("data", kind, ("presentation", "neuroid"), fill_value=fill)
+        variable.set_auto_maskandscale(False)
+        if rng.random() < .3:
+            variable.missing_value = values[0, :1]
+        if rng.random() < .5:
+            variable.scale_factor = rng.choice([np.float32, np.float64])(rng.normal())
+        if rng.random() < .5:
+            variable.add_offset = rng.choice([np.float32, np.float64])(rng.normal())
+        if kind in ("i1", "i2") and rng.random() < .5:
+            variable.setncattr("_Unsigned", "true")
+            values[3] = -values[3]
+        ids[:] = np.array([list(f"im{i}") for i in range(6)], "S1")
+        variable[:] = values
+    return path
+
+
+def test_packed_netcdf_of_every_format_equals_xarray(tmp_path):
+    for seed in range(15):
+        path = packed(seed, tmp_path)
+        equal(path, xr.open_dataset(path, engine="netcdf4", decode_times=False)["data"].values, tmp_path)
+
+
+def test_what_scipy_writes_as_netcdf_3_is_read(tmp_path):
+    values = RNG.normal(size=(7, 3)).astype("f4")
+    for version in (1, 2):
+        with netcdf_file(tmp_path / "a.nc", "w", version=version) as file:
+            file.createDimension("presentation", None)
+            file.createDimension("neuroid", 3)
+            file.createVariable("rate", "f4", ("presentation", "neuroid"))[:] = values  # the only record variable: not padded
+        equal(tmp_path / "a.nc", values, tmp_path)
+    whole = (tmp_path / "a.nc").read_bytes()
+    for cut in (0, 3, 20, 60, len(whole) - 5):
+        (tmp_path / "cut.nc").write_bytes(whole[:cut])
+        refused(["cut.nc"], "metric", "ridge", "--source", tmp_path / "cut.nc", "--target", tmp_path / "a.nc")
+
+
+def test_missing_values_that_stand_for_nan(tmp_path):
+    values = RNG.normal(size=(6, 4)).astype("f4")
+    with netCDF4.Dataset(tmp_path / "list.nc", "w") as file:
+        file.createDimension("presentation", 6)
+        file.createDimension("neuroid", 4)
+        variable = file.createVariable("data", "f4", ("presentation", "neuroid"))
+        variable.set_auto_maskandscale(False)
+        variable.missing_value = np.array([values[1, 1], values[2, 3]], "f4")
+        variable[:] = values
+        empty = file.createVariable("unwritten", "f4", ("presentation", "neuroid"))
+        empty[0] = values[0]
+    equal(tmp_path / "list.nc", xr.open_dataset(tmp_path / "list.nc", engine="netcdf4")["data"].values, tmp_path)
+    np.save(tmp_path / "y.npy", values)
+    refused(["9.96921e+36", "unwritten"], "metric", "ridge", "--source", tmp_path / "list.nc", "--target",
+            tmp_path / "y.npy", "--variable", "unwritten")
+
+
+def test_hdf5_arrays_of_every_kind(tmp_path):
+    values = RNG.integers(0, 50, (6, 4))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, array in {"big": values.astype(">i4"), "half": values.astype("f2"), "bool": values > 20, "session/unsigned": values.astype("u2"),
+                            "gzip": values.astype("f4")}.items():
+            file.create_dataset(name, data=array, chunks=True if name == "gzip" else None, compression="gzip" if name == "gzip" else None)
+        file["complex"] = values.astype(complex)
+        file["compound"] = np.zeros(4, dtype=[("a", "f8"), ("b", "i4")])
+        file["long"] = values.astype(np.longdouble)
+        file["lzf"] = file.create_dataset("packed", data=values.astype("f4"), chunks=True, compression="lzf")
+        file["beyond"] = np.array([2**60 + 1, 1])
+        file["gone"] = h5py.SoftLink("/nowhere")
+    (tmp_path / "a.hdf5").write_bytes((tmp_path / "a.h5").read_bytes())
+    for name, expected in {"big": values, "half": values, "bool": values > 20, "session/unsigned": values, "gzip": values}.items():
+        equal(tmp_path / "a.hdf5", expected, tmp_path, "--variable", f"source={name}")
+    np.save(tmp_path / "y.npy", values)
+    for name, words in {"complex": ["complex", "absolute"], "compound": ["compound of a, b"], "long": ["long double"], "packed": ["lzf", "gzip"],
+                        "beyond": ["2^53"], "nothing": ["none (there are", '"big" (int32 6 x 4)']}.items():
+        refused(["a.h5", *words], "metric", "ridge", "--source", tmp_path / "a.h5", "--target", tmp_path / "y.npy", "--variable", name)
+
+
+def test_several_arrays_are_refused_with_their_names_unless_one_is_chosen(tmp_path):
+    x, y = RNG.normal(size=(40, 5)), RNG.normal(size=(40, 3))
+    data = xr.Dataset({"features": (("presentation", "unit"), x), "rates": (("presentation", "neuroid"), y)},
+                      coords={"stimulus_id": ("presentation", [f"im{i}" for i in range(40)])})
+    data.to_netcdf(tmp_path / "both.nc", engine="h5netcdf")
+    data.drop_vars("stimulus_id").to_netcdf(tmp_path / "both3.nc", engine="scipy")
+    np.savez(tmp_path / "both.npz", features=x, rates=y)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    expected = run_json("metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npy")["score"]
+    for name in ("both.nc", "both3.nc", "both.npz"):
+        both = ("metric", "ridge", "--source", tmp_path / name, "--target", tmp_path / name)
+        refused([name, '"features"', '"rates"', "--variable"], *both)
+        found = run_json(*both, "--variable", "source=features", "--variable", "target=rates")
+        assert found["score"] == expected
+    one = run_json("metric", "ridge", "--source", tmp_path / "both.nc", "--target", tmp_path / "y.npy", "--variable", "features")
+    assert one["score"] == expected
+    for flags in (["--variable", "a", "--variable", "b"], ["--variable", "target=a"]):
+        done = run("metric", "ridge", "--source", tmp_path / "both.nc", "--target", tmp_path / "y.npy", *flags)
+        assert done.returncode == 2 and "--variable" in done.stderr, done.stderr
+    data.rename(rates="data").to_netcdf(tmp_path / "named.nc", engine="h5netcdf")  # BrainIO's own name goes first
+    equal(tmp_path / "named.nc", y, tmp_path)
+    with zipfile.ZipFile(tmp_path / "none.npz", "w") as archive:
+        archive.writestr("a.txt", "a")
+    refused(["none.npz"], "metric", "ridge", "--source", tmp_path / "none.npz", "--target", tmp_path / "y.npy")
+
+
+# Rows by what they are called
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """Features and responses of 60 stimuli with ids, and the scores of both as plain arrays."""
+    folder = tmp_path_factory.mktemp("recording")
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(60, 8))
+    trials = x @ rng.normal(size=(8, 5)) + rng.normal(size=(4, 60, 5))
+    y = trials.mean(0)
+    ids, neuroids = [f"im{i:02d}" for i in range(60)], [f"n{i}" for i in range(5)]
+    for name, array in {"x": x, "x2": x[:, :4], "y": y, "trials": trials}.items():
+        np.save(folder / f"{name}.npy", array)
+    labelled(x, ids).to_netcdf(folder / "x.nc", engine="h5netcdf")
+    order, columns = rng.permutation(60), rng.permutation(5)
+    labelled(y[order], np.array(ids)[order]).to_netcdf(folder / "y.nc", engine="h5netcdf")
+    long = xr.DataArray(trials[:, order][:, :, columns].reshape(-1, 5), dims=["presentation", "neuroid"], name="data", coords={
+        "stimulus_id": ("presentation", np.tile(np.array(ids)[order], 4)), "repetition": ("presentation", np.repeat(np.arange(4), 60)),
+        "neuroid_id": ("neuroid", np.array(neuroids)[columns])})
+    long.to_netcdf(folder / "trials.nc", engine="h5netcdf")
+    return folder, x, y, ids, order, neuroids
+
+
+def score(name, folder, source, target, *flags):
+    out = run_json("metric", name, "--source", folder / source, "--target", folder / target, "--bootstrap", "0", *flags)
+    return out["score"]
+
+
+def test_files_with_ids_are_aligned_by_them(recording, tmp_path):
+    folder, x, y, ids, order, _ = recording
+    for name in ("ridge", "rdm", "cka"):
+        assert score(name, folder, "x.nc", "y.nc") == score(name, folder, "x.npy", "y.npy")
+    # Old names, labels of the dim itself, and other words for a dim.
+    other = xr.DataArray(y[order].T, dims=["unit", "image"], name="r", coords={"image": np.array(ids)[order]})
+    other.to_netcdf(tmp_path / "image.nc", engine="h5netcdf")
+    labelled(y[order], np.array(ids)[order], id_name="image_id").to_netcdf(tmp_path / "old.nc", engine="netcdf4", format="NETCDF3_CLASSIC")
+    numbers = labelled(y[order], order)
+    numbers.to_netcdf(tmp_path / "numbers.nc", engine="h5netcdf")
+    labelled(x, [str(i) for i in range(60)]).to_netcdf(tmp_path / "xn.nc", engine="h5netcdf")
+    expected = score("ridge", folder, "x.npy", "y.npy")
+    assert score("ridge", folder, "x.nc", tmp_path / "image.nc") == expected
+    assert score("ridge", folder, "x.nc", tmp_path / "old.nc") == expected
+    assert score("ridge", folder, tmp_path / "xn.nc", tmp_path / "numbers.nc") == expected
+
+
+def test_a_transposed_file_scores_the_same(recording, tmp_path):
+    folder, x, y, ids, order, _ = recording
+    labelled(x, ids).T.to_netcdf(tmp_path / "xt.nc", engine="h5netcdf")
+    assert score("ridge", folder, tmp_path / "xt.nc", "y.nc") == score("ridge", folder, "x.nc", "y.nc")
+    square = RNG.normal(size=(60, 60))
+    plain = xr.DataArray(square, dims=["presentation", "neuroid"], name="data")
+    for name, data in {"a": plain, "b": plain.T, "c": plain.expand_dims("time_bin", axis=0)}.items():
+        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
+        equal(tmp_path / "c.nc" if name == "c" else tmp_path / "a.nc", square, tmp_path)
+    assert score("ridge", folder, tmp_path / "b.nc", "y.npy") == score("ridge", folder, tmp_path / "a.nc", "y.npy")
+
+
+def test_names_that_say_nothing_are_taken_by_place_and_said(recording, tmp_path):
+    folder, x, *_ = recording
+    xr.DataArray(x, dims=["dim_0", "dim_1"], name="a").to_netcdf(tmp_path / "dims.nc", engine="h5netcdf")
+    out = run_json("metric", "ridge", "--source", tmp_path / "dims.nc", "--target", folder / "y.npy", "--bootstrap", "0")
+    assert out["score"] == score("ridge", folder, "x.npy", "y.npy")
+    assert any('"dim_0" is taken as presentation' in note for note in out["notes"])
+    xr.DataArray(x[None], dims=["repetition", "presentation", "neuroid"]).to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
+    assert score("ridge", folder, tmp_path / "one.nc", "y.npy") == out["score"]
+    xr.DataArray(np.stack([x, x]), dims=["repetition", "presentation", "neuroid"]).to_netcdf(tmp_path / "two.nc", engine="h5netcdf")
+    refused(["repetition 2", "Average the repetitions"], "metric", "ridge", "--source", tmp_path / "two.nc", "--target", folder / "y.npy")
+
+
+def test_other_or_repeated_ids_are_refused_with_their_spelling(recording, tmp_path):
+    folder, x, y, ids, *_ = recording
+    for name, data, words in [
+        ("png", labelled(y, [i + ".png" for i in ids]), ['"im00.png"', '"im00"', "60 of 60"]),
+        ("fewer", labelled(y[:50], ids[:50]), ["10 of 60", '"im50"']),
+        ("more", labelled(np.vstack([y, y[:1]]), ids + ["new"]), ["1 of 61", '"new"']),
+        ("twice", labelled(np.vstack([y, y]), ids + ids), ["more than once", '"im00"', "--trials"]),
+        ("empty", labelled(y, [""] + ids[1:]), ["stimulus_id", "presentation 0"]),
+        ("nan", labelled(y, [np.nan] + list(range(59))), ["stimulus_id", "presentation 0"]),
+    ]:
+        data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
+        refused([f"{name}.nc", *words], "metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / f"{name}.nc")
+
+
+def test_what_is_matched_by_place_is_said_once(recording):
+    folder = recording[0]
+    for source, target, words in [("x.npy", "y.npy", ["x.npy, ", "y.npy: ", "matched by place"]),
+                                  ("x.npy", "y.nc", ["x.npy: no stimulus_id", "to those of", "y.nc"])]:
+        flags = ("metric", "ridge", "--source", folder / source, "--target", folder / target, "--bootstrap", "0")
+        done = run(*flags)
+        notes = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+        assert done.returncode == 0 and len(notes) == 1 and all(word in notes[0] for word in words), done.stderr
+        assert ["note: " + note for note in run_json(*flags)["notes"]] == notes
+    assert run_json("metric", "ridge", "--source", folder / "x.nc", "--target", folder / "y.nc", "--bootstrap", "0")["notes"] == []
+    assert "by place" in run("ceiling", "internal_consistency", "--trials", folder / "trials.npy").stderr
+    assert "by place" not in run("ceiling", "internal_consistency", "--trials", folder / "trials.nc").stderr
+
+
+def test_trials_versus_labels_and_parts_are_aligned_too(recording, tmp_path):
+    folder, x, y, ids, order, neuroids = recording
+    labelled(y[order], np.array(ids)[order], neuroids=neuroids).to_netcdf(tmp_path / "y.nc", engine="h5netcdf")
+    labelled(x[order, :4], np.array(ids)[order]).to_netcdf(tmp_path / "x2.nc", engine="h5netcdf")
+    labels = [i % 3 for i in range(60)]
+    np.save(tmp_path / "labels.npy", labels)
+    write(tmp_path / "labels.csv", [{"stimulus_id": ids[i], "label": labels[i]} for i in order])
+    plain = run_json("metric", "ridge", "--source", folder / "x.npy", "--target", folder / "y.npy", "--trials", folder / "trials.npy",
+                     "--versus", folder / "x2.npy", "--stratify", tmp_path / "labels.npy")
+    named = run_json("metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / "y.nc", "--trials", folder / "trials.nc",
+                     "--versus", tmp_path / "x2.nc", "--stratify", tmp_path / "labels.csv")
+    for key in ("score", "ceiling", "ceiled", "ceiled_ci_lo", "per_neuroid"):
+        np.testing.assert_allclose(named[key], plain[key], rtol=1e-12)
+    assert named["versus"] == plain["versus"] and named["notes"] == []
+    # Train and test parts: rows by stimulus, columns by neuroid.
+    parts = {}
+    swap = [3, 1, 4, 0, 2]
+    for part, rows in {"train": np.arange(40), "test": np.arange(40, 60)}.items():
+        shuffled = RNG.permutation(rows)
+        np.save(tmp_path / f"{part}-source.npy", x[rows])
+        np.save(tmp_path / f"{part}-target.npy", y[rows])
+        labelled(x[rows], np.array(ids)[rows]).to_netcdf(tmp_path / f"{part}-source.nc", engine="h5netcdf")
+        columns = swap if part == "test" else list(range(5))
+        labelled(y[shuffled][:, columns], np.array(ids)[shuffled], neuroids=np.array(neuroids)[columns]).to_netcdf(
+            tmp_path / f"{part}-target.nc", engine="h5netcdf")
+    for form in ("npy", "nc"):
+        flags = [f for part in ("train", "test") for side in ("source", "target") for f in (f"--{part}-{side}", tmp_path / f"{part}-{side}.{form}")]
+        parts[form] = run_json("metric", "ridge_split", *flags)
+    assert parts["nc"]["per_neuroid"] == parts["npy"]["per_neuroid"]
+
+
+def test_repetitions_that_are_nan_are_refused(recording, tmp_path):
+    folder = recording[0]
+    data = xr.load_dataarray(folder / "trials.nc", engine="h5netcdf")
+    repetition = data["repetition"].values.astype(float)
+    repetition[7] = np.nan
+    data.assign_coords(repetition=("presentation", repetition)).to_netcdf(tmp_path / "nan.nc", engine="h5netcdf")
+    data.assign_coords(repetition=("presentation", np.nan_to_num(repetition, nan=1).astype("i2"))).to_netcdf(
+        tmp_path / "fill.nc", engine="netcdf4", encoding={"repetition": {"_FillValue": np.int16(2)}})
+    for name in ("nan.nc", "fill.nc"):
+        refused([name, "repetition", "NaN"], "ceiling", "internal_consistency", "--trials", tmp_path / name)
+    # Trials with an axis of their own, in any order.
+    wide = np.load(folder / "trials.npy")
+    xr.DataArray(wide.transpose(2, 0, 1), dims=["unit", "trial", "stimulus"]).to_netcdf(tmp_path / "wide.nc", engine="h5netcdf")
+    plain = run_json("ceiling", "internal_consistency", "--trials", folder / "trials.npy")
+    assert run_json("ceiling", "internal_consistency", "--trials", tmp_path / "wide.nc")["per_neuroid"] == plain["per_neuroid"]
+    with h5py.File(tmp_path / "betas.h5", "w") as file:
+        file["betas"] = wide
+    assert run_json("ceiling", "internal_consistency", "--trials", tmp_path / "betas.h5")["per_neuroid"] == plain["per_neuroid"]
+
+
+# RDMs
+
+
+def test_similarities_and_asymmetric_matrices_are_no_rdms(tmp_path):
+    rng = np.random.default_rng(3)
+    rdms = np.stack([squareform(pdist(rng.normal(size=(20, 9)), "correlation")) for _ in range(3)])
+    asymmetric, diagonal = rdms.copy(), rdms.copy()
+    asymmetric[1, 4, 7] += 0.1
+    diagonal[2, 5, 5] = 0.3
+    half = np.where(np.triu(np.ones((20, 20)), 1) > 0, rdms, 0)
+    lower = np.where(np.tril(np.ones((20, 20)), -1) > 0, rdms, np.nan)
+    np.save(tmp_path / "rdms.npy", rdms)
+    for name, bad, words in [("similarities", 1 - rdms, ["diagonal", "1 at subject 0, stimuli 0 and 0", "1 - s"]),
+                             ("asymmetric", asymmetric, ["symmetry", "subject 1, stimuli 4 and 7"]),
+                             ("diagonal", diagonal, ["0.3 at subject 2, stimuli 5 and 5"]), ("half", half, ["symmetry"]),
+                             ("lower", lower, ["symmetry", "nan"])]:
+        np.save(tmp_path / f"{name}.npy", bad)
+        refused([f"{name}.npy", *words], "metric", "rdm", "--source", tmp_path / "rdms.npy", "--source-rdm",
+                "--target", tmp_path / f"{name}.npy", "--target-rdm")
+        refused([f"{name}.npy", *words], "ceiling", "rsa", "--trials", tmp_path / f"{name}.npy")
+    # Rounding of float32 and missing pairs are none of that.
+    single = rdms.astype("f4")
+    single[:, range(20), range(20)] = 3e-7
+    single[0, 3, 4] *= 1 + 1e-6
+    single[1, 2, 3] = single[1, 3, 2] = np.nan
+    np.save(tmp_path / "single.npy", single)
+    assert run("ceiling", "rsa", "--trials", tmp_path / "single.npy").returncode == 0
+
+
+def test_rdms_are_aligned_by_id_in_both_directions(tmp_path):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(20, 9))
+    rdms = np.stack([squareform(pdist(x + rng.normal(size=(20, 9)), "correlation")) for _ in range(3)])
+    ids, order, columns = np.array([f"s{i:02d}" for i in range(20)]), rng.permutation(20), rng.permutation(20)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "rdms.npy", rdms)
+    labelled(x, ids).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    shuffled = rdms[:, order][:, :, order]
+    dims = ["subject", "presentation", "presentation_other"]
+    xr.DataArray(shuffled, dims=dims, name="data", coords={"stimulus_id": ("presentation", ids[order])}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    xr.DataArray(rdms[:, order][:, :, columns].transpose(1, 0, 2), dims=["stimulus_a", "participant", "stimulus_b"], name="data",
+                 coords={"stimulus_a": ids[order], "stimulus_b": ids[columns]}).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdms.npy", "--target-rdm")["per_neuroid"]
+    found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "a.nc", "--target-rdm")
+    assert found["per_neuroid"] == expected and found["notes"] == []
+
+
+# Activations in place of a network
+
+
+def test_activations_are_matched_to_the_stimulus_set_by_id(recording, tmp_path):
+    folder, x, y, ids, order, _ = recording
+    with open(tmp_path / "stimuli.csv", "w") as file:
+        csv.writer(file).writerows([["stimulus_id", "filename"]] + [[i, i + ".png"] for i in ids])
+    for k, i in enumerate(ids):
+        Image.new("RGB", (4, 4), (k, 0, 0)).save(tmp_path / f"{i}.png")
+    data = xr.load_dataarray(folder / "trials.nc", engine="h5netcdf")
+    data.to_netcdf(tmp_path / "plain.nc", engine="h5netcdf")
+    data.to_netcdf(tmp_path / "filled.nc", engine="netcdf4", encoding={"data": {"_FillValue": -9999.0}})
+    for kind in ("plain", "filled"):
+        json.dump({"schema_version": 1, "identifier": f"Ids{kind}.V4-ridge", "version": 1, "kind": "neural", "region": "V4", "parent": "V4",
+                   "composite": False, "weight": 1, "visual_degrees": 8, "stimulus_set": "stimuli.csv",
+                   "assemblies": [{"identifier": "a", "file": f"{kind}.nc"}], "metric": {"name": "ridge", "alpha": 1.0},
+                   "splits": {"kind": "shuffle", "n_splits": 3, "train_fraction": 0.9, "seed": 1},
+                   "layer_selection": {"method": "alternating_halves", "by": "stimulus_id"},
+                   "ceiling": {"name": "internal_consistency", "n_splits": 3, "seed": 1}}, open(tmp_path / f"{kind}.json", "w"))
+    labelled(x[order], np.array(ids)[order]).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    labelled(np.vstack([x[:1] + 1, x[order]]), ["other"] + list(np.array(ids)[order])).to_netcdf(tmp_path / "more.nc", engine="h5netcdf")
+    labelled(x[1:], ids[1:]).to_netcdf(tmp_path / "fewer.nc", engine="h5netcdf")
+
+    def record(source, kind="plain"):
+        done = run("score", source, "-b", tmp_path / f"{kind}.json", "--results", tmp_path / "r", "--bootstrap", "20", "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    place, said = record(folder / "x.npy")
+    assert "matched by place" in said
+    named, said = record(tmp_path / "x.nc")
+    assert named["raw"] == place["raw"] and "by place" not in said
+    more, said = record(tmp_path / "more.nc")
+    assert more["raw"] == place["raw"] and "1 of 61 rows" in said and more["key"] != named["key"]
+    assert record(folder / "x.npy", "filled")[0]["raw"] == place["raw"]
+    refused(["fewer.nc", "stimulus_id", '"im00"'], "score", tmp_path / "fewer.nc", "-b", tmp_path / "plain.json", "--results", tmp_path / "r")
