@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 
@@ -16,12 +17,24 @@
 #include "src/score/behavior.h"
 #include "src/score/bootstrap_error.h"
 #include "src/score/choices.h"
+#include "src/score/diagnostics.h"
+#include "src/score/thresholds.h"
 
 namespace cortiscore::cli {
 
 std::vector<double> read_values(const std::string& path) {
   const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+std::vector<double> thresholds_in(const std::string& path) {
+  auto values = read_values(path);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i]) || (values[i] > 0 && std::isfinite(values[i]))) continue;
+    throw bad_input({path, "subject " + std::to_string(i), std::to_string(values[i]),
+                     "a positive threshold, or NaN for none", ""});
+  }
+  return values;
 }
 
 namespace {
@@ -31,6 +44,10 @@ const std::vector<std::string> kFiles = {"source", "target", "train-source", "te
 // An array of any shape, the one that --variable names.
 at::Tensor array_of(const MetricArguments& a, const char* flag, const std::string& path) {
   return read_array(path, Variables(a.variables, kFiles).of(flag, path));
+}
+
+int64_t count_nan(const std::vector<double>& values) {
+  return std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
 }
 
 Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
@@ -48,6 +65,8 @@ Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   for (size_t i = 0; i < x.size(); ++i)
     scores.push_back(std::clamp(std::exp(-a.scale * std::abs(x[i] - y[i])), 0.0, 1.0));
   auto e = of_values(scores, "value");
+  e.warnings = left_out(count_nan(scores), static_cast<int64_t>(scores.size()),
+                        "pairs of values hold NaN and are left out of the mean");
   e.estimate.error = NAN;  // the platform declares none
   return e;
 }
@@ -69,12 +88,12 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (subjects' thresholds)");
   require(a, a.variables.empty() ? "" : a.variables.front(), "--variable");
   double model = threshold_of(a, a.source);
-  auto subjects = read_values(a.target);
+  auto subjects = thresholds_in(a.target);
   if (a.name == "threshold_elevation") {
     require(a, a.baseline_source, "--baseline-source");
     require(a, a.baseline_target, "--baseline-target");
     const double baseline = threshold_of(a, a.baseline_source);
-    const auto baselines = read_values(a.baseline_target);
+    const auto baselines = thresholds_in(a.baseline_target);
     if (baselines.size() != subjects.size())
       throw bad_input({a.baseline_target, "subjects", std::to_string(baselines.size()),
                        std::to_string(subjects.size()) + " as in " + a.target, ""});
@@ -82,15 +101,28 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
     model = baseline > 0 ? model / baseline : 0;
   }
   more["model_threshold"] = number(model);
-  return of_values(threshold_scores(model, subjects), "subject");
+  const auto total = static_cast<int64_t>(subjects.size());
+  std::erase_if(subjects, [](double v) { return std::isnan(v); });
+  auto e = of_values(threshold_scores(model, subjects), "subject");
+  e.warnings = left_out(total - static_cast<int64_t>(subjects.size()), total,
+                        "subjects have no threshold and are left out");
+  for (auto& warning : threshold_warnings({model})) e.warnings.push_back(std::move(warning));
+  return e;
 }
 
 Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   require(a, a.bins, "--bins");
+  std::vector<std::string> warnings;
   const auto finite = [&](const char* flag, const std::string& path) {
     const auto v = array_of(a, flag, path).to(at::kDouble).flatten();
-    return v.masked_select(v.isfinite());
+    auto kept = v.masked_select(v.isfinite());
+    for (const auto& warning : left_out(v.numel() - kept.numel(), v.numel(),
+                                        "values are NaN or infinite and are left out"))
+      warnings.push_back(path + ": " + warning);
+    if (kept.numel() == 0)
+      throw bad_input({path, "values", "none that is finite", "at least one", ""});
+    return kept;
   };
   const auto bins = finite("", a.bins);
   if (bins.numel() < 2 ||
@@ -99,14 +131,23 @@ Evaluation ks(const MetricArguments& a, Json& /*more*/) {
            .item<bool>())
     throw bad_input({a.bins, "values", std::to_string(bins.numel()) + " that do not ascend",
                      "bin edges, ascending", ""});
-  const auto draws = ks_similarity(finite("source", a.source), finite("target", a.target), bins,
-                                   a.n_boot > 0 ? a.n_boot : 1000);
+  const auto source = finite("source", a.source), target = finite("target", a.target);
+  const auto draws = ks_similarity(source, target, bins, a.n_boot > 0 ? a.n_boot : 1000);
   std::vector<double> values(draws.const_data_ptr<double>(),
                              draws.const_data_ptr<double>() + draws.numel());
   const auto n_nan =
       std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+  for (auto& warning : left_out(n_nan, static_cast<int64_t>(values.size()),
+                                "draws have no value and are left out; of more than a tenth the "
+                                "score is 0, as the platform's"))
+    warnings.push_back(std::move(warning));
   if (10 * n_nan > static_cast<int64_t>(values.size())) values.assign(1, 0.0);
   auto e = of_values(values, "draw of model units");
+  e.warnings = std::move(warnings);
+  if (source.numel() == 1) {
+    e.estimate.error = NAN;
+    e.warnings.emplace_back("no error: one value of the source alone can only be drawn as it is");
+  }
   e.estimate.split_values.clear();
   return e;
 }
@@ -126,6 +167,8 @@ Evaluation factors(const MetricArguments& a, Json& more) {
   // The two of a pair are different stimuli: pairs have no ids of their own.
   const auto x = read_rows(a, "source", a.source, "pairs x units").values.to(at::kDouble);
   const auto y = read_rows(a, "target", a.target, "pairs x units").values.to(at::kDouble);
+  check_finite(x, a.source, "unit", "Drop the unit");
+  check_finite(y, a.target, "unit", "Drop the unit");
   const auto codes = read_labels(a.stratify).codes;
   if (x.sizes() != y.sizes() || static_cast<int64_t>(codes.size()) != x.size(0))
     throw bad_input(
@@ -149,6 +192,7 @@ Evaluation factors(const MetricArguments& a, Json& more) {
 Evaluation match(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto x = read_rows(a, "source", a.source, "stimuli x dimensions").values.to(at::kDouble);
+  check_finite(x, a.source, "dimension", "Drop the stimulus or the dimension");
   const auto table = read_table(a.target);
   const auto column = [&](const char* name) {
     std::vector<int64_t> out;
@@ -181,10 +225,14 @@ Evaluation logistic(const MetricArguments& a, Json& more) {
     rows.match(ids_of(table), static_cast<int64_t>(table.rows.size()), table.path);
     rows.match(x);
     rows.say();
+    check_finite(x.values, path, "feature", "");
     return x.values;
   };
   const auto x_train = rows_of("train-source", a.train_source, train);
   const auto x_test = rows_of("test-source", a.test_source, test);
+  if (x_train.size(1) != x_test.size(1))
+    throw bad_input({a.test_source, "features", std::to_string(x_test.size(1)),
+                     std::to_string(x_train.size(1)) + " as in " + a.train_source, ""});
   const auto labels = train.column("truth");
   const auto classes = distinct(labels);
   const auto scaled =
@@ -218,7 +266,15 @@ Evaluation logistic(const MetricArguments& a, Json& more) {
     correct.mutable_data_ptr<bool>()[r] =
         classes[static_cast<size_t>(chosen.const_data_ptr<int64_t>()[r])] ==
         truth[static_cast<size_t>(r)];
-  return evaluate_accuracy(correct);
+  auto e = evaluate_accuracy(correct);
+  std::vector<std::string> others;
+  for (const auto& label : truth) {
+    if (!std::binary_search(classes.begin(), classes.end(), label)) others.push_back(label);
+  }
+  e.warnings = left_out(static_cast<int64_t>(others.size()), static_cast<int64_t>(truth.size()),
+                        "test presentations are of a class that the readout was not fitted to and "
+                        "count as wrong");
+  return e;
 }
 
 Evaluation resampled_error(const MetricArguments& a, Json& more) {
@@ -241,6 +297,8 @@ Evaluation resampled_error(const MetricArguments& a, Json& more) {
   e.estimate.error = bootstrap_error(values, axes, a.n_boot > 0 ? a.n_boot : 1000);
   e.averaged_over = "everything";
   more["axes"] = axes;
+  e.warnings = left_out(values.isnan().sum().item<int64_t>(), values.numel(),
+                        "values are NaN and are left out of the mean");
   return e;
 }
 
