@@ -1,6 +1,7 @@
 """Which tensor of a file is which weight of a network, when the names are not the same to the letter.
 
-src/model/weight_names.cpp follows the same rules; tests/data/weight_names.json has the cases that both are held to.
+What fits to the letter, the engine reads itself; every other file goes through here (`model convert`, `model export
+--weights`, and `sweep`, which asks `convert.serve`), so that the rules are in one place.
 """
 import dataclasses
 import difflib
@@ -17,7 +18,8 @@ RENAMES = [
 ]
 COUNTER = "num_batches_tracked"  # of training: no forward pass in eval mode reads it
 # Made by the network itself from its sizes, and in files of some versions of a library only.
-DERIVED = {COUNTER, "position_ids", "attn_mask", "relative_position_index", "relative_coords_table", "inv_freq", "masked_bias"}
+DERIVED = {COUNTER, "position_ids", "attn_mask", "relative_position_index", "relative_coords_table", "inv_freq", "masked_bias",
+           "total_ops", "total_params"}
 
 
 class NoFit(Exception):
@@ -214,7 +216,7 @@ def _missing(required, short, anchors, found, look_up):
                  "Is it the same architecture? --prefix names the beginning of those that are meant")
 
 
-def choose(fits, given, equal, wanted, rank=lambda prefix: 0):
+def choose(fits, equal, rank=lambda prefix: 0):
     """The one fit, and the beginnings of others that were passed over.
 
     equal  whether two names of the file are one tensor to the bit

@@ -89,8 +89,8 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
       "cortiscore");
   add_python_verb(
       *verb, "convert",
-      "Write checkpoints (.pth, .ckpt) as .safetensors for `sweep --graph` (runs Python "
-      "with torch)",
+      "Write checkpoints (.pth, .ckpt, shards, FSDP folders) as .safetensors for `sweep --graph` "
+      "(runs Python with torch, and none of their code)",
       "cortiscore.convert");
 }
 

@@ -1,8 +1,5 @@
 #include "src/cli/python.h"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include <unistd.h>
 
 #include <CLI/App.hpp>
@@ -10,21 +7,12 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
+#include "src/engine/python.h"
 
 namespace cortiscore::cli {
 
 void become_python(const std::string& module, const std::vector<std::string>& arguments) {
-  const char* set = std::getenv("CORTISCORE_PYTHON");
-  const std::string python = set ? set : CORTISCORE_PYTHON;
-  const char* inherited = std::getenv("PYTHONPATH");
-  const std::string path =
-      std::string(CORTISCORE_PYTHON_DIR) + (inherited ? std::string(":") + inherited : "");
-  setenv("PYTHONPATH", path.c_str(), 1);
-  // What Python asks the engine for, it asks this very binary.
-  std::error_code unknown;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
-  if (!unknown) setenv("CORTISCORE_BINARY", self.c_str(), 1);
-  std::vector<std::string> words = {python, "-m", module};
+  auto words = python_command(module);
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
@@ -32,7 +20,7 @@ void become_python(const std::string& module, const std::vector<std::string>& ar
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());
   throw Error(ErrorKind::kUsage,
-              "cannot run " + python + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+              "cannot run " + words[0] + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
 }
 
 void add_python_verb(CLI::App& parent,

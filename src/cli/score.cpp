@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include <CLI/App.hpp>
@@ -12,6 +13,7 @@
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/core/progress.h"
+#include "src/engine/checkpoint_files.h"
 #include "src/engine/score_network.h"
 #include "src/results/store.h"
 
@@ -28,6 +30,16 @@ void run(const Arguments& arguments, Outcome& outcome) {
   const auto& flags = arguments.flags;
   const auto benchmarks = flags.benchmarks();
   const auto tree = find_tree(arguments.tree);
+  std::map<std::string, std::string> names;  // of paths
+  for (const auto& path : arguments.networks) {
+    if (arguments.networks.size() == 1) break;
+    const auto [other, fresh] = names.try_emplace(recorded_name(path), path);
+    if (fresh || other->second == path) continue;
+    throw bad_input(
+        {path, "", "the name \"" + other->first + "\", which " + other->second + " has too",
+         "a name each in the results",
+         "Use `sweep`, which names them by their folders, or export with --identifier"});
+  }
   Store store(flags.store());
   Workbench workbench(flags.options(benchmarks), arguments.networks.size() > 1);
   // With one pair an error is the process's; with many it is that pair's, and the others go on.

@@ -30,7 +30,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> checkpoints, manifests;
-  std::string graph, shard = "0/1";
+  std::string graph, prefix, shard = "0/1";
   ScoreFlags flags;
   SweepOptions options;
   SlurmFlags slurm;
@@ -163,10 +163,23 @@ void run(const Arguments& arguments, Outcome& outcome) {
   auto options = arguments.options;
   options.again = flags.again;
   parse_shard(arguments.shard, options);
-  auto checkpoints = expand(arguments.checkpoints, arguments.graph);
+  std::vector<std::string> notes;
+  auto checkpoints = expand(arguments.checkpoints, arguments.graph, notes);
   for (const auto& manifest : arguments.manifests) {
     for (auto& checkpoint : read_manifest(manifest)) checkpoints.push_back(std::move(checkpoint));
   }
+  for (const auto& note : notes) log_line("note: " + printable(note));
+  if (!arguments.prefix.empty()) {
+    for (auto& checkpoint : checkpoints) {
+      if (checkpoint.graph.empty()) {
+        throw Error(ErrorKind::kUsage,
+                    "--prefix: found " + checkpoint.path +
+                        ", which is run by itself, expected weights of a --graph.");
+      }
+      checkpoint.prefix = arguments.prefix;
+    }
+  }
+  name_checkpoints(checkpoints);
   if (checkpoints.empty()) {
     throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --manifest of them.");
   }
@@ -228,13 +241,16 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
   auto arguments = std::make_shared<Arguments>();
   auto* verb = app.add_subcommand(
       "sweep", "Many checkpoints on benchmarks, each pair once; goes on where it was stopped");
-  verb->add_option("checkpoints", arguments->checkpoints,
-                   "paths or quoted patterns: .pt2 archives, activations, or with --graph weight "
-                   "files (.safetensors, .pt2)");
+  verb->add_option(
+      "checkpoints", arguments->checkpoints,
+      "paths, quoted patterns or folders of a run: .pt2 archives, activations, or with "
+      "--graph weights (.safetensors, .pth, .ckpt, .bin, their indexes, .pt2)");
   verb->add_option("--manifest", arguments->manifests,
                    "CSV with a column model, optionally weights and identifier; other columns are "
                    "tags that records carry");
   verb->add_option("--graph", arguments->graph, "archive whose graph runs the weight files");
+  verb->add_option("--prefix", arguments->prefix,
+                   "beginning of the names in weight files that are meant, e.g. student.");
   verb->add_option("--shard", arguments->shard, "part I/N of the checkpoints, I from 0")
       ->capture_default_str();
   verb->add_option("--limit", arguments->options.limit, "pairs to score at most; 0: all")

@@ -32,15 +32,13 @@ constexpr size_t kAhead = 2;  // checkpoints a worker has: one that it scores, o
 
 Json to_json(const SweepItem& item) {
   const auto& c = item.checkpoint;
-  return {{"path", c.path},
-          {"graph", c.graph},
-          {"identifier", c.identifier},
-          {"tags", c.tags},
-          {"benchmarks", item.benchmarks}};
+  return {{"path", c.path}, {"graph", c.graph},   {"identifier", c.identifier},
+          {"tags", c.tags}, {"prefix", c.prefix}, {"benchmarks", item.benchmarks}};
 }
 
 SweepItem item_from(const Json& json) {
-  return {{json.at("path"), json.at("graph"), json.at("identifier"), json.at("tags")},
+  return {{json.at("path"), json.at("graph"), json.at("identifier"), json.at("tags"),
+           json.at("prefix"), true},
           json.at("benchmarks").get<std::vector<size_t>>()};
 }
 

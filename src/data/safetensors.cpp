@@ -1,13 +1,13 @@
 #include "src/data/safetensors.h"
 
-#include <cstring>
+#include <algorithm>
+#include <fstream>
 #include <vector>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
-#include "src/data/arrays.h"
 
 namespace cortiscore {
 namespace {
@@ -15,10 +15,22 @@ namespace {
 constexpr uint64_t kMaxHeader = 100'000'000;
 
 const std::map<std::string, at::ScalarType>& types() {
-  static const std::map<std::string, at::ScalarType> known = {
-      {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
-      {"I64", at::kLong},   {"I32", at::kInt},   {"I16", at::kShort}, {"I8", at::kChar},
-      {"U8", at::kByte},    {"BOOL", at::kBool}};
+  static const std::map<std::string, at::ScalarType> known = {{"F64", at::kDouble},
+                                                              {"F32", at::kFloat},
+                                                              {"F16", at::kHalf},
+                                                              {"BF16", at::kBFloat16},
+                                                              {"I64", at::kLong},
+                                                              {"I32", at::kInt},
+                                                              {"I16", at::kShort},
+                                                              {"I8", at::kChar},
+                                                              {"U64", at::kUInt64},
+                                                              {"U32", at::kUInt32},
+                                                              {"U16", at::kUInt16},
+                                                              {"U8", at::kByte},
+                                                              {"BOOL", at::kBool},
+                                                              {"F8_E4M3", at::kFloat8_e4m3fn},
+                                                              {"F8_E5M2", at::kFloat8_e5m2},
+                                                              {"C64", at::kComplexFloat}};
   return known;
 }
 
@@ -45,22 +57,26 @@ uint64_t count_of(const std::vector<uint64_t>& shape, uint64_t limit, bool& fits
 }  // namespace
 
 std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
-  const auto bytes = read_file(path);
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file)
+    throw bad_input(
+        {path, "", "a file that cannot be opened", "a .safetensors file", "Check the path"});
+  const auto all = static_cast<uint64_t>(std::max<std::streamoff>(file.tellg(), 0));
+  file.seekg(0);
   uint64_t length = 0;
-  if (bytes.size() >= sizeof length) std::memcpy(&length, bytes.data(), sizeof length);
-  if (bytes.size() < sizeof length || length > kMaxHeader ||
-      length > bytes.size() - sizeof length) {
+  const bool begun = static_cast<bool>(file.read(reinterpret_cast<char*>(&length), sizeof length));
+  if (!begun || length > kMaxHeader || length > all - sizeof length) {
     throw damaged(path, "header length", std::to_string(length),
-                  "at most the file's " + std::to_string(bytes.size()) + " bytes and 100 MB");
+                  "at most the file's " + std::to_string(all) + " bytes and 100 MB");
   }
-  const auto* data = bytes.data() + sizeof length + length;
-  const uint64_t size = bytes.size() - sizeof length - length;
+  std::string text(length, 0);
+  file.read(text.data(), static_cast<std::streamsize>(length));
+  const uint64_t start = sizeof length + length, size = all - start;
   std::map<std::string, at::Tensor> tensors;
   std::map<uint64_t, uint64_t> taken;  // begin -> end
   std::string name;
   try {
-    const auto header =
-        nlohmann::json::parse(bytes.data() + sizeof length, bytes.data() + sizeof length + length);
+    const auto header = nlohmann::json::parse(text);
     for (const auto& [key, entry] : header.items()) {
       name = key;
       if (name == "__metadata__") continue;
@@ -68,7 +84,7 @@ std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
       const auto type = types().find(dtype);
       if (type == types().end())
         throw damaged(path, name + ".dtype", "\"" + dtype + "\"",
-                      "F64, F32, F16, BF16, an integer or BOOL");
+                      "F64, F32, F16, BF16, F8_E4M3, F8_E5M2, C64, an integer or BOOL");
       const auto shape = entry.at("shape").get<std::vector<uint64_t>>();
       const auto offsets = entry.at("data_offsets").get<std::vector<uint64_t>>();
       bool fits = offsets.size() == 2 && offsets[0] <= offsets[1] && offsets[1] <= size;
@@ -81,8 +97,12 @@ std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
       if (count > 0 && !taken.emplace(offsets[0], offsets[1]).second)
         throw damaged(path, name + ".data_offsets", "bytes of another tensor", "its own");
       auto tensor = at::empty(std::vector<int64_t>(shape.begin(), shape.end()), type->second);
-      if (count > 0)
-        std::memcpy(tensor.mutable_data_ptr(), data + offsets[0], offsets[1] - offsets[0]);
+      if (count > 0) {
+        file.seekg(static_cast<std::streamoff>(start + offsets[0]));
+        if (!file.read(static_cast<char*>(tensor.mutable_data_ptr()),
+                       static_cast<std::streamsize>(offsets[1] - offsets[0])))
+          throw damaged(path, name, "bytes that cannot be read", "a whole file");
+      }
       tensors.emplace(name, std::move(tensor));
     }
   } catch (const nlohmann::json::exception& e) {

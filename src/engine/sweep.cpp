@@ -9,7 +9,6 @@
 #include <optional>
 #include <set>
 
-#include <glob.h>
 #include <sys/stat.h>
 
 #include "cortiscore/error.h"
@@ -17,7 +16,10 @@
 #include "src/core/stop.h"
 #include "src/data/arrays.h"
 #include "src/data/table.h"
+#include "src/engine/checkpoint_files.h"
 #include "src/engine/outcome.h"
+#include "src/engine/weight_reader.h"
+#include "src/model/weights_differ.h"
 
 namespace cortiscore {
 namespace {
@@ -29,12 +31,14 @@ std::string stamp_of(const Checkpoint& checkpoint) {
   std::string stamp;
   for (const auto& path : {checkpoint.path, checkpoint.graph}) {
     if (path.empty()) continue;
-    struct stat now {};
-    if (::stat(path.c_str(), &now) != 0) return "";
-    for (const auto part :
-         {static_cast<int64_t>(now.st_size), static_cast<int64_t>(now.st_ino),
-          static_cast<int64_t>(now.st_mtim.tv_sec), static_cast<int64_t>(now.st_mtim.tv_nsec)})
-      stamp += std::to_string(part) + " ";
+    for (const auto& file : files_behind(path)) {
+      struct stat now {};
+      if (::stat(file.c_str(), &now) != 0) return "";
+      for (const auto part :
+           {static_cast<int64_t>(now.st_size), static_cast<int64_t>(now.st_ino),
+            static_cast<int64_t>(now.st_mtim.tv_sec), static_cast<int64_t>(now.st_mtim.tv_nsec)})
+        stamp += std::to_string(part) + " ";
+    }
   }
   return stamp;
 }
@@ -42,19 +46,24 @@ std::string stamp_of(const Checkpoint& checkpoint) {
 std::string note_name(const Checkpoint& checkpoint) {
   std::error_code error;
   return fs::absolute(checkpoint.path, error).string() + "\n" +
-         (checkpoint.graph.empty() ? "" : fs::absolute(checkpoint.graph, error).string());
+         (checkpoint.graph.empty() ? "" : fs::absolute(checkpoint.graph, error).string()) +
+         (checkpoint.prefix.empty() ? "" : "\n" + checkpoint.prefix);
 }
 
 // Opens checkpoints one after the other; those that share all but their weights share a graph.
 class Opener {
  public:
-  explicit Opener(const ScoreOptions& options) : device_(options.device), load_(options.load) {}
+  explicit Opener(const ScoreOptions& options)
+      : device_(options.device), load_(options.load), reader_(options.spill_folder) {}
 
-  Candidate open(const Checkpoint& checkpoint) {
+  // What was left out of a weight file or changed, in words, is added to the tags of its records.
+  Candidate open(Checkpoint& checkpoint) {
     const Timer opening;
+    notes_.clear();
     auto candidate = open_as_it_is(checkpoint);
     candidate.open_s = opening.seconds();
     if (!checkpoint.identifier.empty()) candidate.identifier = checkpoint.identifier;
+    if (!notes_.empty()) checkpoint.tags["weights"] = notes_;
     return candidate;
   }
 
@@ -66,7 +75,7 @@ class Opener {
         graph_path_ = checkpoint.graph;
         signature_.clear();
       }
-      return candidate_of(graph_->with_weights(checkpoint.path));
+      return with_weights(checkpoint);
     }
     if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_, load_);
     const auto signature = Network::signature(checkpoint.path);
@@ -79,10 +88,37 @@ class Opener {
     return candidate;
   }
 
+  // Weights that are the graph's as they are; of any other kind, what the reader makes of them.
+  Candidate with_weights(const Checkpoint& checkpoint) {
+    const auto& path = checkpoint.path;
+    const bool raw = path.ends_with(".safetensors") || path.ends_with(".pt2");
+    if (raw && checkpoint.prefix.empty()) {
+      try {
+        return candidate_of(graph_->with_weights(path));
+      } catch (const WeightsDiffer&) {
+        if (!path.ends_with(".safetensors"))
+          throw;  // another archive has the same names, or is of another network
+      }
+    }
+    std::vector<std::string> notes;
+    const auto file = reader_.read(path, graph_path_, checkpoint.prefix, notes);
+    auto candidate = candidate_of(graph_->with_weights(file));
+    std::error_code error;
+    fs::remove(file, error);
+    candidate.path = path;
+    candidate.identifier = stem_of(path);
+    for (const auto& note : notes) {
+      log_line("note: " + path + ": " + note);
+      notes_ += (notes_.empty() ? "" : "; ") + note;
+    }
+    return candidate;
+  }
+
   at::Device device_;
   LoadOptions load_;
+  WeightReader reader_;
   std::optional<Network> graph_;
-  std::string graph_path_, signature_;
+  std::string graph_path_, signature_, notes_;
 };
 
 bool in_shard(const Checkpoint& checkpoint, const SweepOptions& options) {
@@ -130,24 +166,55 @@ class Done {
 
 }  // namespace
 
-std::vector<Checkpoint> expand(const std::vector<std::string>& patterns, const std::string& graph) {
+std::vector<Checkpoint> expand(const std::vector<std::string>& patterns,
+                               const std::string& graph,
+                               std::vector<std::string>& notes) {
   std::vector<Checkpoint> checkpoints;
+  std::error_code error;
   for (const auto& pattern : patterns) {
-    glob_t found{};
-    const int code = ::glob(pattern.c_str(), GLOB_NOCHECK | GLOB_TILDE, nullptr, &found);
-    const bool magic = pattern.find_first_of("*?[") != std::string::npos;
-    std::error_code error;
-    const bool empty = code != 0 || (magic && found.gl_pathc == 1 && found.gl_pathv[0] == pattern &&
-                                     !fs::exists(pattern, error));
-    for (size_t i = 0; i < found.gl_pathc && !empty; ++i)
-      checkpoints.push_back({found.gl_pathv[i], graph, "", Json::object()});
-    ::globfree(&found);
-    if (empty) {
-      throw bad_input({pattern, "", "no file", "a pattern that matches checkpoints",
-                       "Check the path; quote it so that the shell leaves it alone"});
+    for (const auto& file : checkpoint_files(pattern, !graph.empty(), notes)) {
+      // The graph may lie beside its weights.
+      const bool in_folder = !file.name.empty();
+      if (in_folder && !graph.empty() && fs::equivalent(file.path, graph, error)) continue;
+      checkpoints.push_back({file.path, graph, file.name, Json::object(), "", false});
     }
   }
   return checkpoints;
+}
+
+void name_checkpoints(std::vector<Checkpoint>& checkpoints) {
+  if (checkpoints.size() == 1 && checkpoints.front().prefix.empty()) return;
+  std::set<std::vector<std::string>> seen;
+  std::erase_if(checkpoints, [&](const Checkpoint& c) {
+    return !c.named && !seen.insert({c.path, c.graph, c.prefix}).second;
+  });
+  const auto name_of = [](const Checkpoint& c) {
+    return c.identifier.empty() ? recorded_name(c.path) : c.identifier;
+  };
+  std::map<std::string, std::vector<Checkpoint*>> groups;
+  for (auto& checkpoint : checkpoints) {
+    if (!checkpoint.named) groups[name_of(checkpoint)].push_back(&checkpoint);
+  }
+  for (const auto& [name, group] : groups) {
+    std::vector<std::string> paths, names(group.size(), name);
+    for (const auto* checkpoint : group) paths.push_back(checkpoint->path);
+    if (group.size() > 1) names = distinct_names(paths);
+    for (size_t i = 0; i < group.size(); ++i) {
+      auto prefix = group[i]->prefix;
+      if (group.size() == 1 && prefix.empty()) continue;
+      while (prefix.ends_with(".")) prefix.pop_back();
+      group[i]->identifier = names[i] + (prefix.empty() ? "" : "/" + prefix);
+    }
+  }
+  std::map<std::string, std::string> taken;
+  for (const auto& checkpoint : checkpoints) {
+    const auto name = name_of(checkpoint);
+    const auto [other, fresh] = taken.try_emplace(name, checkpoint.path);
+    if (fresh) continue;
+    throw bad_input(
+        {checkpoint.path, "", "the name \"" + name + "\", which " + other->second + " has too",
+         "a name each in the results", "Give them in a --manifest with a column identifier"});
+  }
 }
 
 std::vector<Checkpoint> read_manifest(const std::string& path) {
@@ -172,6 +239,7 @@ std::vector<Checkpoint> read_manifest(const std::string& path) {
     checkpoint.path = place(weights[i].empty() ? models[i] : weights[i]);
     checkpoint.graph = weights[i].empty() ? "" : place(models[i]);
     checkpoint.identifier = identifiers[i];
+    checkpoint.named = !checkpoint.identifier.empty();
     for (size_t c = 0; c < table.columns.size(); ++c) {
       const auto& name = table.columns[c];
       if (name != "model" && name != "weights" && name != "identifier")
@@ -229,8 +297,7 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
 }
 
 std::string unopened_name(const Checkpoint& checkpoint) {
-  return checkpoint.identifier.empty() ? fs::path(checkpoint.path).stem().string()
-                                       : checkpoint.identifier;
+  return checkpoint.identifier.empty() ? stem_of(checkpoint.path) : checkpoint.identifier;
 }
 
 Json record_failure(const SweepItem& item,

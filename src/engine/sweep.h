@@ -15,11 +15,21 @@ struct Checkpoint {
   std::string graph;       ///< .pt2 whose graph runs the weights; empty: `path` is a network itself
   std::string identifier;  ///< what records carry; empty: what the file says
   Json tags = Json::object();  ///< of the manifest's other columns; kept in the record
+  std::string prefix = {};     ///< beginning of the names in a weight file that are meant
+  bool named = false;          ///< the identifier is the user's own
 };
 
-/// Paths, or patterns as a shell expands them, in the order given.
+/// Paths, patterns as a shell expands them, and folders (checkpoint_files), in the order given and natural order within.
+/// @param notes  what was found in folders, in words, is added
 /// @throws Error(kBadInput)  a pattern that matches nothing
-std::vector<Checkpoint> expand(const std::vector<std::string>& patterns, const std::string& graph);
+std::vector<Checkpoint> expand(const std::vector<std::string>& patterns,
+                               const std::string& graph,
+                               std::vector<std::string>& notes);
+
+/// Gives checkpoints that records would call the same the parts of their paths that differ (distinct_names); a stem stays
+/// where stems differ. With a prefix, that is part of the name. The same file twice is once.
+/// @throws Error(kBadInput)  two files that would still share a name
+void name_checkpoints(std::vector<Checkpoint>& checkpoints);
 
 /// A CSV with a column `model`, optionally `weights` and `identifier`; all other columns become tags. Paths are relative
 /// to the manifest. @throws Error(kBadInput)

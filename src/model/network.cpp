@@ -18,6 +18,7 @@
 #include "src/model/archive.h"
 #include "src/model/graph.h"
 #include "src/model/program.h"
+#include "src/model/weights_differ.h"
 
 namespace cortiscore {
 
@@ -43,6 +44,7 @@ struct Network::Graph {
   };
   std::vector<Slot> slots;
   std::string prefix;  // of every name, which a user's state dict does not have
+  std::map<std::string, std::string> twins;  // names of weights that are a slot's tensor too: tied
 };
 
 struct Network::State {
@@ -332,6 +334,20 @@ Network Network::load(const std::string& path,
                          "Export a network whose forward takes images alone"});
       }
     }
+    // Of tied weights the signature has one, the table of weights all.
+    const auto place = [](const Json& entry) {
+      const auto& meta = entry.at("tensor_meta");
+      return entry.at("path_name").dump() + meta.at("storage_offset").dump() +
+             meta.at("sizes").dump() + meta.at("strides").dump();
+    };
+    std::map<std::string, std::string> slot_at;
+    for (const auto& slot : g.slots) {
+      if (slot.swapped) slot_at.emplace(place(weights.at(slot.name)), slot.name);
+    }
+    for (const auto& [name, entry] : weights.items()) {
+      const auto slot = slot_at.find(place(entry));
+      if (slot != slot_at.end() && slot->second != name) g.twins.emplace(name, slot->second);
+    }
     state->weights_sha256 = digest.sha256();
     if (graph.at("nodes").size() > kMostNodes) {
       throw bad_input({path, "models/model.json",
@@ -429,51 +445,75 @@ Network Network::with_weights(const std::string& path) const {
         {path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
          ".safetensors or .pt2", "Save the state dict with safetensors.torch.save_file"});
   }
+  // By the archive's name, or by the one that the user's own module has.
+  const auto plain = [&](const std::string& name) {
+    return name.starts_with(g.prefix) ? name.substr(g.prefix.size()) : name;
+  };
+  const auto find = [&](const std::string& name) {
+    const auto found = given.find(name);
+    return found == given.end() ? given.find(plain(name)) : found;
+  };
   std::vector<std::string> missing;
+  std::set<std::string> used;
   WeightsDigest digest;
   for (const auto& slot : g.slots) {
     const auto tensor = state->constants[slot.number].toTensor();
     auto sha256 = slot.sha256;
-    if (slot.swapped) {
-      // By the archive's name, or by the one that the user's own module has.
-      auto found = given.find(slot.name);
-      if (found == given.end() && slot.name.starts_with(g.prefix))
-        found = given.find(slot.name.substr(g.prefix.size()));
-      if (found == given.end()) {
-        missing.push_back(slot.name.starts_with(g.prefix) ? slot.name.substr(g.prefix.size())
-                                                          : slot.name);
-        continue;
+    // torch counts batches in a buffer that no forward pass in eval mode reads.
+    const bool counter = slot.name.ends_with("num_batches_tracked");
+    auto found = slot.swapped ? find(slot.name) : given.end();
+    for (const auto& [twin, of] : g.twins) {
+      if (of != slot.name) continue;
+      const auto other = find(twin);
+      if (other == given.end()) continue;
+      if (found == given.end()) found = other;
+      if (!at::equal(found->second, other->second)) {
+        throw bad_input({path, other->first, "other values than in " + found->first,
+                         "the same, as the graph of " + state_->path + " ties them",
+                         "Weights and graph must be of one architecture"});
       }
+      used.insert(other->first);
+    }
+    if (slot.swapped && found == given.end() && !counter) missing.push_back(plain(slot.name));
+    if (found != given.end()) {
       const auto type = tensor.scalar_type();
       const auto& weight = found->second;
       // Half precision widens without loss; anything else would change the weights silently.
       const bool widens = type == at::kFloat && (weight.scalar_type() == at::kHalf ||
                                                  weight.scalar_type() == at::kBFloat16);
-      if (weight.sizes() != tensor.sizes() || (weight.scalar_type() != type && !widens)) {
-        throw bad_input(
-            {path, found->first, c10::str(weight.scalar_type(), " ", weight.sizes()),
-             c10::str(type, " ", tensor.sizes()) + " as in the graph of " + state_->path,
-             "Weights and graph must be of one architecture"});
+      const bool fits =
+          weight.sizes() == tensor.sizes() && (weight.scalar_type() == type || widens);
+      if (!fits && !counter) {
+        const auto problem =
+            bad_input({path, found->first, c10::str(weight.scalar_type(), " ", weight.sizes()),
+                       c10::str(type, " ", tensor.sizes()) + " as in the graph of " + state_->path,
+                       "Weights and graph must be of one architecture"});
+        if (weight.sizes() == tensor.sizes()) throw WeightsDiffer(problem.kind(), problem.what());
+        throw problem;
       }
-      // In the strides of the graph's own weights, as torch's load_state_dict leaves them: kernels are chosen by them.
-      auto own = at::empty_like(tensor.detach());
-      own.copy_(weight);
-      sha256 = sha256_of_values(weight.to(type));
-      state->constants[slot.number] = on_device(own, slot.parameter, own.device());
-      given.erase(found);
+      used.insert(found->first);
+      if (fits) {
+        // In the strides of the graph's own weights, as torch's load_state_dict leaves them: kernels are chosen by them.
+        auto own = at::empty_like(tensor.detach());
+        own.copy_(weight);
+        sha256 = sha256_of_values(weight.to(type));
+        state->constants[slot.number] = on_device(own, slot.parameter, own.device());
+      }
     }
     digest.add(slot.name, sha256);
   }
-  // torch counts batches in a buffer that no forward pass in eval mode reads.
-  std::erase_if(given,
-                [](const auto& entry) { return entry.first.ends_with("num_batches_tracked"); });
+  std::erase_if(given, [&](const auto& entry) {
+    return used.contains(entry.first) || entry.first.ends_with("num_batches_tracked");
+  });
   if (!missing.empty() || !given.empty()) {
     const auto& example = missing.empty() ? given.begin()->first : missing.front();
-    throw bad_input({path, "weights",
-                     std::to_string(missing.size()) + " missing, " + std::to_string(given.size()) +
-                         " that the graph does not have; the first is \"" + example + "\"",
-                     "the " + std::to_string(g.slots.size()) + " of the graph of " + state_->path,
-                     "Weights and graph must be of one architecture"});
+    const auto problem =
+        bad_input({path, "weights",
+                   std::to_string(missing.size()) + " missing, " + std::to_string(given.size()) +
+                       " that the graph does not have; the first is \"" + example + "\"",
+                   "the " + std::to_string(g.slots.size()) + " of the graph of " + state_->path,
+                   "Weights and graph must be of one architecture"});
+    throw WeightsDiffer(problem.kind(), problem.what());
   }
   state->weights_sha256 = digest.sha256();
   Network network;

@@ -1,0 +1,187 @@
+"""Which files `cortiscore sweep` takes, in which order, and what it calls them; weights that are not the graph's to the letter."""
+import collections
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from conftest import ROOT, run
+
+sys.path.insert(0, str(ROOT / "python"))
+from cortiscore import export  # noqa: E402
+
+FLAGS = ["-b", "Simulated2026.V4-pls", "--layer", "flat", "--bootstrap", "50"]
+
+
+def tiny(seed):
+    torch.manual_seed(seed)
+    layers = collections.OrderedDict(conv=torch.nn.Conv2d(3, 8, 7, stride=4), norm=torch.nn.BatchNorm2d(8), pool=torch.nn.AdaptiveAvgPool2d(2),
+                                     flat=torch.nn.Flatten())
+    return torch.nn.Sequential(layers).eval()
+
+
+def state(seed):
+    return tiny(seed).state_dict()
+
+
+def under(prefix, seed):
+    return {prefix + k: v for k, v in state(seed).items()}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A data folder with the simulated cortex, a graph, and what a training run left."""
+    folder = tmp_path_factory.mktemp("world")
+    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    export(tiny(0), folder / "graph.pt2", input_size=32)
+    for step in (500, 1000, 1500):
+        (folder / f"run/checkpoint-{step}").mkdir(parents=True)
+        save_file(state(step), folder / f"run/checkpoint-{step}/model.safetensors")
+        torch.save({"state": {}}, folder / f"run/checkpoint-{step}/optimizer.pt")
+        torch.save(state(step), folder / f"run/checkpoint-{step}/pytorch_model.bin")
+    (folder / "sharded/checkpoint-500").mkdir(parents=True)
+    names = list(state(500))
+    shards = {name: f"model-0000{1 + (i > 2)}-of-00002.safetensors" for i, name in enumerate(names)}
+    for shard in set(shards.values()):
+        save_file({k: v for k, v in state(500).items() if shards[k] == shard}, folder / "sharded/checkpoint-500" / shard)
+    (folder / "sharded/checkpoint-500/model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": shards}))
+    return folder
+
+
+@pytest.fixture
+def sweep(world, tmp_path):
+    env = {"CORTISCORE_HOME": str(world), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+    def call(*words, store="s", graph=world / "graph.pt2"):
+        done = run("sweep", *words, *(["--graph", graph] if graph else []), *FLAGS, "--results", tmp_path / store, "--json", env=env)
+        return done, [json.loads(line) for line in done.stdout.splitlines()]
+
+    return call
+
+
+def names(records):
+    return [record["model_identifier"] for record in records]
+
+
+def test_checkpoints_are_named_by_the_parts_of_their_paths_that_differ(world, sweep, tmp_path):
+    done, records = sweep(world / "run/checkpoint-*/model.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert names(records) == ["checkpoint-500", "checkpoint-1000", "checkpoint-1500"]
+    assert len({record["weights_sha256"] for record in records}) == 3
+    done, again = sweep(world / "run")  # the folder has the same names, so all is there
+    assert done.returncode == 0 and not again and "3 stored before" in done.stderr and "3 checkpoints (3 .safetensors)" in done.stderr, done.stderr
+    done, again = sweep(world / "run/checkpoint-*")
+    assert done.returncode == 0 and not again and "3 stored before" in done.stderr, done.stderr
+    for path in ("a/seed1/x/step2/w.safetensors", "a/seed1/x/step10/w.safetensors", "a/seed2/x/step2/w.safetensors", "a/plain.safetensors"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        save_file(state(len(path)), tmp_path / path)
+    done, records = sweep(tmp_path / "a/seed*/x/*/w.safetensors", tmp_path / "a/plain.safetensors", store="t")
+    assert names(records) == ["seed1/step2", "seed1/step10", "seed2/step2", "plain"], done.stderr
+    done, records = sweep(tmp_path / "a", store="u")
+    assert names(records) == ["seed1/x/step2/w", "seed1/x/step10/w", "seed2/x/step2/w", "plain"], done.stderr
+    # One file keeps its stem, as in stores of before.
+    done, records = sweep(world / "run/checkpoint-500/model.safetensors", store="v")
+    assert names(records) == ["model"]
+
+
+def test_shards_are_one_checkpoint(world, sweep):
+    for i, words in enumerate([["sharded/checkpoint-500/model.safetensors.index.json"], ["sharded/checkpoint-*/*.safetensors"], ["sharded"], ["sharded/checkpoint-500"]]):
+        done, records = sweep(*(world / word for word in words), store=f"s{i}")
+        assert done.returncode == 0 and names(records) == ["model" if i < 2 else "checkpoint-500"], done.stderr
+        alone = sweep(world / "run/checkpoint-500/model.safetensors", store="alone")[1] or alone
+        assert records[0]["weights_sha256"] == alone[0]["weights_sha256"] and records[0]["score"] == alone[0]["score"] and not records[0]["warnings"]
+
+
+def test_a_shard_without_its_index_is_refused(world, sweep, tmp_path):
+    shutil.copy(world / "sharded/checkpoint-500/model-00001-of-00002.safetensors", tmp_path)
+    done, records = sweep(tmp_path / "*.safetensors")
+    assert done.returncode == 5 and "one shard of several" in done.stderr and not records
+
+
+def test_paths_with_brackets_are_themselves(world, sweep, tmp_path):
+    folder = tmp_path / "[seed=1] lr=0.1"
+    folder.mkdir()
+    for epoch in (3, 20):
+        save_file(state(epoch), folder / f"epoch={epoch}-val_loss=0.5.safetensors")
+    done, records = sweep(folder / "epoch=3-val_loss=0.5.safetensors")
+    assert done.returncode == 0 and names(records) == ["epoch=3-val_loss=0.5"], done.stderr
+    done, records = sweep(folder / "*.safetensors", store="t")
+    assert done.returncode == 0 and names(records) == ["epoch=3-val_loss=0.5", "epoch=20-val_loss=0.5"], done.stderr
+
+
+def test_what_training_left_is_read_as_it_is(world, sweep, tmp_path):
+    """By the rules of `model convert`, with the same scores and weights as the clean file, and a warning where numbers changed."""
+    clean = sweep(world / "run/checkpoint-500/model.safetensors")[1][0]
+    folder = tmp_path / "w"
+    folder.mkdir()
+    torch.save({"state_dict": under("module.", 500), "args": object, "epoch": 3}, folder / "a.pth")
+    torch.save(under("model.", 500), folder / "b.ckpt")
+    save_file(under("module.", 500), folder / "c.safetensors")
+    save_file({k: v for k, v in state(500).items() if not k.endswith("tracked")}, folder / "d.safetensors")
+    save_file({k: v.double() if v.is_floating_point() else v for k, v in state(500).items()}, folder / "e.safetensors")
+    save_file({**state(500), "head.weight": torch.ones(3)}, folder / "f.safetensors")
+    torch.save({"a": {**state(500), "conv.weight": torch.ones(1)}}, folder / "g.pt")
+    done, records = sweep(folder, store="t")
+    assert done.returncode == 3 and len(records) == 7, done.stderr
+    for record in records[:6]:
+        assert record["weights_sha256"] == clean["weights_sha256"] and record["score"] == clean["score"] and record["split_scores"] == clean["split_scores"]
+        assert record["path"] == str(folder / record["path"].split("/")[-1]) if "path" in record else True
+    said = {record["model_identifier"]: " ".join(record.get("warnings", [])) for record in records}
+    assert not said["a"] and not said["b"] and not said["c"] and not said["d"]
+    assert records[6]["status"] == "failed" and "a.conv.weight of shape [1]" in records[6]["message"] and str(folder / "g.pt") in records[6]["message"]
+    done, again = sweep(folder, store="t")
+    assert len(again) == 1 and "6 stored before" in done.stderr  # what failed is tried again
+    (folder / "g.pt").unlink()
+    for name, word in (("e", "narrowed"), ("f", "left out 1 tensors")):
+        done, [record] = sweep(folder / f"{name}.safetensors", store=name)
+        assert word in record["warnings"][0] and word in done.stderr
+    done, [record] = sweep(folder / "a.pth", "--device", "cpu,cpu", store="workers")
+    assert record["weights_sha256"] == clean["weights_sha256"]
+
+
+def test_student_or_teacher(world, sweep, tmp_path):
+    save_file({**under("student.", 1), **under("teacher.", 2)}, tmp_path / "ckpt.safetensors")
+    done, [record] = sweep(tmp_path / "ckpt.safetensors")
+    assert done.returncode == 3 and "--prefix" in record["message"] and "student." in record["message"]
+    found = {}
+    for prefix, seed in (("student.", 1), ("teacher.", 2)):
+        done, [record] = sweep(tmp_path / "ckpt.safetensors", "--prefix", prefix)
+        save_file(state(seed), tmp_path / "one.safetensors")
+        [alone] = sweep(tmp_path / "one.safetensors", store=f"t{seed}")[1]
+        assert record["weights_sha256"] == alone["weights_sha256"] and record["score"] == alone["score"]
+        found[record["model_identifier"]] = record
+    assert set(found) == {"ckpt/student", "ckpt/teacher"}
+    done, again = sweep(tmp_path / "ckpt.safetensors", "--prefix", "teacher.")
+    assert not again and "1 stored before" in done.stderr
+
+
+def test_two_files_of_one_name_are_refused_before_anything_runs(world, sweep, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(world / "graph.pt2", tmp_path / folder / "x.pt2")
+    done = run("score", tmp_path / "a/x.pt2", tmp_path / "b/x.pt2", *FLAGS, "--results", tmp_path / "r")
+    assert done.returncode == 5 and 'the name "graph"' in done.stderr and not (tmp_path / "r").exists()
+    done, records = sweep(tmp_path / "a/x.pt2", tmp_path / "b/x.pt2", graph=None)
+    assert done.returncode == 0 and names(records) == ["a", "b"], done.stderr
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("model,identifier\na/x.pt2,same\nb/x.pt2,same\n")
+    done, records = sweep("--manifest", manifest, graph=None, store="t")
+    assert done.returncode == 5 and '"same"' in done.stderr and not records
+    manifest.write_text("model,identifier\na/x.pt2,one\nb/x.pt2,\n")
+    done, records = sweep("--manifest", manifest, graph=None, store="t")
+    assert names(records) == ["one", "graph"], done.stderr
+
+
+def test_weights_without_a_graph_are_refused(world, sweep, tmp_path):
+    for path in (world / "run", world / "run/checkpoint-500/model.safetensors"):
+        done, records = sweep(path, graph=None)
+        assert done.returncode == 5 and "--graph" in done.stderr and not records
+    (tmp_path / "empty").mkdir()
+    done, records = sweep(tmp_path / "empty")
+    assert done.returncode == 5 and "without checkpoints" in done.stderr
+    done, records = sweep(world / "graph.pt2", "--prefix", "x.", graph=None)
+    assert done.returncode == 2 and "--prefix" in done.stderr
