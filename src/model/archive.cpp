@@ -20,6 +20,9 @@ namespace {
 // What a file may ask of whoever opens it.
 constexpr size_t kMostJsonBytes = size_t{256} << 20;
 constexpr int kMostNested = 64;
+constexpr size_t kMostAxes = 64;
+constexpr int64_t kMostExpanded = int64_t{1}
+                                  << 26;  // elements of a weight that its record has fewer of
 
 // How deep brackets of a JSON text are nested. The parser itself has no bound.
 int depth_of(const std::string& document) {
@@ -138,12 +141,24 @@ at::Tensor read_tensor(const Archive& archive,
   const auto record = folder + entry.at("path_name").get<std::string>();
   auto [data, size] = archive.bytes(record);
   const auto width = static_cast<int64_t>(at::elementSize(type));
+  const auto refuse_shape = [&](const std::string& found, const std::string& expected) {
+    throw bad_input({where, record, found, expected, "The archive is damaged: export it again"});
+  };
+  if (sizes.size() != strides.size() || sizes.size() > kMostAxes) {
+    refuse_shape(
+        std::to_string(sizes.size()) + " sizes and " + std::to_string(strides.size()) + " strides",
+        "as many of both, at most " + std::to_string(kMostAxes));
+  }
   // The farthest element must lie inside the record; sizes and strides come from the file and are not trusted.
   const auto limit = static_cast<int64_t>(size) / width;
   int64_t needed = offset < 0 || offset > limit ? limit + 1 : offset + 1;
   bool empty = false;
+  int64_t elements = 1;  // of which several may be one in the record
   for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < 0 || strides.at(i) < 0) needed = limit + 1;
+    if (sizes[i] < 0 || strides[i] < 0) refuse_shape("negative sizes or strides", "none");
+    if (__builtin_mul_overflow(elements, std::max<int64_t>(sizes[i], 1), &elements) ||
+        elements > std::max(limit, kMostExpanded))
+      refuse_shape("more elements than the record has", "its own");
     if (sizes[i] == 0) empty = true;
     if (sizes[i] > 1 && strides[i] > 0 &&
         sizes[i] - 1 > (limit - std::min(limit, needed)) / strides[i]) {
@@ -152,12 +167,10 @@ at::Tensor read_tensor(const Archive& archive,
       needed += (sizes[i] - 1) * strides[i];
     }
   }
-  if (!empty && needed > limit) {
-    throw bad_input({where, record, std::to_string(size) + " bytes",
-                     "all the elements of its shape", "The archive is damaged: export it again"});
-  }
+  if (offset < 0 || (!empty && needed > limit))
+    refuse_shape(std::to_string(size) + " bytes", "all the elements of its shape");
   auto storage = std::make_shared<at::DataPtr>(std::move(data));
-  auto* begin = static_cast<char*>(storage->get()) + offset * width;
+  auto* begin = static_cast<char*>(storage->get()) + (empty ? 0 : offset * width);
   return at::from_blob(
       begin, sizes, strides, [storage](void*) {}, at::TensorOptions().dtype(type));
 }
@@ -167,19 +180,12 @@ std::vector<int64_t> sizes_of(const Json& tensor_values, const std::string& valu
   for (const auto& size : tensor_values.at(value).at("sizes")) {
     if (size.contains("as_int")) {
       sizes.push_back(size.at("as_int").get<int64_t>());
-    } else if (size.contains("as_expr") && size["as_expr"]["hint"].contains("as_int")) {
-      sizes.push_back(size["as_expr"]["hint"]["as_int"].get<int64_t>());
-    } else {
-      sizes.push_back(1);
+      continue;
     }
+    const auto& hint = size.value("as_expr", Json::object()).value("hint", Json());
+    sizes.push_back(hint.contains("as_int") ? hint.at("as_int").get<int64_t>() : 1);
   }
   return sizes;
-}
-
-std::vector<int64_t> shape_of(const Json& tensor_values, const std::string& value) {
-  if (!tensor_values.contains(value)) return {};
-  const auto sizes = sizes_of(tensor_values, value);
-  return {sizes.begin() + (sizes.empty() ? 0 : 1), sizes.end()};
 }
 
 std::vector<Layer> layers_from_stacks(const Json& nodes) {
@@ -187,8 +193,9 @@ std::vector<Layer> layers_from_stacks(const Json& nodes) {
   std::map<std::string, size_t> place;
   for (const auto& node : nodes) {
     const auto stack = node.at("metadata").value("nn_module_stack", std::string());
-    if (node.at("outputs").empty() || !node["outputs"][0].contains("as_tensor")) continue;
-    const auto value = node["outputs"][0]["as_tensor"]["name"].get<std::string>();
+    const auto& outputs = node.at("outputs");
+    if (outputs.empty() || !outputs.at(0).contains("as_tensor")) continue;
+    const auto value = outputs.at(0).at("as_tensor").at("name").get<std::string>();
     size_t begin = 0;
     while (begin < stack.size()) {
       const auto end = std::min(stack.find(';', begin), stack.size());

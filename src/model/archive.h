@@ -66,9 +66,6 @@ at::Tensor read_tensor(const Archive& archive,
 /// All sizes of a value; what the export left open has the size that it was traced with.
 std::vector<int64_t> sizes_of(const graph::Json& tensor_values, const std::string& value);
 
-/// The sizes without the batch axis; none of a value that is not listed.
-std::vector<int64_t> shape_of(const graph::Json& tensor_values, const std::string& value);
-
 /// Without our table (an archive that plain torch.export wrote): a module's output is what its last node makes.
 std::vector<Layer> layers_from_stacks(const graph::Json& nodes);
 

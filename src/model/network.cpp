@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
@@ -34,6 +35,15 @@ struct Network::Graph {
   std::vector<int64_t> made_by;  // a value's node, -1 for inputs
   std::vector<int64_t> bytes;    // a value's, for one stimulus
   size_t input_number = 0;
+  int64_t traced_batch = 1;
+  std::vector<int64_t> traced_bytes;  // a value's, of that batch
+  bool writes_input = false;          // an in-place operator does
+  // Batches whose shapes were found to fit, and to grow no faster than the batch does.
+  mutable std::mutex checking;
+  mutable std::set<int64_t> checked;
+
+  // Once a size of batch: that its shapes fit, and take no more memory than the batch is larger.
+  void check_batch(int64_t n, const graph::Values& constants, const std::string& where) const;
   // A weight, buffer or lifted constant: its name in the archive and the number of its value.
   struct Slot {
     std::string name;
@@ -210,6 +220,51 @@ void read_description(const std::string& text, const std::string& where, Program
   }
 }
 
+namespace {
+
+constexpr int64_t kMostBatch = 1024;
+constexpr int64_t kMostPixels = 16384;
+
+// What an archive says of its images.
+void check_input(const NetworkInput& input, const std::string& where) {
+  const auto refuse = [&](const char* field, const std::string& found,
+                          const std::string& expected) {
+    throw bad_input(
+        {where, field, found, expected, "Write it again with `cortiscore model export`"});
+  };
+  if (input.size < 1 || input.size > kMostPixels) {
+    refuse("input_size", std::to_string(input.size), "1 to " + std::to_string(kMostPixels));
+  }
+  for (const auto* values : {&input.mean, &input.std}) {
+    if (values->size() != input.mean.size() || (!values->empty() && values->size() != 3))
+      refuse("mean and std", std::to_string(values->size()) + " numbers", "three, one a channel");
+  }
+  for (const auto value : input.std) {
+    if (!(value > 0)) refuse("std", std::to_string(value), "positive numbers");
+  }
+  if (!(input.degrees > 0 && input.degrees < 1e6))
+    refuse("degrees", std::to_string(input.degrees), "a visual angle");
+}
+
+// A layer is a tensor, and has its name alone.
+void check_layers(const std::vector<Layer>& layers,
+                  const graph::Names& names,
+                  const std::string& where) {
+  std::set<std::string> seen;
+  for (const auto& layer : layers) {
+    if (!seen.insert(layer.name).second) {
+      throw bad_input({where, "layer " + layer.name, "it twice", "each name once",
+                       "Write it again with `cortiscore model export`"});
+    }
+    if (names.kind(names.known(layer.value)) != graph::Names::Kind::kTensor) {
+      throw bad_input({where, "layer " + layer.name, "an integer", "a tensor",
+                       "Write it again with `cortiscore model export`"});
+    }
+  }
+}
+
+}  // namespace
+
 Network Network::load_program(const std::string& path,
                               bool native,
                               const at::Device& device,
@@ -243,7 +298,9 @@ Network Network::load_program(const std::string& path,
   graph_part->layers = state->program->layers;
   // In the order of its layers, for want of nodes.
   for (size_t i = 0; i < graph_part->layers.size(); ++i) {
-    const auto number = graph_part->names.number(graph_part->layers[i].value);
+    const auto& value = graph_part->layers[i].value;
+    graph_part->names.add(value);  // several layers may share one
+    const auto number = graph_part->names.known(value);
     graph_part->made_by.resize(graph_part->names.size());
     graph_part->made_by[number] = static_cast<int64_t>(i);
   }
@@ -304,6 +361,14 @@ Network Network::load(const std::string& path,
             ? archive.json("data/constants/model_constants_config.json").at("config")
             : Json::object();
     WeightsDigest digest;
+    const auto new_value = [&](const std::string& name) {
+      const auto number = g.names.add(name);
+      if (!number) {
+        throw bad_input({path, "inputs", "\"" + name + "\" twice", "each name once",
+                         "Write it again with `cortiscore model export` (torch 2.11)"});
+      }
+      return *number;
+    };
     const auto add = [&](const Json& argument, const std::string& name, bool parameter) {
       const bool lifted = !weights.contains(name);
       const auto tensor = read_tensor(archive, (lifted ? constants : weights).at(name),
@@ -311,28 +376,33 @@ Network Network::load(const std::string& path,
       auto sha256 = sha256_of_values(tensor);
       digest.add(name, sha256);
       if (parameter) state->n_parameters += tensor.numel();
-      const auto number = g.names.number(argument.at("name").get<std::string>());
+      const auto number = new_value(argument.at("name").get<std::string>());
       if (state->constants.size() <= number) state->constants.resize(number + 1);
       state->constants[number] = on_device(tensor, parameter, device);
       g.slots.push_back({name, number, parameter, !lifted, std::move(sha256)});
     };
-    bool has_input = false;
+    std::string input_name;
     for (const auto& spec : model.at("graph_module").at("signature").at("input_specs")) {
-      const auto kind = spec.begin().key();
-      const auto& value = spec.begin().value();
+      const auto [kind, member] = graph::tagged(spec, path, "input_specs");
+      const auto& value = *member;
       if (kind == "parameter")
         add(value.at("arg"), value.at("parameter_name"), true);
       else if (kind == "buffer")
         add(value.at("arg"), value.at("buffer_name"), false);
       else if (kind == "tensor_constant")
         add(value.at("arg"), value.at("tensor_constant_name"), false);
-      else if (kind == "user_input" && !has_input && value.at("arg").contains("as_tensor")) {
-        g.input_number = g.names.number(value.at("arg").at("as_tensor").at("name"));
-        has_input = true;
+      else if (kind == "user_input" && input_name.empty() &&
+               value.at("arg").contains("as_tensor")) {
+        input_name = value.at("arg").at("as_tensor").at("name").get<std::string>();
+        g.input_number = new_value(input_name);
       } else {
         throw bad_input({path, "input", kind, "one image tensor",
                          "Export a network whose forward takes images alone"});
       }
+    }
+    if (input_name.empty()) {
+      throw bad_input({path, "input", "none", "one image tensor",
+                       "Export a network whose forward takes images"});
     }
     // Of tied weights the signature has one, the table of weights all.
     const auto place = [](const Json& entry) {
@@ -384,28 +454,33 @@ Network Network::load(const std::string& path,
       }
     } else {
       g.layers = layers_from_stacks(graph.at("nodes"));
-      const auto shape =
-          shape_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name"));
+      const auto shape = sizes_of(tensor_values, input_name);
       if (!shape.empty()) g.input.size = shape.back();
     }
+    check_input(g.input, path);
     std::erase_if(g.layers, [&](const Layer& layer) { return !g.names.has(layer.value); });
-    for (auto& layer : g.layers) layer.shape = shape_of(tensor_values, layer.value);
-    const auto batch = std::max<int64_t>(
-        1, sizes_of(tensor_values, graph.at("inputs").back().at("as_tensor").at("name")).at(0));
-    g.bytes.assign(g.names.size(), 0);
-    for (const auto& [name, meta] : tensor_values.items()) {
-      if (!g.names.has(name) || g.made_by[g.names.known(name)] < 0) continue;
-      double elements = 1;  // a file may claim any size
-      for (const auto size : sizes_of(tensor_values, name)) elements *= static_cast<double>(size);
-      g.bytes[g.names.known(name)] = static_cast<int64_t>(
-          std::clamp(elements * sizeof(float) / static_cast<double>(batch), 0.0, 1e15));
+    check_layers(g.layers, g.names, path);
+    // The batch that it was traced with: what an export left open may have one size alone.
+    const auto traced = sizes_of(tensor_values, input_name);
+    g.traced_batch = traced.empty() ? 0 : traced[0];
+    if (g.traced_batch < 1 || g.traced_batch > kMostBatch) {
+      throw bad_input({path, "batch that it was traced with", std::to_string(g.traced_batch),
+                       "1 to " + std::to_string(kMostBatch),
+                       "Write it again with `cortiscore model export` (torch 2.11)"});
     }
+    auto shapes = graph::shapes_of(g.nodes, state->constants, g.names.size(), g.input_number,
+                                   {g.traced_batch, 3, g.input.size, g.input.size}, path);
+    for (auto& layer : g.layers) {
+      const auto& sizes = shapes.sizes[g.names.known(layer.value)];
+      layer.shape.assign(sizes.begin() + (sizes.empty() ? 0 : 1), sizes.end());
+    }
+    g.writes_input = shapes.writes_input;
+    g.traced_bytes = shapes.bytes;
+    g.bytes.resize(g.names.size());
+    for (size_t i = 0; i < g.bytes.size(); ++i) g.bytes[i] = shapes.bytes[i] / g.traced_batch;
   } catch (const Json::exception& e) {
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
-  } catch (const std::out_of_range&) {
-    throw bad_input({path, "models/model.json", "a value that no node makes", "a whole graph",
-                     "Export it again"});
   }
   state->graph = std::move(graph_part);
   Network network;
@@ -707,6 +782,35 @@ int64_t Network::working_bytes(int64_t n, const std::vector<std::string>& layers
   return input + n * most;
 }
 
+void Network::Graph::check_batch(int64_t n,
+                                 const graph::Values& constants,
+                                 const std::string& where) const {
+  {
+    const std::lock_guard lock(checking);
+    if (checked.contains(n)) return;
+  }
+  const auto shapes = graph::shapes_of(nodes, constants, names.size(), input_number,
+                                       {n, 3, input.size, input.size}, where);
+  const auto growth =
+      static_cast<double>(std::max<int64_t>(n, traced_batch)) / static_cast<double>(traced_batch);
+  for (const auto& node : nodes) {
+    for (const auto& numbers : node.outputs) {
+      for (const auto number : numbers) {
+        if (number < 0) continue;
+        const auto i = static_cast<size_t>(number);
+        if (static_cast<double>(shapes.bytes[i]) > growth * static_cast<double>(traced_bytes[i])) {
+          throw graph::not_run(node,
+                               c10::str("the shape ", shapes.sizes[i], " in a batch of ", n,
+                                        ", more than as many times that of one of ", traced_batch),
+                               where);
+        }
+      }
+    }
+  }
+  const std::lock_guard lock(checking);
+  checked.insert(n);
+}
+
 void Network::run(const at::Tensor& batch,
                   const std::vector<std::string>& layers,
                   const Tap& tap) const {
@@ -735,8 +839,9 @@ void Network::run(const at::Tensor& batch,
     }
   }
   const auto last_use = last_uses(last_node);
+  s.check_batch(batch.size(0), state_->constants, state_->path);
   auto values = state_->constants;
-  values[s.input_number] = batch;
+  values[s.input_number] = s.writes_input ? batch.clone() : batch;
   const auto tap_after = [&](int64_t node) {
     for (const auto& [i, value, weight] : ends[static_cast<size_t>(node + 1)]) {
       const auto output = values[value].toTensor();
@@ -749,10 +854,22 @@ void Network::run(const at::Tensor& batch,
       if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
     }
   };
+  const auto refuse = [&](const graph::Node& node, const std::string& words) {
+    // A device's errors, and too little memory, are not the graph's.
+    if (state_->device.is_cpu() && words.find("allocate memory") == std::string::npos)
+      throw graph::not_run(node, words, state_->path);
+  };
   tap_after(-1);
   for (int64_t n = 0; n <= last_node; ++n) {
     const auto& node = s.nodes[static_cast<size_t>(n)];
-    graph::call(node, values);
+    try {
+      graph::call(node, values);
+    } catch (const c10::OutOfMemoryError&) {
+      throw;
+    } catch (const c10::Error& e) {
+      refuse(node, e.what_without_backtrace());
+      throw;
+    }
     tap_after(n);
     for (const auto& argument : node.arguments) {
       for (const auto value : argument.values) {
