@@ -34,7 +34,7 @@ def archives(models, work, only):
     import zoo
 
     from cortiscore import export
-    from cortiscore.export import build
+    from cortiscore.sources import build
 
     plain = {"pixels": lambda: build("pixels", None), "random_resnet18": lambda: build("torchvision:resnet18", None)}
     for name in [*plain, *sorted(zoo.ZOO, key=lambda n: zoo.ZOO[n][3] or 0)]:

@@ -8,10 +8,10 @@ import pathlib
 
 import torch
 
-from .export import _Tapped, check_model, description, module_types
+from .export import BadNetwork, check_model, description, evaluated, on_device, say_training, tapped_on
 from .recordings import written_whole
 
-MICRO_BATCH = 16  # src/activations/extract.h: stimuli go through a network sixteen at a time, always
+MICRO_BATCH = 16  # src/model/network.h: stimuli go through a network sixteen at a time, always
 
 
 def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0, identifier=None, device="cpu"):
@@ -22,21 +22,32 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
     Raises what torch.export and AOTInductor raise.
     """
     path = pathlib.Path(path)
-    check_model(model, mean, std)
+    model = check_model(model, mean, std)
+    say_training(model)
+    model = on_device(model, device)
     example = torch.zeros(MICRO_BATCH, 3, input_size, input_size, device=device)
-    with _Tapped(model, set(layers)) as tapped:
-        names = tapped.eval().to(device).names(example)
-        missing = sorted(set(layers) - set(names))
-        if missing:
-            raise ValueError(f"layers: found {', '.join(missing)}, expected modules that run and return a tensor")
-        last = {name: place for place, name in enumerate(names)}  # the last call of a module that runs several times
-        with torch.no_grad():
-            program = torch.export.export(_Last(tapped, sorted(last.values())), (example,), strict=False)
-    types = module_types(model)
+    with evaluated(model):
+        tapped, calls = tapped_on(model, example, {layer.partition("#")[0] for layer in layers})
+        with tapped:
+            shapes = {}
+            for place, (call, key) in enumerate((call, key) for call in calls for key in call.keys):
+                # The last call of a module that runs several times; its first tensor, and each by its key.
+                for name in {call.name, f"{call.name}#{key}"} if key == call.keys[0] else {f"{call.name}#{key}"}:
+                    shapes[name] = (place, call.shapes[call.keys.index(key)], tapped.types[call.name])
+            missing = sorted(set(layers) - set(shapes))
+            if missing:
+                raise BadNetwork(f"layers: found {', '.join(missing)}, expected modules that run and return a tensor.")
+            last = {name: shapes[name] for name in sorted(set(layers), key=lambda name: shapes[name][0])}
+            for name, (_, shape, _) in last.items():
+                if len(shape) < 2 or shape[0] != MICRO_BATCH:
+                    raise BadNetwork(f"layer {name}: found an output {' x '.join(map(str, shape))} of {MICRO_BATCH} stimuli, expected [batch, ...]. "
+                                     "Choose another layer.")
+            with torch.no_grad():
+                program = torch.export.export(_Last(tapped, [place for place, _, _ in last.values()]), (example,), strict=False)
     table = {
         **description(path, input_size, mean, std, degrees, identifier),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "layers": [{"name": name, "type": types[name], "shape": list(tapped.shapes[last[name]][1:])} for name in sorted(last, key=last.get)],
+        "layers": [{"name": name, "type": kind, "shape": list(shape[1:])} for name, (_, shape, kind) in last.items()],
     }
     # One thread: the engine runs as many micro-batches at a time as it has threads.
     configs = {"aot_inductor.metadata": {"cortiscore": json.dumps(table)}, "cpp.threads": 1}
@@ -48,7 +59,7 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
 
 
 class _Last(torch.nn.Module):
-    """Some of what `_Tapped` returns, and nothing else, so that what comes after is not compiled."""
+    """Some of what `Tapped` returns, and nothing else, so that what comes after is not compiled."""
 
     def __init__(self, tapped, places):
         super().__init__()

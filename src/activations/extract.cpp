@@ -47,29 +47,30 @@ void stream(const Network& network,
   const at::NoGradGuard no_grad;
   const auto& device = network.device();
   const int64_t n = screen.size();
-  std::vector<int64_t> n_features;
-  for (const auto& layer : layers) n_features.push_back(network.layer(layer).n_features());
+  const int64_t micro_batch = network.micro_batch();
+  std::vector<Layer> described;
+  for (const auto& layer : layers) described.push_back(network.layer(layer));
   const Normaliser normalise(network.input().mean, network.input().std, device);
   const auto count_of = [&](int64_t batch) {
-    return std::min(kMicroBatch, n - batch * kMicroBatch);
+    return std::min(micro_batch, n - batch * micro_batch);
   };
   const auto decode = [&](int64_t batch) {
     check_stop();
-    return screen.pixels(batch * kMicroBatch, count_of(batch));
+    return screen.pixels(batch * micro_batch, count_of(batch));
   };
   std::mutex mutex;
   PassSeconds spent;
-  const int64_t n_batches = (n + kMicroBatch - 1) / kMicroBatch;
+  const int64_t n_batches = (n + micro_batch - 1) / micro_batch;
   std::unique_ptr<MicroBatchGraph> recorded;
   const auto forward = [&](int64_t batch, const at::Tensor& pixels, double decode_s) {
     const int64_t count = count_of(batch);
     const Timer normalising;
     auto images = normalise(pixels);
-    if (const auto shifts = screen.shifts(batch * kMicroBatch, count); !shifts.empty())
+    if (const auto shifts = screen.shifts(batch * micro_batch, count); !shifts.empty())
       images = moved(images, shifts);
-    if (count < kMicroBatch) {
+    if (count < micro_batch) {
       images = at::cat(
-          {images, images.narrow(0, count - 1, 1).expand({kMicroBatch - count, -1, -1, -1})});
+          {images, images.narrow(0, count - 1, 1).expand({micro_batch - count, -1, -1, -1})});
     }
     const double normalise_s = normalising.seconds();
     double keep_s = 0;
@@ -78,13 +79,14 @@ void stream(const Network& network,
     const Timer running;
     const auto tap = [&](size_t layer, const at::Tensor& output) {
       const Timer keeping;
-      if (output.dim() < 2 || output.size(0) != kMicroBatch ||
-          output.numel() != kMicroBatch * n_features[layer]) {
+      const auto rows = described[layer].rows(output, micro_batch);
+      if (!rows.defined()) {
         throw bad_input({network.path(), "layer " + layers[layer],
-                         "an output whose first axis is not the batch", "[batch, ...]",
-                         "Choose another layer"});
+                         "an output " + shape_text(output.sizes().vec()) + " of " +
+                             std::to_string(micro_batch) + " stimuli",
+                         "the features of every stimulus", "Choose another layer"});
       }
-      keep(layer, batch * kMicroBatch, count, output.reshape({kMicroBatch, -1}));
+      keep(layer, batch * micro_batch, count, rows);
       keep_s += keeping.seconds();
     };
     if (recorded) {

@@ -11,10 +11,6 @@
 
 namespace cortiscore {
 
-/// Stimuli that go through a network together, always: the last batch is padded with repeats of its last stimulus, so
-/// that neither the number of stimuli, nor threads, nor memory changes a bit.
-constexpr int64_t kMicroBatch = 16;
-
 /// How the network's archive and a benchmark's visual angle prepare a stimulus. @param stimulus_degrees  0: fills the field
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 
@@ -27,7 +23,7 @@ struct PassSeconds {
 };
 
 /// What is done with a layer's output on a micro-batch: (index into the layers asked for, first stimulus, how many of the
-/// rows are stimuli, rows [kMicroBatch, n_features]). On a CPU several threads call it at once, for different stimuli.
+/// rows are stimuli, rows [network.micro_batch(), n_features]). On a CPU several threads call it at once, for different stimuli.
 using Keep = std::function<void(size_t, int64_t, int64_t, const at::Tensor&)>;
 
 /// Runs `layers` on every stimulus and hands them over as they appear. On a CPU micro-batches run

@@ -15,7 +15,7 @@ namespace cortiscore {
 class MicroBatchGraph {
  public:
   /// Runs the network as it is, records it, runs the recording on the same images and compares every bit of every layer.
-  /// @param images  [kMicroBatch, 3, N, N] float32 on the network's CUDA device
+  /// @param images  [network.micro_batch(), 3, N, N] float32 on the network's CUDA device
   /// @return nothing, and a line in the log that says why, where an operator cannot be recorded (it asks the device), the
   ///   recording gives other bits, or the build has no CUDA
   static std::unique_ptr<MicroBatchGraph> record(const Network& network,

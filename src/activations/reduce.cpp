@@ -371,7 +371,8 @@ MemoryPlan plan_extraction(const Network& network,
   within.n_stimuli = n_presentations;
   within.n_reference = n_reference;
   // A recorded pass has memory of its own, beside that of the two runs that it was compared in.
-  within.lane_bytes = network.working_bytes(kMicroBatch, names) * (network.cuda_graphs() ? 3 : 1);
+  within.lane_bytes =
+      network.working_bytes(network.micro_batch(), names) * (network.cuda_graphs() ? 3 : 1);
   // On a GPU micro-batches run one after another.
   within.most_lanes = network.device().is_cpu() ? thread_count() : 1;
   within.allowed_bytes = limits.memory_bytes;

@@ -80,7 +80,10 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("network", arguments->network, ".pt2 archive")->required();
   verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")
       ->required();
-  verb->add_option("--layer", arguments->layers, "layer; repeat for several")
+  verb->add_option(
+          "--layer", arguments->layers,
+          "layer, with :cls or :mean for its class token or its mean over tokens or places; "
+          "repeat for several")
       ->required()
       ->allow_extra_args(false);
   verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")

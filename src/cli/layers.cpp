@@ -35,6 +35,24 @@ struct Arguments {
   bool json = false;
 };
 
+// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer has no such thing, or less
+// than so many features.
+std::string matched(const Network& network,
+                    const std::string& layer,
+                    const std::string& match,
+                    int64_t min_features) {
+  const auto wanted = read_layer_name(match);
+  const auto pooling = wanted.pooling.empty() ? "" : ":" + wanted.pooling;
+  const auto pattern = match.substr(0, match.size() - pooling.size());
+  if (::fnmatch(pattern.c_str(), layer.c_str(), 0) != 0) return {};
+  try {
+    return network.layer(layer + pooling).n_features() >= min_features ? layer + pooling : "";
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return {};
+  }
+}
+
 // Every distinct layer that all benchmarks can use, in order of execution.
 std::vector<std::string> layers_of(const Arguments& arguments,
                                    const Candidate& candidate,
@@ -47,9 +65,9 @@ std::vector<std::string> layers_of(const Arguments& arguments,
       *candidate.network,
       arguments.candidates && arguments.match.empty() ? arguments.candidates : most, min_features);
   if (arguments.match.empty()) return layers;
-  std::erase_if(layers, [&](const std::string& layer) {
-    return ::fnmatch(arguments.match.c_str(), layer.c_str(), 0) != 0;
-  });
+  for (auto& layer : layers)
+    layer = matched(*candidate.network, layer, arguments.match, min_features);
+  std::erase(layers, "");
   if (layers.empty()) {
     throw Error(ErrorKind::kUnknownName, "--match: no layer of " + arguments.network + " with " +
                                              std::to_string(min_features) +
@@ -130,6 +148,8 @@ void run(const Arguments& arguments) {
   }
   const auto layers = layers_of(arguments, candidate, benchmarks);
   log_line(candidate.identifier + ": " + std::to_string(layers.size()) + " layers");
+  if (const auto left_out = left_out_layers(*candidate.network); !left_out.empty())
+    log_line("warning: " + left_out);
   const auto profiles = profile_layers(candidate, benchmarks, layers, workbench);
   if (arguments.json) {
     for (const auto& profile : profiles)
@@ -160,7 +180,9 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
                    "neural benchmark, or manifest; repeat for several")
       ->required()
       ->allow_extra_args(false);
-  verb->add_option("--match", arguments->match, "only layers like this (*, ?)");
+  verb->add_option(
+      "--match", arguments->match,
+      "only layers like this (*, ?); ending with :cls or :mean, their class tokens or means");
   verb->add_option("--candidates", arguments->candidates,
                    "only so many, evenly spaced in depth; 0: all")
       ->capture_default_str()

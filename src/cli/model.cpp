@@ -10,17 +10,12 @@
 #include "src/cli/commands.h"
 #include "src/cli/python.h"
 #include "src/cli/score_flags.h"
+#include "src/model/batch.h"
 #include "src/model/network.h"
 #include "src/results/json.h"
 
 namespace cortiscore::cli {
 namespace {
-
-std::string shape_text(const std::vector<int64_t>& shape) {
-  std::string text;
-  for (const auto size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
-  return text;
-}
 
 void inspect(const std::string& path, bool json, const LoadOptions& options) {
   const auto network = Network::load(path, at::kCPU, options);
@@ -31,6 +26,7 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
                         {"type", layer.type},
                         {"shape", layer.shape},
                         {"features", layer.n_features()}});
+      if (!layer.unusable.empty()) layers.back()["unusable"] = layer.unusable;
       for (const auto& bin : layer.time_bins)
         layers.back()["time_bins_ms"].push_back({bin.start_ms, bin.end_ms});
     }
@@ -40,6 +36,8 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
                       {"mean", network.input().mean},
                       {"std", network.input().std},
                       {"degrees", network.input().degrees},
+                      {"batch", text_of(network.batch_sizes())},
+                      {"micro_batch", network.micro_batch()},
                       {"parameters", network.n_parameters()},
                       {"nodes", network.n_nodes()},
                       {"graph_sha256", network.graph_sha256()},
@@ -50,16 +48,23 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
     return;
   }
   std::printf(
-      "%s  (%s)\n  input     RGB %lld x %lld, %s, %g degrees\n  size      %.2f M parameters, %lld "
+      "%s  (%s)\n  input     RGB %lld x %lld, %s, %g degrees\n  batch     %s; %lld stimuli run "
+      "together\n  size      %.2f M parameters, %lld "
       "nodes\n"
       "  weights   sha256 %.16s...\n\n%-44s %-22s %-18s %12s\n",
       network.identifier().c_str(), path.c_str(), static_cast<long long>(network.input().size),
       static_cast<long long>(network.input().size),
       network.input().mean.empty() ? "normalised inside" : "normalised by mean and std",
-      network.input().degrees, static_cast<double>(network.n_parameters()) / 1e6,
-      static_cast<long long>(network.n_nodes()), network.weights_sha256().c_str(),
-      "layer (can be tapped)", "type", "shape", "features");
+      network.input().degrees, text_of(network.batch_sizes()).c_str(),
+      static_cast<long long>(network.micro_batch()),
+      static_cast<double>(network.n_parameters()) / 1e6, static_cast<long long>(network.n_nodes()),
+      network.weights_sha256().c_str(), "layer (can be tapped)", "type", "shape", "features");
   for (const auto& layer : network.layers()) {
+    if (!layer.unusable.empty()) {
+      std::printf("%-44s %-22s not a layer to map: %s\n", layer.name.c_str(), layer.type.c_str(),
+                  layer.unusable.c_str());
+      continue;
+    }
     std::printf("%-44s %-22s %-18s %12lld\n", layer.name.c_str(), layer.type.c_str(),
                 shape_text(layer.shape).c_str(), static_cast<long long>(layer.n_features()));
   }

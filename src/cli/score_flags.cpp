@@ -54,9 +54,11 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_option("-b,--benchmark", names, "identifier or manifest; repeat for several")
       ->required()
       ->allow_extra_args(false);
-  verb.add_option("-l,--layer", layers,
-                  "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once "
-                  "each); without it, layers compete on alternating halves")
+  verb.add_option(
+          "-l,--layer", layers,
+          "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once each), "
+          "with :cls or :mean for its class token or its mean over tokens or places; without it, "
+          "whole layers compete on alternating halves")
       ->allow_extra_args(false);
   verb.add_option("--layer-map", layer_map, "layers that `cortiscore layers -o FILE` chose");
   verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")

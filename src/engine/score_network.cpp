@@ -170,8 +170,8 @@ std::vector<std::string> candidate_layers(const Network& network,
   std::vector<std::string> distinct;
   std::map<std::string, size_t> place;
   for (const auto& layer : network.layers()) {
-    if (layer.shape.empty() || layer.n_features() < min_features ||
-        layer.name.find('@') != std::string::npos)
+    if (!layer.unusable.empty() || layer.shape.empty() || layer.n_features() < min_features ||
+        layer.name.find_first_of("@#") != std::string::npos)
       continue;
     const auto [it, fresh] = place.try_emplace(layer.value, distinct.size());
     if (fresh)
@@ -186,6 +186,24 @@ std::vector<std::string> candidate_layers(const Network& network,
     spaced.push_back(distinct[static_cast<size_t>((2 * i + 1) * n / (2 * count))]);
   }
   return spaced;
+}
+
+std::string left_out_layers(const Network& network) {
+  constexpr int64_t kMostNamed = 20;
+  int64_t count = 0;
+  std::string named;
+  std::set<std::string> values;
+  for (const auto& layer : network.layers()) {
+    if (layer.unusable.empty() || layer.name.find_first_of("@#") != std::string::npos ||
+        !values.insert(layer.value).second)
+      continue;
+    if (++count <= kMostNamed)
+      named += (count > 1 ? "; " : "") + layer.name + " (" + layer.unusable + ")";
+  }
+  if (count == 0) return {};
+  if (count > kMostNamed) named += "; and " + std::to_string(count - kMostNamed) + " more";
+  return std::to_string(count) + (count == 1 ? " layer was" : " layers were") +
+         " not tried, without features of every stimulus: " + named;
 }
 
 std::string in_window_of(const Benchmark& benchmark,
@@ -439,7 +457,12 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const Timer load;
   const auto& data_sha256 = workbench.data_sha256(benchmark);
   const double load_s = load.seconds();
-  const auto outcome = score_by_kind(candidate, benchmark, workbench);
+  auto outcome = score_by_kind(candidate, benchmark, workbench);
+  const auto method = outcome.layer_selection.value("method", "");
+  if (candidate.network && method != "committed" && method != "none") {
+    if (auto left_out = left_out_layers(*candidate.network); !left_out.empty())
+      outcome.warnings.push_back(std::move(left_out));
+  }
   const auto& score = outcome.score;
   auto warnings = workbench.left_out(benchmark);
   for (const auto* more : {&outcome.warnings, &score.warnings})

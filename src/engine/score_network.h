@@ -49,10 +49,14 @@ at::Tensor features_for(const Candidate& candidate,
                         const std::string& action);
 
 /// Layers that are tried where none is committed: outputs of distinct graph values with at least `min_features`
-/// features, evenly spaced in depth. Single calls of a module that runs several times are not among them.
+/// features, evenly spaced in depth, whole. Single calls of a module that runs several times are not among them, nor further
+/// tensors of one that returns several, nor layers that are unusable.
 std::vector<std::string> candidate_layers(const Network& network,
                                           int64_t count,
                                           int64_t min_features);
+
+/// The layers that were not tried since they are unusable, in one sentence with what was found in each; empty without any.
+std::string left_out_layers(const Network& network);
 
 /// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart, the same inputs give
 /// the same record.

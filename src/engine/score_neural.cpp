@@ -29,8 +29,9 @@ MappingOptions mapping_of(const Candidate& candidate,
   auto options = benchmark.mapping;
   options.pls.top.mode = mode;
   if (options.kind == MappingKind::kMask && candidate.network) {
-    const auto shape = candidate.network->layer(layer).shape;
-    if (shape.size() == 3) {
+    const auto described = candidate.network->layer(layer);
+    const auto& shape = described.shape;
+    if (shape.size() == 3 && described.windows == 1) {
       options.mask.channels = shape[0];
       options.mask.height = shape[1];
       options.mask.width = shape[2];

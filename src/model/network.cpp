@@ -1,8 +1,6 @@
 #include "src/model/network.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -17,6 +15,8 @@
 #include "src/data/arrays.h"
 #include "src/data/safetensors.h"
 #include "src/model/archive.h"
+#include "src/model/batch.h"
+#include "src/model/class_tokens.h"
 #include "src/model/graph.h"
 #include "src/model/program.h"
 #include "src/model/weights_differ.h"
@@ -55,6 +55,8 @@ struct Network::Graph {
   std::vector<Slot> slots;
   std::string prefix;  // of every name, which a user's state dict does not have
   std::map<std::string, std::string> twins;  // names of weights that are a slot's tensor too: tied
+  BatchSizes batch_sizes;
+  ClassTokens class_tokens;
 };
 
 struct Network::State {
@@ -105,28 +107,6 @@ class Autocast {
   bool cache_;
 };
 
-// "NAME@START-END", or nothing.
-std::optional<std::pair<std::string, TimeBin>> read_window(const std::string& text) {
-  const auto at_sign = text.rfind('@');
-  const auto dash = text.rfind('-');
-  if (at_sign == std::string::npos || dash == std::string::npos || dash < at_sign + 2) return {};
-  TimeBin window;
-  const auto number = [&](size_t begin, size_t end, double& value) {
-    const auto* const first = text.data() + begin;
-    const auto [stop, error] = std::from_chars(first, text.data() + end, value);
-    return error == std::errc() && stop == text.data() + end && end > begin;
-  };
-  if (!number(at_sign + 1, dash, window.start_ms) || !number(dash + 1, text.size(), window.end_ms))
-    return {};
-  return std::pair{text.substr(0, at_sign), window};
-}
-
-std::string window_text(const TimeBin& window) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%g-%g", window.start_ms, window.end_ms);
-  return text;
-}
-
 std::vector<TimeBin> read_time_bins(const Json& layer, const std::string& where) {
   std::vector<TimeBin> bins;
   for (const auto& bin : layer.value("time_bins_ms", Json::array()))
@@ -141,12 +121,6 @@ std::vector<TimeBin> read_time_bins(const Json& layer, const std::string& where)
 }
 
 }  // namespace
-
-int64_t Layer::n_features() const {
-  int64_t n = 1;
-  for (const auto size : shape) n *= size;
-  return n;
-}
 
 namespace {
 
@@ -178,15 +152,6 @@ at::Tensor on_device(at::Tensor tensor, bool parameter, const at::Device& device
 }
 
 }  // namespace
-
-std::string layer_in_window(const std::string& layer, const TimeBin& window) {
-  return layer + "@" + window_text(window);
-}
-
-std::string without_window(const std::string& layer) {
-  const auto window = read_window(layer);
-  return window ? window->first : layer;
-}
 
 std::string name_of(ForwardPrecision precision) {
   for (const auto& [name, value] : kPrecisions) {
@@ -261,6 +226,26 @@ void check_layers(const std::vector<Layer>& layers,
                        "Write it again with `cortiscore model export`"});
     }
   }
+}
+
+// Its class tokens: weights by their names, and where the graph puts them.
+template <typename Graph>
+ClassTokens class_tokens_of(const Json& json, const Graph& graph) {
+  std::vector<size_t> tokens;
+  for (const auto& slot : graph.slots) {
+    if (is_class_token(slot.name)) tokens.push_back(slot.number);
+  }
+  if (tokens.empty()) return {};
+  std::vector<std::string> names(graph.names.size());
+  const auto& tensor_values = json.at("tensor_values");
+  for (const auto& [name, meta] : tensor_values.items()) {
+    if (graph.names.has(name)) names[graph.names.known(name)] = name;
+  }
+  return {graph.nodes, tokens, graph.names.size(), [&](size_t value, int64_t axis) {
+            const auto sizes = sizes_of(tensor_values, names.at(value));
+            return sizes.at(
+                static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(sizes.size()) : axis));
+          }};
 }
 
 }  // namespace
@@ -340,6 +325,7 @@ Network Network::load(const std::string& path,
   auto state = std::make_shared<State>();
   auto graph_part = std::make_shared<Graph>();
   auto& g = *graph_part;
+  std::vector<size_t> open;  // layers whose batch is seen in a run alone
   state->path = path;
   state->device = device;
   state->precision = options.precision;
@@ -468,11 +454,24 @@ Network Network::load(const std::string& path,
                        "1 to " + std::to_string(kMostBatch),
                        "Write it again with `cortiscore model export` (torch 2.11)"});
     }
+    const auto& images = tensor_values.at(input_name);
+    g.batch_sizes = read_batch_sizes(model, images, path);
+    for (size_t i = 0; i < g.layers.size(); ++i) {
+      auto& layer = g.layers[i];
+      if (tensor_values.contains(layer.value) &&
+          place_batch(tensor_values.at(layer.value), images, layer))
+        open.push_back(i);
+    }
+    g.class_tokens = class_tokens_of(graph, g);
     auto shapes = graph::shapes_of(g.nodes, state->constants, g.names.size(), g.input_number,
                                    {g.traced_batch, 3, g.input.size, g.input.size}, path);
-    for (auto& layer : g.layers) {
+    for (const auto& layer : g.layers) {
       const auto& sizes = shapes.sizes[g.names.known(layer.value)];
-      layer.shape.assign(sizes.begin() + (sizes.empty() ? 0 : 1), sizes.end());
+      if (!tensor_values.contains(layer.value) || sizes_of(tensor_values, layer.value) != sizes) {
+        throw bad_input({path, "tensor_values of layer " + layer.name, "another shape",
+                         shape_text(sizes) + ", as its operators make",
+                         "Write it again with `cortiscore model export` (torch 2.11)"});
+      }
     }
     g.writes_input = shapes.writes_input;
     g.traced_bytes = shapes.bytes;
@@ -482,9 +481,10 @@ Network Network::load(const std::string& path,
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
   }
-  state->graph = std::move(graph_part);
+  state->graph = graph_part;
   Network network;
   network.state_ = std::move(state);
+  found_by_running(network, open, g.layers);
   return network;
 }
 
@@ -648,6 +648,13 @@ const std::string& Network::weights_sha256() const {
   return state_->weights_sha256;
 }
 
+const BatchSizes& Network::batch_sizes() const {
+  return state_->graph->batch_sizes;
+}
+int64_t Network::micro_batch() const {
+  return batch_near(kMicroBatch, batch_sizes());
+}
+
 ForwardPrecision Network::precision() const {
   return state_->precision;
 }
@@ -671,9 +678,21 @@ Layer Network::layer(const std::string& name) const {
   const auto& layers = state_->graph->layers;
   const auto found =
       std::find_if(layers.begin(), layers.end(), [&](const Layer& l) { return l.name == name; });
-  if (found != layers.end()) return *found;
-  if (without_window(name) != name) {
-    auto layer = this->layer(without_window(name));
+  if (found != layers.end()) {
+    if (!found->unusable.empty()) {
+      throw bad_input({state_->path, "layer " + name, found->unusable,
+                       "features of every stimulus, real numbers", "Choose another layer"});
+    }
+    return *found;
+  }
+  const auto read = read_layer_name(name);
+  if (!read.pooling.empty()) {
+    auto layer = pooled(this->layer(name.substr(0, name.rfind(':'))), read.pooling);
+    layer.name = name;
+    return layer;
+  }
+  if (read.windowed) {
+    auto layer = this->layer(read.base);
     parts_of(name);  // it throws where the window is not covered
     layer.name = name;
     return layer;
@@ -683,13 +702,51 @@ Layer Network::layer(const std::string& name) const {
   throw unknown_name("layer", name, state_->path, known);
 }
 
+Layer Network::pooled(Layer layer, const std::string& pooling) const {
+  const auto& g = *state_->graph;
+  const auto refused = [&](const std::string& found, const std::string& expected) {
+    return bad_input({state_->path, "layer " + layer.name + ":" + pooling, found, expected,
+                      "Take " + layer.name + " whole, or name another layer"});
+  };
+  const auto shape = shape_text(layer.shape);
+  if (pooling == "mean") {
+    layer.averaged = averaged_axes(layer);
+    if (layer.averaged.empty()) {
+      throw refused("features " + shape, "tokens x features, channels x n x n or n x n x channels");
+    }
+    std::vector<int64_t> left;
+    for (size_t i = 0; i < layer.shape.size(); ++i) {
+      const auto axis = static_cast<int64_t>(i) + 1;
+      if (std::find(layer.averaged.begin(), layer.averaged.end(), axis) == layer.averaged.end())
+        left.push_back(layer.shape[i]);
+    }
+    layer.shape = left;
+    return layer;
+  }
+  if (layer.shape.size() != 2 || layer.windows != 1)
+    throw refused("features " + shape, "tokens x features, the first a class token");
+  if (state_->program || !g.class_tokens.any()) {
+    throw refused(state_->program ? "code, which does not tell tokens apart"
+                                  : "no weight called cls_token, class_token or class_embedding "
+                                    "that is put before others",
+                  "a network with a class token");
+  }
+  if (!g.class_tokens.first_of(g.names.known(layer.value), layer.shape[0])) {
+    throw refused("features " + shape + " without the class token in front",
+                  "tokens x features, the first a class token");
+  }
+  layer.class_token = true;
+  layer.shape = {layer.shape[1]};
+  return layer;
+}
+
 // Source of the weights: BENCHMARKS.md section 3, 'portion': a bin counts by the portion of it that the window covers.
 Network::Parts Network::parts_of(const std::string& name) const {
   const auto& names = state_->graph->names;
-  const auto window = read_window(name);
-  if (!window) return {{names.known(layer(name).value), 1.0}};
-  const auto base = layer(window->first);
-  const auto& [start, end] = window->second;
+  const auto read = read_layer_name(name);
+  if (!read.windowed) return {{names.known(layer(name).value), 1.0}};
+  const auto base = layer(read.base);
+  const auto& [start, end] = read.window;
   Parts parts;
   double covered = 0, total = 0;
   for (size_t k = 0; k < base.time_bins.size(); ++k) {
@@ -709,7 +766,7 @@ Network::Parts Network::parts_of(const std::string& name) const {
       bins += (bins.empty() ? "time bins " : ", ") + window_text(bin);
     throw bad_input(
         {state_->path, "layer " + base.name, bins.empty() ? "no time bins" : bins,
-         "bins that cover " + window_text(window->second) + " ms",
+         "bins that cover " + window_text(read.window) + " ms",
          "Name a single call (" + base.name + "@0), or export with other time_bins_ms"});
   }
   for (auto& [value, weight] : parts) weight /= total;

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,28 +9,19 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/model/layer.h"
+
 namespace cortiscore {
 
-/// What one call of a recurrent module stands for, in ms after stimulus onset.
-struct TimeBin {
-  double start_ms = 0, end_ms = 0;
-};
+/// Stimuli that go through a network together, always, where its graph allows it: the last batch is padded with repeats of
+/// its last stimulus, so that neither the number of stimuli, nor threads, nor memory changes a bit.
+constexpr int64_t kMicroBatch = 16;
 
-/// A module of the network whose output can be tapped. Of one that runs several times NAME is the last call, NAME@0, NAME@1,
-/// ... are each; where its calls stand for time bins, NAME@70-170 is their average over that window.
-struct Layer {
-  std::string name;                ///< dotted module path, as in Python's named_modules()
-  std::string type;                ///< the module's class; may be empty
-  std::string value;               ///< the graph value that is its output
-  std::vector<int64_t> shape;      ///< without the batch axis
-  std::vector<TimeBin> time_bins;  ///< of its calls, where the archive says; in order
-  int64_t n_features() const;
+/// How many stimuli a graph takes at a time: multiples of `step` from `least` to `most`.
+struct BatchSizes {
+  int64_t least = 1, most = std::numeric_limits<int64_t>::max(), step = 1;
+  bool allow(int64_t n) const { return n >= least && n <= most && n % step == 0; }
 };
-
-/// "IT@70-170": a layer in a window of time.
-std::string layer_in_window(const std::string& layer, const TimeBin& window);
-/// The layer's own name: of "IT@70-170" IT; of "IT@3" that itself.
-std::string without_window(const std::string& layer);
 
 /// The arithmetic of a forward pass. Activations are kept as float32 in any case, and what is done with them is float64.
 enum class ForwardPrecision {
@@ -100,9 +92,14 @@ class Network {
   /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table, preprocessing and precision.
   std::string fingerprint() const;
 
-  /// A layer of the table, or one in a window of time that the bins of its calls cover.
+  /// How many stimuli its graph takes at a time, and how many it is given: kMicroBatch, or the nearest that it takes.
+  const BatchSizes& batch_sizes() const;
+  int64_t micro_batch() const;
+
+  /// A layer of the table, one in a window of time that the bins of its calls cover, or pooled (NAME:cls, NAME:mean).
   /// @throws Error(kUnknownName)  no such layer; the nearest names are offered
-  /// @throws Error(kBadInput)     a window that its time bins do not cover, or of a layer that has none
+  /// @throws Error(kBadInput)     a window that its time bins do not cover, or of a layer that has none; a layer that is
+  ///   unusable; no class token, or neither tokens nor places
   Layer layer(const std::string& name) const;
 
   /// The place in the graph after which a layer is there: layers in this order are in order of execution.
@@ -134,6 +131,7 @@ class Network {
                               const LoadOptions& options);
   using Parts = std::vector<std::pair<size_t, double>>;
   Parts parts_of(const std::string& name) const;
+  Layer pooled(Layer layer, const std::string& pooling) const;
   // The last node that uses a value, of those up to `last_node`; -1 for none.
   std::vector<int64_t> last_uses(int64_t last_node) const;
   std::shared_ptr<const State> state_;

@@ -254,8 +254,9 @@ class Script : public Program {
     std::map<size_t, std::vector<std::string>> names;
     for (const auto& [name, place] : names_of(calls)) names[place].push_back(name);
     for (size_t i = 0; i < calls.size(); ++i) {
-      const auto shape = given.at(i).toTensor().sizes();
-      if (shape.size() < 2 || shape[0] != kExample) continue;
+      const auto& output = given.at(i).toTensor();
+      const auto shape = output.sizes();
+      if (shape.size() < 2 || shape[0] != kExample || !output.is_floating_point()) continue;
       auto& of_call = names[i];
       std::sort(of_call.rbegin(), of_call.rend());  // NAME@3 before NAME
       for (const auto& name : of_call)

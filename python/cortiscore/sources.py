@@ -1,0 +1,362 @@
+"""What `cortiscore model export` takes: networks of torchvision, timm and Hugging Face by name, or of a file of one's own, with their
+weights and how their input is prepared."""
+import collections
+import difflib
+import importlib.util
+import json
+import pathlib
+import sys
+
+import torch
+
+from .checkpoints import load_into, read_state
+from .export import BadNetwork, unwrapped
+from .recordings import BadInput, UnknownName
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+HELP = ("torchvision:NAME, timm:NAME, hf:FOLDER (or a name on the hub), FILE.py:FUNCTION (returning a module, or a module and "
+        "{'input_size': N, 'mean': ..., 'std': ...}), pixels or efficientnet_lite0")
+
+
+def say(text):
+    print(text, file=sys.stderr)
+
+
+def _nearest(what, name, known, prefix=""):
+    near = difflib.get_close_matches(name.lower(), list(known), n=5, cutoff=0.4)
+    return UnknownName(f"no {what} \"{name}\"{'. Nearest of ' + str(len(known)) + ': ' + ', '.join(prefix + n for n in near) if near else ''}.")
+
+
+def _library(name, source, also=()):
+    """An optional library, or one line that says how to install it."""
+    for package in (name, *also):
+        if importlib.util.find_spec(package) is None:
+            raise BadInput(f"{source}: found no package {package} in {sys.executable}, expected it for networks of {name}. Install it beside "
+                           f"this torch: {sys.executable} -m pip install --no-deps {name}, and then what `pip check` misses.")
+    return importlib.import_module(name)
+
+
+def _exists(path):
+    if path and not pathlib.Path(path).exists():
+        raise BadInput(f"{path}: found no such file, expected weights. Check the path.")
+
+
+def _line(error):
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+
+
+def _built(source, make):
+    try:
+        return make()
+    except BadInput:
+        raise
+    except Exception as error:  # libraries raise of many kinds
+        raise BadNetwork(f"{source}: found \"{type(error).__name__}: {_line(error)}\", expected the library to build it.") from error
+
+
+def _fetched(source, make):
+    """A network with the library's own weights, which may have to be fetched."""
+    try:
+        return make()
+    except Exception as error:
+        raise BadInput(f"{source}: found \"{type(error).__name__}: {_line(error)}\" instead of the library's weights, expected them in its cache or a "
+                       "network connection. Fetch them elsewhere and name the file: --weights FILE.") from error
+
+
+def _classes_of(weights, prefix, model, n_classes):
+    """How many classes a checkpoint has, where its heads alone differ in size from the network's; else the network's own number."""
+    state, _ = read_state(weights, prefix=prefix)
+    found = set()
+    for name, own in model.state_dict().items():
+        if own.dim() == 0 or own.shape[0] != n_classes:
+            continue
+        same = [value for given, value in state.items() if given == name or given.endswith("." + name)]
+        found |= {value.shape[0] for value in same if value.dim() == own.dim() and value.shape[1:] == own.shape[1:]}
+    return found.pop() if len(found) == 1 else n_classes
+
+
+def _loaded(source, make, n_classes, weights, prefix):
+    """A network with a checkpoint's weights and its number of classes. make: (n) -> the network with n classes."""
+    model = _built(source, lambda: make(n_classes))
+    n = _classes_of(weights, prefix, model, n_classes) if n_classes else n_classes
+    if n != n_classes:
+        model = _built(source, lambda: make(n))
+        say(f"note: {n} classes, as {weights} has them")
+    _load(model, weights, prefix)
+    return model
+
+
+def _load(model, weights, prefix):
+    for note in load_into(unwrapped(model), weights, prefix=prefix):
+        say(f"{weights}: note: {note}")
+
+
+def _random(source):
+    say(f"weights of {source} are random (no --weights, no --pretrained): good for a baseline, not for a claim")
+
+
+# ---- torchvision --------------------------------------------------------------------------------------------------------
+
+_AUXILIARY = {"googlenet": "aux1.", "inception_v3": "AuxLogits."}
+
+
+def _torchvision(source, name, weights, prefix, pretrained, _input_size):
+    torchvision = _library("torchvision", source)
+    known = torchvision.models.list_models()
+    if name not in known:
+        raise _nearest("network of torchvision", name, known, "torchvision:")
+    builder = torchvision.models.get_model_builder(name)
+    preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    options = {"input_size": 299 if name == "inception_v3" else 224, **IMAGENET}
+    # Transformers are built for the size of their first weights; what convolves was trained and tested at its preset's.
+    if hasattr(preset, "crop_size") and not name.startswith("vit_"):
+        options |= {"input_size": preset.crop_size[0], "mean": list(preset.mean), "std": list(preset.std)}
+    if pretrained:
+        if hasattr(preset, "crop_size"):
+            options["input_size"] = preset.crop_size[0]
+        return _fetched(source, lambda: builder(weights="DEFAULT")), options
+    more = {"init_weights": True} if name in _AUXILIARY else {}
+    if not weights:
+        _random(source)
+        return _built(source, lambda: builder(weights=None, **more)), options
+    if name in _AUXILIARY:
+        # As the builder does with weights of its own.
+        names = read_state(weights, prefix=prefix)[0]
+        more = {"init_weights": False, "transform_input": True, "aux_logits": any(_AUXILIARY[name] in given for given in names)}
+        say(f"note: {name} with weights changes its input as torchvision's own does (transform_input=True); weights that were trained without that "
+            "take FILE.py:FUNCTION")
+    n_classes = len(getattr(torchvision.models.get_model_weights(name).DEFAULT, "meta", {}).get("categories", [])) or None
+    quiet = {"weights_backbone": None} if "weights_backbone" in builder.__kwdefaults__ else {}
+    make = lambda n: builder(weights=None, **more, **quiet, **({"num_classes": n} if n != n_classes else {}))
+    return _loaded(source, make, n_classes, weights, prefix), options
+
+
+# ---- timm ---------------------------------------------------------------------------------------------------------------
+
+
+def _timm(source, name, weights, prefix, pretrained, input_size):
+    timm = _library("timm", source)
+    if not name.startswith(("hf-hub:", "hf_hub:")) and not timm.is_model(name.partition(".")[0]):
+        raise _nearest("network of timm", name, timm.list_models(), "timm:")
+    sized = {}
+    if input_size:
+        # Networks with position embeddings are built for a size; others take any and know no such argument.
+        try:
+            with torch.device("meta"):
+                timm.create_model(name, img_size=input_size)
+            sized = {"img_size": input_size}
+        except TypeError:
+            pass
+        except Exception:  # said below, where it is built
+            sized = {"img_size": input_size}
+    if pretrained:
+        model = _fetched(source, lambda: timm.create_model(name, pretrained=True, **sized))
+    elif weights:
+        plain = _built(source, lambda: timm.create_model(name, **sized))
+        n_classes = getattr(plain, "num_classes", None)
+        model = _loaded(source, lambda n: plain if n == n_classes else timm.create_model(name, num_classes=n, **sized), n_classes, weights, prefix)
+    else:
+        _random(source)
+        model = _built(source, lambda: timm.create_model(name, **sized))
+    config = timm.data.resolve_data_config({}, model=model)
+    channels, height, width = config["input_size"]
+    if channels != 3 or height != width:
+        raise BadNetwork(f"{source}: found an input of {channels} x {height} x {width}, expected RGB, as high as wide. Wrap it: FILE.py:FUNCTION.")
+    say(f"note: input {height} x {width}, mean {_short(config['mean'])}, std {_short(config['std'])} by timm's data_config; its crop and "
+        f"interpolation ({config['crop_pct']:g}, {config['interpolation']}) are not taken: stimuli are shown by their visual angle")
+    return model, {"input_size": height, "mean": list(config["mean"]), "std": list(config["std"])}
+
+
+def _short(values):
+    return ", ".join(f"{value:g}" for value in values)
+
+
+# ---- Hugging Face -------------------------------------------------------------------------------------------------------
+
+
+def _hugging_face(source, name, weights, prefix, _pretrained, _input_size):
+    transformers = _library("transformers", source, ("huggingface_hub", "tokenizers"))
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    here = pathlib.Path(name).is_dir()
+    if not here and (name.startswith((".", "/", "~")) or name.count("/") > 1):
+        raise BadInput(f"{name}: found no such folder, expected one with config.json and weights, as save_pretrained writes it. Check the path.")
+    if here and not (pathlib.Path(name) / "config.json").is_file():
+        raise BadInput(f"{name}: found no config.json, expected a folder as model.save_pretrained writes it.")
+    config = _fetched(source, lambda: transformers.AutoConfig.from_pretrained(name, local_files_only=here))
+    kind = _class_of(transformers, config, source)
+    if weights:
+        model = _built(source, lambda: kind(_vision(config, kind)))
+        _load(model, weights, prefix)
+    else:
+        model, report = _from_folder(source, kind, name, here)
+        missing = sorted({*report["missing_keys"], *(entry[0] if isinstance(entry, tuple) else entry for entry in report["mismatched_keys"])})
+        if missing:
+            raise BadInput(f"{name}: found no weights for {', '.join(missing[:5])}{f' and {len(missing) - 5} more' if len(missing) > 5 else ''} of "
+                           f"{kind.__name__}, expected all of them. Without them the network would have random parts: name another folder, or export a "
+                           "module without those by FILE.py:FUNCTION.")
+        unused = sorted(report["unexpected_keys"])
+        if unused:
+            say(f"note: {len(unused)} weights of the file are not of {kind.__name__}, the first {unused[0]}")
+    return model, _processed(source, name, here, config)
+
+
+def _class_of(transformers, config, source):
+    """The class that the folder was saved from; of a network with texts and images its vision tower."""
+    architectures = getattr(config, "architectures", None) or []
+    kind = getattr(transformers, architectures[0], None) if architectures else None
+    if kind is None:
+        kind = _built(source, lambda: transformers.MODEL_MAPPING[type(config)])
+        kind = kind[0] if isinstance(kind, (tuple, list)) else kind
+    if hasattr(config, "vision_config"):
+        base = kind.__name__.partition("Model")[0].partition("For")[0]
+        towers = [getattr(transformers, base + end, None) for end in ("VisionModelWithProjection", "VisionModel")]
+        tower = next((t for t in towers if t is not None), None)
+        if tower is None:
+            raise BadNetwork(f"{source}: found {kind.__name__}, which takes more than images, expected a network of images. Export its vision tower by "
+                             "FILE.py:FUNCTION.")
+        say(f"note: {kind.__name__} takes texts and images; its vision tower is exported ({tower.__name__})")
+        return tower
+    return kind
+
+
+def _vision(config, kind):
+    return config.vision_config if hasattr(config, "vision_config") and kind.config_class is type(config.vision_config) else config
+
+
+def _from_folder(source, kind, name, here):
+    return _fetched(source, lambda: kind.from_pretrained(name, local_files_only=here, output_loading_info=True, dtype="auto"))
+
+
+def _processed(source, name, here, config):
+    """input_size, mean and std by the image processor beside the weights; without one, the config's size alone."""
+    if here:
+        path = pathlib.Path(name) / "preprocessor_config.json"
+        text = path.read_text() if path.is_file() else None
+    else:
+        from transformers.utils import cached_file
+
+        found = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+        text = pathlib.Path(found).read_text() if found else None
+    vision = getattr(config, "vision_config", config)
+    size = getattr(vision, "image_size", None) or 224
+    options = {"input_size": int(size[0] if isinstance(size, (list, tuple)) else size)}
+    if text is None:
+        say(f"note: {source}: found no preprocessor_config.json, so input is {options['input_size']} x {options['input_size']}, and mean and std are none "
+            "unless --mean and --std say them: save the image processor beside the weights (processor.save_pretrained)")
+        return options
+    try:
+        processor = json.loads(text)
+        if "image_processor" in processor:
+            processor = processor["image_processor"]
+        size = processor.get("crop_size") if processor.get("do_center_crop") else processor.get("size")
+        size = size or processor.get("size")
+        if isinstance(size, dict):
+            size = size.get("height") or size.get("shortest_edge") or size.get("longest_edge")
+        if size and processor.get("do_resize", True):
+            options["input_size"] = int(size)
+        mean, std = processor.get("image_mean"), processor.get("image_std")
+        # Values in 0..1 come in here: x * factor, with x in 0..255, is what mean and std are of there.
+        scale = 255 * float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 255.0
+        if processor.get("do_normalize", mean is not None) and mean:
+            options |= {"mean": [float(m) / scale for m in mean], "std": [float(s) / scale for s in std]}
+        elif abs(scale - 1) > 1e-9:
+            options |= {"mean": [0.0] * 3, "std": [1 / scale] * 3}
+        if abs(scale - 1) < 1e-6 and "mean" in options:
+            options |= {"mean": [float(m) for m in mean], "std": [float(s) for s in std]}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadInput(f"{name}/preprocessor_config.json: found \"{_line(error)}\", expected size, image_mean and image_std.") from error
+    say(f"note: input {options['input_size']} x {options['input_size']}, mean {_short(options.get('mean', []))}, std {_short(options.get('std', []))} by its "
+        "preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
+    return options
+
+
+# ---- A file of one's own ------------------------------------------------------------------------------------------------
+
+
+def _from_file(path, function):
+    if not pathlib.Path(path).is_file():
+        raise BadInput(f"{path}: found no such file, expected Python that builds the network. Check the path.")
+    spec = importlib.util.spec_from_file_location("cortiscore_user_network", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(pathlib.Path(path).resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise BadInput(f"{path}: found \"{type(error).__name__}: {_line(error)}\"{_line_in(error, path)}, expected Python that runs.") from error
+    if not hasattr(module, function):
+        own = [name for name, value in vars(module).items() if callable(value) and getattr(value, "__module__", None) == module.__name__]
+        raise _nearest(f"function of {path}", function, own) if own else UnknownName(f"no function \"{function}\" in {path}.")
+    built = getattr(module, function)
+    if not isinstance(built, torch.nn.Module):
+        try:
+            built = built()
+        except (Exception, SystemExit) as error:
+            raise BadInput(f"{path}:{function}: found \"{type(error).__name__}: {_line(error)}\"{_line_in(error, path)}, expected it to return a "
+                           "module.") from error
+    model, options = built if isinstance(built, tuple) and len(built) == 2 else (built, {"input_size": 224})
+    known = {"input_size", "mean", "std", "degrees", "identifier", "time_bins_ms"}
+    if not isinstance(model, torch.nn.Module) or not isinstance(options, dict) or set(options) - known:
+        wrong = ", ".join(map(str, set(options) - known)) if isinstance(options, dict) and isinstance(model, torch.nn.Module) else type(built).__name__
+        raise BadInput(f"{path}:{function}: found {wrong}, expected a module, or a module and a dict of {', '.join(sorted(known))}.")
+    return model, {"input_size": 224, **options}
+
+
+def _line_in(error, path):
+    """The last line of the file that an exception came through."""
+    found, trace = "", error.__traceback__
+    while trace:
+        if pathlib.Path(trace.tb_frame.f_code.co_filename).name == pathlib.Path(path).name:
+            found = f" in line {trace.tb_lineno}"
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError) and error.lineno:
+        found = f" in line {error.lineno}"
+    return found
+
+
+def _without_kind(source):
+    """The sources that a bare name may have meant."""
+    meant = []
+    for library, listed in (("torchvision", lambda m: m.models.list_models()), ("timm", lambda m: m.list_models())):
+        if importlib.util.find_spec(library) and source in listed(importlib.import_module(library)):
+            meant.append(f"{library}:{source}")
+    if pathlib.Path(source).is_dir():
+        meant.append(f"hf:{source}")
+    return UnknownName(f"no kind of network in \"{source}\"{': it is ' + ' or '.join(meant) if meant else ''}. A network is {HELP}.")
+
+
+_KINDS = {"torchvision": _torchvision, "timm": _timm, "hf": _hugging_face}
+
+
+def build(source, weights=None, prefix=None, pretrained=False, input_size=None):
+    """The network that `source` names, and how its input is prepared: (module in eval mode but for parts that were left in training
+    mode by the user's own file, keyword arguments of `export`). What the reader should know of it is said on stderr.
+    Raises BadInput and UnknownName."""
+    _exists(weights)
+    kind, _, name = source.partition(":")
+    if kind in _KINDS and name:
+        model, options = _KINDS[kind](source, name, weights, prefix, pretrained, input_size)
+        return model.eval(), options
+    if pretrained:
+        raise BadInput(f"--pretrained: found {source}, expected torchvision:NAME or timm:NAME. Leave it away.")
+    if kind.endswith(".py"):
+        model, options = _from_file(kind, name or "build")
+        if weights:
+            _load(model, weights, prefix)
+        if model.training:
+            say(f"note: {source} was in training mode; what is written is what eval mode gives")
+            model.eval()
+        return model, options
+    if source == "efficientnet_lite0":
+        from .efficientnet_lite import efficientnet_lite0
+
+        model, options = efficientnet_lite0(), {"input_size": 224}
+        if weights:
+            _load(model, weights, prefix)
+        return model, options
+    if source == "pixels":
+        if weights:
+            raise BadInput(f"--weights: found {weights} for pixels, expected none: it has no weights. Leave it away.")
+        return torch.nn.Sequential(collections.OrderedDict(pixels=torch.nn.Flatten())).eval(), {"input_size": 64}
+    raise _without_kind(source)
