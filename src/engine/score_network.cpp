@@ -464,8 +464,9 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       outcome.warnings.push_back(std::move(left_out));
   }
   const auto& score = outcome.score;
+  const auto& of_layers = outcome.warnings;
   auto warnings = workbench.left_out(benchmark);
-  for (const auto* more : {&outcome.warnings, &score.warnings})
+  for (const auto* more : {&of_layers, &score.warnings})
     warnings.insert(warnings.end(), more->begin(), more->end());
   warnings = with_reason(std::move(warnings), score.raw.value);
   auto score_json = Json{{"raw", number(score.raw.value)},
