@@ -24,7 +24,7 @@ def sets_of(home):
     for name, entry in known.items():
         yield name, home / "data" / name, entry
     for folder in sorted((home / "data").glob("*")):
-        if folder.is_dir() and folder.name not in known:
+        if folder.is_dir() and folder.name not in known and not folder.name.startswith("."):  # being added
             yield folder.name, folder, {"description": "files of the published platform" if folder.name == "brainio"
                                         else "yours, or simulated"}
 

@@ -87,7 +87,7 @@ def write_hashes(folder):
 
 
 def write_table(path, rows):
-    with open(path, "w", newline="") as out:
+    with open(path, "w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -97,14 +97,29 @@ def write_stimuli(folder, rows, images):
     """rows: dicts with stimulus_id and filename first; images: filename -> bytes, stored as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     write_table(folder / "stimuli.csv", rows)
-    with zipfile.ZipFile(folder / "stimuli.zip", "w", zipfile.ZIP_STORED) as archive:
-        for name, data in images.items():
+    write_images(folder / "stimuli.zip", images.items())
+
+
+def write_images(path, images):
+    """images: pairs (filename, bytes), one after the other; stored as they are, so that the same images are the same archive."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in images:
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
 
 
 def _write_netcdf(array, path):
     with written_whole(path) as temporary:
         array.to_netcdf(temporary, engine="h5netcdf", encoding={"data": {"zlib": True, "fletcher32": True}})
+
+
+def narrowed(values):
+    """[presentation, neuroid] as float32, unless that rounds some neuroid's values by more than 1e-5 of their deviation, as it
+    does where they lie far from zero."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = values.astype(np.float32)
+        lost, deviation = np.nanmax(np.abs(values - single), axis=0, initial=0), np.nanstd(values, axis=0)
+        fits = np.isfinite(single) | ~np.isfinite(values)
+        return single if fits.all() and np.all((lost <= 1e-5 * deviation) | (deviation == 0)) else values
 
 
 def write_assembly(path, identifier, responses, stimulus, neuroid_ids, region, window_ms, extra):
@@ -120,7 +135,7 @@ def write_assembly(path, identifier, responses, stimulus, neuroid_ids, region, w
                     for name, values in stimulus.items()}
     presentation["repetition"] = ("presentation", np.tile(np.arange(repetitions), n_stimuli)[kept])
     bins = {} if window_ms is None else {"time_bin_start": ("time_bin", [window_ms[0]]), "time_bin_end": ("time_bin", [window_ms[1]])}
-    values = flat[kept].astype(np.float32)
+    values = narrowed(flat[kept])
     _write_netcdf(xr.DataArray(
         values if window_ms is None else values[:, :, None],
         dims=["presentation", "neuroid"] + ([] if window_ms is None else ["time_bin"]),

@@ -3,6 +3,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "src/cli/commands.h"
+#include "src/cli/data_images.h"
 #include "src/cli/data_table.h"
 #include "src/cli/python.h"
 
@@ -23,6 +24,7 @@ void add_data(CLI::App& app, Outcome& outcome) {
   for (const auto& [name, text] : verbs) {
     add_python_verb(*verb, name, std::string(text) + " (runs Python)", "cortiscore.data", {name});
   }
+  add_data_images(*verb, outcome);
   add_data_table(*verb, outcome);
 }
 

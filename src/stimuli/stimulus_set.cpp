@@ -4,57 +4,18 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
-#include <mutex>
 #include <numeric>
-
-#include <zip.h>
 
 #include "cortiscore/error.h"
 #include "src/core/folders.h"
 #include "src/core/parallel.h"
 #include "src/data/arrays.h"
+#include "src/stimuli/zip_file.h"
 
 namespace cortiscore {
 
-struct StimulusSet::Archive {
-  std::string path;
-  zip_t* zip = nullptr;
-  std::mutex mutex;
-
-  explicit Archive(const std::string& file) : path(file) {
-    int code = 0;
-    zip = zip_open(file.c_str(), ZIP_RDONLY, &code);
-    if (!zip) {
-      zip_error_t error;
-      zip_error_init_with_code(&error, code);
-      const std::string message = zip_error_strerror(&error);
-      zip_error_fini(&error);
-      throw bad_input({file, "", message, "a zip archive of images", "Copy or export it again"});
-    }
-  }
-  Archive(const Archive&) = delete;
-  Archive& operator=(const Archive&) = delete;
-  ~Archive() { zip_discard(zip); }
-
-  bool holds(const std::string& name) { return zip_name_locate(zip, name.c_str(), 0) >= 0; }
-
-  std::string read(const std::string& name) {
-    const std::lock_guard<std::mutex> lock(mutex);
-    zip_stat_t stat;
-    zip_file_t* file = nullptr;
-    if (zip_stat(zip, name.c_str(), 0, &stat) == 0) file = zip_fopen(zip, name.c_str(), 0);
-    if (!file)
-      throw bad_input(
-          {path, name, zip_strerror(zip), "a readable entry", "Copy or export the archive again"});
-    std::string bytes(stat.size, '\0');
-    const auto got = zip_fread(file, bytes.data(), bytes.size());
-    const bool whole = got == static_cast<zip_int64_t>(bytes.size()) && zip_fclose(file) == 0;
-    if (!whole) {
-      throw bad_input({path, name, "a damaged entry", std::to_string(bytes.size()) + " bytes",
-                       "Copy or export the archive again"});
-    }
-    return bytes;
-  }
+struct StimulusSet::Archive : ZipFile {
+  using ZipFile::ZipFile;
 };
 
 namespace {
@@ -189,7 +150,7 @@ std::string StimulusSet::location(int64_t i) const {
   const auto& [file, source] = files_[static_cast<size_t>(i)];
   const auto loose = std::filesystem::path(source->folder) / file;
   return std::filesystem::is_regular_file(loose) ? loose.string()
-                                                 : source->archive->path + ":" + file;
+                                                 : source->archive->path() + ":" + file;
 }
 
 std::string StimulusSet::bytes(int64_t i) const {

@@ -1,6 +1,5 @@
 """`cortiscore data add`: one experiment in every format is one benchmark; what is wrong is named; `list` and `verify`."""
 import csv
-import io
 import json
 import zipfile
 
@@ -13,6 +12,7 @@ import xarray as xr
 from PIL import Image
 from scipy.stats import spearmanr
 
+from adding import add_here as add
 from conftest import ROOT, run, run_json, write
 
 N, NEUROIDS, TRIALS = 60, 4, 3
@@ -41,7 +41,7 @@ def lab(tmp_path_factory):
     return folder
 
 
-def add(home, *arguments):
+def add_by_command_line(home, *arguments):
     return run("data", "add", *arguments, env={"CORTISCORE_HOME": str(home)})
 
 
@@ -112,9 +112,10 @@ def test_layers_may_predict_by_other_maps(lab, tmp_path, metric, flags):
 @pytest.mark.parametrize("kind", ["npy", "mat5", "mat73", "nc", "long.csv", "wide.csv"])
 def test_one_experiment_in_every_format_is_one_benchmark(lab, tmp_path, kind):
     stimuli = lab / ("images.zip" if kind in ("npy", "nc") else "images")
-    done = add(tmp_path, "Lab", "--region", "V4", *write_responses(lab, kind, tmp_path), "--stimuli", stimuli, "--table",
-               lab / "table.csv", "--by", "object_name", "--components", 3, "--citation", "Us (2026)",
-               "--species", "ferret", "--modality", "fMRI")
+    command = add_by_command_line if kind == "npy" else add
+    done = command(tmp_path, "Lab", "--region", "V4", *write_responses(lab, kind, tmp_path), "--stimuli", stimuli, "--table",
+                   lab / "table.csv", "--by", "object_name", "--components", 3, "--citation", "Us (2026)",
+                   "--species", "ferret", "--modality", "fMRI")
     assert done.returncode == 0, done.stderr
     trials = np.load(lab / "trials.npy")
     for words in ("60 images, 60 of 24 x 24", "4 neuroids on 60 stimuli, 3 repetition(s) a stimulus", "missing",
@@ -161,7 +162,8 @@ def test_axes_may_be_columns_of_the_table(lab, tmp_path, suffix, first):
 
 def test_one_showing_gives_a_raw_score(lab, tmp_path):
     np.save(tmp_path / "once.npy", np.load(lab / "trials.npy")[0])
-    done = add(tmp_path, "Once", "--region", "V4", "--responses", tmp_path / "once.npy", "--stimuli", lab / "images", "--components", 3)
+    done = add(tmp_path, "Once", "--region", "V4", "--responses", tmp_path / "once.npy", "--stimuli", lab / "images", "--order", "natural",
+               "--components", 3)
     assert done.returncode == 0 and "reliability: unknown" in done.stdout and "in no composite" in done.stdout, done.stderr
     record = scored(tmp_path, lab, "Once.V4-pls")
     assert record["score"]["ceiled"] is None and record["score"]["ceiling_convention"] is None and record["raw"]["ci_lo"] is not None
@@ -188,7 +190,7 @@ def test_rdms_in_every_form(lab, tmp_path, form):
             for k in range(2):
                 structs[s, k] = (rdms[s, k], f"subject {s}")
         scipy.io.savemat(path, {"RDMs": structs})
-    done = add(tmp_path, "Lab", "--region", "IT", "--rdms", path, *flags, "--stimuli", lab / "images")
+    done = add(tmp_path, "Lab", "--region", "IT", "--rdms", path, *flags, "--stimuli", lab / "images", "--order", "natural")
     assert done.returncode == 0 and "RDMs: 3 subject(s), 60 stimuli" in done.stdout, done.stderr
     record = scored(tmp_path, lab, "Lab.IT-rdm")
     upper = np.triu_indices(N, 1)
@@ -215,7 +217,7 @@ def test_choices_with_other_column_names(lab, tmp_path):
 
 def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
     trials = np.load(lab / "trials.npy")
-    good = ["--stimuli", lab / "images", "--components", 3, "--region", "V4"]
+    good = ["--stimuli", lab / "images", "--components", 3, "--region", "V4", "--order", "natural"]
 
     def saved(name, array):
         np.save(tmp_path / name, array)
@@ -223,18 +225,17 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
 
     hole = trials.copy()
     hole[:, 5, 2] = np.nan
-    unreadable = io.BytesIO(b"not an image")
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad/image1.png").write_bytes(unreadable.getvalue())
+    (tmp_path / "bad/image1.png").write_bytes(b"not an image")
     for arguments, words in [
         ([*saved("a.npy", trials), *good], ["--dims", "3 x 60 x 4", "Axis 1"]),
         ([*saved("b.npy", trials[:, :50]), *good, "--dims", "repetition,presentation,neuroid"], ["found 50, expected 60"]),
         ([*saved("c.npy", hole), *good, "--dims", "repetition,presentation,neuroid"], ['neuroid "Lab_0002"', 'stimulus "image6"']),
         ([*saved("d.npy", trials[0] * np.inf), *good], ["infinity"]),
-        ([*saved("e.npy", trials[0]), *good[:2], "--region", "V4", "--components", 27], ["--components"]),
-        ([*saved("f.npy", trials[0]), *good, "--by", "colour", "--table", lab / "table.csv"], ['"colour"', "object_name"]),
+        ([*saved("e.npy", trials[0]), *good, "--components", 27], ["--components"]),
+        ([*saved("f.npy", trials[0]), *good[:-2], "--by", "colour", "--table", lab / "table.csv"], ['"colour"', "object_name"]),
         (["--responses", tmp_path / "none.npy", *good], ["none.npy", "no such file"]),
-        ([*saved("g.npy", trials[0]), "--stimuli", tmp_path / "bad", "--region", "V4"], ["image1.png", "cannot be decoded"]),
+        ([*saved("g.npy", trials[0]), "--stimuli", tmp_path / "bad", "--region", "V4"], ["found 60, expected 1"]),
         (["--rdms", tmp_path / "a.npy", *good], ["3 x 60 x 4", "60 stimuli"]),
     ]:
         done = add(tmp_path, "Lab", *arguments)
@@ -249,7 +250,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
 def test_a_recording_is_replaced_only_when_asked(lab, tmp_path):
     np.save(tmp_path / "r.npy", np.load(lab / "trials.npy"))
     arguments = ["Lab", "--region", "V4", "--responses", tmp_path / "r.npy", "--dims", "repetition,presentation,neuroid", "--stimuli",
-                 lab / "images", "--components", 3]
+                 lab / "images", "--order", "natural", "--components", 3]
     assert add(tmp_path, *arguments).returncode == 0
     done = add(tmp_path, *arguments)
     assert done.returncode == 5 and "--force" in done.stderr

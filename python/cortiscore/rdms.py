@@ -1,0 +1,102 @@
+"""RDMs of any file as [subject, stimulus, stimulus] in the order of the stimuli."""
+import numpy as np
+
+from .containers import read_array, shape_text
+from .recordings import BadInput
+from .responses import by_id
+from .tables import is_number, read_table
+
+ROUNDING = 1e-5  # of the largest dissimilarity: what float32 and formulas leave on a diagonal
+
+
+def read_rdm_table(path):
+    """One RDM as a table of numbers, or condensed RDMs, a row a subject: (array, ids or None, notes). A first column of text names
+    the stimuli, in the order of the other columns."""
+    table = read_table(path)
+    columns, ids = list(table.columns), None
+    if table.kinds[columns[0]] == "text" and len(columns) > 1:
+        ids = table.names(columns.pop(0))
+        if len(ids) == len(columns) and columns != ids:
+            raise BadInput(f"{path}: found columns that are called otherwise than rows (\"{columns[0]}\", \"{ids[0]}\"), expected the same stimuli in "
+                           "the same order.")
+    array = np.array([[table.number(i, name) for name in columns] for i in range(len(table.rows))])
+    if ids is None and array.shape[0] == array.shape[1] and "text" not in table.kinds.values() and not all(map(is_number, columns)):
+        ids = columns
+    return array, ids, [f"{path.name}: {note}" for note in table.notes]
+
+
+def full(rdms, n, path):
+    """([subject, n, n], notes) of n x n, subject x n x n, MATLAB's n x n x subject, condensed upper triangles (a vector, or a row
+    a subject), and any of these a session too, which are averaged."""
+    pairs, notes, found = n * (n - 1) // 2, [], shape_text(rdms.shape)
+    if rdms.ndim > 2 and rdms.shape[-1] == pairs != rdms.shape[-2]:
+        rdms = rdms.reshape([k for k in rdms.shape[:-1] if k > 1] + [pairs])
+    if rdms.ndim == 4 and rdms.shape[-2:] == (n, n):
+        notes.append(f"{path.name}: {rdms.shape[1]} session(s) of {rdms.shape[0]} subject(s), averaged")
+        rdms = rdms.mean(1)
+    if rdms.ndim == 2 and rdms.shape == (pairs, 1) and pairs > 1:
+        rdms = rdms.T
+    if rdms.ndim == 1:
+        rdms = rdms[None]
+    if rdms.shape == (n, n):
+        rdms = rdms[None]
+    elif rdms.ndim == 2 and rdms.shape[-1] == pairs:
+        square = np.zeros((len(rdms), n, n))
+        square[:, *np.triu_indices(n, 1)] = rdms
+        rdms = square + square.transpose(0, 2, 1)
+        notes.append(f"{path.name}: condensed RDMs, read as scipy's squareform reads them, row by row of the upper triangle")
+    elif rdms.ndim == 3 and rdms.shape[0] == rdms.shape[1] == n != rdms.shape[2]:
+        rdms = rdms.transpose(2, 0, 1)
+    if rdms.ndim != 3 or rdms.shape[1:] != (n, n):
+        raise BadInput(f"{path}: found {found}, expected RDMs of {n} stimuli: n x n, subject x n x n, or "
+                       f"condensed upper triangles of {pairs} values.")
+    return rdms, notes
+
+
+def check(rdms, ids, path):
+    """:raises BadInput: what is no RDM: missing values, a diagonal that is not zero, two halves that differ; with value and place"""
+    def place(subject, *pair):
+        of = f" of subject {subject + 1}" if len(rdms) > 1 else ""
+        return " and ".join(f'"{ids[i]}"' for i in dict.fromkeys(pair)) + of
+
+    off = ~np.eye(len(ids), dtype=bool)
+    bad = np.argwhere(~np.isfinite(rdms) & off)
+    if len(bad):
+        raise BadInput(f"{path}: found {rdms[tuple(bad[0])]:g} at {place(*bad[0])} ({len(bad)} values), expected a dissimilarity for every pair.")
+    tolerance = ROUNDING * np.abs(rdms[:, off]).max(initial=0)
+    diagonal = np.nan_to_num(np.abs(np.diagonal(rdms, axis1=1, axis2=2)), posinf=np.inf)
+    if diagonal.max() > tolerance:
+        subject, i = np.unravel_index(diagonal.argmax(), diagonal.shape)
+        raise BadInput(f"{path}: found {rdms[subject, i, i]:g} on the diagonal, at {place(subject, i)}, expected 0: a stimulus does not differ from itself. "
+                       "Of similarities such as correlations, save 1 less each.")
+    apart = np.where(off, np.abs(rdms - rdms.transpose(0, 2, 1)), 0)
+    if apart.max() > tolerance:
+        subject, i, j = np.unravel_index(apart.argmax(), apart.shape)
+        raise BadInput(f"{path}: found {rdms[subject, i, j]:g} and {rdms[subject, j, i]:g} at {place(subject, i, j)}, expected RDMs that are symmetric. "
+                       "Save the mean of both halves if they are two measurements.")
+
+
+def to_rdms(arguments, stimuli):
+    """([subject, stimulus, stimulus], names of subjects, what is to be said)"""
+    path, ids, n = arguments.rdms, None, len(stimuli.ids)
+    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
+        array, ids, notes = read_rdm_table(path)
+        labels = {}
+    else:
+        recorded = read_array(path, arguments.variable)
+        array, labels, notes = recorded.array, recorded.labels, recorded.notes
+        ids = labels.get("presentation")
+    if ids is not None and len(set(ids)) < len(ids):
+        raise BadInput(f"{path}: stimulus_id: found an id twice among {len(ids)}, expected each stimulus once.")
+    rdms, more = full(array, n if ids is None else len(ids), path)
+    notes += more
+    if ids is None:
+        notes.append(stimuli.by_place(path))
+    else:
+        order, more = by_id(np.arange(len(ids))[None, :, None], ids, stimuli, path)
+        order = order.ravel()
+        rdms, notes = rdms[:, order][:, :, order], notes + more
+    check(rdms, stimuli.ids, path)
+    rdms[:, range(n), range(n)] = 0
+    subjects = labels.get("subject", [])
+    return rdms, subjects if len(subjects) == len(rdms) else [f"subject_{i + 1:02d}" for i in range(len(rdms))], notes

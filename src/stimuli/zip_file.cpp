@@ -1,0 +1,56 @@
+#include "src/stimuli/zip_file.h"
+
+#include <zip.h>
+
+#include "cortiscore/error.h"
+
+namespace cortiscore {
+
+ZipFile::ZipFile(const std::string& path) : path_(path) {
+  int code = 0;
+  zip_ = zip_open(path.c_str(), ZIP_RDONLY, &code);
+  if (!zip_) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    const std::string message = zip_error_strerror(&error);
+    zip_error_fini(&error);
+    throw bad_input({path, "", message, "a zip archive of images", "Copy or export it again"});
+  }
+}
+
+ZipFile::~ZipFile() {
+  zip_discard(zip_);
+}
+
+std::vector<std::string> ZipFile::names() const {
+  std::vector<std::string> names;
+  for (zip_int64_t i = 0; i < zip_get_num_entries(zip_, 0); ++i) {
+    const char* name = zip_get_name(zip_, static_cast<zip_uint64_t>(i), 0);
+    if (name && !std::string(name).ends_with('/')) names.emplace_back(name);
+  }
+  return names;
+}
+
+bool ZipFile::holds(const std::string& name) const {
+  return zip_name_locate(zip_, name.c_str(), 0) >= 0;
+}
+
+std::string ZipFile::read(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  zip_stat_t stat;
+  zip_file_t* file = nullptr;
+  if (zip_stat(zip_, name.c_str(), 0, &stat) == 0) file = zip_fopen(zip_, name.c_str(), 0);
+  if (!file)
+    throw bad_input(
+        {path_, name, zip_strerror(zip_), "a readable entry", "Copy or export the archive again"});
+  std::string bytes(stat.size, '\0');
+  const auto got = zip_fread(file, bytes.data(), bytes.size());
+  const bool whole = got == static_cast<zip_int64_t>(bytes.size()) && zip_fclose(file) == 0;
+  if (!whole) {
+    throw bad_input({path_, name, "a damaged entry", std::to_string(bytes.size()) + " bytes",
+                     "Copy or export the archive again"});
+  }
+  return bytes;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,76 @@
+"""What the tests of `data add` share: images, the command in this process, and what it stored."""
+import contextlib
+import io
+import os
+import pathlib
+import sys
+
+import numpy as np
+import xarray as xr
+from PIL import Image
+
+from conftest import BINARY, ROOT
+
+sys.path.insert(0, str(ROOT / "python"))
+from cortiscore import add  # noqa: E402
+from cortiscore.recordings import BadInput  # noqa: E402
+
+
+class Added:
+    """What `cortiscore data add` printed, and its exit code."""
+
+    def __init__(self, returncode, stdout, stderr):
+        self.returncode, self.stdout, self.stderr = returncode, stdout, stderr
+
+
+def add_here(home, *words):
+    """The command in this process, which has its libraries loaded; refusals are told from tracebacks by the exit code."""
+    os.environ["CORTISCORE_BINARY"] = str(BINARY)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            add.main([*map(str, words), "--home", str(home)])
+            code = 0
+        except BadInput as error:
+            code = 5
+            print(error, file=err)
+        except SystemExit as error:
+            code = error.code
+    return Added(code, out.getvalue(), err.getvalue())
+
+
+def refused(home, *words):
+    """The one line of a refusal that left nothing behind."""
+    done = add_here(home, *words)
+    assert done.returncode == 5, done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not list((pathlib.Path(home) / "data").glob("*")) and not list((pathlib.Path(home) / "benchmarks").glob("*")), words
+    return done.stderr
+
+
+def accepted(home, *words):
+    done = add_here(home, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def picture(i, size=16):
+    return Image.fromarray(np.random.default_rng(i).integers(0, 256, (size, size, 3), np.uint8))
+
+
+def pictures(folder, names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, name in enumerate(names):
+        picture(i).save(folder / name)
+    return folder
+
+
+def stored(home, name, ids):
+    """[repetition, stimulus, neuroid] of the assembly that was written, by xarray, stimuli in the order of ids; and the neuroids' ids."""
+    with xr.open_dataset(pathlib.Path(home) / f"data/{name}/responses.nc") as data:
+        array = data["data"].load()
+    stimuli, repetitions = array["stimulus_id"].values.astype(str), array["repetition"].values
+    out = np.full((repetitions.max() + 1, len(ids), array.sizes["neuroid"]), np.nan)
+    for row, stimulus, repetition in zip(array.values, stimuli, repetitions):
+        out[repetition, list(ids).index(stimulus)] = row
+    return out, list(array["neuroid_id"].values.astype(str))

@@ -1,0 +1,404 @@
+"""`data add` and the containers of this field: what is stored is the array that NumPy, SciPy, h5py or xarray put into the file,
+and what cannot be read is named by its place and type."""
+import os
+import pathlib
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+import xarray as xr
+from scipy.spatial.distance import pdist, squareform
+
+from adding import accepted, add_here, pictures, refused, stored
+
+from cortiscore.containers import read_array
+from cortiscore.recordings import BadInput
+
+N, NEUROIDS, TRIALS = 12, 3, 4
+IDS = [f"im{i:03d}" for i in range(N)]
+DIMS = ["--dims", "presentation,neuroid,repetition"]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return pictures(tmp_path_factory.mktemp("lab") / "images", [f"{name}.png" for name in IDS])
+
+
+@pytest.fixture(scope="module")
+def trials():
+    """[presentation, neuroid, repetition], in eighths, which every float holds."""
+    return np.round(8 * np.random.default_rng(0).normal(size=(N, NEUROIDS, TRIALS))) / 8
+
+
+def flags(path, lab, *more):
+    return ["Lab", "--region", "V4", "--metric", "ridge", "--force", "--stimuli", lab, "--responses", path, *more]
+
+
+def dataset(group, name, array, kind, **attributes):
+    """As MATLAB writes it in version 7.3: dims reversed."""
+    data = group.create_dataset(name, data=np.ascontiguousarray(np.asarray(array).T))
+    data.attrs["MATLAB_class"] = np.bytes_(kind)
+    for key, value in attributes.items():
+        data.attrs[key] = value
+    return data
+
+
+def write_matlab(path, kind, trials):
+    """A MATLAB file of one kind; the array that it holds."""
+    mean, spikes = trials.mean(2), trials > 0.3
+    cell = np.empty((1, NEUROIDS), object)
+    ragged = np.empty((N, NEUROIDS), object)
+    for k in range(NEUROIDS):
+        cell[0, k] = trials[:, k, :]
+        for i in range(N):
+            ragged[i, k] = trials[i, k, : (i + k) % 3].reshape((1, -1) if i % 2 else (-1, 1))
+    padded = np.where(np.arange(TRIALS)[:2] < (np.add.outer(np.arange(N), np.arange(NEUROIDS)) % 3)[..., None], trials[..., :2], np.nan)
+    v5 = {"v4": ({"rates": mean}, mean), "logical": ({"spiked": spikes}, spikes), "sparse": ({"rates": scipy.sparse.csc_matrix(mean)}, mean),
+          "sparse logical": ({"spiked": scipy.sparse.csc_matrix(spikes[..., 0])}, spikes[..., 0]), "int16": ({"r": (trials * 8).astype(np.int16)}, trials * 8),
+          "cells": ({"neurons": cell}, trials.transpose(1, 0, 2)), "ragged cells": ({"spikes": ragged}, padded),
+          "struct": ({"session": {"data": {"counts": trials}, "rate": 30.0, "name": "monkey"}}, trials), "single": ({"r": trials.astype(np.float32)}, trials)}
+    if kind in v5:
+        content, expected = v5[kind]
+        scipy.io.savemat(path, content, format="4" if kind == "v4" else "5")
+        return expected
+    with h5py.File(path, "w", userblock_size=512) as file:
+        if kind == "7.3":
+            dataset(file, "rates", trials, "double")
+            dataset(file, "name", np.frombuffer("lab".encode("utf-16-le"), np.uint16)[None], "char", MATLAB_int_decode=np.int32(2))
+            return trials
+        if kind == "7.3 logical":
+            dataset(file, "spiked", spikes.astype(np.uint8), "logical", MATLAB_int_decode=np.int32(1))
+            return spikes
+        if kind == "7.3 struct":
+            dataset(file.create_group("session/data"), "counts", trials, "double")
+            file["session"].attrs["MATLAB_class"] = file["session/data"].attrs["MATLAB_class"] = np.bytes_("struct")
+            return trials
+        if kind == "7.3 sparse":
+            matrix, group = scipy.sparse.csc_matrix(mean), file.create_group("rates")
+            group.attrs["MATLAB_class"], group.attrs["MATLAB_sparse"] = np.bytes_("double"), np.uint64(N)
+            group["data"], group["ir"], group["jc"] = matrix.data, matrix.indices.astype(np.uint64), matrix.indptr.astype(np.uint64)
+            return mean
+        inner = cell if kind == "7.3 cells" else ragged
+        references, refs = file.create_group("#refs#"), np.empty(inner.T.shape, h5py.ref_dtype)
+        for k, place in enumerate(np.ndindex(inner.shape)):
+            if inner[place].size:
+                refs[place[::-1]] = dataset(references, f"a{k}", inner[place], "double").ref
+            else:  # the dims stand for the data
+                empty = references.create_dataset(f"a{k}", data=np.array([0, 0], np.uint64))
+                empty.attrs["MATLAB_class"], empty.attrs["MATLAB_empty"] = np.bytes_("double"), np.uint8(1)
+                refs[place[::-1]] = empty.ref
+        file.create_dataset("neurons", data=refs, dtype=h5py.ref_dtype).attrs["MATLAB_class"] = np.bytes_("cell")
+        return trials.transpose(1, 0, 2) if kind == "7.3 cells" else padded
+
+
+@pytest.mark.parametrize("kind", ["v4", "logical", "sparse", "sparse logical", "int16", "single", "cells", "ragged cells", "struct", "7.3", "7.3 logical",
+                                  "7.3 struct", "7.3 sparse", "7.3 cells", "7.3 ragged cells"])
+def test_matlab_variables_of_every_type_are_read(tmp_path, trials, kind):
+    path = tmp_path / "session.mat"
+    expected = write_matlab(path, kind, trials)
+    found = read_array(path)
+    np.testing.assert_array_equal(found.array, expected)
+    assert found.array.dtype == float
+    if "ragged" in kind:
+        assert "1 to 2 along its axis 2 (from 0), NaN where there are fewer" in found.notes[0], found.notes
+
+
+def test_cells_are_stored_as_trials(lab, tmp_path, trials):
+    write_matlab(tmp_path / "a.mat", "cells", trials)
+    out = accepted(tmp_path, *flags(tmp_path / "a.mat", lab, "--dims", "neuroid,presentation,repetition"))
+    assert "neurons: a cell 1 x 3 of matrices, read as an array 3 x 12 x 4" in out
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], trials.transpose(2, 0, 1))
+
+
+def matlab_with(path, **variables):
+    scipy.io.savemat(path, variables)
+    return path
+
+
+def test_matlab_variables_that_are_no_responses_are_named_with_their_class(tmp_path, trials):
+    mean = trials.mean(2)
+    mixed = np.empty((1, 2), object)
+    mixed[0, 0], mixed[0, 1] = mean, "text"
+    shapes = np.empty((1, 2), object)
+    shapes[0, 0], shapes[0, 1] = mean, mean[:4, :2]
+    path = tmp_path / "a.mat"
+    for variables, variable, words in [
+        ({"fourier": mean + 1j}, None, ["no array of numbers", "fourier (complex double 12 x 3)"]),
+        ({"fourier": mean + 1j, "rates": mean}, "fourier", ["fourier", "complex double 12 x 3", "rates (12 x 3)"]),
+        ({"name": "monkey 7"}, None, ["name (char"]),
+        ({"mixed": mixed}, "mixed", ["a cell with char"]),
+        ({"shapes": shapes}, None, ["different shapes (12 x 3, 4 x 2)"]),
+        ({"a": mean, "b": mean}, None, ["several arrays", "a (12 x 3), b (12 x 3)"]),
+        ({"a": mean, "b": mean}, "c", ['"c", which is not there', "a (12 x 3)"]),
+        ({"a": 3.0}, None, ["a (double 1 x 1)"]),
+        ({"one": mean}, "one[0]", ["one, a matrix"]),
+    ]:
+        with pytest.raises(BadInput) as error:
+            read_array(matlab_with(path, **variables), variable)
+        assert all(word in str(error.value) for word in words) and "none" not in str(error.value), error.value
+    with h5py.File(path, "w", userblock_size=512) as file:
+        dataset(file, "fourier", mean.astype(np.complex128), "double")
+        file.create_dataset("when", data=np.array([[1, 2, 3, 4, 5, 6]], np.uint32)).attrs["MATLAB_class"] = np.bytes_("datetime")
+        file["when"].attrs["MATLAB_object_decode"] = np.int32(3)
+    with pytest.raises(BadInput, match=r"fourier \(complex double 12 x 3\), when \(datetime\)"):
+        read_array(path)
+
+
+def test_hdf5_is_read_by_either_name_and_from_groups(lab, tmp_path, trials):
+    betas = (trials * 8).astype(">i2")
+    for suffix in (".h5", ".hdf5"):
+        path = tmp_path / f"betas{suffix}"
+        with h5py.File(path, "w") as file:
+            file["a/betas"], file["a/other"], file["b/betas"] = betas, np.zeros((2, 2)), -betas
+            file["names"] = np.array([b"x"] * N)
+        with pytest.raises(BadInput, match=r"several arrays, expected one of: a/betas \(12 x 3 x 4\), a/other \(2 x 2\), b/betas \(12 x 3 x 4\)"):
+            read_array(path)
+        accepted(tmp_path, *flags(path, lab, *DIMS, "--variable", "a/betas"))
+        np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], 8 * trials.transpose(2, 0, 1))
+    with pytest.raises(BadInput, match="names: found text"):
+        read_array(path, "names")
+
+
+def test_packed_hdf5_is_unpacked_as_xarray_does(tmp_path, trials):
+    packed = np.round(trials * 100).astype(np.int16)
+    packed[2, 1, 0] = -9999
+    for attributes in ({"_FillValue": np.int16(-9999), "scale_factor": 0.01, "add_offset": 2.0}, {"missing_value": np.int16(-9999), "scale_factor": 0.5}):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["r"] = packed
+            file["r"].attrs.update(attributes)
+        with xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf", phony_dims="sort") as data:
+            expected = data["r"].values
+        assert np.isnan(expected[2, 1, 0])
+        np.testing.assert_allclose(read_array(tmp_path / "a.h5").array, expected, atol=1e-12)
+
+
+def test_ids_beside_an_array_place_its_rows(lab, tmp_path, trials):
+    """stimulus_id in the same .npz, .mat or group: rows by id, in any order, repeated ids are trials."""
+    order = np.random.default_rng(2).permutation(N * TRIALS)
+    rows = trials.transpose(0, 2, 1).reshape(N * TRIALS, NEUROIDS)[order]
+    ids = np.repeat(IDS, TRIALS)[order]
+    expected = [[sorted(trials[i, k]) for k in range(NEUROIDS)] for i in range(N)]
+    np.savez(tmp_path / "a.npz", rates=rows, stimulus_id=ids, neuroid_id=["x", "y", "z"])
+    scipy.io.savemat(tmp_path / "a.mat", {"s": {"rates": rows, "image_id": ids.astype(object)}})
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["g/rates"], file["g/stimulus_id"] = rows, ids.astype("S")
+    for name in ("a.npz", "a.mat", "a.h5"):
+        out = accepted(tmp_path, *flags(tmp_path / name, lab))
+        assert "by place" not in out
+        found, neuroids = stored(tmp_path, "Lab", IDS)
+        assert neuroids == (["x", "y", "z"] if name == "a.npz" else [f"Lab_{i:04d}" for i in range(NEUROIDS)])
+        np.testing.assert_array_equal(np.sort(found.transpose(1, 2, 0)), expected)
+    np.savez(tmp_path / "a.npz", rates=rows, stimulus_id=ids[:-1])
+    assert "47 presentations, expected 48" in refused(tmp_path / "other", *flags(tmp_path / "a.npz", lab))
+
+
+def test_netcdf_rows_are_trials_by_id(lab, tmp_path, trials):
+    """Dims by their names, ids in any order, with or without numbers of repetitions; repeated pairs and NaN are refused."""
+    ids, numbers = np.repeat(IDS, TRIALS), np.tile(np.arange(TRIALS), N)
+    flat = trials.transpose(0, 2, 1).reshape(N * TRIALS, NEUROIDS)
+    order = np.random.default_rng(3).permutation(N * TRIALS)
+    array = xr.DataArray(flat[order].T, dims=["neuroid", "presentation"], coords={
+        "stimulus_id": ("presentation", ids[order]), "repetition": ("presentation", numbers[order]), "neuroid_id": ("neuroid", ["a", "b", "c"])})
+    path = tmp_path / "a.nc"
+    array.to_netcdf(path)
+    accepted(tmp_path, *flags(path, lab))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], trials.transpose(2, 0, 1))
+    accepted(tmp_path, *flags(path, lab, "--neuroids", "c,a"))
+    found, neuroids = stored(tmp_path, "Lab", IDS)
+    assert neuroids == ["a", "c"]
+    np.testing.assert_array_equal(found, trials.transpose(2, 0, 1)[..., [0, 2]])
+    array.drop_vars("repetition").to_netcdf(path)
+    assert "4 repetition(s)" in accepted(tmp_path, *flags(path, lab))
+    for format in ("NETCDF3_CLASSIC", "NETCDF3_64BIT"):
+        array.to_netcdf(path, format=format)
+        found = read_array(path)
+        np.testing.assert_array_equal(found.array, array.values)
+        assert found.dims == ("neuroid", "presentation") and found.labels["presentation"] == list(ids[order])
+    other = tmp_path / "other"
+    twice = numbers.copy()
+    twice[1] = 0
+    array.assign_coords(repetition=("presentation", twice[order])).to_netcdf(path)
+    assert 'stimulus "im000", repetition 0 twice' in refused(other, *flags(path, lab))
+    array.assign_coords(repetition=("presentation", np.where(order == 3, np.nan, numbers[order]))).to_netcdf(path)
+    assert "repetition: found none" in refused(other, *flags(path, lab))
+    array.to_netcdf(path)
+    assert "expected neuroid,presentation" in refused(other, *flags(path, lab, "--dims", "presentation,neuroid"))
+    array.isel(presentation=np.flatnonzero(order >= TRIALS)).to_netcdf(path)
+    assert 'no response to "im000" (1 of 12 stimuli)' in refused(other, *flags(path, lab))
+    xr.Dataset({"a": array, "b": array}).to_netcdf(path)
+    assert "a (3 x 48), b (3 x 48)" in refused(other, *flags(path, lab))
+
+
+def test_one_site_needs_no_axis_of_neuroids(lab, tmp_path, trials):
+    site = trials[:, 0, :]
+    np.save(tmp_path / "a.npy", site.T)
+    out = accepted(tmp_path, *flags(tmp_path / "a.npy", lab, "--dims", "repetition,presentation"))
+    assert "one site" in out and "1 neuroids on 12 stimuli, 4 repetition(s)" in out
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][..., 0], site.T)
+    for array in (site[:, 0], site[:, 0][None]):
+        np.save(tmp_path / "a.npy", array)
+        accepted(tmp_path, *flags(tmp_path / "a.npy", lab))
+        np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0, :, 0], site[:, 0])
+
+
+def test_values_far_from_zero_keep_what_float32_would_lose(lab, tmp_path, trials):
+    np.save(tmp_path / "a.npy", trials + 1e9)
+    accepted(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], trials.transpose(2, 0, 1) + 1e9)
+    np.save(tmp_path / "a.npy", trials + 0.1)
+    accepted(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
+    with xr.open_dataset(tmp_path / "data/Lab/responses.nc") as data:
+        assert data["data"].dtype == np.float32
+
+
+def test_numpy_files_of_every_kind(tmp_path, trials):
+    path = tmp_path / "a.npy"
+    for dtype in ("<f4", ">f8", "<f2", ">i4", "u1", "i8", "u8", "?"):
+        array = (trials > 0).astype(dtype)
+        np.save(path, array)
+        np.testing.assert_array_equal(read_array(path).array, array.astype(float))
+    np.savez_compressed(tmp_path / "a.npz", only=trials, note="text")
+    np.testing.assert_array_equal(read_array(tmp_path / "a.npz").array, trials)
+    np.savez(tmp_path / "a.npz", a=trials, b=-trials)
+    np.testing.assert_array_equal(read_array(tmp_path / "a.npz", "b").array, -trials)
+    for array, words in [(trials + 1j, "complex numbers"), (np.zeros(3, [("a", float)]), "records of several fields"), (np.array([None, 1]), "Python objects"),
+                         (np.array(["a", "b"]), "text"), (trials.astype(np.longdouble), "long double"), (np.zeros(3, "M8[s]"), "dates")]:
+        np.save(path, array, allow_pickle=True)
+        with pytest.raises(BadInput) as error:
+            read_array(path)
+        assert words in str(error.value) and "a.npy" in str(error.value)
+
+
+def test_files_that_are_not_what_their_names_say(lab, tmp_path):
+    """Every one is refused in one line that names the file; nothing is left behind."""
+    for suffix in (".npy", ".npz", ".mat", ".h5", ".hdf5", ".nc", ".csv", ".nwb", ".xlsx"):
+        path = tmp_path / f"a{suffix}"
+        for content in (b"",) if suffix == ".csv" else (b"", b"\0", b"\x93NUMPY\1\0\xbc\0{", b"PK\3\4 no archive", b"\x89HDF\r\n\x1a\n" + bytes(100), b"CDF\1 no", b"MATLAB 5.0 MAT-file" + bytes(200)):
+            path.write_bytes(content)
+            message = refused(tmp_path / "home", *flags(path, lab))
+            assert f"a{suffix}" in message and message.strip().isprintable(), message
+        path.unlink()
+        path.mkdir()
+        assert "found a folder" in refused(tmp_path / "home", *flags(path, lab))
+    if os.geteuid():
+        path = tmp_path / "secret.npy"
+        np.save(path, np.zeros((N, 3)))
+        path.chmod(0)
+        assert "secret.npy" in refused(tmp_path / "home", *flags(path, lab))
+
+
+def test_wrong_dims_are_refused(lab, tmp_path, trials):
+    path = tmp_path / "a.npy"
+    np.save(path, trials)
+    for dims, words in [("presentation,neuroid", "12 x 3 x 4"), ("presentation,neuroid,time", "averaged first"), ("presentation,neuroid,neuroid", "every name once"),
+                        ("neuroid,presentation,repetition", "found 3, expected 12"), ("", "--dims: found none"), ("repetition,neuroid,x", "Axis 0")]:
+        assert words in refused(tmp_path / "home", *flags(path, lab, *(["--dims", dims] if dims else []))), dims
+    np.save(path, np.zeros((N, N)))
+    assert "--dims: found none" in refused(tmp_path / "home", *flags(path, lab))
+    np.save(path, trials * 1e300 * 1e300)
+    assert "infinity" in refused(tmp_path / "home", *flags(path, lab, *DIMS))
+
+
+# --- RDMs -------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def rdms(trials):
+    return np.stack([squareform(pdist(trials[..., k], "euclidean")) for k in range(TRIALS)])
+
+
+def rdm_flags(path, lab, *more):
+    return ["Lab", "--region", "IT", "--force", "--stimuli", lab, "--rdms", path, *more]
+
+
+def stored_rdms(home):
+    with xr.open_dataset(pathlib.Path(home) / "data/Lab/rdms.nc") as data:
+        assert list(data["stimulus_id"].values.astype(str)) == IDS
+        return data["data"].values
+
+
+def write_rdms(path, rdms, kind):
+    shuffled = np.random.default_rng(4).permutation(N)
+    if kind == "npz":
+        np.savez(path, IT_RDMs=rdms)
+    elif kind == "condensed vector":
+        np.save(path, squareform(rdms[0]))
+    elif kind == "condensed rows":
+        np.savez(path, r=np.stack([squareform(r) for r in rdms]))
+    elif kind == "hdf5":
+        with h5py.File(path, "w") as file:
+            file["a/rdms"] = rdms
+    elif kind == "nan diagonal":
+        np.save(path, rdms + np.diag([np.nan] * N))
+    elif kind == "float32":
+        np.save(path, (rdms + 1e-7 * np.eye(N)).astype(np.float32))
+    else:
+        xr.DataArray(rdms[:, shuffled][:, :, shuffled], dims=["subject", "presentation", "other"], coords={
+            "stimulus_id": ("presentation", np.array(IDS)[shuffled]), "subject": ("subject", [f"monkey {k}" for k in range(len(rdms))])}).to_netcdf(path)
+
+
+@pytest.mark.parametrize("kind, suffix", [("npz", ".npz"), ("condensed vector", ".npy"), ("condensed rows", ".npz"), ("hdf5", ".hdf5"), ("nan diagonal", ".npy"),
+                                          ("float32", ".npy"), ("ids in another order", ".nc")])
+def test_rdms_of_every_container(lab, tmp_path, rdms, kind, suffix):
+    path = tmp_path / f"rdms{suffix}"
+    write_rdms(path, rdms, kind)
+    out = accepted(tmp_path, *rdm_flags(path, lab))
+    assert ("by place" in out) == (suffix != ".nc")
+    np.testing.assert_allclose(stored_rdms(tmp_path), rdms[:1] if "vector" in kind else rdms, rtol=1e-6)
+
+
+def test_what_is_no_rdm_is_refused_by_value_and_place(lab, tmp_path, rdms):
+    holes, apart, late = rdms.copy(), rdms.copy(), rdms.copy()
+    holes[1, 2, 3] = holes[1, 3, 2] = np.nan
+    apart[2, 4, 7] += 0.25
+    late[3, 5, 5] = 0.5
+    path = tmp_path / "r.npy"
+    for array, words in [(1 - rdms / rdms.max(), ["found 1 on the diagonal", '"im000" of subject 1', "1 less each"]),
+                         (apart, [f"{apart[2, 4, 7]:g} and {apart[2, 7, 4]:g}", '"im004" and "im007" of subject 3', "symmetric"]),
+                         (holes, ["nan", '"im002" and "im003" of subject 2']), (late, ["0.5 on the diagonal", '"im005" of subject 4']),
+                         (rdms[:, :5, :5], ["4 x 5 x 5", "12 stimuli", "66 values"]), (np.triu(rdms), ["and 0 at", "symmetric"])]:
+        np.save(path, array)
+        message = refused(tmp_path / "home", *rdm_flags(path, lab))
+        assert all(word in message for word in words), message
+
+
+# --- the recording that is there --------------------------------------------------------------------------------------
+
+def test_a_failed_replacement_leaves_the_old_recording(lab, tmp_path, trials, monkeypatch):
+    good = np.save(tmp_path / "a.npy", trials) or tmp_path / "a.npy"
+    accepted(tmp_path, *flags(good, lab, *DIMS))
+    def content():
+        return {str(p): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".npy"}
+    before = content()
+    hole = trials.copy()
+    hole[3, 1] = np.nan
+    np.save(tmp_path / "b.npy", hole)
+    assert add_here(tmp_path, *flags(tmp_path / "b.npy", lab, *DIMS)).returncode == 5
+    assert content() == before
+    from cortiscore import add
+    monkeypatch.setattr(add.os, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    done = add_here(tmp_path, *flags(good, lab, *DIMS))
+    assert done.returncode == 5 and "No space left" in done.stderr
+    assert content() == before
+
+
+def test_a_recording_of_another_region_takes_its_old_benchmark_away(lab, tmp_path, trials):
+    """The old manifest would score the new recording under the old region's name."""
+    np.save(tmp_path / "a.npy", trials)
+    accepted(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
+    out = accepted(tmp_path, *["IT" if word == "V4" else word for word in flags(tmp_path / "a.npy", lab, *DIMS)])
+    assert "Lab.V4-ridge was of the recording that this one replaces" in out
+    assert [path.name for path in (tmp_path / "benchmarks").iterdir()] == ["Lab.IT-ridge.json"]
+
+
+def test_of_two_at_once_one_is_told(lab, tmp_path, trials):
+    from cortiscore.add import alone
+
+    np.save(tmp_path / "a.npy", trials)
+    (tmp_path / "data").mkdir()
+    with alone(tmp_path / "data", "Lab"):
+        done = add_here(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
+        assert done.returncode == 5 and "at work" in done.stderr
+    accepted(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
+    assert "brings" in add_here(tmp_path, "brainio", *flags(tmp_path / "a.npy", lab, *DIMS)[1:]).stderr

@@ -1,0 +1,203 @@
+"""`data add` and tables: which columns became neuroids is said, what is none is named, and missing values are spelled as BIDS and
+pandas spell them. Right values come from pandas."""
+import numpy as np
+import pandas as pd
+import pytest
+
+from adding import accepted, add_here, pictures, refused, stored
+
+from cortiscore.recordings import BadInput
+from cortiscore.responses import refuse_well_known
+
+N, NEUROIDS, TRIALS = 12, 4, 3
+IDS = [f"im{i:03d}" for i in range(N)]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    return pictures(tmp_path_factory.mktemp("lab") / "images", [f"{name}.png" for name in IDS])
+
+
+@pytest.fixture
+def wide():
+    """A row a trial, a column a neuroid."""
+    values = np.random.default_rng(0).normal(size=(TRIALS * N, NEUROIDS)).astype(np.float32).astype(float)
+    return pd.DataFrame({"stimulus_id": IDS * TRIALS, **{f"n{k}": values[:, k] for k in range(NEUROIDS)}})
+
+
+def expected(wide):
+    return wide[[f"n{k}" for k in range(NEUROIDS)]].to_numpy().reshape(TRIALS, N, NEUROIDS)
+
+
+def flags(path, lab, *more):
+    return ["Lab", "--region", "V4", "--metric", "ridge", "--force", "--stimuli", lab, "--responses", path, *more]
+
+
+def saved(table, path, **options):
+    table.to_csv(path, **{"index": False, **options})
+    return path
+
+
+def test_an_index_column_is_no_neuroid(lab, tmp_path, wide):
+    out = accepted(tmp_path, *flags(saved(wide, tmp_path / "a.csv", index=True), lab))
+    assert '4 neuroid(s): "n0", "n1", "n2", "n3"' in out and "4 neuroids on 12 stimuli" in out
+    found, neuroids = stored(tmp_path, "Lab", IDS)
+    np.testing.assert_array_equal(found, expected(wide))
+    assert neuroids == ["n0", "n1", "n2", "n3"]
+
+
+def test_two_columns_of_one_name_are_refused(lab, tmp_path, wide):
+    path = saved(wide, tmp_path / "a.csv")
+    path.write_text(path.read_text().replace("n3", "n2", 1))
+    assert "n2" in refused(tmp_path, *flags(path, lab))
+
+
+def test_columns_that_are_no_neuroids_are_named_or_asked_for(lab, tmp_path, wide):
+    wide.insert(1, "condition", ["s1", "s2"] * (TRIALS * N // 2))
+    out = accepted(tmp_path, *flags(saved(wide, tmp_path / "a.csv"), lab))
+    assert 'no neuroid, since it is text: condition, e.g. "s1"' in out and "4 neuroids on" in out
+    path = saved(wide.assign(onset_ms=np.arange(TRIALS * N)), tmp_path / "a.csv")
+    message = refused(tmp_path / "other", *flags(path, lab))
+    assert '"onset_ms"' in message and "--neuroids n0,n1,n2,..." in message
+    assert 'not asked for: "condition", "onset_ms"' in accepted(tmp_path, *flags(path, lab, "--neuroids", "n*"))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+    accepted(tmp_path, *flags(path, lab, "--neuroids", "n3, n1"))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide)[..., [1, 3]])
+    assert '"m*", which none is called' in refused(tmp_path / "other", *flags(path, lab, "--neuroids", "m*"))
+    message = refused(tmp_path / "other", *flags(saved(wide.astype({"n1": object}).replace({"n1": {wide["n1"][7]: "bad"}}), tmp_path / "a.csv"), lab))
+    assert 'n1: found "bad" in data row 8' in message
+    assert "no column of numbers" in refused(tmp_path / "other", *flags(saved(wide[["stimulus_id", "condition"]], tmp_path / "a.csv"), lab))
+
+
+@pytest.mark.parametrize("name", ["onset", "onset_ms", "trial", "Session", "response_time", "duration", "run", "RT", "time_s", "trial_number", "index"])
+def test_columns_that_experiments_write_beside_responses_are_no_neuroids_unasked(name):
+    with pytest.raises(BadInput, match=f'"{name}" of numbers'):
+        refuse_well_known(["n0", name], "a.csv")
+
+
+def test_columns_that_may_be_neuroids_are_taken():
+    refuse_well_known(["n0", "site_3", "V4", "voxel12", "response", "trial_average", "12"], "a.csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+def test_missing_trials_of_long_tables(lab, tmp_path, wide, suffix):
+    """As BIDS' events have them, n/a and tabs, and as others do; rows in any order."""
+    spelled = ["n/a", "NA", "nan", "null", "NULL", ""]
+    wide["repetition"] = np.repeat(np.arange(TRIALS), N)
+    long = wide.melt(["stimulus_id", "repetition"], var_name="neuroid_id", value_name="response").astype({"response": object})
+    holes = [3, 14, 25, 50, 71, 83]
+    for row, text in zip(holes, spelled):
+        wide.loc[(wide["stimulus_id"] == long["stimulus_id"][row]) & (wide["repetition"] == long["repetition"][row]), long["neuroid_id"][row]] = np.nan
+        long.loc[row, "response"] = text
+    path = saved(long.sample(frac=1, random_state=0), tmp_path / f"sub-01_events{suffix}", sep="\t" if suffix == ".tsv" else ",")
+    assert f"{len(holes) / len(long):.1%} of single trials are missing" in accepted(tmp_path, *flags(path, lab))
+    found, neuroids = stored(tmp_path, "Lab", IDS)
+    np.testing.assert_array_equal(found[..., np.argsort(neuroids)], expected(wide))
+
+
+def test_events_of_bids_name_their_stimuli_by_file(lab, tmp_path, wide):
+    """stim_file is a path below stimuli/; the columns that BIDS requires are no neuroids."""
+    events = wide.rename(columns={"stimulus_id": "stim_file"})
+    events["stim_file"] = "images/" + events["stim_file"] + ".png"
+    events.insert(0, "onset", np.arange(len(events)) * 2.0)
+    events.insert(1, "duration", 0.1)
+    path = saved(events, tmp_path / "task-rest_events.tsv", sep="\t", na_rep="n/a")
+    assert '"onset", "duration"' in refused(tmp_path / "other", *flags(path, lab))
+    out = accepted(tmp_path, *flags(path, lab, "--neuroids", "n*"))
+    assert "folder and extension apart" in out
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+
+
+def test_columns_of_other_names_are_said(lab, tmp_path, wide):
+    path = saved(wide.rename(columns={"stimulus_id": "picture"}), tmp_path / "a.csv")
+    assert "--columns stimulus_id=NAME" in refused(tmp_path / "other", *flags(path, lab))
+    accepted(tmp_path, *flags(path, lab, "--columns", "stimulus_id=picture"))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+    for columns, words in (("stimulus_id=none", '"none"'), ("stimulus_id", "OURS=THEIRS"), ("a=picture", 'found "a"')):
+        assert words in refused(tmp_path / "other", *flags(path, lab, "--columns", columns))
+
+
+def test_one_site_is_a_table_of_one_column(lab, tmp_path, wide):
+    accepted(tmp_path, *flags(saved(wide[["stimulus_id", "n1"]].rename(columns={"n1": "response"}), tmp_path / "a.csv"), lab))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide)[..., [1]])
+
+
+def test_rows_without_an_id_and_trials_twice_are_refused(lab, tmp_path, wide):
+    hole = wide.copy()
+    hole.loc[4, "stimulus_id"] = np.nan
+    assert "stimulus_id: found none in data row 5 (1 rows)" in refused(tmp_path, *flags(saved(hole, tmp_path / "a.csv"), lab))
+    wide["repetition"] = 0
+    assert 'stimulus "im000", neuroid "n0", repetition 0 twice' in refused(tmp_path, *flags(saved(wide, tmp_path / "a.csv"), lab))
+
+
+def test_rdms_as_tables(lab, tmp_path):
+    """Numbers alone, by place; with ids as pandas writes them, by id."""
+    points = np.random.default_rng(1).normal(size=(N, 3))
+    rdm = np.sqrt(((points[:, None] - points) ** 2).sum(-1))
+    order = np.random.default_rng(2).permutation(N)
+    names = np.array(IDS)[order]
+    import xarray as xr
+
+    base = ["Lab", "--region", "IT", "--force", "--stimuli", lab, "--rdms"]
+    for table, options, is_by_id in ((pd.DataFrame(rdm), {"header": False}, False), (pd.DataFrame(rdm), {"header": False, "sep": "\t"}, False),
+                                     (pd.DataFrame(rdm[order][:, order], names, names), {"index": True, "index_label": "stimulus_id"}, True)):
+        path = saved(table, tmp_path / ("a.tsv" if "sep" in options else "a.csv"), **options)
+        out = accepted(tmp_path, *base, path)
+        assert ("by place" in out) != is_by_id
+        with xr.open_dataset(tmp_path / "data/Lab/rdms.nc") as data:
+            np.testing.assert_allclose(data["data"].values[0], rdm, atol=1e-12)
+    similar = saved(pd.DataFrame(1 - rdm), tmp_path / "a.csv", header=False)
+    assert "found 1 on the diagonal" in refused(tmp_path / "other", *base, similar)
+    wrong = saved(pd.DataFrame(rdm, names, names[::-1]), tmp_path / "a.csv", index=True, index_label="stimulus_id")
+    assert "called otherwise than rows" in refused(tmp_path / "other", *base, wrong)
+
+
+# --- choices ----------------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def choices():
+    generator = np.random.default_rng(3)
+    return pd.DataFrame([{"subject": f"Jos\u00e9{s}", "stimulus_id": name, "truth": ["cat", "ca\u00f1"][i % 2], "choice": ["cat", "ca\u00f1"][generator.integers(2)]}
+                         for s in range(3) for i, name in enumerate(IDS)])
+
+
+def choice_flags(path, lab, tmp_path, *more):
+    categories = saved(pd.DataFrame({"category": ["cat", "ca\u00f1"], "index": [1, 2]}), tmp_path / "categories.csv")
+    return ["Lab", "--choices", path, "--categories", categories, "--stimuli", lab, "--force", *more]
+
+
+def test_choices_are_stored_as_they_were_made(lab, tmp_path, choices):
+    for spelling, name, options in (("{}", "latin.csv", {"encoding": "latin-1", "sep": ";"}), ("{}.png", "16.tsv", {"encoding": "utf-16", "sep": "\t"})):
+        table = choices.assign(stimulus_id=[spelling.format(name) for name in choices["stimulus_id"]])
+        out = accepted(tmp_path, *choice_flags(saved(table, tmp_path / name, **options), lab, tmp_path))
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "data/Lab/choices.csv"), choices, check_dtype=False)
+        assert "36 of 3 subjects among 2 categories" in out
+
+
+def test_choices_that_say_too_little_are_refused(lab, tmp_path, choices):
+    home = tmp_path / "home"
+
+    def said(table, *more):
+        return refused(home, *choice_flags(saved(table, tmp_path / "c.csv"), lab, tmp_path, *more))
+
+    hole = choices.copy()
+    hole.loc[4, "choice"] = np.nan
+    assert "choice: found none in data row 5 (1 rows)" in said(hole)
+    assert "subject: found 1" in said(choices[:N])
+    assert "none of which is a truth" in said(choices.assign(choice="dog"))
+    assert '"other0"' in said(choices.assign(stimulus_id=[f"other{i}" for i in range(len(choices))]))
+    assert 'stimulus "im011" 2 times' in said(pd.concat([choices, choices[N - 1:N]]))
+    assert 'column "choice"' in said(choices.drop(columns="choice"))
+    assert 'column "resp"' in said(choices, "--columns", "choice=resp")
+    assert 'found "response"' in said(choices, "--columns", "response=choice")
+    (tmp_path / "empty").mkdir()
+    assert "no .csv or .tsv file" in refused(home, *choice_flags(tmp_path / "empty", lab, tmp_path))
+    bad = saved(pd.DataFrame({"category": ["cat"], "index": ["one"]}), tmp_path / "bad.csv")
+    assert 'index: found "one"' in refused(home, *choice_flags(saved(choices, tmp_path / "c.csv"), lab, tmp_path)[:3], "--categories", bad, "--stimuli", lab)
+
+
+def test_flags_that_do_not_go_together_end_with_2(lab, tmp_path, wide):
+    path = saved(wide, tmp_path / "a.csv")
+    for more in (["--window", "70,170"], ["--rdms", path], ["--degrees", "nan"], ["--weight", "-1"], ["--order", "size"], ["--components", "0"],
+                 ["--categories", path], ["--presentations", "trials"]):
+        assert add_here(tmp_path, *flags(path, lab, *more)).returncode == 2, more
