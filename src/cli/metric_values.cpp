@@ -212,7 +212,7 @@ Evaluation match(const MetricArguments& a, Json& /*more*/) {
   return evaluate_accuracy(odd == column("choice"));
 }
 
-Evaluation logistic(const MetricArguments& a, Json& more) {
+Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
   require(a, a.train_source, "--train-source");
   require(a, a.train_target, "--train-target (CSV: stimulus_id, truth)");
   require(a, a.test_source, "--test-source");

@@ -223,7 +223,7 @@ def test_numbers_in_any_dialect_score_as_the_array(tmp_path, arrays, options):
     assert done.returncode == 0, done.stderr
     ours = json.loads(done.stdout)
     assert ours["score"] == expected["score"] and ours["per_neuroid"] == expected["per_neuroid"]
-    assert ours["notes"] and expected["notes"] == []
+    assert len(ours["notes"]) > len(expected["notes"]) and all("matched by place" in note for note in expected["notes"])
     assert [line for line in done.stderr.splitlines() if line.startswith("note: ")] == [f"note: {note}" for note in ours["notes"]]
 
 
