@@ -107,8 +107,10 @@ void Rows::match(LabelledArray& array, const std::string& action) {
 void Rows::say() const {
   if (unnamed_.empty()) return;
   std::string files;
-  for (const auto& path : unnamed_) {
-    if (files.find(path) == std::string::npos) files += (files.empty() ? "" : ", ") + path;
+  for (size_t i = 0; i < unnamed_.size(); ++i) {
+    const auto so_far = unnamed_.begin() + static_cast<int64_t>(i);
+    if (std::find(unnamed_.begin(), so_far, unnamed_[i]) == so_far)
+      files += (files.empty() ? "" : ", ") + unnamed_[i];
   }
   note(files, "no stimulus_id; rows are matched by place" +
                   (ids_.empty() ? "" : " to those of " + named_by_));

@@ -42,6 +42,10 @@ class Reader {
                                (bins_ ? "3: presentations x " : "2: presentations x ") +
                                    std::string(columns) + (bins_ ? " x time bins" : ""),
                                variables_.of(flag, path));
+    if (array.values.numel() == 0) {
+      throw bad_input({path, "shape", c10::str(array.values.sizes()),
+                       "at least one presentation and one of its " + std::string(columns), ""});
+    }
     rows.match(array, std::string(columns) == "neuroids"
                           ? "Average its repetitions; the trials themselves are for --trials"
                           : "Average its presentations of a stimulus");

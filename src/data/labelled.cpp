@@ -368,7 +368,6 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
     throw bad_input({path, "shape", c10::str(array.values.sizes()),
                      "RDMs: n x n, or subjects x n x n", "Leave the -rdm flag away for responses"});
   }
-  check_rdms(array.values, path);
   out.values = array.values;
   out.presentation_axes = {rank - 2, rank - 1};
   const auto& rows = array.dims[static_cast<size_t>(rank - 2)];
@@ -384,9 +383,9 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
       const auto order = places_of(out.stimulus_ids, path + " (rows)", of_columns,
                                    path + " (columns)", "stimulus_id", "Name every stimulus once");
       out.values = out.values.index_select(rank - 1, at::tensor(order, at::kLong));
-      check_rdms(out.values, path);
     }
   }
+  check_rdms(out.values, path);
   return out;
 }
 

@@ -15,6 +15,7 @@
 #include <zip.h>
 
 #include "cortiscore/error.h"
+#include "src/core/notes.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
@@ -31,21 +32,6 @@ struct NpyHeader {
   char kind() const { return dtype.size() > 1 ? dtype[1] : '?'; }
   bool swapped() const { return dtype[0] == '>'; }
 };
-
-// Text of a file on a terminal: a byte that does not print shows as its number.
-std::string printable(const std::string& text) {
-  std::string out;
-  for (const unsigned char c : text.substr(0, 80)) {
-    if (c >= 32 && c < 127) {
-      out += static_cast<char>(c);
-    } else {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\x%02x", c);
-      out += code;
-    }
-  }
-  return text.size() > 80 ? out + "..." : out;
-}
 
 Error npy_error(const std::string& path,
                 const std::string& field,
@@ -83,7 +69,7 @@ class HeaderText {
   }
   void take(char wanted) {
     if (at_ >= text_.size() || text_[at_] != wanted)
-      throw npy_error(path_, "header", "\"" + printable(text_) + "\"",
+      throw npy_error(path_, "header", shown(text_),
                       "{'descr': ..., 'fortran_order': ..., 'shape': ...}");
     ++at_;
   }
@@ -129,7 +115,7 @@ class HeaderText {
 
 std::vector<int64_t> parse_shape(const std::string& text, const std::string& path) {
   const auto bad = [&] {
-    return npy_error(path, "header key shape", "\"" + printable(text) + "\"", "a tuple of sizes");
+    return npy_error(path, "header key shape", shown(text), "a tuple of sizes");
   };
   if (text.size() < 2 || text.front() != '(' || text.back() != ')') throw bad();
   std::vector<int64_t> shape;
@@ -193,9 +179,10 @@ Error dtype_error(const NpyHeader& header, const std::string& path) {
                      action);
   };
   if (!header.dtype.empty() && header.dtype[0] == '[')
-    return refused("a structured one, " + printable(header.dtype),
+    return refused("a structured one, " + shown(header.dtype),
                    "Save one field of numbers: numpy.save(path, array[\"FIELD\"])");
-  switch (header.kind()) {
+  const bool known_order = std::string("<>|=").find(header.dtype[0]) != std::string::npos;
+  switch (known_order ? header.kind() : '?') {
     case 'O':
       return refused(
           "object (pickled Python values, which are not opened)",
@@ -216,12 +203,14 @@ Error dtype_error(const NpyHeader& header, const std::string& path) {
     case 'V':
       return refused("void (raw bytes)", "Save array.view(DTYPE) of numbers");
     default:
-      return refused("\"" + printable(header.dtype) + "\"", "Save array.astype(numpy.float64)");
+      return refused(shown(header.dtype), "Save array.astype(numpy.float64)");
   }
 }
 
 bool is_number(const NpyHeader& header) {
   const auto width = width_of(header);
+  if (header.dtype.empty() || std::string("<>|=").find(header.dtype[0]) == std::string::npos)
+    return false;
   switch (header.kind()) {
     case 'b':
       return width == 1;
@@ -410,7 +399,7 @@ class Npz {
       }
     }
     if (!file) {
-      throw bad_input({path_, "array \"" + printable(array) + "\"", "an entry that cannot be read",
+      throw bad_input({path_, "array " + shown(array), "an entry that cannot be read",
                        "what numpy.savez writes", "Copy or write it again"});
     }
     return out;
@@ -443,7 +432,7 @@ at::Tensor read_npz(const std::string& path, const std::string& variable) {
   const Npz archive(path);
   const auto names = archive.arrays();
   std::string list;
-  for (const auto& name : names) list += (list.empty() ? "\"" : ", \"") + printable(name) + "\"";
+  for (const auto& name : names) list += (list.empty() ? "" : ", ") + shown(name);
   auto wanted = variable;
   if (wanted.empty() && names.size() == 1) wanted = names[0];
   if (std::find(names.begin(), names.end(), wanted) == names.end()) {
@@ -452,7 +441,7 @@ at::Tensor read_npz(const std::string& path, const std::string& variable) {
                      variable.empty() ? "one" : "one of that name", "Name one with --variable"});
   }
   const auto bytes = archive.bytes(wanted);
-  const auto where = path + ", array \"" + printable(wanted) + "\"";
+  const auto where = path + ", array " + shown(wanted);
   const auto header = parse_npy_header(bytes, where);
   auto at = static_cast<size_t>(header.data_offset);
   return values_of(header, static_cast<int64_t>(bytes.size() - at), where,

@@ -174,7 +174,7 @@ def test_hdf5_arrays_of_every_kind(tmp_path):
         file["complex"] = values.astype(complex)
         file["compound"] = np.zeros(4, dtype=[("a", "f8"), ("b", "i4")])
         file["long"] = values.astype(np.longdouble)
-        file["lzf"] = file.create_dataset("packed", data=values.astype("f4"), chunks=True, compression="lzf")
+        file.create_dataset("packed", data=values.astype("f4"), chunks=True, compression="lzf")
         file["beyond"] = np.array([2**60 + 1, 1])
         file["gone"] = h5py.SoftLink("/nowhere")
     (tmp_path / "a.hdf5").write_bytes((tmp_path / "a.h5").read_bytes())
@@ -407,6 +407,7 @@ def test_rdms_are_aligned_by_id_in_both_directions(tmp_path):
     expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdms.npy", "--target-rdm")["per_neuroid"]
     found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "a.nc", "--target-rdm")
     assert found["per_neuroid"] == expected and found["notes"] == []
+    assert run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "b.nc", "--target-rdm")["per_neuroid"] == expected
 
 
 # Activations in place of a network
