@@ -12,6 +12,7 @@
 #include "src/benchmark/coded_choices.h"
 #include "src/benchmark/data_file.h"
 #include "src/core/class_codes.h"
+#include "src/core/notes.h"
 #include "src/data/arrays.h"
 #include "src/data/table.h"
 #include "src/metric/choice_patterns.h"
@@ -70,13 +71,13 @@ void read_classes(const std::vector<std::string>& paths, int64_t n_outputs, Beha
   std::map<std::string, std::vector<int64_t>> outputs;
   for (const auto& path : paths) {
     const auto table = class_table(path);
-    const auto category = table.column("category"), index = table.column("index");
+    const auto category = table.text("category"), index = table.column("index");
     for (size_t i = 0; i < category.size(); ++i) {
       const auto& text = index[i];
       const bool number = !text.empty() && text.size() < 7 &&
                           text.find_first_not_of("0123456789") == std::string::npos;
       if (!number || std::stoll(text) >= n_outputs) {
-        throw bad_input({path, "data row " + std::to_string(i + 1) + ", index", "\"" + text + "\"",
+        throw bad_input({path, table.place(i) + ", column index", shown(text),
                          "the number of one of " + std::to_string(n_outputs) + " outputs, from 0",
                          ""});
       }

@@ -14,16 +14,6 @@
 namespace cortiscore {
 namespace {
 
-// A column of numbers in which an empty field, or NaN, says that there is none.
-std::vector<double> numbers_or_nan(const Table& table, const std::string& column) {
-  std::vector<double> out;
-  for (const auto& text : table.column(column)) {
-    const bool none = text.empty() || text == "nan" || text == "-nan";
-    out.push_back(none ? NAN : number_in(text, table.path, column, out.size()));
-  }
-  return out;
-}
-
 // What an assembly says of its presentations, each stimulus once; or the rows of a CSV.
 Table presentations_of(const Benchmark& benchmark) {
   const auto path = data_file(benchmark, benchmark.choices);
@@ -51,13 +41,13 @@ Table presentations_of(const Benchmark& benchmark) {
 
 SolvedRows solved_rows(const Table& table) {
   const auto truth = table.column("truth");
-  const auto times = numbers_or_nan(table, "ost"), i1 = numbers_or_nan(table, "i1");
+  const auto times = table.numbers("ost"), i1 = table.numbers("i1");
   SolvedRows solved;
   std::vector<std::string> labels;
   for (size_t i = 0; i < times.size(); ++i) {
     if (std::isnan(times[i])) continue;
     if (std::isnan(i1[i])) {
-      throw bad_input({table.path, "column i1, row " + std::to_string(i + 1), "nothing",
+      throw bad_input({table.path, table.place(i) + ", column i1", "nothing",
                        "humans' accuracy on every image that has an ost", ""});
     }
     solved.rows.push_back(static_cast<int64_t>(i));

@@ -7,9 +7,9 @@
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
-#include "src/data/table.h"
 #include "src/data/choices.h"
 #include "src/data/netcdf.h"
+#include "src/data/table.h"
 
 namespace cortiscore {
 namespace {
@@ -31,10 +31,8 @@ Thresholds read_thresholds(const std::string& path) {
     }
   } else {
     const auto table = read_table(path);
-    subjects = table.column("subject");
-    for (const auto& text : table.column("threshold"))
-      values.push_back(
-          text.empty() || text == "nan" ? NAN : number_in(text, path, "threshold", values.size()));
+    subjects = table.text("subject");
+    values = table.numbers("threshold");
   }
   if (subjects.size() != values.size() || distinct(subjects).size() != subjects.size()) {
     throw bad_input({path, "data",

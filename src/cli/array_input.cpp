@@ -1,5 +1,6 @@
 #include "src/cli/array_input.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -60,7 +61,11 @@ void add_interval(Json& result, const Resampled& resampled, const ResampleOption
 void print_result(const Json& result, const char* key, bool json) {
   if (json) {
     auto all = result;
-    all["notes"] = notes_so_far();
+    auto& notes = all["notes"];
+    if (notes.is_null()) notes = Json::array();
+    for (const auto& said : notes_so_far()) {
+      if (std::find(notes.begin(), notes.end(), said) == notes.end()) notes.push_back(said);
+    }
     std::cout << all.dump() << '\n';
     return;
   }

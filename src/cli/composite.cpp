@@ -1,7 +1,6 @@
 #include "src/cli/composite.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -10,8 +9,10 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/record_table.h"
+#include "src/core/notes.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
+#include "src/data/number_text.h"
 #include "src/data/table.h"
 #include "src/score/interval.h"
 
@@ -125,7 +126,7 @@ std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const T
 
 std::vector<Ranked> rank_table(const std::string& path, const Tree& tree) {
   const auto table = read_table(path);
-  const auto models = table.column("model");
+  const auto models = table.text("model");
   const auto hung = with_benchmarks(tree, all_benchmarks());
   std::vector<std::map<std::string, LeafScore>> scores(models.size());
   bool any = false;
@@ -134,13 +135,11 @@ std::vector<Ranked> rank_table(const std::string& path, const Tree& tree) {
     any = true;
     const auto cells = table.column(column);
     for (size_t i = 0; i < cells.size(); ++i) {
-      if (cells[i].empty() || cells[i] == "X" || cells[i] == "nan") continue;
+      if (cells[i] == "X" || is_missing(cells[i])) continue;
       double value = 0;
-      const auto* const end = cells[i].data() + cells[i].size();
-      const auto read = std::from_chars(cells[i].data(), end, value);
-      if (read.ec != std::errc() || read.ptr != end)
-        throw bad_input({path, "data row " + std::to_string(i + 1) + ", " + column,
-                         "\"" + cells[i] + "\"", "a number, X or nothing", ""});
+      if (!parse_number(cells[i], value))
+        throw bad_input({path, table.place(i) + ", column " + column, shown(cells[i]),
+                         "a number, X or nothing", ""});
       scores[i][benchmark] = {value, std::nan("")};
     }
   };

@@ -131,12 +131,12 @@ Evaluation match(const MetricArguments& a, Json& /*more*/) {
   const auto table = read_table(a.target);
   const auto column = [&](const char* name) {
     std::vector<int64_t> out;
-    for (const auto& text : table.column(name)) {
-      const auto i = static_cast<int64_t>(std::strtoll(text.c_str(), nullptr, 10));
-      if (i < 0 || i >= x.size(0))
-        throw bad_input({a.target, std::string("column ") + name, text,
+    for (const auto value : table.numbers(name)) {
+      if (!(value >= 0 && value < static_cast<double>(x.size(0)) && value == std::floor(value)))
+        throw bad_input({a.target, table.place(out.size()) + ", column " + name,
+                         std::to_string(value),
                          "a row of " + a.source + ", 0 to " + std::to_string(x.size(0) - 1), ""});
-      out.push_back(i);
+      out.push_back(static_cast<int64_t>(value));
     }
     return at::tensor(out, at::kLong);
   };

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/notes.h"
 #include "src/data/netcdf.h"
+#include "src/data/number_text.h"
 
 namespace cortiscore {
 
@@ -18,9 +22,12 @@ std::vector<std::string> distinct(const std::vector<std::string>& values) {
 }
 
 std::vector<double> ChoiceTable::numbers(const std::string& column) const {
-  std::vector<double> out;
-  for (const auto& text : table.column(column))
-    out.push_back(number_in(text, table.path, column, out.size()));
+  auto out = table.numbers(column);
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (std::isnan(out[i]))
+      throw bad_input({table.path, table.place(i) + ", column " + column, "no number",
+                       "a number in every row", "Fill it in, or delete the row"});
+  }
   return out;
 }
 
@@ -75,7 +82,23 @@ Table read_choice_rows(const std::string& path) {
 }
 
 ChoiceTable read_choices(const std::string& path) {
-  return choices_of(read_choice_rows(path));
+  auto table = choices_of(read_choice_rows(path));
+  if (table.table.lines.empty()) return table;
+  // Whether NA is an answer or none cannot be told: it counts as the name of one, and is said.
+  const auto say = [&](const char* name, const std::vector<std::string>& values) {
+    std::map<std::string, int64_t> words;
+    for (const auto& value : values) {
+      if (!value.empty() && is_missing(value)) ++words[value];
+    }
+    for (const auto& [word, n] : words) {
+      note(path, "column " + std::string(name) + ": " + std::to_string(n) + " row(s) say " +
+                     shown(word) + ", which is taken as a name like any other");
+    }
+  };
+  say("stimulus_id", table.stimulus_id);
+  say("truth", table.truth);
+  say("choice", table.choice);
+  return table;
 }
 
 ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
@@ -119,7 +142,7 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
     const auto values = out.numbers(out.classes[c]);
     for (size_t r = 0; r < values.size(); ++r) {
       if (!(values[r] >= 0)) {
-        throw bad_input({path, "column " + out.classes[c] + ", row " + std::to_string(r + 1),
+        throw bad_input({path, table.place(r) + ", column " + out.classes[c],
                          std::to_string(values[r]), "a probability, 0 or more", ""});
       }
       out.probabilities.mutable_data_ptr<double>()[r * out.classes.size() + c] = values[r];

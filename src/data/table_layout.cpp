@@ -303,6 +303,12 @@ class Layout {
   // What pandas, R and spreadsheets add: a column of rows' numbers, and empty ones.
   void drop_unnamed() {
     if (!out_.first_row) return;
+    const auto named = [&](const char* name) {
+      return std::find(out_.columns.begin(), out_.columns.end(), name) != out_.columns.end();
+    };
+    // Of a stimulus set, columns are only taken by name; published ones keep pandas' indices of larger sets.
+    const bool stimuli = (named("stimulus_id") || named("image_id")) &&
+                         (named("filename") || named("image_file_name"));
     size_t kept = 0, empty = 0;
     for (size_t c = 0; c < width_; ++c) {
       const auto& name = out_.columns[c];
@@ -313,7 +319,8 @@ class Layout {
           ++empty;
           continue;
         }
-        if (!is_index(c, 1)) {
+        const bool index = is_index(c, 1);
+        if (!index && !stimuli) {
           throw bad_input(
               {path_, "column " + std::to_string(c + 1),
                (name.empty() ? "no name" : "the name " + shown(name)) + " above " +
@@ -324,7 +331,7 @@ class Layout {
         if (out_.n_rows)
           out_.notes.push_back("column " + std::to_string(c + 1) +
                                (name.empty() ? " has no name and" : ", " + shown(name) + ",") +
-                               " numbers the rows: it is left out");
+                               (index ? " numbers the rows: it is left out" : " is left out"));
         continue;
       }
       out_.columns[kept] = name;

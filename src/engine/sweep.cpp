@@ -165,7 +165,7 @@ std::vector<Checkpoint> read_manifest(const std::string& path) {
   std::vector<Checkpoint> checkpoints;
   for (size_t i = 0; i < models.size(); ++i) {
     if (models[i].empty()) {
-      throw bad_input({path, "data row " + std::to_string(i + 1) + ", model", "nothing",
+      throw bad_input({path, table.place(i) + ", column model", "nothing",
                        "a .pt2 archive or activations", ""});
     }
     Checkpoint checkpoint;

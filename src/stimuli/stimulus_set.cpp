@@ -74,14 +74,14 @@ StimulusSet StimulusSet::open(const std::string& csv_path) {
   namespace fs = std::filesystem;
   StimulusSet set;
   set.table_ = read_table(csv_path);
-  set.ids_ = set.table_.column(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
+  set.ids_ = set.table_.text(set.table_.has("stimulus_id") ? "stimulus_id" : "image_id");
   const auto source = std::make_shared<Source>();
   source->folder = fs::path(csv_path).parent_path().string();
   const auto zip_path = archive_of(csv_path);
   if (fs::exists(zip_path)) source->archive = std::make_shared<Archive>(zip_path);
-  for (auto& name : set.table_.column(
-           set.table_.has("filename") || !set.table_.has("image_file_name") ? "filename"
-                                                                            : "image_file_name"))
+  for (auto& name : set.table_.text(set.table_.has("filename") || !set.table_.has("image_file_name")
+                                        ? "filename"
+                                        : "image_file_name"))
     set.files_.push_back({std::move(name), source});
   std::map<std::string, int64_t> seen;
   std::vector<std::string> missing;
