@@ -75,6 +75,14 @@ void leave_out(Table& table, const ColumnValues& exclude) {
   }
 }
 
+// 0, 1, 2, ...: an index that reset_index made a column.
+bool counts_rows(const std::vector<std::string>& values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != std::to_string(i)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Table read_choice_rows(const std::string& path) {
@@ -125,9 +133,14 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
     return out;
   }
   for (const auto& column : table.columns) {
-    if (column != "stimulus_id" && column != "truth" && column != "subject" &&
-        column != "condition")
-      out.classes.push_back(column);
+    if (column == "stimulus_id" || column == "truth" || column == "subject" ||
+        column == "condition")
+      continue;
+    if ((column == "index" || column == "level_0") && counts_rows(table.column(column))) {
+      note(path, "column " + shown(column) + " numbers the rows: it is left out");
+      continue;
+    }
+    out.classes.push_back(column);
   }
   std::sort(out.classes.begin(), out.classes.end());
   if (out.classes.size() < 2) {

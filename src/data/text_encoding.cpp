@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 
 #include "cortiscore/error.h"
 
@@ -125,6 +126,21 @@ char nul_pattern(const std::string& bytes) {
   return 0;
 }
 
+// What a file is by its first bytes, whatever it is called; empty for text.
+std::string other_format(const std::string& bytes) {
+  const auto starts = [&](std::string_view mark) {
+    return bytes.compare(0, mark.size(), mark) == 0;
+  };
+  if (starts("PK\x03\x04")) return "a zip archive or a workbook of a spreadsheet";
+  if (starts("\xD0\xCF\x11\xE0")) return "a workbook of an old spreadsheet";
+  if (starts("\x1F\x8B")) return "a gzip archive";
+  if (starts("\x89HDF")) return "an HDF5 file";
+  if (starts("\x93NUMPY")) return "a NumPy array";
+  if (starts("%PDF")) return "a PDF document";
+  if (starts("<!DOCTYPE") || starts("<!doctype") || starts("<html")) return "a web page";
+  return "";
+}
+
 }  // namespace
 
 void append_utf8(std::string& out, uint32_t c) {
@@ -147,6 +163,9 @@ void append_utf8(std::string& out, uint32_t c) {
 
 DecodedText decode_text(std::string bytes, const std::string& path) {
   const auto starts = [&](const char* mark, size_t n) { return bytes.compare(0, n, mark, n) == 0; };
+  if (const auto format = other_format(bytes); !format.empty())
+    throw bad_input(
+        {path, "", format, "a table as text: .csv, .tsv or .txt", "Save or unpack it as CSV"});
   if (starts("\xFF\xFE\0\0", 4)) return decode_utf32(bytes, true, path);
   if (starts("\0\0\xFE\xFF", 4)) return decode_utf32(bytes, false, path);
   if (starts("\xFF\xFE", 2)) return decode_utf16(bytes, 2, true, path);
@@ -156,7 +175,7 @@ DecodedText decode_text(std::string bytes, const std::string& path) {
     throw bad_input({path, line_of(bytes, nul), "a NUL byte", "text",
                      "The file is damaged or is no text: write it again"});
   const bool marked = starts("\xEF\xBB\xBF", 3);
-  if (marked) bytes.erase(0, 3);
+  while (starts("\xEF\xBB\xBF", 3)) bytes.erase(0, 3);  // some programs add a second mark
   size_t wrong = std::string::npos, wide = 0;
   for (size_t i = 0; i < bytes.size();) {
     if (byte_at(bytes, i) < 0x80) {

@@ -129,6 +129,9 @@ REFUSED = {
     "a NUL byte": (b"a,b\n1,2\n3,\x004\n" + b"5,6\n" * 9, ["line 3", "NUL"]),
     "two encodings": ("a,b\nJos\u00e9,2\n".encode("latin-1") + "\u00e9,3\n".encode(), ["line 2", "0xe9", "one encoding"]),
     "no encoding": (b"a,b\nx,\x81\n", ["line 2", "0x81"]),
+    "a workbook": (b"PK\x03\x04\x14\x00\x06\x00", ["a workbook", "Save"]),
+    "an archive": (b"\x1f\x8b\x08\x00", ["a gzip archive"]),
+    "a web page": ("<!DOCTYPE html>\n<html>\n", ["a web page"]),
     "half a character of UTF-16": ("a,b\n1,2\n".encode("utf-16")[:-1], ["UTF-16", "truncated"]),
     "commas and points": ("a;b\n1,5;2.5\n", ['"1,5"', '"2.5"', "line 2"]),
     "thousands and points": ("a;b\n1,234;2.5\n", ['"1,234"', '"2.5"']),
@@ -193,6 +196,7 @@ def test_plain_tables_are_read_without_a_word(tmp_path):
         "f.tsv": ("a,b\n1,2\n", [["1", "2"]]),  # the separator counts, not the name
         "g.csv": ("a\n\"\"\n1\n", [[None], ["1"]]),  # as pandas writes a missing value alone in its row
         "h.csv": ("a,b\n1,2\n3,4\n\n\n", [["1", "2"], ["3", "4"]]),
+        "j.csv": ("\ufeff\ufeffa,b\nx,2\n", [["x", "2"]]),
         "i.csv": ("truth,choice\nNone,NaN\nnull,\n", [["None", "NaN"], ["null", None]]),  # names, not numbers
     }
     for table, (name, (_, rows)) in zip(of_text(tmp_path, [(n, c) for n, (c, _) in plain.items()]), plain.items()):
@@ -280,7 +284,8 @@ def test_probabilities_with_an_index_have_no_class_more(tmp_path):
     frame.to_csv(tmp_path / "p.csv")
     frame.to_csv(tmp_path / "semicolons.csv", sep=";", decimal=",")
     expected = (frame[["cat", "dog", "eel"]].idxmax(axis=1) == truth).mean()
-    for file in ("p.csv", "semicolons.csv"):
+    frame.reset_index().to_csv(tmp_path / "reset.csv", index=False)
+    for file in ("p.csv", "semicolons.csv", "reset.csv"):
         assert run_json("metric", "accuracy", "--source", tmp_path / file)["score"] == expected
 
 
