@@ -25,7 +25,7 @@ from PIL import Image
 OBJECTS = ["bear", "elephant", "face", "car", "dog", "apple", "chair", "plane"]
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
-from cortiscore.recordings import (BadInput, default_home, run, sha256_of, write_assembly, write_hashes,  # noqa: E402
+from cortiscore.recordings import (BadInput, Parser, default_home, run, sha256_of, write_assembly, write_hashes,  # noqa: E402
                                    write_rdms, write_stimuli, write_table)
 
 
@@ -195,7 +195,7 @@ SETS = {"Cowley2023": import_cowley, "Henaff2021": import_henaff, "Kriegeskorte2
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path)
     parser.add_argument("--home", type=pathlib.Path, default=default_home())
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))

@@ -36,7 +36,8 @@ struct Estimate {
   /// The platform's: standard deviation over splits (ddof 0) / sqrt(n_splits); of one split the bootstrap's, once that
   /// was drawn.
   double error = 0;
-  double ci_lo = 0;  ///< 95 % percentile bootstrap over neuroids, predictions fixed
+  /// 95 % percentile bootstrap over neuroids, predictions fixed; NaN where fewer than two have a value.
+  double ci_lo = 0;
   double ci_hi = 0;
   std::vector<double> split_values;  ///< median over neuroids, a split
   at::Tensor per_neuroid;            ///< [n_splits, n_neuroids] float64 on the CPU
@@ -68,6 +69,7 @@ struct Score {
   double ceiled_ci_hi = 0;
   std::vector<double> ceiled_draws;  ///< of that bootstrap; empty where none was asked for
   CeilingConvention convention = CeilingConvention::kR2OverC;
+  std::vector<std::string> warnings;  ///< what the numbers leave out, with its count and why
 };
 
 /// @param raw, ceiling  over the same neuroids in the same order. A ceiling that has its draws (with these options) keeps

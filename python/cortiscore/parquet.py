@@ -5,6 +5,8 @@ Columns and order are the CSV's; numbers are float64, text is text, empty cells 
 import os
 import sys
 
+from .recordings import BadInput, run
+
 NUMBERS = {"benchmark_version", "score.raw", "score.ceiling", "score.ceiled", "error.sem", "error.ceiled", "error.ci_lo",
            "error.ci_hi", "raw.ci_lo", "raw.ci_hi", "ceiling.error", "timing_ms.total"}
 
@@ -15,7 +17,7 @@ def main(source, target):
         import pyarrow.parquet
     except ImportError:
         os.unlink(source)
-        sys.exit("cortiscore: --format parquet needs pyarrow in this Python: pip install pyarrow, or export csv or jsonl")
+        raise BadInput("--format parquet: found no pyarrow in this Python, expected it. pip install pyarrow, or export csv or jsonl.") from None
     with open(source, encoding="utf-8") as file:
         columns = file.readline().rstrip("\r\n").split(",")
     types = {c: pyarrow.float64() if c in NUMBERS else pyarrow.string() for c in columns}
@@ -29,4 +31,4 @@ def main(source, target):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(lambda: main(*sys.argv[1:]))

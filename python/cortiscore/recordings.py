@@ -1,4 +1,5 @@
 """Writers of the files that benchmarks read (docs/formats.md): stimulus sets, assemblies, RDMs, tables, and their hashes."""
+import argparse
 import collections
 import contextlib
 import csv
@@ -9,7 +10,9 @@ import pathlib
 import signal
 import sys
 import tempfile
+import traceback
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -17,7 +20,45 @@ HASHES = "files.json"  # of a recording's folder: the SHA-256 of every file besi
 
 
 class BadInput(Exception):
-    """What is wrong with a file: one sentence, and what to do."""
+    """What is wrong with a file: one sentence, and what to do. The command ends with `exit_code`."""
+
+    exit_code = 5
+
+
+class UnknownName(BadInput):
+    """A name that is none of those there are."""
+
+    exit_code = 4
+
+
+class Usage(BadInput):
+    """A flag or an argument that is wrong."""
+
+    exit_code = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Flags whose mistakes are said as every other: one line that names the flag."""
+
+    def error(self, message):
+        raise Usage(f"{message}. `{self.prog} --help` lists what it takes.")
+
+
+def _escaped(character):
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as Python keeps it
+        return f"\\x{code - 0xDC00:02x}"
+    if character in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
+    hidden = code < 0x20 or 0x7F <= code < 0xA0 or code == 0x61C or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E or \
+        0x2060 <= code <= 0x206F or code == 0xFEFF or 0xD800 <= code <= 0xDFFF
+    return (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}") if hidden else character
+
+
+def printable(text):
+    """Text of a file, a path or a flag as a terminal may have it: readable text stays, control characters, bytes that are no
+    UTF-8 and marks that turn the direction of writing are escaped. As src/core/printable.h."""
+    return "".join(map(_escaped, str(text)))
 
 
 def default_home():
@@ -27,21 +68,56 @@ def default_home():
     return pathlib.Path(data) / "cortiscore"
 
 
+def _failure(error):
+    """(exit code, one line) of what ended a command: a user's file or flag, or a defect of ours."""
+    if isinstance(error, BadInput):
+        return error.exit_code, str(error)
+    if isinstance(error, MemoryError):
+        return 6, f"out of host memory. {error}".strip()
+    if isinstance(error, OSError):
+        named = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes, os.PathLike))]
+        return 5, f"{' to '.join(named) or 'a file'}: found \"{error.strerror or error}\", expected to read or write it."
+    if isinstance(error, UnicodeDecodeError):
+        return 5, f"a file: found byte 0x{error.object[error.start]:02x} at {error.start}, expected text in {error.encoding}."
+    if isinstance(error, (zipfile.BadZipFile, zlib.error)):
+        return 5, f"a zip archive: found \"{error}\", expected one that is whole."
+    if isinstance(error, json.JSONDecodeError):
+        return 5, f"a JSON file: found \"{error}\", expected JSON."
+    if isinstance(error, RecursionError):
+        return 5, "a file: found lists or objects nested hundreds of times, expected less."
+    if isinstance(error, ImportError) and error.name and error.name.partition(".")[0] != __package__:
+        return 5, f"Python: found no module {error.name}, expected it in {sys.executable}. Install it there: pip install {error.name}."
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" ({pathlib.Path(frame[0].filename).name}:{frame[0].lineno})" if frame else ""
+    return 70, (f"internal error: {type(error).__name__}: {error}{where}. This is a defect of Cortiscore: please report this line and the "
+                "command that printed it (CORTISCORE_DEBUG=1 prints where it happened).")
+
+
 def run(main):
-    """Runs a command's main: bad input becomes one line and exit code 5, Ctrl-C ends it with 130, and a reader that left
-    with 141."""
+    """Runs a command's main, the one border between exceptions and users: whatever ends it becomes one printable line and a
+    documented exit code; Ctrl-C ends it with 130, a reader that left with 141."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     try:
         main()
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has had enough, `| head` for one
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except BadInput as error:
-        print(f"cortiscore: {error}", file=sys.stderr)
-        sys.exit(5)
     except KeyboardInterrupt:
         print("cortiscore: stopped", file=sys.stderr)
         sys.exit(130)
+    except SystemExit as stop:
+        if not isinstance(stop.code, str):
+            raise
+        print(f"cortiscore: {printable(stop.code.removeprefix('cortiscore: '))}", file=sys.stderr)
+        sys.exit(5)
+    except Exception as error:
+        if os.environ.get("CORTISCORE_DEBUG"):
+            traceback.print_exc()
+        code, message = _failure(error)
+        print(f"cortiscore: {printable(message)}", file=sys.stderr)
+        sys.exit(code)
 
 
 def digest_of(path, algorithm):

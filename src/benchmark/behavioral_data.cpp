@@ -13,8 +13,10 @@
 #include "src/benchmark/data_file.h"
 #include "src/core/class_codes.h"
 #include "src/data/arrays.h"
+#include "src/data/json_file.h"
 #include "src/data/table.h"
 #include "src/metric/choice_patterns.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -55,7 +57,7 @@ Table class_table(const std::string& path) {
   if (!path.ends_with(".json")) return read_table(path);
   Table table{path, {"category", "index"}, {}};
   try {
-    const auto json = nlohmann::json::parse(read_file(path));
+    const auto json = read_json(path, "{\"categories\": {category: [index, ...]}}");
     for (const auto& [category, indices] : json.at("categories").items()) {
       for (const auto& index : indices) table.rows.push_back({category, index.dump()});
     }
@@ -208,14 +210,21 @@ void read_cells(const Benchmark& benchmark,
   metric.lapse = benchmark.lapse;
   data.subjects = distinct(table.subject);
   metric.subject_numbers = subject_numbers(data.subjects);
+  metric.subjects = data.subjects;
   auto columns = with_values(benchmark.cells, {&table.table});
   std::vector<int64_t> cell;
   if (benchmark.metric == "confusion_similarity") {
     const auto k = static_cast<int64_t>(data.class_names.size());
+    std::vector<std::string> others;
     for (size_t i = 0; i < table.choice.size(); ++i) {
       const auto chosen = code_of(data.class_names, table.choice[i]);
+      if (chosen < 0) others.push_back(table.choice[i]);
       cell.push_back(chosen < 0 ? -1 : code_of(data.class_names, table.truth[i]) * k + chosen);
     }
+    for (auto& warning : left_out(
+             static_cast<int64_t>(others.size()), static_cast<int64_t>(cell.size()),
+             "choices are none of the categories and are left out: " + first_of(distinct(others))))
+      data.warnings.push_back(std::move(warning));
     data.cells = trials_in(table, cell, k * k, ids, {});
     return;
   }
@@ -288,12 +297,16 @@ void keep_offered(const std::vector<std::string>& truth,
   data.class_names = offered;
 }
 
-StimulusSet seen_by_subjects(const StimulusSet& tested, const ChoiceTable& table) {
+StimulusSet seen_by_subjects(const StimulusSet& tested,
+                             const ChoiceTable& table,
+                             std::vector<std::string>& warnings) {
   const auto seen = distinct(table.stimulus_id);
-  std::vector<std::string> kept;
-  for (const auto& id : tested.ids()) {
-    if (std::binary_search(seen.begin(), seen.end(), id)) kept.push_back(id);
-  }
+  std::vector<std::string> kept, unseen;
+  for (const auto& id : tested.ids())
+    (std::binary_search(seen.begin(), seen.end(), id) ? kept : unseen).push_back(id);
+  for (auto& warning : left_out(tested.ids().size(), "test stimuli",
+                                "are left out, since no subject saw them", unseen))
+    warnings.push_back(std::move(warning));
   return tested.select(kept);
 }
 
@@ -337,7 +350,7 @@ BehavioralData load_behavior(const Benchmark& benchmark) {
   const bool pattern = is_pattern_name(benchmark.metric), cells = is_cell_metric(benchmark.metric);
   const bool truth_alone = benchmark.metric == "accuracy";
   if (table && (benchmark.incomplete_choices || pattern || cells || truth_alone))
-    tested = seen_by_subjects(tested, *table);
+    tested = seen_by_subjects(tested, *table, data.warnings);
   if (!benchmark.texture_column.empty())
     data.texture = codes_of_column(tested, benchmark.texture_column, data.class_names);
   data.stimuli = readout ? fit.joined(tested) : tested;

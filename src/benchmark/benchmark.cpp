@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <set>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -12,6 +14,7 @@
 #include "src/benchmark/data_file.h"
 #include "src/core/folders.h"
 #include "src/data/arrays.h"
+#include "src/data/json_file.h"
 #include "src/metric/choice_patterns.h"
 
 namespace cortiscore {
@@ -19,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
+
+constexpr int64_t kMostWhole = int64_t{1} << 53;  // as JSON's numbers go
 
 // One manifest, field by field; what is wrong is said of the field last asked for.
 class Manifest {
@@ -30,7 +35,47 @@ class Manifest {
   template <typename T>
   T get(const Json& object, const char* key, T fallback) {
     field_ = key;
-    return object.value(key, fallback);
+    if (!object.is_object())
+      throw bad_input({path_, field_, "no object around it", "an object that holds it", ""});
+    const auto found = object.find(key);
+    return found == object.end() ? fallback : converted<T>(*found);
+  }
+  /// A value as what it must be: a whole number is not rounded, a flag is no number.
+  template <typename T>
+  T converted(const Json& value) {
+    const auto need_type = [&](bool fits, const char* expected) {
+      if (!fits) throw bad_input({path_, field_, value.dump().substr(0, 60), expected, ""});
+    };
+    if constexpr (std::is_same_v<T, bool>) {
+      need_type(value.is_boolean(), "true or false");
+    } else if constexpr (std::is_integral_v<T>) {
+      need_type(value.is_number_integer(), "a whole number");
+      const bool wide = value.is_number_unsigned() && value.get<uint64_t>() > kMostWhole;
+      need_type(
+          !wide && value.get<int64_t>() >= std::numeric_limits<T>::lowest() &&
+              value.get<int64_t>() <= std::min<int64_t>(kMostWhole, std::numeric_limits<T>::max()),
+          "a whole number that a computer can count to");
+    } else if constexpr (std::is_floating_point_v<T>) {
+      need_type(value.is_number() && std::isfinite(value.get<T>()), "a number");
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      need_type(value.is_string(), "text");
+    }
+    return value.get<T>();
+  }
+  /// The same within ends. @throws Error(kBadInput)
+  template <typename T>
+  T within(const Json& object, const char* key, T fallback, double least, double most) {
+    const auto value = get(object, key, fallback);
+    const auto number = static_cast<double>(value);
+    if (!object.contains(key) || (number >= least && number <= most)) return value;
+    throw bad_input({path_, field_, object.at(key).dump(),
+                     "a number from " + Json(least).dump() + " to " + Json(most).dump(), ""});
+  }
+  /// A text that says something. @throws Error(kBadInput)
+  std::string name(const Json& value) {
+    auto text = converted<std::string>(value);
+    if (text.empty()) throw bad_input({path_, field_, "empty text", "a name", ""});
+    return text;
   }
   const Json& need(const char* key) { return json_.at(field_ = key); }
 
@@ -46,24 +91,24 @@ class Manifest {
   }
 
   void read(Benchmark& b) {
-    if (const auto found = need("schema_version").get<int64_t>(); found != 1) {
+    if (const auto found = converted<int64_t>(need("schema_version")); found != 1) {
       throw bad_input(
           {path_, field_, std::to_string(found), "1", "This Cortiscore reads version 1 manifests"});
     }
-    b.identifier = need("identifier");
+    b.identifier = name(need("identifier"));
     b.version = get(json_, "version", int64_t{1});
     const auto kind =
         word("kind", get(json_, "kind", std::string("neural")), {"neural", "behavior"});
-    b.region = need("region");
+    b.region = name(need("region"));
     b.parent = get(json_, "parent", b.region);
     b.composite = get(json_, "composite", true);
-    b.weight = get(json_, "weight", 1.0);
+    b.weight = within(json_, "weight", 1.0, 1e-9, 1e9);
     b.simulated = get(json_, "simulated", false);
     field_ = "visual_degrees";
     const auto degrees = json_.value("visual_degrees", Json(8.0));
     if (degrees.is_string()) word(field_, degrees.get<std::string>(), {"as the network's"});
-    b.visual_degrees = degrees.is_string() ? 0 : degrees.get<double>();
-    b.stimulus_set = need("stimulus_set");
+    b.visual_degrees = degrees.is_string() ? 0 : within(json_, "visual_degrees", 8.0, 1e-3, 360);
+    b.stimulus_set = name(need("stimulus_set"));
     b.how_to_import = get(json_, "import", std::string());
     b.citation = get(json_, "citation", std::string());
     b.licence = get(json_, "licence", std::string());
@@ -116,8 +161,8 @@ class Manifest {
                        R"("time_bins": "populations" in assemblies, and "populations": "mean")",
                        ""});
     }
-    b.mapping.pls.n_components = get(metric, "n_components", int64_t{25});
-    b.mapping.ridge_alpha = get(metric, "alpha", 1.0);
+    b.mapping.pls.n_components = within(metric, "n_components", int64_t{25}, 1, 1e6);
+    b.mapping.ridge_alpha = within(metric, "alpha", 1.0, 1e-300, 1e300);
     read_alphas(b, metric, "metric.alphas");
     read_splits(b,
                 {"shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", "column"});
@@ -139,7 +184,7 @@ class Manifest {
         word("ceiling.holds", get(ceiling, "holds", std::string("reliability")),
              {"reliability", "noise ceiling in percent"}) != "reliability";
     b.composite = b.composite && b.ceiled;
-    b.ceiling_splits = get(ceiling, "n_splits", int64_t{10});
+    b.ceiling_splits = within(ceiling, "n_splits", int64_t{10}, 1, 1e7);
     b.ceiling_seed = get(ceiling, "seed", uint32_t{b.predictor_ceiling ? 0U : 1U});
     b.keep_above = get(ceiling, "keep_above", -1.0);
   }
@@ -148,8 +193,8 @@ class Manifest {
     const auto& splits = need("splits");
     b.splits = {splits.at("kind"),
                 get(splits, "by", std::string()),
-                get(splits, "n_splits", int64_t{10}),
-                get(splits, "train_fraction", 0.9),
+                within(splits, "n_splits", int64_t{10}, 1, 1e6),
+                within(splits, "train_fraction", 0.9, 1e-6, 1 - 1e-6),
                 get(splits, "seed", uint32_t{1}),
                 get(splits, "disjoint", std::string())};
     word("splits.kind", b.splits.kind, kinds);
@@ -194,7 +239,11 @@ class Manifest {
   std::optional<std::pair<double, double>> window(const Json& entry) {
     field_ = "time_ms";
     if (!entry.contains("time_ms")) return std::nullopt;
-    return std::pair{entry["time_ms"].at(0).get<double>(), entry["time_ms"].at(1).get<double>()};
+    const auto& ends = entry["time_ms"];
+    const std::pair window = {converted<double>(ends.at(0)), converted<double>(ends.at(1))};
+    if (ends.size() != 2 || !(window.first < window.second))
+      throw bad_input({path_, field_, ends.dump(), "[start, end] in ms, start first", ""});
+    return window;
   }
 
   Benchmark::AssemblyFile read_assembly_file(const Json& entry) {
@@ -207,7 +256,7 @@ class Manifest {
     field_ = "above";
     const auto above = entry.value("above", Json::object());
     for (const auto& [coordinate, threshold] : above.items())
-      file.above = {coordinate, threshold.get<double>()};
+      file.above = {coordinate, converted<double>(threshold)};
     file.where = accepted_values(entry);
     file.time_ms = window(entry);
     const auto bins = word("time_bins", get(entry, "time_bins", std::string("averaged")),
@@ -229,7 +278,7 @@ class Manifest {
     b.columns = get(json_, "columns", b.columns);
     field_ = "metric.time_bins_ms";
     for (const auto& bin : metric.at("time_bins_ms"))
-      b.bins_ms.emplace_back(bin.at(0).get<double>(), bin.at(1).get<double>());
+      b.bins_ms.emplace_back(converted<double>(bin.at(0)), converted<double>(bin.at(1)));
     if (b.bins_ms.size() < 2 ||
         !std::is_sorted(b.bins_ms.begin(), b.bins_ms.end(), std::less_equal<>()))
       throw bad_input({path_, field_, std::to_string(b.bins_ms.size()) + " bins",
@@ -263,7 +312,7 @@ class Manifest {
   void read_published_ceiling(Benchmark& b) {
     const auto& ceiling = need("ceiling");
     word("ceiling.name", ceiling.at("name"), {"published"});
-    b.fixed_ceiling = ceiling.at(field_ = "value");
+    b.fixed_ceiling = converted<double>(ceiling.at(field_ = "value"));
   }
 
   void read_threshold(Benchmark& b, const Json& readout) {
@@ -272,11 +321,11 @@ class Manifest {
     static_cast<void>(need("choices"));
     b.fit_stimulus_sets = texts(readout, "fit_stimulus_set", {});
     b.label_columns = texts(readout, "label", {"truth"});
-    b.readout_c = get(readout, "C", 1e-3);
+    b.readout_c = within(readout, "C", 1e-3, 1e-300, 1e300);
     b.variable = metric.at(field_ = "variable");
-    b.accuracy = get(metric, "accuracy", b.accuracy);
-    b.fit_trials = get(readout, "trials", int64_t{1});
-    b.test_trials = get(metric, "trials", int64_t{1});
+    b.accuracy = within(metric, "accuracy", b.accuracy, 0.5 + 1e-6, 1 - 1e-6);
+    b.fit_trials = within(readout, "trials", int64_t{1}, 1, 1e6);
+    b.test_trials = within(metric, "trials", int64_t{1}, 1, 1e6);
     if (b.fit_stimulus_sets.empty())
       throw bad_input({path_, "readout.fit_stimulus_set", "none", "one set, or several", ""});
     if (b.fit_trials < 1 || b.test_trials < 1)
@@ -352,7 +401,7 @@ class Manifest {
     b.columns = get(json_, "columns", b.columns);
     field_ = "sample";
     const auto sample = json_.value("sample", Json::object());
-    b.sample_every = get(sample, "every", b.sample_every);
+    b.sample_every = within(sample, "every", b.sample_every, 1, 1e9);
     b.sample_by = get(sample, "by", b.sample_by);
     field_ = "exclude";
     const auto exclude = json_.value("exclude", Json::object());
@@ -388,7 +437,7 @@ class Manifest {
       b.fit_stimulus_set = get(readout, "fit_stimulus_set", std::string());
       b.role_column = get(readout, "role", std::string("role"));
       b.label_columns = texts(readout, "label", {"object_name"});
-      b.readout_c = get(readout, "C", 1e-3);
+      b.readout_c = within(readout, "C", 1e-3, 1e-300, 1e300);
       b.skipna = get(json_.at("metric"), "skipna", false);
       return;
     }
@@ -400,7 +449,7 @@ class Manifest {
     b.offered_from_truth =
         word("readout.offered", get(readout, "offered", std::string("every class")),
              {"every class", "truth"}) == "truth";
-    b.n_outputs = get(readout, "n_outputs", int64_t{1000});
+    b.n_outputs = within(readout, "n_outputs", int64_t{1000}, 1, 1e9);
   }
 
   // How choices are compared, and what divides the result.
@@ -411,8 +460,8 @@ class Manifest {
     b.composite = b.composite && (b.ceiled || b.parent == "engineering");
     if (b.metric.starts_with("shape_"))
       b.texture_column = get(metric, "texture", std::string("texture"));
-    b.scale = get(metric, "scale", 1.0);
-    b.lapse = get(metric, "lapse", 0.0);
+    b.scale = within(metric, "scale", 1.0, 1e-300, 1e300);
+    b.lapse = within(metric, "lapse", 0.0, 0, 1 - 1e-6);
     b.clipped = get(metric, "clip", false);
     field_ = "cells";
     const auto cells = metric.value("cells", Json::array());
@@ -422,7 +471,7 @@ class Manifest {
     const auto ceiling = json_.value("ceiling", Json::object());
     if (!ceiling.empty() &&
         word("ceiling.name", ceiling.at("name"), {"subjects", "published"}) == "published")
-      b.fixed_ceiling = ceiling.at("value");
+      b.fixed_ceiling = converted<double>(ceiling.at(field_ = "value"));
     const std::map<std::string, std::pair<size_t, bool>> wanted = {
         // columns of cells, and whether the ceiling must be given
         {"accuracy_delta", {1, false}},      {"condition_accuracy", {0, false}},
@@ -469,12 +518,7 @@ Benchmark parse(const std::string& path) {
   Benchmark b;
   b.path = path;
   b.sha256 = sha256_of(text);
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::exception& e) {
-    throw bad_input({path, "", e.what(), "JSON", "See docs/formats.md"});
-  }
+  const auto json = parse_json(text, path, "a benchmark manifest of schema version 1");
   Manifest manifest(path, json);
   try {
     manifest.read(b);

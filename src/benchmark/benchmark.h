@@ -197,6 +197,7 @@ struct NeuralData {
   int64_t n_train = 0;  ///< train_test; all others are tested
   std::vector<Population> populations;
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 
 /// Reads assemblies and stimulus set; neuroids below the benchmark's consistency are dropped.
@@ -212,6 +213,7 @@ struct RdmData {
   at::Tensor rdms;
   at::Tensor held_out, others;  ///< averaged subjects: each one's RDM, and that of the others' mean
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 /// @throws Error(kBadInput)  RDMs that are not square, symmetric and finite, or whose stimuli are not the set's
 RdmData load_rdms(const Benchmark& benchmark);
@@ -239,6 +241,7 @@ struct BehavioralData {
   /// Decisions: the outputs of a classifier that speak for each class. Source: Geirhos et al. 2021.
   std::vector<std::vector<int64_t>> outputs;
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 BehavioralData load_behavior(const Benchmark& benchmark);
 
@@ -248,6 +251,7 @@ struct SolutionTimeData {
   SolvedImages images;
   int64_t n_presentations = 0;  ///< with those that are not solved
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 SolutionTimeData load_solution_times(const Benchmark& benchmark);
 
@@ -296,6 +300,7 @@ struct PropertyData {
   double y = 0, x = 0;            ///< where the gratings of orientation stand, degrees
   std::vector<PropertySet> sets;  ///< blank, receptive field, orientation, the property's own
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 /// @param open  a set by its file, opened once however many properties show it
 PropertyData load_properties(const Benchmark& benchmark,
@@ -320,6 +325,7 @@ struct ThresholdData {
   std::vector<double> thresholds;  ///< of every subject; elevations where there is a baseline
   StimulusSet stimuli;             ///< of the test
   std::vector<std::string> data_sha256;
+  std::vector<std::string> warnings;  ///< what is left out, with its count and why
 };
 /// @param open  a set by its file, opened once however many benchmarks show it
 ThresholdData load_thresholds(const Benchmark& benchmark,

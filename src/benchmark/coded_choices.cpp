@@ -21,8 +21,12 @@ AlignedSubjects align_subjects(const ChoiceTable& table, const std::vector<std::
   const auto condition = codes_among(table.condition, conditions, "", "");
   const auto n = static_cast<int64_t>(out.stimuli.size());
   const auto s = static_cast<int64_t>(out.subjects.size());
-  out.choices = {at::zeros({s, n}, at::kBool), at::zeros({s, n}, at::kBool),
-                 at::full({n}, -1, at::kLong), static_cast<int64_t>(conditions.size())};
+  out.choices = {at::zeros({s, n}, at::kBool),
+                 at::zeros({s, n}, at::kBool),
+                 at::full({n}, -1, at::kLong),
+                 static_cast<int64_t>(conditions.size()),
+                 out.subjects,
+                 conditions};
   auto* const correct = out.choices.correct.mutable_data_ptr<bool>();
   auto* const there = out.choices.there.mutable_data_ptr<bool>();
   auto* const in = out.choices.condition.mutable_data_ptr<int64_t>();

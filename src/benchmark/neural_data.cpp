@@ -5,6 +5,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
 #include "src/benchmark/benchmark.h"
@@ -12,6 +13,7 @@
 #include "src/core/class_codes.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -107,6 +109,13 @@ std::vector<PopulationPart> parts_of(const Assembly& assembly,
   return parts;
 }
 
+// How many entries the dim of a coordinate has.
+int64_t count_along(const Assembly& assembly, const std::string& coordinate) {
+  const auto& dim = assembly.coord(coordinate).dim;
+  return assembly.values.size(std::find(assembly.dims.begin(), assembly.dims.end(), dim) -
+                              assembly.dims.begin());
+}
+
 // Appends a file's populations: one, or one for every value of the coordinate `each`, or every time bin.
 void load_populations(const Benchmark& benchmark,
                       const Benchmark::AssemblyFile& entry,
@@ -126,7 +135,15 @@ void load_populations(const Benchmark& benchmark,
   }
   for (const auto& part : parts_of(tested, entry)) {
     auto assembly = part.take(tested);
-    if (entry.above) assembly = select_above(assembly, entry.above->first, entry.above->second);
+    if (entry.above) {
+      const auto n = count_along(assembly, entry.above->first);
+      assembly = select_above(assembly, entry.above->first, entry.above->second);
+      for (const auto& warning :
+           left_out(n - count_along(assembly, entry.above->first), n,
+                    "neuroids are left out: " + entry.above->first + " is not above " +
+                        nlohmann::json(entry.above->second).dump() + " or missing"))
+        data.warnings.push_back(part.name + ": " + warning);
+    }
     auto test = in_order_of(test_stimuli, to_trials(assembly, entry.repetition));
     agree(ids.test, test.stimulus_ids, path, benchmark);
     Population population;
@@ -152,11 +169,13 @@ void drop_incomplete(NeuralData& data, std::vector<std::string>& stimulus_ids) {
   auto complete = at::ones({static_cast<int64_t>(stimulus_ids.size())}, at::kBool);
   for (const auto& population : data.populations)
     complete &= population.trials.isnan().all(0).any(1).logical_not();
-  std::vector<std::string> kept;
+  std::vector<std::string> kept, dropped;
   const bool* const keep = complete.const_data_ptr<bool>();
-  for (size_t i = 0; i < stimulus_ids.size(); ++i) {
-    if (keep[i]) kept.push_back(stimulus_ids[i]);
-  }
+  for (size_t i = 0; i < stimulus_ids.size(); ++i)
+    (keep[i] ? kept : dropped).push_back(stimulus_ids[i]);
+  for (auto& warning : left_out(stimulus_ids.size(), "stimuli",
+                                "are left out, since a neuroid has no trial of them", dropped))
+    data.warnings.push_back(std::move(warning));
   const auto rows = complete.nonzero().squeeze(1);
   for (auto& population : data.populations)
     population.trials = population.trials.index_select(1, rows);
@@ -171,7 +190,7 @@ void split_by_column(NeuralData& data,
   const auto here = stimuli.select(ids.test);
   const auto said = here.column(column);
   std::vector<int64_t> train_rows, test_rows;
-  std::vector<std::string> tested;
+  std::vector<std::string> tested, neither;
   for (size_t i = 0; i < said.size(); ++i) {
     const auto row = static_cast<int64_t>(i);
     if (said[i] == "train") {
@@ -180,8 +199,14 @@ void split_by_column(NeuralData& data,
     } else if (said[i] == "test") {
       test_rows.push_back(row);
       tested.push_back(ids.test[i]);
+    } else {
+      neither.push_back(ids.test[i]);
     }
   }
+  for (auto& warning :
+       left_out(said.size(), "stimuli",
+                "are left out: their " + column + " is neither train nor test", neither))
+    data.warnings.push_back(std::move(warning));
   if (train_rows.empty() || test_rows.empty()) {
     throw bad_input({stimuli.path(), column,
                      std::to_string(train_rows.size()) + " times \"train\", " +

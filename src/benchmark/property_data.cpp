@@ -9,8 +9,9 @@
 #include "src/benchmark/data_file.h"
 #include "src/core/class_codes.h"
 #include "src/data/arrays.h"
-#include "src/data/table.h"
 #include "src/data/netcdf.h"
+#include "src/data/table.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -154,6 +155,9 @@ void read_recorded(const Benchmark& benchmark, PropertyData& data) {
       codes_among({benchmark.recorded_property}, names, path, "neuronal_property")[0];
   const auto values = assembly.values.select(axis - assembly.dims.begin(), place).to(at::kDouble);
   data.recorded = values.masked_select(values.isfinite());
+  data.warnings =
+      left_out(values.numel() - data.recorded.numel(), values.numel(),
+               "recorded neuroids have no " + benchmark.recorded_property + " and are left out");
   const auto bins = assembly.lists.find(benchmark.recorded_property + "_bins");
   if (bins == assembly.lists.end()) {
     throw bad_input({path, "attribute \"" + benchmark.recorded_property + "_bins\"", "none",

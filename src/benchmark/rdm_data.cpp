@@ -61,6 +61,7 @@ RdmData from_responses(const Benchmark& benchmark) {
     data.rdms = at::stack(rdms);
   }
   data.stimuli = std::move(recorded.stimuli);
+  data.warnings = std::move(recorded.warnings);
   data.data_sha256 = std::move(recorded.data_sha256);
   return data;
 }

@@ -10,6 +10,7 @@
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
 #include "src/data/netcdf.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -65,6 +66,9 @@ SolvedRows solved_rows(const Table& table) {
     solved.images.i1.push_back(i1[i]);
     solved.images.times.push_back(times[i]);
   }
+  solved.warnings = left_out(
+      static_cast<int64_t>(times.size() - solved.rows.size()), static_cast<int64_t>(times.size()),
+      "images have no ost, since IT never tells their object, and are left out");
   const auto classes = distinct(labels);
   if (solved.rows.size() < 30 || classes.size() < 2) {
     throw bad_input(
@@ -87,6 +91,7 @@ SolutionTimeData load_solution_times(const Benchmark& benchmark) {
   std::vector<std::string> shown;
   for (const auto row : solved.rows) shown.push_back(ids[static_cast<size_t>(row)]);
   data.n_presentations = static_cast<int64_t>(ids.size());
+  data.warnings = solved.warnings;
   data.stimuli = StimulusSet::open(data_file(benchmark, benchmark.stimulus_set)).select(shown);
   data.data_sha256 = {sha256_of_file(table.path), data.stimuli.sha256()};
   return data;

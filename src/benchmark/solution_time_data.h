@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <vector>
 
 #include "src/data/table.h"
@@ -10,6 +11,7 @@ namespace cortiscore {
 struct SolvedRows {
   std::vector<int64_t> rows;
   SolvedImages images;
+  std::vector<std::string> warnings;  ///< how many are not solved
 };
 /// @throws Error(kBadInput)  an ost without an i1, fewer than 30 solved images, or of one object
 SolvedRows solved_rows(const Table& table);

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include <ATen/ATen.h>
@@ -7,9 +8,10 @@
 #include "src/benchmark/benchmark.h"
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
-#include "src/data/table.h"
 #include "src/data/choices.h"
 #include "src/data/netcdf.h"
+#include "src/data/table.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -17,7 +19,7 @@ namespace {
 using Thresholds = std::vector<std::pair<std::string, double>>;
 
 // Thresholds by subject, in the file's order (the ceiling's draws depend on it); those that are NaN are left out.
-Thresholds read_thresholds(const std::string& path) {
+Thresholds read_thresholds(const std::string& path, std::vector<std::string>& warnings) {
   std::vector<std::string> subjects;
   std::vector<double> values;
   if (path.ends_with(".nc")) {
@@ -43,13 +45,20 @@ Thresholds read_thresholds(const std::string& path) {
                      "one a subject", ""});
   }
   Thresholds found;
+  std::vector<std::string> without;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (std::isnan(values[i])) continue;
+    if (std::isnan(values[i])) {
+      without.push_back(subjects[i]);
+      continue;
+    }
     if (!(values[i] > 0))
       throw bad_input({path, "subject " + subjects[i], std::to_string(values[i]),
                        "a positive threshold, or NaN", ""});
     found.emplace_back(subjects[i], values[i]);
   }
+  for (const auto& warning :
+       left_out(values.size(), "subjects", "have no threshold and are left out", without))
+    warnings.push_back(std::filesystem::path(path).filename().string() + ": " + warning);
   return found;
 }
 
@@ -75,13 +84,20 @@ ThresholdData load_thresholds(const Benchmark& benchmark,
                               const std::function<const OpenedStimuli&(const std::string&)>& open) {
   ThresholdData data;
   const auto path = data_file(benchmark, benchmark.choices);
-  auto thresholds = read_thresholds(path);
+  auto thresholds = read_thresholds(path, data.warnings);
   data.data_sha256.push_back(sha256_of_file(path));
   if (!benchmark.baseline_choices.empty()) {
     const auto baseline_path = data_file(benchmark, benchmark.baseline_choices);
-    const auto in_order = read_thresholds(baseline_path);
+    const auto in_order = read_thresholds(baseline_path, data.warnings);
     const std::map<std::string, double> baseline(in_order.begin(), in_order.end());
     data.data_sha256.push_back(sha256_of_file(baseline_path));
+    std::vector<std::string> without;
+    for (const auto& [subject, threshold] : thresholds) {
+      if (!baseline.contains(subject)) without.push_back(subject);
+    }
+    for (auto& warning : left_out(thresholds.size(), "subjects",
+                                  "have no threshold in the baseline and are left out", without))
+      data.warnings.push_back(std::move(warning));
     std::erase_if(thresholds, [&](const auto& one) { return !baseline.contains(one.first); });
     for (auto& [subject, threshold] : thresholds) threshold /= baseline.at(subject);
   }

@@ -10,7 +10,7 @@
 #include "cortiscore/error.h"
 #include "src/benchmark/data_file.h"
 #include "src/core/folders.h"
-#include "src/data/arrays.h"
+#include "src/data/json_file.h"
 
 namespace cortiscore {
 namespace {
@@ -18,22 +18,25 @@ namespace {
 using Json = nlohmann::json;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-TreeNode read_node(const Json& json) {
+TreeNode read_node(const Json& json, const std::string& path) {
   TreeNode node;
   node.benchmark = json.value("benchmark", std::string());
   node.name = node.benchmark.empty() ? json.at("name").get<std::string>() : node.benchmark;
   node.column = json.value("column", std::string());
   node.attach = json.value("attach", std::string());
   node.weight = json.value("weight", 1.0);
+  if (!(node.weight > 0 && std::isfinite(node.weight)))
+    throw bad_input(
+        {path, node.name + ": weight", json.at("weight").dump(), "a positive number", ""});
   if (json.contains("children")) {
-    for (const auto& child : json.at("children")) node.children.push_back(read_node(child));
+    for (const auto& child : json.at("children")) node.children.push_back(read_node(child, path));
   }
   return node;
 }
 
 Tree parse(const std::string& path) {
   try {
-    const auto json = Json::parse(read_file(path));
+    const auto json = read_json(path, "a tree of schema version 1");
     const auto one_of = [&](const char* key, const std::vector<std::string>& known) {
       const auto found = json.at(key).get<std::string>();
       const auto place = std::find(known.begin(), known.end(), found) - known.begin();
@@ -51,7 +54,7 @@ Tree parse(const std::string& path) {
     tree.clip = json.value("clip", true);
     tree.missing = std::vector{Tree::Missing::kZero, Tree::Missing::kSkip,
                                Tree::Missing::kNone}[one_of("missing", {"zero", "skip", "none"})];
-    tree.root = read_node(json.at("tree"));
+    tree.root = read_node(json.at("tree"), path);
     return tree;
   } catch (const Json::exception& e) {
     throw bad_input({path, "", e.what(), "a tree of schema version 1", "See docs/formats.md"});

@@ -106,6 +106,10 @@ at::Tensor from_trial_covariance(const at::Tensor& trials, const Splits& splits)
 
 }  // namespace
 
+at::Tensor count_unrepeated(const at::Tensor& trials) {
+  return (trials.isnan().logical_not().sum(0) < 2).sum();
+}
+
 at::Tensor spearman_brown(const at::Tensor& r) {
   return 2 * r / (1 + r);
 }

@@ -33,6 +33,9 @@ at::Tensor internal_consistency_draws(const at::Tensor& trials,
                                       const InternalConsistencyOptions& options,
                                       const Draws& draws);
 
+/// How many presentations of a neuroid have fewer than two trials, so that no two halves can be compared. int64, no dims
+at::Tensor count_unrepeated(const at::Tensor& trials);
+
 /// 2r / (1 + r), elementwise.
 at::Tensor spearman_brown(const at::Tensor& r);
 

@@ -8,16 +8,27 @@
 
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
+#include "src/core/printable.h"
 #include "src/data/arrays.h"
+#include "src/data/json_file.h"
+#include "src/results/store.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore::cli {
 
 Splits read_splits(const std::string& path, int64_t n) {
   Splits splits;
+  const auto indices = [&](const Json& list) {
+    for (const auto& index : list) {
+      if (!index.is_number_integer())
+        throw bad_input({path, "split " + std::to_string(splits.size()), index.dump(),
+                         "whole numbers: presentations, counted from 0", ""});
+    }
+    return list.get<std::vector<int64_t>>();
+  };
   try {
-    for (const auto& entry : Json::parse(read_file(path))) {
-      splits.push_back({entry.at("train").get<std::vector<int64_t>>(),
-                        entry.at("test").get<std::vector<int64_t>>()});
+    for (const auto& entry : read_json(path, "a list of {\"train\": [...], \"test\": [...]}")) {
+      splits.push_back({indices(entry.at("train")), indices(entry.at("test"))});
     }
   } catch (const Json::exception& e) {
     throw bad_input({path, "", e.what(), "a list of {\"train\": [...], \"test\": [...]}", ""});
@@ -55,19 +66,32 @@ void add_interval(Json& result, const Resampled& resampled, const ResampleOption
   for (const auto& [axis, size] : options.over) over += (over.empty() ? "" : ",") + name_of(axis);
   result["over"] = over;
   result["level"] = options.level;
+  for (const auto& warning : resampled.warnings) result["warnings"].push_back(warning);
 }
 
-void print_result(const Json& result, const char* key, bool json) {
+namespace {
+
+std::string number_text(double value, const char* format) {
+  if (std::isnan(value)) return "undefined";
+  char text[32];
+  std::snprintf(text, sizeof text, format, value);
+  return text;
+}
+
+}  // namespace
+
+void print_result(Json result, const char* key, bool json) {
+  result["warnings"] = with_reason(result["warnings"].get<std::vector<std::string>>(),
+                                   result[key].is_null() ? NAN : 0);
   if (json) {
-    auto all = result;
-    all["notes"] = notes_so_far();
-    std::cout << all.dump() << '\n';
+    result["notes"] = notes_so_far();
+    std::cout << canonical(result) << '\n';
     return;
   }
   const auto field = [&](const char* name) {
     return !result.contains(name) || result[name].is_null() ? NAN : result[name].get<double>();
   };
-  std::printf("%s %.6f", key, field(key));
+  std::printf("%s %s", key, number_text(field(key), "%.6f").c_str());
   if (!std::isnan(field("error"))) std::printf(" +- %.6f (error)", field("error"));
   if (!std::isnan(field("ci_lo"))) {
     std::printf(", %g%% interval over %s %.6f to %.6f", 100 * field("level"),
@@ -76,26 +100,25 @@ void print_result(const Json& result, const char* key, bool json) {
   }
   std::printf("\n");
   for (const char* more : {"ceiling", "ceiled"}) {
-    if (std::string(more) != key && !std::isnan(field(more)))
-      std::printf("%s %.6f\n", more, field(more));
+    if (std::string(more) != key && result.contains(more))
+      std::printf("%s %s\n", more, number_text(field(more), "%.6f").c_str());
   }
   if (!std::isnan(field("ceiled_ci_lo")))
     std::printf("ceiled interval %.6f to %.6f\n", field("ceiled_ci_lo"), field("ceiled_ci_hi"));
   if (result.contains("versus")) {
     const auto& v = result["versus"];
-    const auto of = [&](const char* name) {
-      return v[name].is_null() ? NAN : v[name].get<double>();
+    const auto of = [&](const char* name, const char* format = "%.6f") {
+      return number_text(v[name].is_null() ? NAN : v[name].get<double>(), format);
     };
     std::printf(
-        "versus %.6f: difference %.6f, interval %.6f to %.6f, p (bootstrap) %.4g, p (permutation) "
-        "%.4g\n",
-        of("score"), of("difference"), of("ci_lo"), of("ci_hi"), of("p_bootstrap"),
-        of("p_permutation"));
+        "versus %s: difference %s, interval %s to %s, p (bootstrap) %s, p (permutation) %s\n",
+        of("score").c_str(), of("difference").c_str(), of("ci_lo").c_str(), of("ci_hi").c_str(),
+        of("p_bootstrap", "%.4g").c_str(), of("p_permutation", "%.4g").c_str());
   }
   if (!std::isnan(field("p_value"))) std::printf("permutation null: p %.4g\n", field("p_value"));
   std::fflush(stdout);
   for (const auto& warning : result["warnings"])
-    std::fprintf(stderr, "warning: %s\n", warning.get<std::string>().c_str());
+    std::fprintf(stderr, "warning: %s\n", printable(warning.get<std::string>()).c_str());
 }
 
 }  // namespace cortiscore::cli

@@ -21,7 +21,8 @@ void add_values(Json& result, const char* key, const at::Tensor& values, const s
 /// The interval of a bootstrap and what was drawn, under the keys that metric and ceiling share.
 void add_interval(Json& result, const Resampled& resampled, const ResampleOptions& options);
 
-/// The result as one JSON line, with the notes so far (how files were understood), or its `key` as a sentence with warnings on stderr.
-void print_result(const Json& result, const char* key, bool json);
+/// The result as one JSON line, with the notes so far (how files were understood), or its `key` as a sentence with warnings on stderr; a
+/// value that is null has a warning.
+void print_result(Json result, const char* key, bool json);
 
 }  // namespace cortiscore::cli

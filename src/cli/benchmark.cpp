@@ -15,6 +15,7 @@
 #include "src/benchmark/tree.h"
 #include "src/cli/commands.h"
 #include "src/cli/record_table.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/engine/outcome.h"
 #include "src/engine/workbench.h"

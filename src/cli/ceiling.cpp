@@ -16,6 +16,8 @@
 #include "src/cli/array_input.h"
 #include "src/cli/choice_input.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
+#include "src/cli/metric_families.h"
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
@@ -80,6 +82,8 @@ void run_trials(const CeilingArguments& a) {
                                   a.n_splits, static_cast<uint32_t>(a.seed < 0 ? 0 : a.seed));
   }
   auto estimate = aggregate(values);
+  const auto few = few_trials(trials);
+  const auto lone = a.n_boot == 0 ? std::vector<std::string>() : lone_warnings(estimate);
   const double seconds = timer.seconds();
   bootstrap_over_neuroids(estimate, {.n_boot = a.n_boot < 0 ? 1000 : a.n_boot, .level = a.level});
   Json out;
@@ -91,6 +95,8 @@ void run_trials(const CeilingArguments& a) {
   out["over"] = "neuroid";
   out["split_ceilings"] = numbers(estimate.split_values);
   out["warnings"] = undefined_warnings(estimate, {});
+  for (const auto* more : {&few, &lone})
+    for (const auto& warning : *more) out["warnings"].push_back(warning);
   add_values(out, "per_neuroid", estimate.per_neuroid, "--per-neuroid");
   if (!a.per_neuroid.empty()) write_npy(a.per_neuroid, estimate.per_neuroid);
   out["n"] = {{"repetitions", trials.size(0)},
@@ -139,19 +145,27 @@ void run_rsa(const CeilingArguments& a) {
   more["lower"] = number(mean_skip_nan(lower));
   more["n"] = {{"subjects", rdms.size(0)}, {"presentations", rdms.size(1)}};
   const auto& used = a.name == "rsa" ? upper : lower;
+  for (const auto& warning :
+       left_out(std::count_if(used.begin(), used.end(), [](double v) { return std::isnan(v); }),
+                rdms.size(0), "subjects have an RDM of one and the same value and are left out"))
+    more["warnings"].push_back(warning);
   print_values(a, mean_skip_nan(used),
                deviation(used, 0) / std::sqrt(static_cast<double>(used.size())), used, more);
 }
 
 void run_subjects(const CeilingArguments& a) {
   if (a.name == "threshold") {
-    const auto values = read_array(a.trials).to(at::kDouble).flatten().contiguous();
-    if (values.numel() < 2)
+    auto values = thresholds_in(a.trials);
+    const auto total = static_cast<int64_t>(values.size());
+    std::erase_if(values, [](double v) { return std::isnan(v); });
+    if (values.size() < 2)
       throw bad_input(
-          {a.trials, "subjects", std::to_string(values.numel()), "at least 2 thresholds", ""});
-    const auto ceiling = threshold_ceiling(
-        {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()});
-    return print_values(a, ceiling.value, ceiling.error, ceiling.split_values);
+          {a.trials, "subjects", std::to_string(values.size()), "at least 2 thresholds", ""});
+    const auto ceiling = threshold_ceiling(values);
+    Json more;
+    more["warnings"] = left_out(total - static_cast<int64_t>(values.size()), total,
+                                "subjects have no threshold and are left out");
+    return print_values(a, ceiling.value, ceiling.error, ceiling.split_values, more);
   }
   const auto table = read_choices(a.trials);
   Evaluation e;
@@ -195,11 +209,10 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
           "repetitions x presentations x neuroids, NaN where missing: .npy, or an assembly "
           ".nc with a repetition coordinate; RDMs, subjects x n x n; choices as CSV")
       ->required();
-  verb->add_option("--splits", a.n_splits, "split halves")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  verb->add_option("--splits", a.n_splits, "split halves")->capture_default_str()->check(count());
   verb->add_option("--seed", a.seed,
-                   "seed of the splits [internal_consistency 1, split_half_predictor 0]");
+                   "seed of the splits [internal_consistency 1, split_half_predictor 0]")
+      ->check(seed_number());
   verb->add_option("--comparison", a.comparison, "rsa: spearman, pearson, cosine, tau-a or rho-a")
       ->capture_default_str();
   verb->add_option("--whole", a.whole, "accuracy_delta: condition of the whole images");
@@ -208,11 +221,12 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--device", a.device, "cpu or cuda")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
-  verb->add_option("--bootstrap", a.n_boot, "draws of the bootstrap; 0 for none [1000]");
+  verb->add_option("--bootstrap", a.n_boot, "draws of the bootstrap; 0 for none [1000]")
+      ->check(count_or_none());
   verb->add_option("--over", a.over,
                    "choices: what is drawn: presentation, subject [presentation]");
   verb->add_option("--level", a.level, "of the interval")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_between(0, 1))
       ->capture_default_str();
   verb->add_option("--per-neuroid", a.per_neuroid, "write splits x neuroids as .npy");
   verb->add_flag("--json", a.json, "print one JSON object");

@@ -81,6 +81,7 @@ CellChoices cell_choices(const std::string& metric,
   CellChoices out;
   out.metric.name = metric;
   out.metric.subject_numbers = subject_numbers(observers);
+  out.metric.subjects = observers;
   out.subjects = trials(0, observers);
   if (network) out.network = trials(1, {});
   return out;
@@ -99,7 +100,7 @@ void add_evaluation(Json& out,
   out["ci_lo"] = out["ci_hi"] = nullptr;
   for (const auto& [axis, size] : e.axes) out["n"][name_of(axis) + "s"] = size;
   for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
-  const auto options = resample_options(arguments, e.axes, e.usual, 1000);
+  const auto options = resample_options(arguments, e, 1000);
   if (options.n_boot < 1) return;
   add_interval(out, resample(e.draws, options, at::TensorOptions().dtype(at::kDouble)), options);
 }

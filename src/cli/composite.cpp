@@ -10,6 +10,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/record_table.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
 #include "src/data/table.h"

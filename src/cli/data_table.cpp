@@ -10,6 +10,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/record_table.h"
+#include "src/core/printable.h"
 #include "src/data/number_text.h"
 #include "src/data/table.h"
 #include "src/results/json.h"

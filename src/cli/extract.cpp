@@ -9,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
 #include "src/cli/score_flags.h"
 #include "src/core/device.h"
 #include "src/core/progress.h"
@@ -83,11 +84,12 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
       ->required()
       ->allow_extra_args(false);
   verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(positive_number(360));
   verb->add_option("--trials", arguments->trials,
                    "presentations of every stimulus, moved by the platform's microsaccades; the "
                    "trials of each are rows one after the other")
-      ->check(CLI::PositiveNumber)
+      ->check(count(1000000))
       ->capture_default_str();
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")
       ->check(CLI::IsMember({"npy", "nc"}))

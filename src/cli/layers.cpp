@@ -13,10 +13,12 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
 #include "src/cli/profile_plot.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/core/device.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
@@ -162,7 +164,7 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--candidates", arguments->candidates,
                    "only so many, evenly spaced in depth; 0: all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_or_none());
   verb->add_option("--mode", arguments->mode, "PLS: sklearn or exact")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();

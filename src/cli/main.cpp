@@ -1,19 +1,20 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <new>
+#include <string>
 
 #include <ATen/Parallel.h>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <c10/util/Exception.h>
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
+#include "src/core/failure.h"
 #include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 
 namespace {
@@ -26,13 +27,25 @@ constexpr const char* kFooter =
     "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
 
-int fail(int code, const std::string& message) {
-  std::fprintf(stderr, "cortiscore: %s\n", message.c_str());
-  return code;
+int fail(const cortiscore::Failure& failure) {
+  std::fprintf(stderr, "cortiscore: %s\n", failure.message.c_str());
+  return failure.exit_code;
+}
+
+// Flags that do not parse, in the words of every other message.
+int fail(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* verb = &app;
+  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
+  std::string name;
+  for (const auto* part = verb; part; part = part->get_parent())
+    name = part->get_name() + (name.empty() ? "" : " " + name);
+  std::string what = error.what();
+  if (!what.empty() && what.back() == '.') what.pop_back();
+  return fail({static_cast<int>(cortiscore::ErrorKind::kUsage),
+               cortiscore::printable(what + ". `" + name + " --help` lists what it takes.")});
 }
 
 int run(int argc, char** argv) {
-  using cortiscore::ErrorKind;
   using cortiscore::set_progress;
   using cortiscore::set_quiet;
   using cortiscore::set_thread_count;
@@ -44,7 +57,8 @@ int run(int argc, char** argv) {
   int64_t threads = 0;
   app.add_option("--threads", threads,
                  "CPU threads; 0 takes all. No number changes a bit of a score")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(cli::whole_number(0, 4096));
   bool quiet = false;
   bool no_progress = false;
   app.add_flag("-q,--quiet", quiet, "no messages on stderr but errors");
@@ -72,8 +86,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : static_cast<int>(ErrorKind::kUsage);
+    return e.get_exit_code() == 0 ? app.exit(e) : fail(app, e);
   }
   return outcome.exit_code;
 }
@@ -81,19 +94,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using cortiscore::ErrorKind;
   try {
     cortiscore::use_caching_host_allocator();
     return run(argc, argv);
-  } catch (const cortiscore::Error& e) {
-    return fail(e.exit_code(), e.what());
-  } catch (const c10::OutOfMemoryError& e) {
-    return fail(static_cast<int>(ErrorKind::kOutOfMemory), e.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return fail(static_cast<int>(ErrorKind::kOutOfMemory), "out of host memory.");
-  } catch (const c10::Error& e) {
-    return fail(static_cast<int>(ErrorKind::kInternal), e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    return fail(static_cast<int>(ErrorKind::kInternal), e.what());
+  } catch (...) {
+    return fail(cortiscore::current_failure());
   }
 }

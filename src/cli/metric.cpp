@@ -4,6 +4,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
 #include "src/cli/metric_arguments.h"
 #include "src/score/evaluate.h"
 
@@ -32,7 +33,9 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
   auto* splits = option("--splits", a.splits, "JSON list of {\"train\": [...], \"test\": [...]}");
   option("--stratify", a.stratify, "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")
       ->excludes(splits);
-  option("--components", a.components, "PLS components")->capture_default_str();
+  option("--components", a.components, "PLS components")
+      ->capture_default_str()
+      ->check(count(1000000));
   option("--mode", a.mode, "pls: the iterate that scikit-learn stops at, or the converged one")
       ->check(CLI::IsMember({"sklearn", "exact"}))
       ->capture_default_str();
@@ -40,11 +43,12 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
          "pls, ridge, ridgecv: products of Gram size in fp64, or fast (scores within 1e-6)")
       ->check(CLI::IsMember({"fp64", "fast"}))
       ->capture_default_str();
-  option("--alpha", a.alpha, "ridge: penalty")->capture_default_str();
+  option("--alpha", a.alpha, "ridge: penalty")->capture_default_str()->check(positive_number());
   option("--alphas", a.alphas,
          "ridgecv: penalties to choose from, .npy or .csv [the platform's 99]");
   option("--cutoff", a.cutoff,
-         "linear: singular values below this share of the largest count as zero [max(n, p) eps]");
+         "linear: singular values below this share of the largest count as zero [max(n, p) eps]")
+      ->check(number_between(0, 1));
   verb.add_flag("--source-rdm", a.source_rdm, "rdm: the source is an RDM, n x n")->group(arrays);
   verb.add_flag("--target-rdm", a.target_rdm, "rdm: the target is an RDM, or subjects x n x n")
       ->group(arrays);
@@ -55,7 +59,8 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
          "repetitions x presentations x neuroids behind --target: adds its ceiling and the ceiled "
          "score");
   option("--ceiling-splits", a.ceiling_splits, "split halves of the ceiling")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(count());
   option("--ceiling-convention", a.convention, "r2_over_c or r_over_c_squared")
       ->capture_default_str();
   option("--predictions", a.predictions,
@@ -71,18 +76,20 @@ void add_resampling_options(CLI::App& verb, MetricArguments& a) {
     return verb.add_option(flag, value, help)->group("Uncertainty");
   };
   option("--bootstrap", a.n_boot,
-         "draws of the bootstrap; 0 for none [1000; rdm and cka over presentations: 0]");
+         "draws of the bootstrap; 0 for none [1000; rdm and cka over presentations: 0]")
+      ->check(count_or_none());
   option("--over", a.over,
          "what is drawn: neuroid, presentation, split, subject, or several with commas [the first "
          "that the metric has]");
-  option("--level", a.level, "of the interval")->check(CLI::Range(0.0, 1.0))->capture_default_str();
+  option("--level", a.level, "of the interval")->check(number_between(0, 1))->capture_default_str();
   option("--interval", a.interval, "percentile or bca")
       ->check(CLI::IsMember({"percentile", "bca"}))
       ->capture_default_str();
   option("--versus", a.versus, "a second source: its score, the paired difference and p values");
   option("--permutations", a.n_permutations,
          "permute the target's presentations this often and score anew: adds p_value")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(count_or_none());
 }
 
 void add_behavior_options(CLI::App& verb, MetricArguments& a) {
@@ -92,18 +99,22 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
   option("--whole", a.whole, "accuracy_delta: condition of the whole images");
   option("--manipulated", a.manipulated, "accuracy_delta: condition of the manipulated ones");
   option("--variable", a.variable, "threshold: column of the stimulus variable");
-  option("--accuracy", a.accuracy, "threshold: accuracy that defines it")->capture_default_str();
+  option("--accuracy", a.accuracy, "threshold: accuracy that defines it")
+      ->capture_default_str()
+      ->check(number_between(0.5, 1));
   option("--baseline-source", a.baseline_source, "threshold_elevation: choices without flankers");
   option("--baseline-target", a.baseline_target,
          "threshold_elevation: subjects' thresholds without");
-  option("--scale", a.scale, "value_delta: scale of the difference")->capture_default_str();
+  option("--scale", a.scale, "value_delta: scale of the difference")
+      ->capture_default_str()
+      ->check(positive_number());
   option("--bins", a.bins,
          "ks_similarity: bin edges; ost: where time bins start, ms; .npy or .csv");
   option("--probabilities", a.probabilities,
          "logistic: write stimulus_id, truth and one column a choice");
   option("--axes", a.axes, "bootstrap_error: axes that are drawn, counted from 0, with commas")
       ->capture_default_str();
-  option("--c", a.c, "logistic: inverse penalty")->capture_default_str();
+  option("--c", a.c, "logistic: inverse penalty")->capture_default_str()->check(positive_number());
   verb.add_flag("--skipna", a.skipna, "i1 to o2: leave out cells that the source does not have")
       ->group("Choices and properties");
   verb.add_flag("--cosine", a.cosine, "match: cosine instead of the dot product")

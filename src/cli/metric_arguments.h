@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "src/score/interval.h"
+#include "src/score/evaluate.h"
 
 namespace cortiscore::cli {
 
@@ -21,11 +21,10 @@ struct MetricArguments {
   bool source_rdm = false, target_rdm = false, skipna = false, cosine = false, json = false;
 };
 
-/// Bootstrap options from the flags; `axes` are those that the metric has, `usual` the one that is drawn by default.
+/// Bootstrap options from the flags: axes are those that the evaluation has, its usual one drawn by default.
 /// @throws Error(kUsage)  --over names an axis that this metric lacks
 ResampleOptions resample_options(const MetricArguments& arguments,
-                                 const std::map<Axis, int64_t>& axes,
-                                 Axis usual,
+                                 const Evaluation& evaluation,
                                  int64_t usual_draws);
 
 /// Metrics on arrays: mappings, rdm, cka, pearsonr.

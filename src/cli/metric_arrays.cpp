@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/ATen.h>
@@ -158,19 +159,6 @@ void write_predictions(const std::string& path,
   write_npy(path, all);
 }
 
-// Mappings and correlations lose neuroids; a similarity is one number, or none.
-std::vector<std::string> undefined_parts(const MetricName& name, const Evaluation& e) {
-  if (name.maps()) return warnings_of(e.fit, e.estimate, {});
-  if (name.base == "pearsonr") return undefined_warnings(e.estimate, {});
-  if (e.estimate.n_undefined == 0) return {};
-  return {std::to_string(e.estimate.n_undefined) + " of " +
-          std::to_string(e.estimate.per_neuroid.size(1)) + " values are undefined: " +
-          (name.base == "rdm"   ? "rdm takes 3"
-           : name.base == "cka" ? "cka takes 4"
-                                : "cka_biased takes 2") +
-          " presentations or more whose patterns are not constant"};
-}
-
 Json base_result(const MetricArguments& arguments, const MetricName& name, const Evaluation& e) {
   Json out;
   out["metric"] = arguments.name;
@@ -178,8 +166,7 @@ Json base_result(const MetricArguments& arguments, const MetricName& name, const
   out["error"] = number(e.estimate.error);
   out["split_scores"] = numbers(e.estimate.split_values);
   out["averaged_over"] = e.averaged_over;
-  out["warnings"] = undefined_parts(name, e);
-  for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
+  out["warnings"] = warnings_of(name, e);
   add_values(out, "per_neuroid", e.estimate.per_neuroid, "--per-neuroid");
   if (!e.per_time_bin.empty()) out["per_time_bin"] = numbers(e.per_time_bin);
   if (e.fit.iterations.defined()) {
@@ -228,6 +215,9 @@ void add_ceiling(Json& out,
   out["ceiling_error"] = number(ceiling.error);
   out["ceiling_convention"] = name_of(convention);
   out["ceiled"] = number(explained_variance(e.estimate.value, ceiling.value, convention));
+  for (const auto& warning : undefined_warnings(ceiling, {}))
+    out["warnings"].push_back("ceiling: " + warning);
+  for (const auto& warning : few_trials(trials)) out["warnings"].push_back("ceiling: " + warning);
   if (!(ceiling.value > 0)) {
     out["warnings"].push_back(
         "the ceiling of " + arguments.trials +
@@ -248,15 +238,19 @@ void add_ceiling(Json& out,
   out["ceiled_ci_lo"] = number(r.ci_lo);
   out["ceiled_ci_hi"] = number(r.ci_hi);
   out["ceiled_error"] = number(r.error);
+  for (const auto& warning : r.warnings) out["warnings"].push_back("ceiled: " + warning);
 }
 
 }  // namespace
 
 ResampleOptions resample_options(const MetricArguments& arguments,
-                                 const std::map<Axis, int64_t>& axes,
-                                 Axis usual,
+                                 const Evaluation& e,
                                  int64_t usual_draws) {
   ResampleOptions options;
+  const auto& axes = e.axes;
+  const auto usual = e.usual;
+  if (e.estimate.per_neuroid.defined() && axes.contains(Axis::kNeuroid))
+    options.defined[Axis::kNeuroid] = e.estimate.per_neuroid.size(1) - e.estimate.n_undefined;
   options.n_boot = arguments.n_boot >= 0 ? arguments.n_boot : usual_draws;
   options.level = arguments.level;
   options.interval = arguments.interval == "bca" ? Interval::kBca : Interval::kPercentile;
@@ -319,7 +313,7 @@ void run_array_metric(const MetricArguments& arguments) {
   if (!arguments.target_rdm) out["n"]["neuroids"] = inputs.target.size(1);
   const bool cheap = e.axes.contains(Axis::kNeuroid) || e.axes.contains(Axis::kSubject);
   const auto options =
-      resample_options(arguments, e.axes, e.usual, cheap || !arguments.versus.empty() ? 1000 : 0);
+      resample_options(arguments, e, cheap || !arguments.versus.empty() ? 1000 : 0);
   out["ci_lo"] = out["ci_hi"] = nullptr;
   if (options.n_boot > 0) {
     const auto on = e.estimate.per_neuroid.options().device(device);
@@ -354,6 +348,10 @@ void run_array_metric(const MetricArguments& arguments) {
                      {"error", number(compared.difference.error)},
                      {"p_bootstrap", number(compared.p_bootstrap)},
                      {"p_permutation", number(compared.p_permutation)}};
+    auto warnings = warnings_of(name, second);
+    const auto& of_difference = compared.difference.warnings;
+    warnings.insert(warnings.end(), of_difference.begin(), of_difference.end());
+    for (const auto& warning : warnings) out["warnings"].push_back("versus: " + warning);
   }
   if (arguments.n_permutations > 0) {
     NumpyGenerator random(0);
@@ -366,6 +364,11 @@ void run_array_metric(const MetricArguments& arguments) {
       progress.advance(1);
     }
     out["p_value"] = number(p_value_above(null_values, e.estimate.value));
+    for (const auto& warning : left_out(std::count_if(null_values.begin(), null_values.end(),
+                                                      [](double v) { return std::isnan(v); }),
+                                        arguments.n_permutations,
+                                        "permutations have no value and are left out of the null"))
+      out["warnings"].push_back(warning);
     out["null_mean"] = number(mean_skip_nan(null_values));
     out["null_sd"] = number(deviation(null_values, 1));
   }

@@ -55,6 +55,7 @@ Evaluation object_solution_times(const MetricArguments& a, Json& more) {
   images.features = source.index_select(0, at::tensor(rows)).to(device_of(a.device));
   at::Tensor predicted;
   auto e = evaluate_solution_times(images, predicted);
+  e.warnings.insert(e.warnings.begin(), solved.warnings.begin(), solved.warnings.end());
   auto all = at::full({predicted.size(0), n}, NAN, at::kDouble);
   all.index_copy_(1, at::tensor(rows), predicted);
   more["predicted_ost"] = nested(all);

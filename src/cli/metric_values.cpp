@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 
@@ -16,6 +17,8 @@
 #include "src/score/behavior.h"
 #include "src/score/bootstrap_error.h"
 #include "src/score/choices.h"
+#include "src/score/diagnostics.h"
+#include "src/score/thresholds.h"
 
 namespace cortiscore::cli {
 
@@ -24,7 +27,21 @@ std::vector<double> read_values(const std::string& path) {
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
+std::vector<double> thresholds_in(const std::string& path) {
+  auto values = read_values(path);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i]) || (values[i] > 0 && std::isfinite(values[i]))) continue;
+    throw bad_input({path, "subject " + std::to_string(i), std::to_string(values[i]),
+                     "a positive threshold, or NaN for none", ""});
+  }
+  return values;
+}
+
 namespace {
+
+int64_t count_nan(const std::vector<double>& values) {
+  return std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+}
 
 Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
@@ -37,6 +54,8 @@ Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   for (size_t i = 0; i < x.size(); ++i)
     scores.push_back(std::clamp(std::exp(-a.scale * std::abs(x[i] - y[i])), 0.0, 1.0));
   auto e = of_values(scores, "value");
+  e.warnings = left_out(count_nan(scores), static_cast<int64_t>(scores.size()),
+                        "pairs of values hold NaN and are left out of the mean");
   e.estimate.error = NAN;  // the platform declares none
   return e;
 }
@@ -58,12 +77,12 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (subjects' thresholds)");
   require(a, a.variable, "--variable");
   double model = threshold_of(a, a.source);
-  auto subjects = read_values(a.target);
+  auto subjects = thresholds_in(a.target);
   if (a.name == "threshold_elevation") {
     require(a, a.baseline_source, "--baseline-source");
     require(a, a.baseline_target, "--baseline-target");
     const double baseline = threshold_of(a, a.baseline_source);
-    const auto baselines = read_values(a.baseline_target);
+    const auto baselines = thresholds_in(a.baseline_target);
     if (baselines.size() != subjects.size())
       throw bad_input({a.baseline_target, "subjects", std::to_string(baselines.size()),
                        std::to_string(subjects.size()) + " as in " + a.target, ""});
@@ -71,15 +90,28 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
     model = baseline > 0 ? model / baseline : 0;
   }
   more["model_threshold"] = number(model);
-  return of_values(threshold_scores(model, subjects), "subject");
+  const auto total = static_cast<int64_t>(subjects.size());
+  std::erase_if(subjects, [](double v) { return std::isnan(v); });
+  auto e = of_values(threshold_scores(model, subjects), "subject");
+  e.warnings = left_out(total - static_cast<int64_t>(subjects.size()), total,
+                        "subjects have no threshold and are left out");
+  for (auto& warning : threshold_warnings({model})) e.warnings.push_back(std::move(warning));
+  return e;
 }
 
 Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   require(a, a.bins, "--bins");
-  const auto finite = [](const std::string& path) {
+  std::vector<std::string> warnings;
+  const auto finite = [&](const std::string& path) {
     const auto v = read_array(path).to(at::kDouble).flatten();
-    return v.masked_select(v.isfinite());
+    auto kept = v.masked_select(v.isfinite());
+    for (const auto& warning : left_out(v.numel() - kept.numel(), v.numel(),
+                                        "values are NaN or infinite and are left out"))
+      warnings.push_back(path + ": " + warning);
+    if (kept.numel() == 0)
+      throw bad_input({path, "values", "none that is finite", "at least one", ""});
+    return kept;
   };
   const auto bins = finite(a.bins);
   if (bins.numel() < 2 ||
@@ -88,14 +120,23 @@ Evaluation ks(const MetricArguments& a, Json& /*more*/) {
            .item<bool>())
     throw bad_input({a.bins, "values", std::to_string(bins.numel()) + " that do not ascend",
                      "bin edges, ascending", ""});
-  const auto draws =
-      ks_similarity(finite(a.source), finite(a.target), bins, a.n_boot > 0 ? a.n_boot : 1000);
+  const auto source = finite(a.source), target = finite(a.target);
+  const auto draws = ks_similarity(source, target, bins, a.n_boot > 0 ? a.n_boot : 1000);
   std::vector<double> values(draws.const_data_ptr<double>(),
                              draws.const_data_ptr<double>() + draws.numel());
   const auto n_nan =
       std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+  for (auto& warning : left_out(n_nan, static_cast<int64_t>(values.size()),
+                                "draws have no value and are left out; of more than a tenth the "
+                                "score is 0, as the platform's"))
+    warnings.push_back(std::move(warning));
   if (10 * n_nan > static_cast<int64_t>(values.size())) values.assign(1, 0.0);
   auto e = of_values(values, "draw of model units");
+  e.warnings = std::move(warnings);
+  if (source.numel() == 1) {
+    e.estimate.error = NAN;
+    e.warnings.emplace_back("no error: one value of the source alone can only be drawn as it is");
+  }
   e.estimate.split_values.clear();
   return e;
 }
@@ -105,6 +146,8 @@ Evaluation factors(const MetricArguments& a, Json& more) {
   require(a, a.stratify, "--stratify (the factor of each pair)");
   const auto x = read_dims(a.source, 2, "pairs x units").to(at::kDouble);
   const auto y = read_dims(a.target, 2, "pairs x units").to(at::kDouble);
+  check_finite(x, a.source, "unit", "Drop the unit");
+  check_finite(y, a.target, "unit", "Drop the unit");
   const auto codes = read_label_codes(a.stratify);
   if (x.sizes() != y.sizes() || static_cast<int64_t>(codes.size()) != x.size(0))
     throw bad_input(
@@ -128,12 +171,15 @@ Evaluation factors(const MetricArguments& a, Json& more) {
 Evaluation match(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto x = read_dims(a.source, 2, "stimuli x dimensions").to(at::kDouble);
+  check_finite(x, a.source, "dimension", "Drop the stimulus or the dimension");
   const auto table = read_table(a.target);
   const auto column = [&](const char* name) {
     std::vector<int64_t> out;
     for (const auto& text : table.column(name)) {
-      const auto i = static_cast<int64_t>(std::strtoll(text.c_str(), nullptr, 10));
-      if (i < 0 || i >= x.size(0))
+      int64_t i = -1;
+      const auto* const end = text.data() + text.size();
+      const auto [rest, status] = std::from_chars(text.data(), end, i);
+      if (status != std::errc() || rest != end || i < 0 || i >= x.size(0))
         throw bad_input({a.target, std::string("column ") + name, text,
                          "a row of " + a.source + ", 0 to " + std::to_string(x.size(0) - 1), ""});
       out.push_back(i);
@@ -154,6 +200,11 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
   require(a, a.test_target, "--test-target (CSV: stimulus_id, truth)");
   const auto x_train = read_dims(a.train_source, 2, "presentations x features");
   const auto x_test = read_dims(a.test_source, 2, "presentations x features");
+  check_finite(x_train, a.train_source, "feature", "");
+  check_finite(x_test, a.test_source, "feature", "");
+  if (x_train.size(1) != x_test.size(1))
+    throw bad_input({a.test_source, "features", std::to_string(x_test.size(1)),
+                     std::to_string(x_train.size(1)) + " as in " + a.train_source, ""});
   const auto train = read_table(a.train_target), test = read_table(a.test_target);
   for (const auto& [x, table] : {std::pair(x_train, train), std::pair(x_test, test)}) {
     if (x.size(0) != static_cast<int64_t>(table.rows.size()))
@@ -193,7 +244,15 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
     correct.mutable_data_ptr<bool>()[r] =
         classes[static_cast<size_t>(chosen.const_data_ptr<int64_t>()[r])] ==
         truth[static_cast<size_t>(r)];
-  return evaluate_accuracy(correct);
+  auto e = evaluate_accuracy(correct);
+  std::vector<std::string> others;
+  for (const auto& label : truth) {
+    if (!std::binary_search(classes.begin(), classes.end(), label)) others.push_back(label);
+  }
+  e.warnings = left_out(static_cast<int64_t>(others.size()), static_cast<int64_t>(truth.size()),
+                        "test presentations are of a class that the readout was not fitted to and "
+                        "count as wrong");
+  return e;
 }
 
 Evaluation resampled_error(const MetricArguments& a, Json& more) {
@@ -216,6 +275,8 @@ Evaluation resampled_error(const MetricArguments& a, Json& more) {
   e.estimate.error = bootstrap_error(values, axes, a.n_boot > 0 ? a.n_boot : 1000);
   e.averaged_over = "everything";
   more["axes"] = axes;
+  e.warnings = left_out(values.isnan().sum().item<int64_t>(), values.numel(),
+                        "values are NaN and are left out of the mean");
   return e;
 }
 

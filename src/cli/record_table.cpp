@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 
 namespace cortiscore::cli {
@@ -15,13 +16,6 @@ std::string cell(double value, const char* format) {
   if (std::isnan(value)) return "-";
   char text[32];
   std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-std::string printable(std::string text) {
-  for (auto& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
   return text;
 }
 

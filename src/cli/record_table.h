@@ -13,7 +13,4 @@ void print_row(const Json& record);
 double value_of(const Json& object, const char* key);
 std::string cell(double value, const char* format = "%.3f");
 
-/// Text from a file or a name, with control characters shown as "?": it may not steer the terminal.
-std::string printable(std::string text);
-
 }  // namespace cortiscore::cli

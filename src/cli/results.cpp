@@ -14,9 +14,9 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/composite.h"
+#include "src/cli/flags.h"
 #include "src/cli/python.h"
 #include "src/cli/record_table.h"
-#include "src/core/folders.h"
 #include "src/core/progress.h"
 #include "src/results/store.h"
 
@@ -31,7 +31,7 @@ struct Arguments {
 };
 
 Store open_store(const Arguments& arguments) {
-  return Store(arguments.store.empty() ? home() + "/results" : arguments.store);
+  return Store(results_folder(arguments.store));
 }
 
 void report_damage(Store& store) {
@@ -195,7 +195,7 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<Arguments>();
   const auto add = [&](const char* name, const char* text) {
     auto* sub = verb->add_subcommand(name, text);
-    sub->add_option("--store", arguments->store, "folder; default $CORTISCORE_HOME/results");
+    add_results_flag(*sub, arguments->store);
     return sub;
   };
   const auto add_filter = [&](CLI::App* sub) {

@@ -29,7 +29,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   const auto benchmarks = flags.benchmarks();
   const auto tree = find_tree(arguments.tree);
   Store store(flags.store());
-  Workbench workbench(flags.options(), arguments.networks.size() > 1);
+  Workbench workbench(flags.options(benchmarks), arguments.networks.size() > 1);
   // With one pair an error is the process's; with many it is that pair's, and the others go on.
   const bool one = arguments.networks.size() * benchmarks.size() == 1;
   int64_t failed = 0;

@@ -4,9 +4,10 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "src/cli/flags.h"
 #include "src/core/device.h"
-#include "src/core/folders.h"
 #include "src/engine/layer_profile.h"
+#include "src/engine/options.h"
 
 namespace cortiscore::cli {
 
@@ -39,7 +40,7 @@ void MemoryFlags::add(CLI::App& verb) {
                   "libraries, weights and decoded stimuli; layers that do not fit take several "
                   "passes, with the same scores")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number(kMostGib));
   verb.add_option("--spill", spill,
                   "folder on a disk: a layer that does not fit is written there in one pass");
 }
@@ -54,13 +55,13 @@ void ScoreFlags::add(CLI::App& verb) {
       ->required()
       ->allow_extra_args(false);
   verb.add_option("-l,--layer", layers,
-                  "layer to commit to: NAME, or REGION=NAME; without it, layers compete on "
-                  "alternating halves")
+                  "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once "
+                  "each); without it, layers compete on alternating halves")
       ->allow_extra_args(false);
   verb.add_option("--layer-map", layer_map, "layers that `cortiscore layers -o FILE` chose");
   verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(count());
   verb.add_option("--ceiling-convention", convention,
                   "of PLS: r2_over_c (since 2026), r_over_c_squared (2019 to 2025) or r_over_c")
       ->capture_default_str();
@@ -69,12 +70,12 @@ void ScoreFlags::add(CLI::App& verb) {
       ->capture_default_str();
   verb.add_option("--bootstrap", n_boot, "bootstrap draws")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(count(kMostDraws));
   memory.add(verb);
   verb.add_option("--device", device, "cpu, cuda or cuda:N: runs networks and mappings")
       ->capture_default_str();
   load.add(verb);
-  verb.add_option("--results", results, "store of results; default $CORTISCORE_HOME/results");
+  add_results_flag(verb, results);
   verb.add_flag("--again", again, "score even where the same score is stored");
   verb.add_flag("--json", json, "print one JSON record a line");
 }
@@ -85,16 +86,11 @@ std::vector<Benchmark> ScoreFlags::benchmarks() const {
   return all;
 }
 
-ScoreOptions ScoreFlags::options() const {
+ScoreOptions ScoreFlags::options(const std::vector<Benchmark>& benchmarks) const {
   ScoreOptions out;
   out.convention = ceiling_convention(convention);
-  for (const auto& entry : layers) {
-    const auto equals = entry.find('=');
-    if (equals == std::string::npos)
-      out.layers[""] = entry;
-    else
-      out.layers[entry.substr(0, equals)] = entry.substr(equals + 1);
-  }
+  out.layers = layers_by_region(layers);
+  check_regions(out.layers, benchmarks);
   if (!layer_map.empty()) read_commitment(layer_map, out);
   out.n_candidates = candidates;
   memory.put(out);
@@ -106,7 +102,7 @@ ScoreOptions ScoreFlags::options() const {
 }
 
 std::string ScoreFlags::store() const {
-  return results.empty() ? home() + "/results" : results;
+  return results_folder(results);
 }
 
 }  // namespace cortiscore::cli

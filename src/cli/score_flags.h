@@ -42,7 +42,8 @@ struct ScoreFlags {
   void add(CLI::App& verb);
 
   std::vector<Benchmark> benchmarks() const;
-  ScoreOptions options() const;
+  /// @throws Error(kUsage)  a layer for a region that none of `benchmarks` is of
+  ScoreOptions options(const std::vector<Benchmark>& benchmarks) const;
   std::string store() const;
 };
 

@@ -136,7 +136,7 @@ int submit_array(const SlurmFlags& flags,
   std::printf("%s\n", job.c_str());
   std::fflush(stdout);
   log_line("job array " + job + " of " + std::to_string(flags.tasks) + ", logs in " +
-           logs.string() + "; follow it with: cortiscore results show --store " + folder);
+           logs.string() + "; follow it with: cortiscore results show --results " + folder);
   if (!flags.wait) return 0;
   // An array task that is requeued is pending again, so the job is over only when none is left.
   const auto left = "squeue --noheader --array --jobs=" + job + " 2>/dev/null | wc -l";

@@ -13,14 +13,17 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/cli/slurm.h"
 #include "src/cli/sweep_workers.h"
 #include "src/core/device.h"
 #include "src/core/parallel.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
+#include "src/engine/options.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -144,10 +147,11 @@ void serve(const Arguments& arguments, Outcome& outcome) {
   set_thread_count(arguments.worker_threads);
   set_progress(false);
   stop_on_signals();
-  Workbench workbench(flags.options(), /*many_networks=*/true);
+  const auto benchmarks = flags.benchmarks();
+  Workbench workbench(flags.options(benchmarks), /*many_networks=*/true);
   Store store(flags.store());
   try {
-    serve_sweep(flags.benchmarks(), workbench, store, flags.again);
+    serve_sweep(benchmarks, workbench, store, flags.again);
   } catch (const Stopped&) {
     outcome.exit_code = exit_code_of(stop_signal());
   }
@@ -167,6 +171,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --manifest of them.");
   }
   const auto benchmarks = flags.benchmarks();
+  check_regions(layers_by_region(flags.layers), benchmarks);
   Store store(flags.store());
   // The machine that submits need not have the devices that its tasks will.
   if (arguments.slurm.submit && !arguments.dry_run) {
@@ -175,7 +180,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   }
   const auto devices = devices_of(flags.device);
   flags.device = devices.front();
-  Workbench workbench(flags.options(), /*many_networks=*/true);
+  Workbench workbench(flags.options(benchmarks), /*many_networks=*/true);
   if (arguments.dry_run)
     return print_plan(plan_sweep(checkpoints, benchmarks, workbench, store, options), flags.json);
 
@@ -234,20 +239,20 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
       ->capture_default_str();
   verb->add_option("--limit", arguments->options.limit, "pairs to score at most; 0: all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_or_none());
   verb->add_option("--max-failures", arguments->options.max_failures,
                    "stop after so many failed pairs; 0: never")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_or_none());
   verb->add_flag("--dry-run", arguments->dry_run, "say what would run, with time and memory");
   auto& slurm = arguments->slurm;
   verb->add_flag("--slurm", slurm.submit, "submit a job array of shards to Slurm instead");
   verb->add_option("--slurm-tasks", slurm.tasks, "array tasks")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(count(1000000));
   verb->add_option("--slurm-throttle", slurm.throttle, "tasks that run at once; 0: no limit")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_or_none());
   verb->add_option("--slurm-partition", slurm.partition, "sbatch --partition");
   verb->add_option("--slurm-time", slurm.time, "sbatch --time: at the limit a task is requeued");
   verb->add_option("--slurm-gres", slurm.gres, "sbatch --gres, e.g. gpu:1");

@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include "src/core/printable.h"
+
 namespace cortiscore {
 namespace {
 
@@ -30,7 +32,8 @@ void set_quiet(bool quiet) {
   g_quiet = quiet;
 }
 
-Progress::Progress(std::string label, int64_t total) : label_(std::move(label)), total_(total) {}
+Progress::Progress(const std::string& label, int64_t total)
+    : label_(printable(label)), total_(total) {}
 
 Progress::~Progress() {
   if (draws() && last_drawn_ >= 0) draw(g_status);
@@ -53,8 +56,8 @@ void Progress::advance(int64_t by) {
 
 bool set_status(const std::string& line) {
   if (!draws()) return false;
-  g_status = line;
-  draw(line);
+  g_status = printable(line);
+  draw(g_status);
   return true;
 }
 
@@ -65,7 +68,7 @@ void erase_line() {
 void log_line(const std::string& line) {
   if (g_quiet) return;
   erase_line();
-  std::fprintf(stderr, "%s\n", line.c_str());
+  std::fprintf(stderr, "%s\n", printable(line).c_str());
   if (draws() && !g_status.empty()) draw(g_status);
 }
 

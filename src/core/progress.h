@@ -22,7 +22,7 @@ void set_progress(bool enabled);
 /// One line on stderr with count, rate and time left; erased when done. Silent where progress is off.
 class Progress {
  public:
-  Progress(std::string label, int64_t total);
+  Progress(const std::string& label, int64_t total);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;

@@ -1,10 +1,12 @@
 #pragma once
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "cortiscore/error.h"
 #include "src/core/stop.h"
 #include "src/engine/outcome.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 
@@ -44,6 +46,14 @@ std::vector<std::string> score_chosen_layers(const Benchmark& benchmark,
       }
       const auto place = best_of(competing);
       values.push_back(numbers(competing));
+      std::vector<std::string> undefined;
+      for (size_t i = 0; i < layers.size(); ++i) {
+        if (std::isnan(competing[i])) undefined.push_back(layers[i]);
+      }
+      for (const auto& warning :
+           left_out(layers.size(), "layers", "have no value and cannot be chosen", undefined))
+        outcome.warnings.push_back(
+            (select_on == &even ? "chosen on even groups: " : "chosen on odd groups: ") + warning);
       score(reduced[place], select_on == &even ? odd : even);
       chosen.push_back(layers[place]);
     }

@@ -6,7 +6,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
-#include "src/data/arrays.h"
+#include "src/data/json_file.h"
 #include "src/engine/outcome.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/rdm.h"
@@ -197,7 +197,7 @@ Json commitment_json(const Candidate& candidate,
 
 void read_commitment(const std::string& path, ScoreOptions& options) {
   try {
-    const auto json = Json::parse(read_file(path));
+    const auto json = read_json(path, "a commitment: region_layer_map {region: layer}");
     const bool ours = json.contains("region_layer_map");
     for (const auto& [region, layer] : (ours ? json.at("region_layer_map") : json).items())
       options.layers.try_emplace(region, layer.get<std::string>());

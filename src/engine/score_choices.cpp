@@ -12,8 +12,11 @@ namespace cortiscore {
 namespace {
 
 SubjectChoices on_device(const SubjectChoices& choices, const at::Device& device) {
-  return {choices.correct.to(device), choices.there.to(device), choices.condition.to(device),
-          choices.n_conditions};
+  auto there = choices;
+  there.correct = choices.correct.to(device);
+  there.there = choices.there.to(device);
+  there.condition = choices.condition.to(device);
+  return there;
 }
 
 // What the benchmark's metric makes of raw and ceiling (BENCHMARKS.md 1.5).

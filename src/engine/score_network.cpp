@@ -7,17 +7,16 @@
 #include <ctime>
 #include <filesystem>
 #include <limits>
-#include <new>
 #include <set>
 
 #include <ATen/ATen.h>
-#include <c10/util/Exception.h>
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
 #include "src/core/device.h"
 #include "src/core/process_memory.h"
 #include "src/core/progress.h"
+#include "src/core/stop.h"
 #include "src/data/arrays.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
@@ -276,14 +275,10 @@ std::optional<Failure> attempt(const std::function<void()>& body) {
     return std::nullopt;
   } catch (const StoreError&) {
     throw;
-  } catch (const Error& e) {
-    return Failure{e.exit_code(), e.what()};
-  } catch (const c10::OutOfMemoryError& e) {
-    return Failure{static_cast<int>(ErrorKind::kOutOfMemory), e.what_without_backtrace()};
-  } catch (const std::bad_alloc&) {
-    return Failure{static_cast<int>(ErrorKind::kOutOfMemory), "out of host memory."};
-  } catch (const c10::Error& e) {
-    return Failure{static_cast<int>(ErrorKind::kInternal), e.what_without_backtrace()};
+  } catch (const Stopped&) {
+    throw;
+  } catch (...) {
+    return current_failure();
   }
 }
 
@@ -387,6 +382,10 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const double load_s = load.seconds();
   const auto outcome = score_by_kind(candidate, benchmark, workbench);
   const auto& score = outcome.score;
+  auto warnings = workbench.left_out(benchmark);
+  for (const auto* more : {&outcome.warnings, &score.warnings})
+    warnings.insert(warnings.end(), more->begin(), more->end());
+  warnings = with_reason(std::move(warnings), score.raw.value);
   auto score_json = Json{{"raw", number(score.raw.value)},
                          {"ceiling", number(score.ceiling.value)},
                          {"ceiled", number(score.ceiled)},
@@ -440,7 +439,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
         {"tf32", precision == ForwardPrecision::kTf32}}},
       {"device", {{"name", name_of(options.device)}}},
       {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
-      {"warnings", outcome.warnings},
+      {"warnings", warnings},
       {"timing_ms", std::move(timing)},
       {"peak_bytes", peak_bytes_json(outcome.times)},
       {"start", start},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "src/core/failure.h"
 #include "src/engine/activation_plan.h"
 #include "src/engine/workbench.h"
 #include "src/model/network.h"
@@ -43,12 +44,6 @@ std::vector<std::string> candidate_layers(const Network& network,
 /// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart, the same inputs give
 /// the same record.
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
-
-/// Why a pair could not be scored.
-struct Failure {
-  int exit_code = 0;  ///< the command line's for this kind of error
-  std::string message;
-};
 
 /// Runs `body`; what it throws becomes a value, but for Stopped and for a store that cannot be written.
 std::optional<Failure> attempt(const std::function<void()>& body);

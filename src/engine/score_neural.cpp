@@ -89,8 +89,10 @@ Scored score_part(const ReducedLayer& layer,
 void add_warnings(const Scored& scored,
                   const NeuralData& data,
                   const std::string& layer,
-                  bool reverse,
+                  const Benchmark& benchmark,
                   std::vector<std::string>& warnings) {
+  const bool reverse = benchmark.reverse, ceiled = benchmark.ceiled,
+             mean_of_populations = benchmark.mean_of_populations;
   for (size_t i = 0; i < data.populations.size(); ++i) {
     auto names = data.populations[i].neuroid_ids;
     if (reverse) {
@@ -101,6 +103,39 @@ void add_warnings(const Scored& scored,
     for (const auto& warning : warnings_of(scored.mapped.details[i], scored.mapped.raw[i], names)) {
       warnings.push_back(data.populations[i].identifier + ", " + layer + ": " + warning);
     }
+  }
+  // Populations that are averaged have an interval each, and a score that the mean may lack.
+  const bool apart = !scored.populations.empty();
+  for (size_t i = 0; i < scored.populations.size(); ++i) {
+    const auto& score = scored.populations[i];
+    const auto name = data.populations[i].identifier + ", " + layer + ": ";
+    if (mean_of_populations) {
+      for (const auto& warning : lone_warnings(score.raw)) warnings.push_back(name + warning);
+      if (std::isnan(score.raw.value))
+        warnings.push_back(name + "no score: the population is left out of the mean");
+      else if (ceiled && std::isnan(score.ceiled))
+        warnings.push_back(name +
+                           "its ceiling is not positive, or undefined: the population is left out "
+                           "of the ceiled mean");
+    }
+  }
+  if (!mean_of_populations || !apart) {
+    for (const auto& warning : lone_warnings(scored.score.raw))
+      warnings.push_back(layer + ": " + warning);
+    if (ceiled && !std::isnan(scored.score.raw.value) && std::isnan(scored.score.ceiled))
+      warnings.push_back(layer +
+                         ": the ceiling is not positive, or undefined: there is no ceiled score");
+  }
+}
+
+// Neuroids whose own ceiling does not exist: the median goes over the others.
+void add_ceiling_warnings(const Part& part,
+                          const NeuralData& data,
+                          std::vector<std::string>& warnings) {
+  for (size_t i = 0; i < part.ceilings.size(); ++i) {
+    for (const auto& warning :
+         undefined_warnings(part.ceilings[i], data.populations[i].neuroid_ids))
+      warnings.push_back(data.populations[i].identifier + ", ceiling: " + warning);
   }
 }
 
@@ -156,12 +191,13 @@ Outcome score_neural(const Candidate& candidate, const Benchmark& benchmark, Wor
       },
       [&](const ReducedLayer& layer, const Part& part) {
         parts.push_back(score_part(layer, part, benchmark, mapping(layer), options));
+        if (benchmark.ceiled) add_ceiling_warnings(part, data, outcome.warnings);
       },
       outcome);
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
     scores.push_back(parts[i].score);
-    add_warnings(parts[i], data, chosen[i], benchmark.reverse, outcome.warnings);
+    add_warnings(parts[i], data, chosen[i], benchmark, outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
   int64_t n_neuroids = 0, n_dropped = 0;

@@ -6,6 +6,7 @@
 #include "src/core/progress.h"
 #include "src/engine/layer_halves.h"
 #include "src/metric/rdm.h"
+#include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -66,6 +67,17 @@ Outcome score_rdm(const Candidate& candidate, const Benchmark& benchmark, Workbe
         parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
       },
       outcome);
+  std::vector<std::string> undefined;
+  for (int64_t s = 0; s < parts.front().raw.per_neuroid.size(1); ++s) {
+    const auto at = static_cast<size_t>(s);
+    if (!std::isnan(parts.front().raw.value) &&
+        std::isnan(parts.front().raw.per_neuroid.const_data_ptr<double>()[s]))
+      undefined.push_back(at < data.subjects.size() ? data.subjects[at] : std::to_string(s));
+  }
+  for (auto& warning :
+       left_out(static_cast<size_t>(parts.front().raw.per_neuroid.size(1)), "subjects",
+                "have an RDM of one and the same value and are left out of the mean", undefined))
+    outcome.warnings.push_back(std::move(warning));
   outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
   outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
   outcome.metric = {

@@ -51,7 +51,9 @@ Outcome score_solution_times(const Candidate& candidate,
   auto images = data.images;
   images.features = at::stack(bins, 2);
   at::Tensor predicted;
-  score.raw = evaluate_solution_times(images, predicted).estimate;
+  const auto evaluation = evaluate_solution_times(images, predicted);
+  score.raw = evaluation.estimate;
+  outcome.warnings = evaluation.warnings;
   score.raw.ci_lo = score.raw.ci_hi = none;
   score.ceiled = score.raw.value / benchmark.fixed_ceiling;
   score.ceiled_error = score.raw.error / benchmark.fixed_ceiling;

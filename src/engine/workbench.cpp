@@ -4,6 +4,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
@@ -25,7 +26,16 @@ void drop_unreliable(NeuralData& data, const Benchmark& benchmark) {
       const auto per_neuroid = internal_consistency(population.trials, consistency(benchmark));
       const auto kept = (per_neuroid.nanmean(0) > benchmark.keep_above).nonzero().squeeze(1);
       population.n_dropped = population.n_neuroids() - kept.size(0);
+      for (const auto& warning :
+           cortiscore::left_out(population.n_dropped, population.n_neuroids(),
+                                "neuroids are left out: their internal consistency is not above " +
+                                    nlohmann::json(benchmark.keep_above).dump() + ", or undefined"))
+        data.warnings.push_back(population.identifier + ": " + warning);
       population.keep(kept);
+    }
+    if (benchmark.ceiled && !population.stored_ceiling.defined()) {
+      for (const auto& warning : few_trials(population.trials))
+        data.warnings.push_back(population.identifier + ", ceiling: " + warning);
     }
     population.averaged = population.trials.nanmean(0);
     if (population.train.defined())
@@ -273,6 +283,27 @@ const std::vector<std::string>& Workbench::data_sha256(const Benchmark& benchmar
       return opened(benchmark, benchmark.stimulus_set).data_sha256;
     default:
       return behavior(benchmark).data_sha256;
+  }
+}
+
+std::vector<std::string> Workbench::left_out(const Benchmark& benchmark) {
+  switch (benchmark.kind) {
+    case Benchmark::Kind::kMapping:
+      return neural(benchmark).data().warnings;
+    case Benchmark::Kind::kRdm:
+      return rdm(benchmark).data().warnings;
+    case Benchmark::Kind::kSolutionTimes:
+      return solution_times(benchmark).warnings;
+    case Benchmark::Kind::kProperty:
+      return properties(benchmark).warnings;
+    case Benchmark::Kind::kThreshold:
+      return thresholds(benchmark).warnings;
+    case Benchmark::Kind::kFactors:
+    case Benchmark::Kind::kStimuli:
+    case Benchmark::Kind::kDomains:
+      return {};
+    default:
+      return behavior(benchmark).warnings;
   }
 }
 

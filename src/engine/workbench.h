@@ -139,6 +139,8 @@ class Workbench {
   std::map<std::string, at::Tensor>& responses(const std::string& of);
   /// SHA-256 of every file that the benchmark's scores depend on; the stimulus set's last.
   const std::vector<std::string>& data_sha256(const Benchmark& benchmark);
+  /// What the benchmark's data leave out, with counts and reasons.
+  std::vector<std::string> left_out(const Benchmark& benchmark);
   const StimulusSet& stimuli(const Benchmark& benchmark);
   /// Stimuli on the screen of a network's input.
   Screen& screen(const Benchmark& benchmark, const Preprocessing& preprocessing);

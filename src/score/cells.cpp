@@ -8,10 +8,14 @@
 
 #include "cortiscore/error.h"
 #include "src/metric/accuracy_delta.h"
+#include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
+
+constexpr const char* kNoCorrelation =
+    "have the same accuracy in every condition, or too few, and are left out of the mean";
 
 // [n, observers, cells] summed over stimuli, each as often as drawn: [b, observers, cells].
 at::Tensor sums(const at::Tensor& counts, const at::Tensor& values) {
@@ -76,6 +80,58 @@ std::vector<double> list(const at::Tensor& values) {
   return {dense.const_data_ptr<double>(), dense.const_data_ptr<double>() + dense.numel()};
 }
 
+std::vector<std::string> named_where(const at::Tensor& flags,
+                                     const std::vector<std::string>& names) {
+  const auto dense = flags.cpu().contiguous();
+  std::vector<std::string> found;
+  for (int64_t i = 0; i < dense.numel(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    if (dense.const_data_ptr<bool>()[i])
+      found.push_back(at < names.size() && !names[at].empty() ? names[at] : std::to_string(i));
+  }
+  return found;
+}
+
+// Parts of a mean that have no value. @param parts  [k]
+std::vector<std::string> undefined_parts(const at::Tensor& parts,
+                                         const std::string& what,
+                                         const std::string& why,
+                                         const std::vector<std::string>& names) {
+  return left_out(static_cast<size_t>(parts.numel()), what, why, named_where(parts.isnan(), names));
+}
+
+// Cells that hold no trial of an observer, who is then compared in the others. @param accuracy  [observers, cells]
+std::vector<std::string> empty_cells(const at::Tensor& accuracy, const std::string& of) {
+  return left_out(accuracy.isnan().sum().item<int64_t>(), accuracy.numel(),
+                  "accuracies of " + of + " have no trial behind them and are left out");
+}
+
+void append(std::vector<std::string>& into, const std::vector<std::string>& more) {
+  into.insert(into.end(), more.begin(), more.end());
+}
+
+at::Tensor ones_of(const CellTrials& trials) {
+  return at::ones({1, trials.all.size(0)}, trials.all.options());
+}
+
+// Drawn subjects count by their losses: without one a subject is left out, and a mean that is none or zero scores 0.
+std::vector<std::string> loss_warnings(const CellMetric& metric,
+                                       const CellTrials& subjects,
+                                       const at::Tensor& drawn) {
+  const auto losses = subject_losses(ones_of(subjects), subjects).squeeze(0);
+  auto warnings = undefined_parts(
+      losses, "subjects",
+      "have no loss of accuracy, lacking trials of a condition, and are left out", metric.subjects);
+  const auto known = losses.isnan().logical_not().to(at::kDouble);
+  const auto mean = at::mv(drawn, at::nan_to_num(losses)) / at::mv(drawn, known);
+  append(warnings,
+         left_out(
+             (mean.isnan() | (mean == 0)).sum().item<int64_t>(), mean.numel(),
+             "draws of subjects lose nothing from one condition to the other, or have no loss, and "
+             "count as 0, as the platform counts them"));
+  return warnings;
+}
+
 // @param parts  [b, k] of counts [b, n]; the value is their mean, or median, over k
 Evaluation of_parts(const std::function<at::Tensor(const at::Tensor&)>& parts,
                     const at::Tensor& trials,
@@ -138,22 +194,30 @@ Evaluation evaluate_cells(const CellMetric& metric,
                           const CellTrials& subjects) {
   if (metric.name == "accuracy_delta") {
     const auto drawn = drawn_subjects(metric.subject_numbers, false).to(network.all.device());
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           return accuracy_delta_scores(network_loss(counts, network),
                                        subject_losses(counts, subjects), drawn);
         },
         subjects.all, "subset of subjects");
+    e.warnings = loss_warnings(metric, subjects, drawn);
+    append(e.warnings, empty_cells(accuracy_of(ones_of(network), network)[0], "the network"));
+    return e;
   }
   if (metric.name == "condition_accuracy") {
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           return pearson(accuracy_of(counts, network), accuracy_of(counts, subjects));
         },
         subjects.all, "subject");
+    e.warnings =
+        undefined_parts(e.estimate.per_neuroid[0], "subjects", kNoCorrelation, metric.subjects);
+    append(e.warnings, empty_cells(accuracy_of(ones_of(subjects), subjects)[0], "subjects"));
+    append(e.warnings, empty_cells(accuracy_of(ones_of(network), network)[0], "the network"));
+    return e;
   }
   if (metric.name == "value_delta") {
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           const auto accuracy = accuracy_of(counts, subjects);
           const auto free_of_lapses =
@@ -163,14 +227,19 @@ Evaluation evaluate_cells(const CellMetric& metric,
           return (-metric.scale * (ours - theirs).abs()).exp().clamp(0, 1).unsqueeze(1);
         },
         subjects.all, "nothing");
+    e.warnings = empty_cells(accuracy_of(ones_of(subjects), subjects)[0], "subjects");
+    return e;
   }
   const auto everyone = pooled(subjects);
   if (metric.name == "tasks_consistency") {
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           return pearson(accuracy_of(counts, network), accuracy_of(counts, everyone));
         },
         everyone.all, "nothing");
+    e.warnings = empty_cells(accuracy_of(ones_of(everyone), everyone)[0], "subjects");
+    append(e.warnings, empty_cells(accuracy_of(ones_of(network), network)[0], "the network"));
+    return e;
   }
   return of_parts(
       [=](const at::Tensor& counts) {
@@ -184,14 +253,16 @@ std::optional<Evaluation> evaluate_cell_ceiling(const CellMetric& metric,
                                                 const CellTrials& subjects) {
   if (metric.name == "accuracy_delta") {
     const auto drawn = drawn_subjects(metric.subject_numbers, true).to(subjects.all.device());
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           return accuracy_delta_halves(subject_losses(counts, subjects), drawn);
         },
         subjects.all, "half of the subjects", true);
+    e.warnings = loss_warnings(metric, subjects, drawn);
+    return e;
   }
   if (metric.name == "condition_accuracy") {
-    return of_parts(
+    auto e = of_parts(
         [=](const at::Tensor& counts) {
           const auto all = accuracy_of(counts, subjects);
           const auto known = all.isnan().logical_not();
@@ -200,6 +271,10 @@ std::optional<Evaluation> evaluate_cell_ceiling(const CellMetric& metric,
           return pearson(all, others);
         },
         subjects.all, "subject");
+    e.warnings =
+        undefined_parts(e.estimate.per_neuroid[0], "subjects", kNoCorrelation, metric.subjects);
+    append(e.warnings, empty_cells(accuracy_of(ones_of(subjects), subjects)[0], "subjects"));
+    return e;
   }
   return std::nullopt;
 }

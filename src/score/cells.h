@@ -39,6 +39,7 @@ struct CellMetric {
   /// confusion_similarity: cells are truth x choice; Pearson correlation of counts off the diagonal. BENCHMARKS.md 2.19.
   std::string name;
   std::vector<int64_t> subject_numbers;  ///< accuracy_delta: what its draws go by
+  std::vector<std::string> subjects;     ///< names, for warnings; may be empty
   std::vector<double> positions;         ///< value_delta
   double scale = 1, lapse = 0;
 };

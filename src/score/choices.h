@@ -17,11 +17,13 @@ struct SubjectChoices {
   at::Tensor there;      ///< [subjects, n] bool
   at::Tensor condition;  ///< [n] int64
   int64_t n_conditions = 1;
+  std::vector<std::string> subjects, conditions;  ///< names, for warnings; may be empty
 };
 
 /// Error consistency or accuracy distance of a network with each subject: cells (subject, condition), conditions
 /// averaged, then subjects, then the absolute value. `error` is the standard deviation (ddof 0) over cells (error
-/// consistency) or subjects (accuracy distance). Draws: presentations and subjects.
+/// consistency) or subjects (accuracy distance). Draws: presentations and subjects. Cells without a value (kappa of 0/0, no
+/// stimulus that both saw) are left out of both means; `warnings` count and name them.
 /// @param network  [n] bool
 Evaluation evaluate_choices(ChoiceMetric metric,
                             const at::Tensor& network,
@@ -50,7 +52,10 @@ class PatternHalves {
   Evaluation evaluation() const;
 
  private:
+  void count_left_out(const at::Tensor& truth, bool of_source, int64_t n_objects);
+
   std::vector<std::pair<at::Tensor, at::Tensor>> halves_;  // (source, target) cells
+  std::vector<std::string> warnings_;
   int64_t rows_, columns_;
   bool by_object_;
   at::TensorOptions on_;

@@ -16,9 +16,14 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 }  // namespace
 
 double p_value_above(const std::vector<double>& null_values, double observed) {
-  int64_t above = 1;
-  for (const auto v : null_values) above += v >= observed ? 1 : 0;
-  return static_cast<double>(above) / static_cast<double>(null_values.size() + 1);
+  if (std::isnan(observed)) return kNaN;
+  int64_t above = 1, n = 1;
+  for (const auto v : null_values) {
+    if (std::isnan(v)) continue;
+    ++n;
+    above += v >= observed ? 1 : 0;
+  }
+  return n == 1 ? kNaN : static_cast<double>(above) / static_cast<double>(n);
 }
 
 Comparison compare(const Evaluation& first,

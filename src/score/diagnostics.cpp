@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/ceiling/internal_consistency.h"
 
 namespace cortiscore {
 namespace {
@@ -44,22 +45,79 @@ void check_finite(const at::Tensor& values,
                    action});
 }
 
+std::string first_of(const std::vector<std::string>& names) {
+  constexpr size_t kMost = 10;
+  std::string text;
+  for (size_t i = 0; i < std::min(kMost, names.size()); ++i) text += (i ? ", " : "") + names[i];
+  return text + (names.size() > kMost ? ", ..." : "");
+}
+
+std::vector<std::string> left_out(size_t total,
+                                  const std::string& what,
+                                  const std::string& why,
+                                  const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  return {std::to_string(names.size()) + " of " + std::to_string(total) + " " + what + " " + why +
+          ": " + first_of(names)};
+}
+
+std::vector<std::string> left_out(int64_t n, int64_t total, const std::string& what) {
+  if (n == 0) return {};
+  return {std::to_string(n) + " of " + std::to_string(total) + " " + what};
+}
+
 std::vector<std::string> undefined_warnings(const Estimate& estimate,
                                             const std::vector<std::string>& neuroid_ids) {
-  if (estimate.n_undefined == 0) return {};
-  const auto undefined = estimate.per_neuroid.isnan().all(0);
-  std::string names;
-  int64_t named = 0;
-  for (int64_t i = 0; i < undefined.numel(); ++i) {
-    if (!undefined.const_data_ptr<bool>()[i]) continue;
-    if (++named > 10) continue;
-    names += (names.empty() ? "" : ", ") +
-             (neuroid_ids.empty() ? std::to_string(i) : neuroid_ids[static_cast<size_t>(i)]);
+  const auto missing = estimate.per_neuroid.isnan();
+  if (!missing.any().item<bool>()) return {};
+  const auto name = [&](int64_t i) {
+    return neuroid_ids.empty() ? std::to_string(i) : neuroid_ids[static_cast<size_t>(i)];
+  };
+  const auto always = missing.all(0), sometimes = missing.any(0);
+  std::vector<std::string> nowhere, somewhere;
+  for (int64_t i = 0; i < always.numel(); ++i) {
+    if (always.const_data_ptr<bool>()[i])
+      nowhere.push_back(name(i));
+    else if (sometimes.const_data_ptr<bool>()[i])
+      somewhere.push_back(name(i));
   }
-  return {
-      std::to_string(estimate.n_undefined) +
-      " neuroid(s) have no correlation, constant or predicted as a constant, and are skipped: " +
-      names + (named > 10 ? ", ..." : "")};
+  std::vector<std::string> warnings;
+  if (!nowhere.empty()) {
+    warnings.push_back(
+        std::to_string(nowhere.size()) +
+        " neuroid(s) have no correlation, constant or predicted as a constant, and are skipped: " +
+        first_of(nowhere));
+  }
+  if (!somewhere.empty()) {
+    warnings.push_back(std::to_string(somewhere.size()) +
+                       " neuroid(s) have no correlation in some splits, constant or predicted as a "
+                       "constant there, and are skipped in those: " +
+                       first_of(somewhere));
+  }
+  const auto splits = missing.all(1).sum().item<int64_t>();
+  if (splits > 0) {
+    warnings.push_back(std::to_string(splits) + " of " +
+                       std::to_string(estimate.per_neuroid.size(0)) +
+                       " splits have no value and are left out of the mean");
+  }
+  return warnings;
+}
+
+std::vector<std::string> with_reason(std::vector<std::string> warnings, double value) {
+  if (std::isnan(value) && warnings.empty())
+    warnings.emplace_back("no value: what is compared is constant, or too little of it is there");
+  return warnings;
+}
+
+std::vector<std::string> few_trials(const at::Tensor& trials) {
+  return left_out(count_unrepeated(trials).item<int64_t>(), trials.size(1) * trials.size(2),
+                  "presentations x neuroids have fewer than two trials and are left out");
+}
+
+std::vector<std::string> lone_warnings(const Estimate& estimate) {
+  const auto defined = estimate.per_neuroid.size(1) - estimate.n_undefined;
+  if (defined > 1 || std::isnan(estimate.value)) return {};
+  return {"no interval over neuroid: fewer than two have a value, so there is nothing to draw"};
 }
 
 std::vector<std::string> warnings_of(const Predictivity& predictivity,

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/score/diagnostics.h"
 #include "src/score/evaluate_similarity.h"
 #include "src/score/statistics.h"
 
@@ -95,6 +96,26 @@ MetricName metric_name(const std::string& full) {
       (similarity && name.prefix.empty() && !name.split && !(name.cv && rest == "pearsonr")))
     return name;
   throw unknown_name("metric", full, "this version", array_metric_names());
+}
+
+std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& e) {
+  // Mappings and correlations lose neuroids; a similarity is one number a subject or subset, or none.
+  std::vector<std::string> warnings;
+  if (name.maps()) {
+    warnings = warnings_of(e.fit, e.estimate, {});
+  } else if (name.base == "pearsonr") {
+    warnings = undefined_warnings(e.estimate, {});
+  } else {
+    warnings = left_out(e.estimate.per_neuroid.isnan().sum().item<int64_t>(),
+                        e.estimate.per_neuroid.numel(),
+                        std::string("values are undefined and left out of the mean: ") +
+                            (name.base == "rdm"   ? "rdm takes 3"
+                             : name.base == "cka" ? "cka takes 4"
+                                                  : "cka_biased takes 2") +
+                            " presentations or more whose patterns are not constant");
+  }
+  warnings.insert(warnings.end(), e.warnings.begin(), e.warnings.end());
+  return with_reason(std::move(warnings), e.estimate.value);
 }
 
 Evaluation evaluate(const MetricName& name,

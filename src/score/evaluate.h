@@ -55,6 +55,9 @@ struct MetricName {
 MetricName metric_name(const std::string& name);
 std::vector<std::string> array_metric_names();
 
+/// What an evaluation leaves out, with counts, names and reasons; of a value that is none, at least one reason.
+std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& evaluation);
+
 /// Runs a metric. @param order  an order of the target's presentations, for a permutation null
 /// @throws Error(kBadInput)  arrays that do not fit together
 Evaluation evaluate(const MetricName& name,

@@ -87,11 +87,52 @@ void interval_of(Resampled& result,
   result.error = deviation(sorted, 1);
 }
 
+namespace {
+
+int64_t defined_of(const ResampleOptions& options, Axis axis) {
+  const auto known = options.defined.find(axis);
+  return known == options.defined.end() ? options.over.at(axis)
+                                        : std::min(known->second, options.over.at(axis));
+}
+
+// What an interval does not say by itself.
+std::vector<std::string> warnings_of(const Resampled& result, const ResampleOptions& options) {
+  if (std::isnan(result.value)) return {};
+  std::vector<std::string> warnings;
+  const auto n = static_cast<int64_t>(result.draws.size());
+  const auto undefined = std::count_if(result.draws.begin(), result.draws.end(),
+                                       [](double v) { return !std::isfinite(v); });
+  if (undefined > 0) {
+    warnings.push_back(std::to_string(undefined) + " of " + std::to_string(n) +
+                       " draws of the bootstrap have no value and are left out of the interval");
+  }
+  if (options.interval == Interval::kBca && undefined < n && std::isnan(result.ci_lo)) {
+    warnings.emplace_back(
+        "no BCa interval: every draw lies on one side of the value (--interval percentile has "
+        "one)");
+  }
+  return warnings;
+}
+
+}  // namespace
+
 Resampled resample(const Statistic& statistic,
                    const ResampleOptions& options,
                    const at::TensorOptions& on) {
   Resampled result;
   result.value = values_of(statistic({})).front();
+  bool any = options.over.empty();
+  for (const auto& [axis, size] : options.over) any = any || defined_of(options, axis) > 1;
+  if (!any) {
+    std::string axes;
+    for (const auto& [axis, size] : options.over) axes += (axes.empty() ? "" : ",") + name_of(axis);
+    result.error = result.ci_lo = result.ci_hi = kNaN;
+    result.draws.assign(static_cast<size_t>(std::max<int64_t>(options.n_boot, 0)), kNaN);
+    if (!std::isnan(result.value))
+      result.warnings.push_back("no interval over " + axes +
+                                ": fewer than two have a value, so there is nothing to draw");
+    return result;
+  }
   for (int64_t first = 0; first < options.n_boot; first += options.block) {
     Draws draws;
     draws.n = std::min(options.block, options.n_boot - first);
@@ -106,6 +147,18 @@ Resampled resample(const Statistic& statistic,
       jackknife.push_back(leave_one_out(statistic, axis, size, options.block, on));
   }
   interval_of(result, jackknife, options.level, options.interval);
+  result.warnings = warnings_of(result, options);
+  int64_t left = 0, undefined = 0;
+  for (const auto& values : jackknife) {
+    left += static_cast<int64_t>(values.size());
+    undefined +=
+        std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+  }
+  if (undefined > 0 && !std::isnan(result.value)) {
+    result.warnings.push_back(std::to_string(undefined) + " of " + std::to_string(left) +
+                              " values with one entry left out do not exist: BCa's acceleration is "
+                              "of the others");
+  }
   return result;
 }
 

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -17,6 +18,8 @@ enum class Interval { kPercentile, kBca };
 
 struct ResampleOptions {
   std::map<Axis, int64_t> over;  ///< axes and their sizes
+  std::map<Axis, int64_t> defined =
+      {};  ///< of an axis whose entries need not all have a value: how many have
   int64_t n_boot = 1000;
   double level = 0.95;
   uint64_t seed = 0;
@@ -30,9 +33,11 @@ struct Resampled {
   double error = 0;  ///< standard deviation of the finite draws (ddof 1)
   double ci_lo = 0, ci_hi = 0;
   std::vector<double> draws;
+  std::vector<std::string> warnings;  ///< of an interval that is not there, or leaves draws out
 };
 
-/// Bootstraps a statistic over one axis or several at once. Draws that are not finite are left out.
+/// Bootstraps a statistic over one axis or several at once. Draws that are not finite are left out, and counted. An axis of
+/// one entry has nothing to draw: where there is no other, error and interval are NaN, not a point.
 ///
 /// Percentile: numpy.percentile of the draws. BCa: bias from the share of draws below the value (ties count half),
 /// acceleration from leaving out one entry of each axis in turn (several axes add up as scipy.stats.bootstrap does for

@@ -18,22 +18,35 @@ ResampleOptions over_axis(Axis axis, int64_t n, const BootstrapOptions& options)
   return over;
 }
 
+namespace {
+
+void add_warnings(std::vector<std::string>& into,
+                  const std::vector<std::string>& warnings,
+                  const std::string& of) {
+  for (const auto& warning : warnings) into.push_back(of + warning);
+}
+
+}  // namespace
+
 Score joint_score(const Evaluation& raw,
                   const Evaluation& ceiling,
                   const Statistic& ceiled,
                   const ResampleOptions& over,
                   const at::TensorOptions& on) {
-  const auto with_interval = [&](const Evaluation& e) {
+  Score score;
+  const auto with_interval = [&](const Evaluation& e, const char* of) {
     auto estimate = e.estimate;
     const auto r = resample(e.draws, over, on);
     estimate.ci_lo = r.ci_lo;
     estimate.ci_hi = r.ci_hi;
+    add_warnings(score.warnings, e.warnings, of);
+    add_warnings(score.warnings, r.warnings, of);
     return estimate;
   };
   const auto both = resample(ceiled, over, on);
-  Score score;
-  score.raw = with_interval(raw);
-  score.ceiling = with_interval(ceiling);
+  score.raw = with_interval(raw, "");
+  score.ceiling = with_interval(ceiling, "ceiling: ");
+  add_warnings(score.warnings, both.warnings, "ceiled: ");
   score.ceiled = both.value;
   score.ceiled_error = both.error;
   score.ceiled_ci_lo = both.ci_lo;
@@ -58,6 +71,8 @@ Score without_ceiling(const Evaluation& raw,
   const auto share = resample(raw.draws, over, on);
   const double none = std::nan("");
   Score score;
+  add_warnings(score.warnings, raw.warnings, "");
+  add_warnings(score.warnings, share.warnings, "");
   score.raw = raw.estimate;
   score.raw.ci_lo = share.ci_lo;
   score.raw.ci_hi = share.ci_hi;

@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/metric/property.h"
 #include "src/metric/tuning.h"
+#include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -156,9 +157,13 @@ Estimate likeness(const at::Tensor& units,
                   const std::vector<double>& bins,
                   const BootstrapOptions& options) {
   const auto edges = at::tensor(bins, units.options());
-  return estimate_of(ks_similarity(defined(units), defined(neuroids), edges,
-                                   std::max<int64_t>(options.n_boot, 1), options.seed),
-                     options);
+  const auto drawn = defined(units);
+  auto estimate = estimate_of(ks_similarity(drawn, defined(neuroids), edges,
+                                            std::max<int64_t>(options.n_boot, 1), options.seed),
+                              options);
+  if (drawn.numel() < 2)  // a single unit can only be drawn as it is
+    estimate.error = estimate.ci_lo = estimate.ci_hi = std::nan("");
+  return estimate;
 }
 
 }  // namespace
@@ -196,9 +201,17 @@ Score property_score(const at::Tensor& units,
                      const at::Tensor& neuroids,
                      const std::vector<double>& bins,
                      const BootstrapOptions& options) {
-  return ceiled_by_draws(likeness(units, neuroids.to(units.device()), bins, options),
-                         property_ceiling(neuroids, bins, options), CeilingConvention::kROverC,
-                         options.level);
+  auto score = ceiled_by_draws(likeness(units, neuroids.to(units.device()), bins, options),
+                               property_ceiling(neuroids, bins, options),
+                               CeilingConvention::kROverC, options.level);
+  score.warnings = left_out(units.numel() - count_defined(units), units.numel(),
+                            "units that respond have no value of the property and are left out");
+  if (count_defined(units) == 1)
+    score.warnings.emplace_back(
+        "no interval over unit: one alone has the property, so there is nothing to draw");
+  if (neuroids.numel() == 1)
+    score.warnings.emplace_back("ceiling: no interval over neuroid: there is one alone");
+  return score;
 }
 
 Estimate property_ceiling(const at::Tensor& neuroids,

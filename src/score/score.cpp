@@ -54,6 +54,21 @@ void set_ceiled_draws(Score& score, std::vector<double> draws, double level) {
   score.ceiled_error = deviation(draws, 1);
   set_interval(draws, level, score.ceiled_ci_lo, score.ceiled_ci_hi);
   score.ceiled_draws = std::move(draws);
+  // Of what has no interval, draws all say the same.
+  if (std::isnan(score.raw.ci_lo) && std::isnan(score.ceiling.ci_lo))
+    score.ceiled_error = score.ceiled_ci_lo = score.ceiled_ci_hi = kNaN;
+}
+
+int64_t n_defined(const Estimate& estimate) {
+  return estimate.per_neuroid.size(1) - estimate.n_undefined;
+}
+
+// An interval of the mean of several, from its draws; none where none of them has one.
+void set_mean_interval(Estimate& mean, const std::vector<Estimate>& parts, double level) {
+  set_interval(mean.draws.values, level, mean.ci_lo, mean.ci_hi);
+  if (std::all_of(parts.begin(), parts.end(),
+                  [](const Estimate& part) { return std::isnan(part.ci_lo); }))
+    mean.ci_lo = mean.ci_hi = kNaN;
 }
 
 }  // namespace
@@ -129,6 +144,9 @@ void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options
   // One split has no spread: the standard error is the bootstrap's.
   if (estimate.per_neuroid.size(0) == 1) estimate.error = deviation(estimate.draws.values, 1);
   set_interval(estimate.draws.values, options.level, estimate.ci_lo, estimate.ci_hi);
+  if (n_defined(estimate) > 1) return;
+  estimate.ci_lo = estimate.ci_hi = kNaN;  // a single neuroid can only be drawn as it is
+  if (estimate.per_neuroid.size(0) == 1) estimate.error = kNaN;
 }
 
 Score ceiled_score(Estimate raw,
@@ -185,7 +203,8 @@ Estimate mean_of_estimates(const std::vector<Estimate>& estimates, double level)
   mean.per_neuroid = at::cat(side_by_side, 1);
   mean.draws = {{}, mean_of_draws(draws)};
   mean.error = deviation(mean.draws.values, 1);
-  set_interval(mean.draws.values, level, mean.ci_lo, mean.ci_hi);
+  set_mean_interval(mean, estimates, level);
+  if (std::isnan(mean.ci_lo)) mean.error = kNaN;
   return mean;
 }
 
@@ -219,6 +238,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
   };
   const auto average_estimate = [&](Estimate& into, auto part) {
     std::vector<double> values, all_splits;
+    std::vector<Estimate> estimates;
     double variance = 0;
     std::vector<at::Tensor> stacked;
     for (const auto& half : halves) {
@@ -227,6 +247,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
       all_splits.insert(all_splits.end(), e.split_values.begin(), e.split_values.end());
       variance += e.error * e.error;
       stacked.push_back(e.per_neuroid);
+      estimates.push_back(e);
     }
     into.value = mean_skip_nan(values);
     into.split_values = all_splits;
@@ -234,7 +255,7 @@ Score mean_of_halves(const std::vector<Score>& halves, const BootstrapOptions& o
     into.per_neuroid = at::cat(stacked, 0);
     into.n_undefined = part(halves.front()).n_undefined;
     into.draws = {{}, average([&](const Score& s) { return part(s).draws.values; })};
-    set_interval(into.draws.values, options.level, into.ci_lo, into.ci_hi);
+    set_mean_interval(into, estimates, options.level);
   };
   average_estimate(mean.raw, [](const Score& s) -> const Estimate& { return s.raw; });
   average_estimate(mean.ceiling, [](const Score& s) -> const Estimate& { return s.ceiling; });

@@ -11,6 +11,7 @@
 #include "src/metric/solution_time.h"
 #include "src/ops/average_ranks.h"
 #include "src/resample/splits.h"
+#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
@@ -75,6 +76,18 @@ Evaluation evaluate_solution_times(const SolvedImages& images, at::Tensor& predi
   }
   Evaluation e;
   e.estimate = aggregate(rho);
+  const auto tested = static_cast<int64_t>(splits.size() * splits.front().test.size());
+  const auto solved = predicted.isfinite().sum().item<int64_t>();
+  e.warnings =
+      left_out(tested - solved, tested,
+               "tested images are never told by a time bin of the network and are left out "
+               "of the correlation of their split");
+  const auto undefined = rho.isnan().sum().item<int64_t>();
+  for (auto& warning : left_out(
+           undefined, rho.size(0),
+           "splits have fewer than 3 images that are told, or all at one time, and are left out "
+           "of the mean"))
+    e.warnings.push_back(std::move(warning));
   e.averaged_over = "split";
   return e;
 }

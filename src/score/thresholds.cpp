@@ -8,6 +8,7 @@
 #include "src/ceiling/subjects.h"
 #include "src/metric/threshold.h"
 #include "src/score/cells.h"
+#include "src/score/diagnostics.h"
 #include "src/score/joint.h"
 #include "src/score/statistics.h"
 
@@ -36,6 +37,13 @@ FoundThreshold find_threshold(const at::Tensor& correct,
   return {model_threshold(accuracy_by(x, right), share, at_accuracy), share};
 }
 
+std::vector<std::string> threshold_warnings(const std::vector<double>& models) {
+  return left_out(
+      std::count(models.begin(), models.end(), 0.0), static_cast<int64_t>(models.size()),
+      "readouts have no threshold and count as 0, as the platform counts them: under 60 % "
+      "right, a poor fit, or a threshold beyond what was shown");
+}
+
 Estimate threshold_ceiling(const std::vector<double>& subjects) {
   return mean_of(leave_one_out_thresholds(subjects));
 }
@@ -59,6 +67,7 @@ Score threshold_score(const std::vector<double>& models,
   auto score =
       ratio_score(raw, ceiling, {}, over_axis(Axis::kSubject, n, options), scores.options());
   score.ceiling.ci_lo = score.ceiling.ci_hi = std::nan("");
+  for (auto& warning : threshold_warnings(models)) score.warnings.push_back(std::move(warning));
   return score;
 }
 

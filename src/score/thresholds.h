@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -25,6 +26,9 @@ FoundThreshold find_threshold(const at::Tensor& correct,
 Score threshold_score(const std::vector<double>& models,
                       const std::vector<double>& subjects,
                       const BootstrapOptions& options = {});
+
+/// What a threshold of 0 stands for, where one of `models` is: none was found.
+std::vector<std::string> threshold_warnings(const std::vector<double>& models);
 
 /// The ceiling alone. @param subjects  two or more
 Estimate threshold_ceiling(const std::vector<double>& subjects);
