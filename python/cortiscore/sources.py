@@ -3,6 +3,7 @@ weights and how their input is prepared."""
 import collections
 import difflib
 import importlib.util
+import inspect
 import json
 import pathlib
 import sys
@@ -126,7 +127,7 @@ def _torchvision(source, name, weights, prefix, pretrained, _input_size):
         say(f"note: {name} with weights changes its input as torchvision's own does (transform_input=True); weights that were trained without that "
             "take FILE.py:FUNCTION")
     n_classes = len(getattr(torchvision.models.get_model_weights(name).DEFAULT, "meta", {}).get("categories", [])) or None
-    quiet = {"weights_backbone": None} if "weights_backbone" in builder.__kwdefaults__ else {}
+    quiet = {"weights_backbone": None} if "weights_backbone" in inspect.signature(builder).parameters else {}
     make = lambda n: builder(weights=None, **more, **quiet, **({"num_classes": n} if n != n_classes else {}))
     return _loaded(source, make, n_classes, weights, prefix), options
 

@@ -316,7 +316,7 @@ def tied():
 KINDS = {"half": lambda: tiny().half(), "bfloat16": lambda: tiny().bfloat16(), "double": lambda: tiny().double(),
          "channels last": lambda: tiny().to(memory_format=torch.channels_last), "strided": strided, "tied": tied,
          "data parallel": lambda: torch.nn.DataParallel(tiny()), "compiled": lambda: torch.compile(tiny()),
-         "compiled inside": lambda: torch.nn.Sequential(torch.compile(tiny())), "checkpointed": lambda: Checkpointed(False).eval(),
+         "compiled inside": lambda: torch.nn.Sequential(torch.compile(tiny())).eval(), "checkpointed": lambda: Checkpointed(False).eval(),
          "checkpointed, reentrant": lambda: Checkpointed(True).eval(),
          "synchronised norms": lambda: torch.nn.SyncBatchNorm.convert_sync_batchnorm(tiny()).eval(),
          "weight norm": lambda: parametrised(torch.nn.utils.parametrizations.weight_norm),
