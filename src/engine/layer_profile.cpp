@@ -199,7 +199,12 @@ void read_commitment(const std::string& path, ScoreOptions& options) {
   try {
     const auto json = read_json(path, "a commitment: region_layer_map {region: layer}");
     const bool ours = json.contains("region_layer_map");
-    for (const auto& [region, layer] : (ours ? json.at("region_layer_map") : json).items())
+    const auto& map = ours ? json.at("region_layer_map") : json;
+    if (!map.is_object())  // null and lists have no regions, and would commit to nothing in silence
+      throw bad_input({path, ours ? "region_layer_map" : "", map.type_name(),
+                       "a commitment: region_layer_map {region: layer}",
+                       "Write one with `cortiscore layers NETWORK -b BENCHMARK -o FILE`"});
+    for (const auto& [region, layer] : map.items())
       options.layers.try_emplace(region, layer.get<std::string>());
     if (!ours || !json.contains("chosen_on")) return;
     for (const auto& [region, list] : json.at("chosen_on").items()) {

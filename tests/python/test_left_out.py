@@ -227,6 +227,11 @@ def test_a_layer_map_that_names_a_region_twice_is_refused(tmp_path, home):
     done = run("score", tmp_path / "x.npy", "-b", "Simulated2026.V4-pls", "--layer-map", tmp_path / "map.json",
                "--results", tmp_path / "r", env={"CORTISCORE_HOME": str(home)})
     assert done.returncode == 5 and "map.json" in done.stderr and '"V4": found it twice' in done.stderr
+    for text in ("null", '{"region_layer_map": []}'):  # no regions: nothing would be committed to
+        (tmp_path / "map.json").write_text(text)
+        done = run("score", tmp_path / "x.npy", "-b", "Simulated2026.V4-pls", "--layer-map", tmp_path / "map.json",
+                   "--results", tmp_path / "r", env={"CORTISCORE_HOME": str(home)})
+        assert done.returncode == 5 and "map.json" in done.stderr and "region_layer_map" in done.stderr
 
 
 def test_the_store_is_one_flag_in_every_verb(tmp_path):
