@@ -163,6 +163,8 @@ def _timm(source, name, weights, prefix, pretrained, input_size):
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise BadNetwork(f"{source}: found an input of {channels} x {height} x {width}, expected RGB, as high as wide. Wrap it: FILE.py:FUNCTION.")
+    if input_size:
+        height = width = input_size
     say(f"note: input {height} x {width}, mean {_short(config['mean'])}, std {_short(config['std'])} by timm's data_config; its crop and "
         f"interpolation ({config['crop_pct']:g}, {config['interpolation']}) are not taken: stimuli are shown by their visual angle")
     return model, {"input_size": height, "mean": list(config["mean"]), "std": list(config["std"])}
