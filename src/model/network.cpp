@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -479,6 +480,10 @@ Network Network::load(const std::string& path,
     for (size_t i = 0; i < g.bytes.size(); ++i) g.bytes[i] = shapes.bytes[i] / g.traced_batch;
   } catch (const Json::exception& e) {
     throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
+                     "Write it again with `cortiscore model export` (torch 2.11)"});
+  } catch (const std::out_of_range&) {
+    throw bad_input({path, "models/model.json", "a value or an axis that is not there",
+                     "a whole graph",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
   }
   state->graph = graph_part;
