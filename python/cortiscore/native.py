@@ -8,7 +8,7 @@ import pathlib
 
 import torch
 
-from .export import BadNetwork, check_model, description, evaluated, on_device, say_training, tapped_on
+from .exporter import BadNetwork, check_model, description, evaluated, on_device, say_training, tapped_on
 from .recordings import written_whole
 
 MICRO_BATCH = 16  # src/model/network.h: stimuli go through a network sixteen at a time, always

@@ -11,7 +11,7 @@ import sys
 import torch
 
 from .checkpoints import load_into, read_state
-from .export import BadNetwork, unwrapped
+from .exporter import BadNetwork, unwrapped
 from .recordings import BadInput, UnknownName
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}

@@ -64,3 +64,11 @@ def test_the_table_has_no_empty_room():
 
 def test_the_list_of_kernels_is_as_generated():
     subprocess.run([sys.executable, ROOT / "bench/kernel_list.py", "--check"], check=True)
+
+
+def test_what_reads_recordings_loads_no_torch_and_export_stays_a_function():
+    """torch takes seconds; and a module by a function's name would stand in its place once it is imported."""
+    checked = ("import sys, cortiscore, cortiscore.data, cortiscore.fetch, cortiscore.parquet; assert 'torch' not in sys.modules\n"
+               "import cortiscore.exporter, cortiscore.native; assert all(callable(getattr(cortiscore, name)) for name in ('export', 'compile'))\n"
+               "assert callable(getattr(cortiscore.exporter, 'export')) and not hasattr(cortiscore, 'nothing') and 'score' in dir(cortiscore)")
+    subprocess.run([sys.executable, "-c", checked], check=True, cwd=ROOT / "python")
