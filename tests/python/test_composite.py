@@ -140,7 +140,7 @@ def test_bad_trees_are_named(tmp_path, change, words):
 def test_bad_tables_and_names(tmp_path):
     (tmp_path / "small.json").write_text(json.dumps(SMALL))
     done = run("results", "rank", "--tree", tmp_path / "small.json", "--table", write(tmp_path / "t.csv", [{"model": "m", "a": "high"}]))
-    assert done.returncode == 5 and '"high"' in done.stderr and "data row 1, a" in done.stderr
+    assert done.returncode == 5 and '"high"' in done.stderr and "row 1 (line 2), column a" in done.stderr
     done = run("results", "rank", "--tree", tmp_path / "small.json", "--table", write(tmp_path / "t.csv", [{"model": "m", "z": "1"}]))
     assert done.returncode == 5 and "a, b, c" in done.stderr
     done = run("results", "rank", "--tree", "average_visoin")
