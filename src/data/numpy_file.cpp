@@ -313,10 +313,10 @@ at::Tensor values_of(const NpyHeader& header,
       if (header.swapped()) swap_bytes(block.data(), count, width);
       widen(header, block.data(), count, to + begin);
     }
-    if (width == 8) {
-      const auto beyond = std::count_if(to, to + n, [](double v) { return std::abs(v) > 0x1p53; });
+    if (width == 8) {  // 2^53 itself may be 2^53 + 1, rounded
+      const auto beyond = std::count_if(to, to + n, [](double v) { return std::abs(v) >= 0x1p53; });
       if (beyond) {
-        throw npy_error(path, "data", std::to_string(beyond) + " integers beyond 2^53",
+        throw npy_error(path, "data", std::to_string(beyond) + " integers of 2^53 or more",
                         "numbers that float64 holds exactly", "Save array.astype(numpy.float64)");
       }
     }
@@ -455,11 +455,13 @@ std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
     const std::string& path) {
   auto bytes = read_file(path);
   const auto header = parse_npy_header(bytes, path);
+  const bool is_text = header.kind() == 'U' || header.kind() == 'S' || header.kind() == 'a';
+  if (!is_text && !is_number(header)) throw dtype_error(header, path);
   if (header.shape.size() != 1)
     throw npy_error(path, "dims", std::to_string(header.shape.size()), "1, a label a presentation");
   std::vector<std::string> labels;
   const bool wide = header.kind() == 'U';
-  if (!wide && header.kind() != 'S' && header.kind() != 'a') {
+  if (!is_text) {
     const auto values = read_npy(path).to(at::kDouble);
     return std::vector<double>(values.const_data_ptr<double>(),
                                values.const_data_ptr<double>() + values.numel());

@@ -144,12 +144,12 @@ at::Tensor StoredFile::numbers(const StoredVariable& variable) const {
   const auto offset = packing(variable, "add_offset", path_);
   if (bits_of(variable.type) == 64 && !is_float(variable.type)) {
     const auto beyond =
-        ((values.abs() > static_cast<double>(kLargestExact)) & missing.logical_not())
+        ((values.abs() >= static_cast<double>(kLargestExact)) & missing.logical_not())
             .sum()
             .item<int64_t>();
     if (beyond) {
       throw bad_input({path_, "variable \"" + variable.name + "\"",
-                       std::to_string(beyond) + " integers beyond 2^53",
+                       std::to_string(beyond) + " integers of 2^53 or more",
                        "numbers that float64 holds exactly", "Save them as float64"});
     }
   }

@@ -203,7 +203,7 @@ def test_several_arrays_are_refused_with_their_names_unless_one_is_chosen(tmp_pa
         assert found["score"] == expected
     one = run_json("metric", "ridge", "--source", tmp_path / "both.nc", "--target", tmp_path / "y.npy", "--variable", "features")
     assert one["score"] == expected
-    for flags in (["--variable", "a", "--variable", "b"], ["--variable", "target=a"]):
+    for flags in (["--variable", "a", "--variable", "b"], ["--variable", "source=features", "--variable", "target=a"]):
         done = run("metric", "ridge", "--source", tmp_path / "both.nc", "--target", tmp_path / "y.npy", *flags)
         assert done.returncode == 2 and "--variable" in done.stderr, done.stderr
     data.rename(rates="data").to_netcdf(tmp_path / "named.nc", engine="h5netcdf")  # BrainIO's own name goes first
