@@ -27,8 +27,32 @@ std::vector<double> read_values(const std::string& path) {
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
 }
 
+namespace {
+
+bool is_table(const std::string& path) {
+  return path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
+}
+
+// Subjects of a table of thresholds, as benchmarks read them; none where it names none.
+std::vector<std::string> subjects_in(const std::string& path) {
+  if (!is_table(path)) return {};
+  const auto table = read_table(path);
+  return table.has("subject") ? table.text("subject") : std::vector<std::string>{};
+}
+
+}  // namespace
+
 std::vector<double> thresholds_in(const std::string& path) {
-  auto values = read_values(path);
+  std::vector<double> values;
+  if (is_table(path) && read_table(path).has("threshold")) {
+    values = read_table(path).numbers("threshold");
+  } else {
+    const auto array = read_array(path);
+    if (is_table(path) && array.dim() == 2 && array.size(0) > 1 && array.size(1) > 1)
+      throw bad_input({path, "columns", std::to_string(array.size(1)),
+                       "subject and threshold, or thresholds alone", ""});
+    values = read_values(path);
+  }
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isnan(values[i]) || (values[i] > 0 && std::isfinite(values[i]))) continue;
     throw bad_input({path, "subject " + std::to_string(i), std::to_string(values[i]),
@@ -52,12 +76,22 @@ int64_t count_nan(const std::vector<double>& values) {
 
 Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
+  Rows rows;
   const auto list = [&](const char* flag, const std::string& path) {
-    const auto values = array_of(a, flag, path).to(at::kDouble).flatten().contiguous();
+    const auto variable = Variables(a.variables, kFiles).of(flag, path);
+    LabelledArray array;
+    if (path.ends_with(".npy") || path.ends_with(".npz")) {  // of any shape
+      array = {path, read_array(path, variable).flatten(), {0}};
+    } else {
+      array = read_labelled(path, {"presentation"}, "1: a value a stimulus", variable);
+    }
+    rows.match(array, "Average the values of a stimulus");
+    const auto values = array.values.to(at::kDouble).contiguous();
     return std::vector<double>(values.const_data_ptr<double>(),
                                values.const_data_ptr<double>() + values.numel());
   };
   const auto x = list("source", a.source), y = list("target", a.target);
+  rows.say();
   if (x.size() != y.size())
     throw bad_input({a.target, "values", std::to_string(y.size()),
                      std::to_string(x.size()) + " as in " + a.source, ""});
@@ -93,7 +127,15 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
     require(a, a.baseline_source, "--baseline-source");
     require(a, a.baseline_target, "--baseline-target");
     const double baseline = threshold_of(a, a.baseline_source);
-    const auto baselines = thresholds_in(a.baseline_target);
+    auto baselines = thresholds_in(a.baseline_target);
+    const auto named = subjects_in(a.target), named_baselines = subjects_in(a.baseline_target);
+    if (!named.empty() && !named_baselines.empty()) {
+      const auto places = places_of(named, a.target, named_baselines, a.baseline_target, "subject",
+                                    "Give each subject one threshold");
+      std::vector<double> in_order;
+      for (const auto place : places) in_order.push_back(baselines[static_cast<size_t>(place)]);
+      baselines = std::move(in_order);
+    }
     if (baselines.size() != subjects.size())
       throw bad_input({a.baseline_target, "subjects", std::to_string(baselines.size()),
                        std::to_string(subjects.size()) + " as in " + a.target, ""});
@@ -243,7 +285,7 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
                    static_cast<int64_t>(classes.size()), a.c);
   const auto p =
       readout.probabilities(scaled.narrow(0, x_train.size(0), x_test.size(0))).contiguous();
-  const auto ids = test.column("stimulus_id"), truth = test.column("truth");
+  const auto ids = ids_of(test), truth = test.column("truth");
   if (!a.probabilities.empty()) {
     std::ofstream out(a.probabilities);
     out.precision(17);

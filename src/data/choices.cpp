@@ -126,10 +126,29 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   const auto optional = [&](const char* name) {
     return table.has(name) ? table.column(name) : std::vector<std::string>(table.rows.size());
   };
+  // pandas writes whole numbers as 1.0 once a column has held a missing value.
+  const auto whole = [&](std::vector<std::string>& values, const char* name) {
+    int64_t n = 0;
+    for (auto& value : values) {
+      const auto point = value.find('.');
+      const auto first = value.starts_with('-') ? 1 : 0;
+      if (point == std::string::npos || point <= static_cast<size_t>(first) ||
+          value.find_first_not_of("0123456789", static_cast<size_t>(first)) != point ||
+          point + 1 == value.size() || value.find_first_not_of('0', point + 1) != std::string::npos)
+        continue;
+      value.resize(point);
+      ++n;
+    }
+    if (n > 0 && !table.lines.empty())
+      note(path, "column " + std::string(name) + ": " + std::to_string(n) +
+                     " row(s) of whole numbers are written as 1.0 and count as 1");
+  };
+  whole(out.truth, "truth");
   out.subject = table.has("subject") ? named("subject") : optional("subject");
   out.condition = optional("condition");
   if (table.has("choice")) {
     out.choice = named("choice");
+    whole(out.choice, "choice");
     return out;
   }
   for (const auto& column : table.columns) {
@@ -151,12 +170,19 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   out.probabilities =
       at::empty({static_cast<int64_t>(table.rows.size()), static_cast<int64_t>(out.classes.size())},
                 at::kDouble);
+  const std::set<std::string> truths(out.truth.begin(), out.truth.end());
   for (size_t c = 0; c < out.classes.size(); ++c) {
     const auto values = out.numbers(out.classes[c]);
     for (size_t r = 0; r < values.size(); ++r) {
       if (!(values[r] >= 0)) {
         throw bad_input({path, table.place(r) + ", column " + out.classes[c],
                          std::to_string(values[r]), "a probability, 0 or more", ""});
+      }
+      if (values[r] > 1 && !truths.contains(out.classes[c])) {
+        throw bad_input({path, table.place(r) + ", column " + shown(out.classes[c]),
+                         std::to_string(values[r]) + ", and no row of that truth",
+                         "a column of probabilities a class",
+                         "Leave columns out that are no classes"});
       }
       out.probabilities.mutable_data_ptr<double>()[r * out.classes.size() + c] = values[r];
     }

@@ -271,7 +271,6 @@ class Hdf5File : public StoredFile {
     StoredVariable variable;
     const auto slash = name.rfind('/') + 1;
     variable.name = name.substr(0, slash) + without_prefix(name.substr(slash));
-    stored_names_[variable.name] = name;
     variable.type = kind.type;
     variable.type_name = kind.name;
     variable.attributes = attributes_of(dataset.get());
@@ -293,6 +292,12 @@ class Hdf5File : public StoredFile {
         H5Tget_size(type.get()) == 1) {
       variable.dims.pop_back();
       variable.shape.pop_back();
+    }
+    // netCDF-C calls a variable that is named as a dim of another shape _nc4_non_coord_NAME: the dim itself holds no values.
+    if (!variable.only_length) {
+      if (!stored_names_.emplace(variable.name, name).second)
+        throw bad_input({path_, "variable \"" + variable.name + "\"", "it twice", "each name once",
+                         "Write the file again"});
     }
     return variable;
   }

@@ -13,6 +13,7 @@
 #include "src/core/class_codes.h"
 #include "src/core/notes.h"
 #include "src/data/netcdf.h"
+#include "src/data/number_text.h"
 #include "src/data/numpy_file.h"
 #include "src/data/table.h"
 
@@ -123,6 +124,13 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
       throw bad_input({path, "column repetition", "trials",
                        "a row a presentation, a column a neuroid",
                        "Average the repetitions, or import the table with `cortiscore data add`"});
+    }
+    for (const auto& name : table.columns) {
+      if (!written_beside(name)) continue;
+      throw bad_input({path, "column " + shown(name),
+                       "what experiments write beside responses and features",
+                       "a neuroid or a feature a column",
+                       "Leave it out, or give it another name if it is one"});
     }
     bool named = false;  // the reader counts columns that the file gives no names
     for (size_t i = 0; i < table.columns.size(); ++i)
@@ -237,11 +245,18 @@ std::vector<std::string> ids_along(const Assembly& array,
     ids = &found->second;
     name = wanted;
   }
-  // Labels of the dim itself, where they are text: xarray's `stimulus` along `stimulus`. Numbers there only count.
+  // Labels of the dim itself: xarray's `stimulus` along `stimulus`. Numbers that count from 0 or 1 are places.
+  const auto count = [](const std::vector<double>& numbers) {
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      if (numbers[i] != numbers[0] + static_cast<double>(i)) return false;
+    }
+    return numbers.empty() || numbers[0] == 0 || numbers[0] == 1;
+  };
   for (const auto& own : dims_own) {
     const auto found = array.coords.find(own);
     if (ids || found == array.coords.end() || found->second.dim != dim) continue;
-    if (!std::holds_alternative<std::vector<std::string>>(found->second.values)) continue;
+    const auto* numbers = std::get_if<std::vector<double>>(&found->second.values);
+    if (numbers && count(*numbers)) continue;
     ids = &found->second;
     name = own;
   }
@@ -364,7 +379,8 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
       array.dims.insert(array.dims.begin(), name);
     }
   }
-  if ((rank != 2 && rank != 3) || array.values.size(-1) != array.values.size(-2)) {
+  if ((rank != 2 && rank != 3) || array.values.size(-1) != array.values.size(-2) ||
+      array.values.numel() == 0) {
     throw bad_input({path, "shape", c10::str(array.values.sizes()),
                      "RDMs: n x n, or subjects x n x n", "Leave the -rdm flag away for responses"});
   }
@@ -532,7 +548,13 @@ Labels read_labels(const std::string& path) {
     };
     auto labels = std::find_if_not(table.columns.begin(), table.columns.end(), is_id);
     if (labels == table.columns.end()) labels = table.columns.begin();
-    out.codes = class_codes(table.column(*labels));
+    const auto texts = table.text(*labels);
+    std::vector<double> numbers(texts.size());
+    const bool all = std::equal(texts.begin(), texts.end(), numbers.begin(),
+                                [](const auto& text, double& number) {
+                                  return !is_missing(text) && parse_number(text, number);
+                                });
+    out.codes = all ? class_codes(numbers) : class_codes(texts);
     return out;
   }
   const auto labels = read_npy_labels(path);

@@ -467,8 +467,10 @@ std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
                                values.const_data_ptr<double>() + values.numel());
   }
   const auto characters = width_of(header);
+  constexpr int64_t kMostCharacters = int64_t{1} << 26;
+  if (characters < 1 || characters > kMostCharacters)
+    throw npy_error(path, "dtype", shown(header.dtype), "text of 1 to 2^26 characters");
   const auto width = characters * (wide ? 4 : 1);
-  if (width == 0) throw npy_error(path, "dtype", header.dtype, "text of at least one character");
   const auto n =
       element_count(header, width, static_cast<int64_t>(bytes.size()) - header.data_offset, path);
   char* const data = bytes.data() + header.data_offset;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cctype>
+#include <cstring>
+#include <set>
 
 #include <ATen/ATen.h>
 
@@ -132,6 +135,22 @@ Table read_table(const std::string& path) {
   table.decimal = commas ? "comma" : "point";
   say(path, table.notes);
   return table;
+}
+
+bool written_beside(const std::string& column) {
+  static const std::set<std::string> kNames = {
+      "onset",    "offset",        "duration",    "time",       "timestamp",   "trial",
+      "trials",   "trial_number",  "trial_index", "trial_id",   "trial_type",  "block",
+      "run",      "session",       "subject",     "subject_id", "participant", "participant_id",
+      "neuroid",  "neuroid_id",    "date",        "seed",       "rt",          "reaction_time",
+      "accuracy", "response_time", "correct"};
+  std::string name;
+  for (const char c : column)
+    name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* unit : {"_ms", "_s", "_sec", "_seconds", "_us"}) {
+    if (name.ends_with(unit) && name != unit) name.resize(name.size() - std::strlen(unit));
+  }
+  return kNames.contains(name);
 }
 
 NumberTable read_number_table(const std::string& path) {

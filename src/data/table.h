@@ -48,6 +48,10 @@ struct NumberTable {
 /// @throws Error(kBadInput)  as read_table, or a column of text, or no rows
 NumberTable read_number_table(const std::string& path);
 
+/// Whether a column is called what experiments write beside responses ("onset", "trial_number", "rt_ms"): numbers that are
+/// no neuroid's and no feature's.
+bool written_beside(const std::string& column);
+
 /// The number that a field of a table holds. @param row  from 0, for the message
 /// @throws Error(kBadInput)  the field is no number
 double number_in(const std::string& text,
