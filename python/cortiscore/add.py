@@ -211,6 +211,8 @@ def build(arguments, kind):
         folder.mkdir(parents=True)
         manifest, say = {"responses": add_responses, "rdms": add_rdms, "choices": add_choices}[kind](arguments, folder, stimuli)
         say = store_images(folder, stimuli, arguments.orientation) + stimuli.notes + say
+        if arguments.order and not stimuli.were_matched_by_place:
+            say.append(f"--order {arguments.order} changed nothing: {getattr(arguments, kind).name} carries ids, by which its rows are matched to images")
         write_hashes(folder)
         (home / "benchmarks").mkdir()
         (home / "benchmarks" / f"{manifest['identifier']}.json").write_text(json.dumps(manifest))

@@ -138,7 +138,7 @@ class Stimuli:
         self.images, self.table, self.notes = images, table, []
         self.in_array_order = images.path.is_file() and images.path.suffix.lower() in ARRAYS
         self.order = "the order of --table" if table else f"the order of names ({order})" if order else "the order of names"
-        self.doubt = None
+        self.doubt, self.were_matched_by_place = None, False
         if table:
             rows = self.listed(read_table(table))
         else:
@@ -179,6 +179,7 @@ class Stimuli:
                            f"\"{self.doubt[0]}\" comes where others have \"{self.doubt[1]}\" (MATLAB's dir and Python's sorted), expected to "
                            "know which the array has. Give --order natural (im2 before im10), --order name (im10 before im2), or --table, a "
                            "CSV whose filename lists the images in the array's order.")
+        self.were_matched_by_place = True
         return (f"{path.name}: rows are matched to images by place, in {self.order}: first {self.rows[0]['filename']}, last "
                 f"{self.rows[-1]['filename']}")
 

@@ -71,8 +71,7 @@ int64_t bound(const Json& range, const char* key, int64_t otherwise) {
 }
 
 // What is in the way of features, whatever the batch.
-std::string not_features(const Json& value, const std::vector<Size>& sizes) {
-  const auto type = graph::scalar_type(value.at("dtype").get<int64_t>(), "dtype");
+std::string not_features(at::ScalarType type, const std::vector<Size>& sizes) {
   if (at::isComplexType(type)) return "complex numbers";
   if (type == at::kBool) return "truth values";
   if (!at::isFloatingType(type)) return "whole numbers (places or identifiers)";
@@ -108,9 +107,9 @@ std::string text_of(const BatchSizes& sizes) {
 
 BatchSizes read_batch_sizes(const Json& program, const Json& input, const std::string& where) {
   const auto sizes = sizes_in(input);
-  if (sizes.size() != 4) {
-    throw bad_input({where, "input", std::to_string(sizes.size()) + " axes",
-                     "4: images [batch, 3, N, N]",
+  const auto numbers = numbers_of(sizes);
+  if (sizes.size() != 4 || numbers[1] != 3 || numbers[2] != numbers[3]) {
+    throw bad_input({where, "input", shape_text(numbers), "4 axes: images [batch, 3, N, N]",
                      "Export a network whose forward takes a batch of images"});
   }
   BatchSizes allowed;
@@ -143,13 +142,13 @@ int64_t batch_near(int64_t wanted, const BatchSizes& sizes) {
   return std::max(n, sizes.least);
 }
 
-bool place_batch(const Json& value, const Json& input, Layer& layer) {
+bool place_batch(const Json& value, at::ScalarType type, const Json& input, Layer& layer) {
   const auto sizes = sizes_in(value);
   const auto batch = sizes_in(input).at(0);
   layer.batch_axis = 0;
   layer.windows = 1;
   shape_along(numbers_of(sizes), layer);
-  layer.unusable = not_features(value, sizes);
+  layer.unusable = not_features(type, sizes);
   if (!layer.unusable.empty()) return false;
   if (batch.expression.empty()) {
     // Every size is a number. Of a single stimulus all is its own; of several, sizes may agree by chance.
@@ -189,6 +188,9 @@ bool place_batch(const Json& value, const Json& input, Layer& layer) {
 
 namespace {
 
+constexpr int64_t kMostAtOnce = int64_t{1} << 22;  // numbers that are widened
+constexpr int64_t kMostHeld = int64_t{4} << 30;    // bytes of a run
+
 // What is compared of a value: along every axis that may hold the batch, each slice's product with one pattern, [size] float64;
 // empty along others.
 struct Seen {
@@ -197,8 +199,9 @@ struct Seen {
 };
 
 // Numbers in 0..1 that are the same everywhere and follow no pattern of a network: parts of multiples of the golden ratio.
-at::Tensor noise(int64_t n, const at::Device& device) {
-  return (at::arange(n, at::device(device).dtype(at::kDouble)) * 0.6180339887498949).frac();
+at::Tensor noise(int64_t begin, int64_t n, const at::Device& device) {
+  return (at::arange(begin, begin + n, at::device(device).dtype(at::kDouble)) * 0.6180339887498949)
+      .frac();
 }
 
 Seen see(const at::Tensor& value, int64_t n) {
@@ -206,9 +209,17 @@ Seen see(const at::Tensor& value, int64_t n) {
   seen.sizes = value.sizes().vec();
   for (int64_t axis = 0; axis < value.dim(); ++axis) {
     seen.slices.emplace_back();
-    if (value.size(axis) == 0 || value.size(axis) % n != 0) continue;
-    const auto slices = value.movedim(axis, 0).reshape({value.size(axis), -1}).to(at::kDouble);
-    seen.slices.back() = slices.matmul(noise(slices.size(1), value.device()) - 0.5);
+    if (value.numel() == 0 || value.size(axis) % n != 0) continue;
+    const auto slices = value.movedim(axis, 0).reshape({value.size(axis), -1});
+    auto sums = at::zeros({slices.size(0)}, slices.options().dtype(at::kDouble));
+    const auto step = std::max<int64_t>(1, kMostAtOnce / slices.size(0));
+    for (int64_t begin = 0; begin < slices.size(1); begin += step) {
+      const auto n_columns = std::min(step, slices.size(1) - begin);
+      sums += slices.narrow(1, begin, n_columns)
+                  .to(at::kDouble)
+                  .matmul(noise(begin, n_columns, value.device()) - 0.5);
+    }
+    seen.slices.back() = sums;
   }
   return seen;
 }
@@ -249,6 +260,18 @@ void place_by(const Seen& one, const Seen& other, int64_t n, Layer& layer) {
   shape_along(one.sizes, layer);
 }
 
+// Stripes of another width for every stimulus, under noise: [n, 3, size, size].
+at::Tensor images_of(int64_t n, int64_t size) {
+  auto images = at::empty({n, 3, size, size}, at::kFloat);
+  const auto places = at::arange(size, at::kDouble) * 0.2;
+  const auto pixels = 3 * size * size;
+  for (int64_t i = 0; i < n; ++i) {
+    const auto stripes = 0.3 * (places * (i + 1)).sin() + 0.3;
+    images[i].copy_(stripes + 0.4 * noise(i * pixels, pixels, at::kCPU).view({3, size, size}));
+  }
+  return images;
+}
+
 }  // namespace
 
 void found_by_running(const Network& network,
@@ -258,36 +281,38 @@ void found_by_running(const Network& network,
   const at::NoGradGuard no_grad;
   const auto n = batch_near(2, network.batch_sizes());
   const auto size = network.input().size;
-  // Stripes of another width for every stimulus, under noise.
-  const auto stripe = at::arange(1, n + 1, at::kDouble).view({n, 1, 1, 1}) *
-                      at::arange(size, at::kDouble).view({1, 1, 1, size}) * 0.2;
-  const auto images = (0.3 * stripe.sin() + 0.3 +
-                       0.4 * noise(n * 3 * size * size, at::kCPU).view({n, 3, size, size}))
-                          .to(at::kFloat);
   std::vector<std::string> names;
   std::map<std::string, size_t> place;  // modules share values
   for (const auto i : open) {
     if (place.try_emplace(layers[i].value, names.size()).second) names.push_back(layers[i].name);
   }
-  const auto run = [&](const at::Tensor& batch) {
-    std::vector<Seen> seen(names.size());
-    network.run(batch.contiguous().to(network.device()), names,
-                [&](size_t i, const at::Tensor& value) { seen[i] = see(value, n); });
-    return seen;
-  };
-  std::vector<Seen> one, other;
+  std::string why;
+  std::vector<std::optional<Seen>> one(names.size()), other(names.size());
   try {
-    one = run(images);
-    other = run(images.flip(0));
-  } catch (const c10::Error& e) {
-    const std::string why = e.what_without_backtrace();
-    for (const auto i : open)
-      layers[i].unusable = "a network that does not run: " + why.substr(0, why.find('\n'));
-    return;
+    if (const auto held = network.working_bytes(n, names); held > kMostHeld) {
+      why = "a forward pass of " + std::to_string(n) + " stimuli that holds " +
+            std::to_string(held >> 30) + " GiB";
+    } else {
+      const auto images = images_of(n, size);
+      const auto run = [&](const at::Tensor& batch, std::vector<std::optional<Seen>>& seen) {
+        network.run(batch.to(network.device()), names,
+                    [&](size_t i, const at::Tensor& value) { seen[i] = see(value, n); });
+      };
+      run(images, one);
+      run(images.flip(0), other);
+    }
+  } catch (const Error& e) {
+    if (e.kind() == ErrorKind::kOutOfMemory) throw;
+    why = e.what();
+    if (const auto path = network.path() + ": "; why.starts_with(path)) why.erase(0, path.size());
+    why = "a graph that does not run with " + std::to_string(n) + " stimuli (" + why + ")";
   }
   for (const auto i : open) {
     const auto at_value = place.at(layers[i].value);
-    place_by(one[at_value], other[at_value], n, layers[i]);
+    if (one[at_value] && other[at_value])
+      place_by(*one[at_value], *other[at_value], n, layers[i]);
+    else
+      layers[i].unusable = why;
   }
 }
 

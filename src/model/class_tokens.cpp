@@ -5,8 +5,11 @@
 namespace cortiscore {
 
 bool is_class_token(const std::string& weight) {
+  // Of such names: the library's search goes one call deeper with every digit.
+  constexpr size_t kLongest = 64;
   static const std::regex kNames("(cls|class)(_?(token|embedding|embed|emb)s?)(_?[0-9]+)?");
-  return std::regex_match(weight.substr(weight.rfind('.') + 1), kNames);
+  const auto name = weight.substr(weight.rfind('.') + 1);
+  return name.size() <= kLongest && std::regex_match(name, kNames);
 }
 
 ClassTokens::ClassTokens(const std::vector<graph::Node>& nodes,
@@ -35,10 +38,11 @@ ClassTokens::ClassTokens(const std::vector<graph::Node>& nodes,
     const auto& joined = node.arguments[0].values;
     bool others = false;
     for (const auto value : joined) others = others || !on_token(value);
-    if (!others || joined.empty() || !on_token(joined[0]) || !node.arguments[1].constant.isInt())
+    const auto made = node.outputs.at(0).at(0);
+    if (!others || joined.empty() || !on_token(joined[0]) || made < 0 ||
+        !node.arguments[1].constant.isInt())
       continue;
-    counts_.insert(
-        size(static_cast<size_t>(node.outputs.at(0).at(0)), node.arguments[1].constant.toInt()));
+    counts_.insert(size(static_cast<size_t>(made), node.arguments[1].constant.toInt()));
   }
 }
 

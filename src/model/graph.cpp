@@ -486,11 +486,13 @@ class DryRun {
   DryRun(const Values& constants, size_t n_values, size_t input_number, const std::string& where)
       : values_(n_values), where_(where) {
     shapes_.sizes.resize(n_values);
+    shapes_.types.resize(n_values, at::kFloat);
     shapes_.bytes.resize(n_values);
     for (size_t i = 0; i < constants.size(); ++i) {
       if (!constants[i].isTensor()) continue;
       values_[i] = without_memory(constants[i].toTensor());
       shapes_.sizes[i] = constants[i].toTensor().sizes().vec();
+      shapes_.types[i] = constants[i].toTensor().scalar_type();
       if (i != input_number) weights_.insert(storage_of(values_[i]));
     }
   }
@@ -562,6 +564,7 @@ class DryRun {
                        "at most 2^36 elements", "Export a smaller network"});
     }
     shapes_.sizes[number] = tensor.sizes().vec();
+    shapes_.types[number] = tensor.scalar_type();
     shapes_.bytes[number] =
         n * std::max(static_cast<int64_t>(tensor.element_size()), int64_t{sizeof(float)});
   }

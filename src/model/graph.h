@@ -83,6 +83,7 @@ void call(const Node& node, Values& values);
 /// What running a graph gives, found on tensors without memory.
 struct Shapes {
   std::vector<std::vector<int64_t>> sizes;  ///< of a tensor, by its number; of others none
+  std::vector<at::ScalarType> types;        ///< likewise
   std::vector<int64_t> bytes;               ///< of what nodes make
   bool writes_input = false;                ///< an in-place operator writes into the images
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -231,19 +232,13 @@ void check_layers(const std::vector<Layer>& layers,
 
 // Its class tokens: weights by their names, and where the graph puts them.
 template <typename Graph>
-ClassTokens class_tokens_of(const Json& json, const Graph& graph) {
+ClassTokens class_tokens_of(const Graph& graph, const graph::Shapes& shapes) {
   std::vector<size_t> tokens;
   for (const auto& slot : graph.slots) {
     if (is_class_token(slot.name)) tokens.push_back(slot.number);
   }
-  if (tokens.empty()) return {};
-  std::vector<std::string> names(graph.names.size());
-  const auto& tensor_values = json.at("tensor_values");
-  for (const auto& [name, meta] : tensor_values.items()) {
-    if (graph.names.has(name)) names[graph.names.known(name)] = name;
-  }
   return {graph.nodes, tokens, graph.names.size(), [&](size_t value, int64_t axis) {
-            const auto sizes = sizes_of(tensor_values, names.at(value));
+            const auto& sizes = shapes.sizes.at(value);
             return sizes.at(
                 static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(sizes.size()) : axis));
           }};
@@ -457,23 +452,23 @@ Network Network::load(const std::string& path,
     }
     const auto& images = tensor_values.at(input_name);
     g.batch_sizes = read_batch_sizes(model, images, path);
+    const auto shapes = graph::shapes_of(g.nodes, state->constants, g.names.size(), g.input_number,
+                                         {g.traced_batch, 3, g.input.size, g.input.size}, path);
+    g.checked.insert(g.traced_batch);
     for (size_t i = 0; i < g.layers.size(); ++i) {
       auto& layer = g.layers[i];
-      if (tensor_values.contains(layer.value) &&
-          place_batch(tensor_values.at(layer.value), images, layer))
-        open.push_back(i);
-    }
-    g.class_tokens = class_tokens_of(graph, g);
-    auto shapes = graph::shapes_of(g.nodes, state->constants, g.names.size(), g.input_number,
-                                   {g.traced_batch, 3, g.input.size, g.input.size}, path);
-    for (const auto& layer : g.layers) {
-      const auto& sizes = shapes.sizes[g.names.known(layer.value)];
+      const auto number = g.names.known(layer.value);
+      const auto& sizes = shapes.sizes[number];
+      // Of what the file says of a layer, only which sizes follow the batch is taken from it.
       if (!tensor_values.contains(layer.value) || sizes_of(tensor_values, layer.value) != sizes) {
         throw bad_input({path, "tensor_values of layer " + layer.name, "another shape",
                          shape_text(sizes) + ", as its operators make",
                          "Write it again with `cortiscore model export` (torch 2.11)"});
       }
+      if (place_batch(tensor_values.at(layer.value), shapes.types[number], images, layer))
+        open.push_back(i);
     }
+    g.class_tokens = class_tokens_of(g, shapes);
     g.writes_input = shapes.writes_input;
     g.traced_bytes = shapes.bytes;
     g.bytes.resize(g.names.size());
@@ -841,7 +836,10 @@ int64_t Network::working_bytes(int64_t n, const std::vector<std::string>& layers
       }
     }
   }
-  return input + n * most;
+  int64_t held = 0;  // a file may say what it likes of its batch
+  if (__builtin_mul_overflow(n, most, &held) || __builtin_add_overflow(held, input, &held))
+    return std::numeric_limits<int64_t>::max();
+  return held;
 }
 
 void Network::Graph::check_batch(int64_t n,

@@ -1,18 +1,20 @@
 """What the tests of `data add` share: images, the command in this process, and what it stored."""
 import contextlib
+import hashlib
 import io
 import os
 import pathlib
 import sys
 
 import numpy as np
+import pytest
 import xarray as xr
 from PIL import Image
 
 from conftest import BINARY, ROOT
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import add  # noqa: E402
+from cortiscore import add, binary, images, tables  # noqa: E402
 from cortiscore.recordings import BadInput  # noqa: E402
 
 
@@ -23,7 +25,23 @@ class Added:
         self.returncode, self.stdout, self.stderr = returncode, stdout, stderr
 
 
-def add_here(home, *words):
+def remembered(*words, **options):
+    """The engine's answers, each asked for once a content of the file: it starts in half a second, and tests give it the same
+    images and trials again and again. What it would say of the benchmark that was made is left out."""
+    if words[:2] == ("benchmark", "info"):
+        return [{"measured": {}, "ceiling": None, "composite": False}]
+    *verb, path = words
+    name = str(path) if verb == ["data", "table"] else ""  # tables are refused by their path
+    key = (*verb, name, hashlib.sha256(pathlib.Path(path).read_bytes()).digest())
+    if key not in ANSWERS:
+        ANSWERS[key] = binary.ask(*words, **options)
+    return ANSWERS[key]
+
+
+ANSWERS = {}
+
+
+def add_whole(home, *words):
     """The command in this process, which has its libraries loaded; refusals are told from tracebacks by the exit code."""
     os.environ["CORTISCORE_BINARY"] = str(BINARY)
     out, err = io.StringIO(), io.StringIO()
@@ -37,6 +55,14 @@ def add_here(home, *words):
         except SystemExit as error:
             code = error.code
     return Added(code, out.getvalue(), err.getvalue())
+
+
+def add_here(home, *words):
+    """As add_whole, without opening the benchmark that was made: for what is read and stored."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (add, images, tables):
+            patch.setattr(module, "ask", remembered)
+        return add_whole(home, *words)
 
 
 def refused(home, *words):

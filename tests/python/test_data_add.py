@@ -12,7 +12,8 @@ import xarray as xr
 from PIL import Image
 from scipy.stats import spearmanr
 
-from adding import add_here as add
+from adding import add_here
+from adding import add_whole as add
 from conftest import ROOT, run, run_json, write
 
 N, NEUROIDS, TRIALS = 60, 4, 3
@@ -238,23 +239,23 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
         ([*saved("g.npy", trials[0]), "--stimuli", tmp_path / "bad", "--region", "V4"], ["found 60, expected 1"]),
         (["--rdms", tmp_path / "a.npy", *good], ["3 x 60 x 4", "60 stimuli"]),
     ]:
-        done = add(tmp_path, "Lab", *arguments)
+        done = add_here(tmp_path, "Lab", *arguments)
         assert done.returncode == 5 and len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert all(word in done.stderr for word in words), done.stderr
         assert not list((tmp_path / "data").glob("*")) and not list((tmp_path / "benchmarks").glob("*")), arguments
     for arguments in (["--region", "V4", *good], ["--choices", lab / "table.csv", "--rdms", "x.npy", *good]):
-        assert add(tmp_path, "Lab", *arguments).returncode == 2
-    assert add(tmp_path, "La b", *saved("h.npy", trials[0]), *good).returncode == 2
+        assert add_here(tmp_path, "Lab", *arguments).returncode == 2
+    assert add_here(tmp_path, "La b", *saved("h.npy", trials[0]), *good).returncode == 2
 
 
 def test_a_recording_is_replaced_only_when_asked(lab, tmp_path):
     np.save(tmp_path / "r.npy", np.load(lab / "trials.npy"))
     arguments = ["Lab", "--region", "V4", "--responses", tmp_path / "r.npy", "--dims", "repetition,presentation,neuroid", "--stimuli",
                  lab / "images", "--order", "natural", "--components", 3]
-    assert add(tmp_path, *arguments).returncode == 0
-    done = add(tmp_path, *arguments)
+    assert add_here(tmp_path, *arguments).returncode == 0
+    done = add_here(tmp_path, *arguments)
     assert done.returncode == 5 and "--force" in done.stderr
-    assert add(tmp_path, *arguments, "--force").returncode == 0
+    assert add_here(tmp_path, *arguments, "--force").returncode == 0
     env = {"CORTISCORE_HOME": str(tmp_path)}
     listed = [json.loads(line) for line in run("data", "list", "--json", env=env).stdout.splitlines()]
     assert [row["name"] for row in listed if row["here"]] == ["Lab"] and {"Cowley2023", "Geirhos2021"} < {row["name"] for row in listed}

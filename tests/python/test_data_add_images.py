@@ -248,6 +248,8 @@ def test_ids_that_differ_by_extension_or_folder_are_matched_and_it_is_said(tmp_p
         out = accepted(tmp_path, "Lab", *flags, table)
         assert "by place" not in out and ("are matched with" in out) == (words is not None) and (words or "") in out, out
         np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0, :, 0], values)
+    assert "--order name changed nothing: r.csv carries ids" in accepted(tmp_path, "Lab", *flags, table, "--order", "name")
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0, :, 0], values)
     for wrong in ("{}_blurred", "IM{}", "{}0"):
         table = write(tmp_path / "r.csv", [{"stimulus_id": wrong.format(name), "n0": 1, "n1": 2} for name in names])
         message = refused(tmp_path / "other", "Lab", *flags, table)

@@ -141,9 +141,9 @@ class WindowsFirst(torch.nn.Module):
         return self.inside(x.transpose(0, 1).reshape(-1, 4, x.shape[-1])).mean()
 
 
-class Fourier(torch.nn.Module):
+class Phases(torch.nn.Module):
     def forward(self, x):
-        return torch.fft.fft(x, dim=-1)
+        return torch.view_as_complex(torch.stack([x, x.flip(-1)], -1))
 
 
 class Nearest(torch.nn.Module):
@@ -173,7 +173,7 @@ class Zoo(torch.nn.Module):
         self.blocks = torch.nn.ModuleList([Attention(width) for _ in range(2)])
         self.tokens_first = torch.nn.TransformerEncoderLayer(width, 2, 16, 0.0)
         self.last_patches = torch.nn.Identity()
-        self.fourier, self.nearest, self.bias = Fourier(), Nearest(), Bias()
+        self.phases, self.nearest, self.bias = Phases(), Nearest(), Bias()
         self.head = torch.nn.Linear(width, 5)
 
     def forward(self, x):
@@ -185,7 +185,7 @@ class Zoo(torch.nn.Module):
             x = x + block(x)
         x = self.tokens_first(x.transpose(0, 1)).transpose(0, 1)
         self.last_patches(x[:, 1:])
-        bent = self.fourier(x).abs() + self.nearest(x).unsqueeze(-1) + self.bias()[..., None]
+        bent = self.phases(x).abs() + self.nearest(x).unsqueeze(-1) + self.bias()[..., None]
         return self.head((x + bent)[:, 0])
 
 
@@ -198,7 +198,7 @@ def zoo(tmp_path_factory):
     return folder, model
 
 
-UNUSABLE = {"first.inside": "no axis along which features follow their stimuli", "first": "the same for every batch", "fourier": "complex numbers",
+UNUSABLE = {"first.inside": "no axis along which features follow their stimuli", "first": "the same for every batch", "phases": "complex numbers",
             "nearest": "whole numbers", "bias": "the same for every batch"}
 
 
@@ -220,9 +220,34 @@ def test_layers_are_laid_out_by_stimulus_wherever_the_batch_is(archive, n, zoo, 
             outputs = [output.view(n, 4, *output.shape[1:]) for output in outputs]
         np.testing.assert_array_equal(found[name], flat(outputs), err_msg=name)
         assert layers[name]["shape"] == list(outputs[0].shape[1:]), name
-    for name in ("first.inside", "fourier", "nearest"):
+    for name in ("first.inside", "phases", "nearest"):
         done = run("extract", path, "--stimuli", stimuli[0], "--layer", name, "-o", tmp_path / "bad")
         assert done.returncode == 5 and UNUSABLE[name] in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+
+
+class Breaks(torch.nn.Module):
+    """Windows before and after what cannot run, which nobody sees while it is traced: a place that is not there, or 6 GiB."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.patches = torch.nn.Conv2d(3, 8, 8, stride=8)
+        self.before, self.after, self.how = Windows(8), Windows(8), how
+        self.register_buffer("places", torch.tensor([0, 9]))
+
+    def forward(self, x):
+        x = self.before(self.patches(x).permute(0, 2, 3, 1))
+        x = x + (x.index_select(1, self.places).sum() if self.how == "place" else torch.zeros(3 << 29).sum())
+        return self.after(x)
+
+
+def test_layers_before_a_breakdown_are_there_and_others_say_why(tmp_path):
+    """Where windows are is seen in a run, while an archive is opened: what goes wrong in it is not the end of the others."""
+    for how, words in (("place", "index_select"), ("memory", "6 GiB")):
+        model = Breaks(how).eval()
+        torch.export.save(torch.export.export(model, (torch.zeros(2, 3, SIZE, SIZE),), dynamic_shapes=({0: torch.export.Dim("b", max=64)},), strict=False),
+                          tmp_path / f"{how}.pt2")
+        layers = {layer["name"]: layer for layer in run_json("model", "inspect", tmp_path / f"{how}.pt2")["layers"]}
+        assert words in layers["after.attention"]["unusable"] and "unusable" not in layers["before"], layers["after.attention"]
 
 
 def test_a_layer_is_pooled_by_its_name(zoo, stimuli, tmp_path):

@@ -264,6 +264,32 @@ def random_archives(small, folder, n, seed):
         yield written(small, folder / f"random{i}.pt2", record, json.dumps(mutated(documents[record], generator)))
 
 
+class Names(torch.nn.Module):
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+        self.register_parameter(name, torch.nn.Parameter(torch.zeros(1, 1, 4)))
+        self.nearest = torch.nn.Identity()
+
+    def forward(self, x):
+        x = torch.cat([getattr(self, self.name).expand(x.shape[0], -1, -1), x.flatten(2)[..., :4]], 1)
+        return x + self.nearest(x.argmax(-1)).unsqueeze(-1)
+
+
+def test_what_a_file_says_of_its_tokens_and_types_is_looked_at(tmp_path):
+    """A class token's name of 400,000 digits (a search by recursion ends the process); whole numbers that are said to be real."""
+    export(Names("cls_token" + "1" * 400_000).eval(), tmp_path / "long.pt2", input_size=16)
+    assert run("model", "inspect", tmp_path / "long.pt2").returncode == 0
+    export(Names("cls_token").eval(), tmp_path / "short.pt2", input_size=16)
+    with zipfile.ZipFile(tmp_path / "short.pt2") as archive:
+        records = {item.filename: archive.read(item) for item in archive.infolist()}
+    model = parsed(records, MODEL)
+    values = model["graph_module"]["graph"]["tensor_values"]
+    values[next(name for name in values if name.startswith("argmax"))]["dtype"] = 7
+    done = run("model", "inspect", written(records, tmp_path / "lies.pt2", MODEL, json.dumps(model)), "--json")
+    assert [layer["unusable"].partition(" (")[0] for layer in json.loads(done.stdout)["layers"]] == ["whole numbers"], done.stdout + done.stderr
+
+
 def test_randomly_changed_archives(small, tmp_path):
     found = outcomes(list(random_archives(small, tmp_path, 300, 1)))
     check_outcomes(found)

@@ -255,7 +255,7 @@ def test_object_solution_times(stimuli, tmp_path):
     assert official["split_scores"] == record["split_scores"] and official["n"] == record["n"]
     export(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten()).eval(), tmp_path / "static.pt2", input_size=SIZE)
     static = run_json("score", tmp_path / "static.pt2", "-b", tmp_path / "ours.json", "--results", tmp_path / "r")
-    assert static["status"] == "ok" and static["score"]["raw"] is None and "does not change in time" in static["warnings"][0]
+    assert static["status"] == "ok" and static["score"]["raw"] is None and any("does not change in time" in said for said in static["warnings"])
     done = run("score", tmp_path / "net.pt2", "-b", tmp_path / "ours.json", "--layer", "V2", "--results", tmp_path / "r")
     assert done.returncode != 0 and "time bins" in done.stdout + done.stderr
     done = run("score", tmp_path / "net.pt2", "-b", tmp_path / "ours.json", "--results", tmp_path / "r")
