@@ -12,6 +12,7 @@ import glob
 import json
 import os
 import pathlib
+import shutil
 import sys
 import zipfile
 
@@ -80,26 +81,29 @@ def place_of(path):
     return path.with_name(name.removesuffix(".tar")).with_suffix(".safetensors")
 
 
-def serve():
-    """What a sweep asks for, a JSON line a checkpoint: its weights as a file, or why not."""
+def serve(folder):
+    """What a sweep asks for, a JSON line a checkpoint: its weights as a file in that folder, or why not. Where the sweep is gone, so is the folder."""
     tables = {}
-    for line in sys.stdin:
-        asked = json.loads(line)
-        try:
-            if asked["graph"] not in tables:
-                tables = {asked["graph"]: names_of(asked["graph"])}
-            _, notes = convert(pathlib.Path(asked["path"]), pathlib.Path(asked["output"]), None, asked["prefix"] or None, tables[asked["graph"]])
-            answer = {"notes": notes}
-        except BadInput as error:
-            answer = {"error": str(error), "code": 5}
-        except MemoryError:
-            answer = {"error": f"{asked['path']}: found more than memory holds, expected weights that fit into it.", "code": 6}
-        print(json.dumps(answer), flush=True)
+    try:
+        for line in sys.stdin:
+            asked = json.loads(line)
+            try:
+                if asked["graph"] not in tables:
+                    tables = {asked["graph"]: names_of(asked["graph"])}
+                _, notes = convert(pathlib.Path(asked["path"]), pathlib.Path(asked["output"]), None, asked["prefix"] or None, tables[asked["graph"]])
+                answer = {"notes": notes}
+            except BadInput as error:
+                answer = {"error": str(error), "code": 5}
+            except MemoryError:
+                answer = {"error": f"{asked['path']}: found more than memory holds, expected weights that fit into it.", "code": 6}
+            print(json.dumps(answer), flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def main(words):
-    if words == ["--serve"]:
-        return serve()
+    if words[:1] == ["--serve"]:
+        return serve(words[1])
     parser = Parser(prog="cortiscore model convert", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", help="files, indexes of shards, folders of one checkpoint, or quoted patterns")

@@ -12,15 +12,13 @@
 namespace cortiscore::cli {
 
 void become_python(const std::string& module, const std::vector<std::string>& arguments) {
-  auto words = python_command(module);
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> argv;
-  argv.reserve(words.size() + 1);
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  execvp(argv[0], argv.data());
-  throw Error(ErrorKind::kUsage,
-              "cannot run " + words[0] + ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
+  auto command = python_command(module);
+  command.words.insert(command.words.end(), arguments.begin(), arguments.end());
+  auto argv = PythonCommand::pointers(command.words);
+  auto envp = PythonCommand::pointers(command.environment);
+  execvpe(argv[0], argv.data(), envp.data());
+  throw Error(ErrorKind::kUsage, "cannot run " + command.words[0] +
+                                     ". Set CORTISCORE_PYTHON to a Python with torch 2.11.");
 }
 
 void add_python_verb(CLI::App& parent,

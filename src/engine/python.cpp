@@ -3,18 +3,39 @@
 #include <cstdlib>
 #include <filesystem>
 
-namespace cortiscore {
+#include <unistd.h>
 
-std::vector<std::string> python_command(const std::string& module) {
-  const char* set = std::getenv("CORTISCORE_PYTHON");
+namespace cortiscore {
+namespace {
+
+void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
+  std::erase_if(environment, [&](const auto& text) { return text.starts_with(name + "="); });
+  environment.push_back(name + "=" + value);
+}
+
+}  // namespace
+
+std::vector<char*> PythonCommand::pointers(std::vector<std::string>& texts) {
+  std::vector<char*> found;
+  found.reserve(texts.size() + 1);
+  for (auto& text : texts) found.push_back(text.data());
+  found.push_back(nullptr);
+  return found;
+}
+
+PythonCommand python_command(const std::string& module) {
+  const char* python = std::getenv("CORTISCORE_PYTHON");
   const char* inherited = std::getenv("PYTHONPATH");
+  PythonCommand command;
+  command.words = {python ? python : CORTISCORE_PYTHON, "-m", module};
+  for (char** text = environ; *text; ++text) command.environment.emplace_back(*text);
   std::string path = CORTISCORE_PYTHON_DIR;
-  if (inherited && std::string(inherited) != path) path += std::string(":") + inherited;
-  setenv("PYTHONPATH", path.c_str(), 1);
+  if (inherited && inherited != path) path += std::string(":") + inherited;
+  set(command.environment, "PYTHONPATH", path);
   std::error_code unknown;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
-  if (!unknown) setenv("CORTISCORE_BINARY", self.c_str(), 1);
-  return {set ? set : CORTISCORE_PYTHON, "-m", module};
+  if (!unknown) set(command.environment, "CORTISCORE_BINARY", self.string());
+  return command;
 }
 
 }  // namespace cortiscore

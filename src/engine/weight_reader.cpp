@@ -53,19 +53,21 @@ struct WeightReader::Process {
     posix_spawn_file_actions_adddup2(&files, out[1], STDOUT_FILENO);
     // A group of its own: Ctrl-C reaches this process alone.
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-    auto words = python_command("cortiscore.convert");
-    words.emplace_back("--serve");
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    argv.push_back(nullptr);
-    const int code = ::posix_spawnp(&pid, argv[0], &files, &attributes, argv.data(), environ);
+    auto command = python_command("cortiscore.convert");
+    // Where this process is killed, Python removes the folder.
+    command.words.insert(command.words.end(), {"--serve", folder.string()});
+    auto argv = PythonCommand::pointers(command.words);
+    auto envp = PythonCommand::pointers(command.environment);
+    const int code = ::posix_spawnp(&pid, argv[0], &files, &attributes, argv.data(), envp.data());
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&files);
     ::close(in[0]);
     ::close(out[1]);
     if (code != 0) {
       pid = -1;
-      throw Error(ErrorKind::kUsage, "cannot run " + words[0] +
+      std::error_code gone;
+      fs::remove_all(folder, gone);
+      throw Error(ErrorKind::kUsage, "cannot run " + command.words[0] +
                                          ", which reads these weights. Set CORTISCORE_PYTHON to a "
                                          "Python with torch 2.11.");
     }

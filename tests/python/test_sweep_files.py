@@ -1,20 +1,24 @@
 """Which files `cortiscore sweep` takes, in which order, and what it calls them; weights that are not the graph's to the letter."""
 import collections
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
-from conftest import ROOT, run
+from conftest import BINARY, ROOT, run
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
 
-FLAGS = ["-b", "Simulated2026.V4-pls", "--layer", "flat", "--bootstrap", "50"]
+FLAGS = ["-b", "Small.V4-ridge", "--layer", "flat", "--bootstrap", "50"]
 
 
 def tiny(seed):
@@ -34,9 +38,16 @@ def under(prefix, seed):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A data folder with the simulated cortex, a graph, and what a training run left."""
+    """A data folder with a small recording, a graph, and what a training run left."""
     folder = tmp_path_factory.mktemp("world")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    rng = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"pictures/im{i:02d}.png")
+    np.save(folder / "responses.npy", rng.normal(size=(40, 6, 1)) + 0.5 * rng.normal(size=(40, 6, 4)))
+    done = run("data", "add", "Small", "--region", "V4", "--responses", folder / "responses.npy", "--dims", "presentation,neuroid,repetition",
+               "--stimuli", folder / "pictures", "--metric", "ridge", env={"CORTISCORE_HOME": str(folder)})
+    assert done.returncode == 0, done.stderr
     export(tiny(0), folder / "graph.pt2", input_size=32)
     for step in (500, 1000, 1500):
         (folder / f"run/checkpoint-{step}").mkdir(parents=True)
@@ -89,11 +100,15 @@ def test_checkpoints_are_named_by_the_parts_of_their_paths_that_differ(world, sw
 
 
 def test_shards_are_one_checkpoint(world, sweep):
-    for i, words in enumerate([["sharded/checkpoint-500/model.safetensors.index.json"], ["sharded/checkpoint-*/*.safetensors"], ["sharded"], ["sharded/checkpoint-500"]]):
-        done, records = sweep(*(world / word for word in words), store=f"s{i}")
-        assert done.returncode == 0 and names(records) == ["model" if i < 2 else "checkpoint-500"], done.stderr
-        alone = sweep(world / "run/checkpoint-500/model.safetensors", store="alone")[1] or alone
-        assert records[0]["weights_sha256"] == alone[0]["weights_sha256"] and records[0]["score"] == alone[0]["score"] and not records[0]["warnings"]
+    alone = sweep(world / "run/checkpoint-500/model.safetensors", store="alone")[1][0]
+    for name, first, *others in (("model", "sharded/checkpoint-500/model.safetensors.index.json", "sharded/checkpoint-*/*.safetensors"),
+                                 ("checkpoint-500", "sharded", "sharded/checkpoint-500")):
+        done, records = sweep(world / first, store=name)
+        assert done.returncode == 0 and names(records) == [name], done.stderr
+        assert records[0]["weights_sha256"] == alone["weights_sha256"] and records[0]["score"] == alone["score"] and not records[0]["warnings"]
+        for other in others:
+            done, records = sweep(world / other, store=name)
+            assert done.returncode == 0 and not records and "1 pairs: 0 scored, 1 stored before" in done.stderr, done.stderr
 
 
 def test_a_shard_without_its_index_is_refused(world, sweep, tmp_path):
@@ -131,14 +146,11 @@ def test_what_training_left_is_read_as_it_is(world, sweep, tmp_path):
         assert record["weights_sha256"] == clean["weights_sha256"] and record["score"] == clean["score"] and record["split_scores"] == clean["split_scores"]
         assert record["path"] == str(folder / record["path"].split("/")[-1]) if "path" in record else True
     said = {record["model_identifier"]: " ".join(record.get("warnings", [])) for record in records}
+    assert "narrowed" in said["e"] and "left out 1 tensors" in said["f"] and "narrowed" in done.stderr and "left out 1 tensors" in done.stderr
     assert not said["a"] and not said["b"] and not said["c"] and not said["d"]
     assert records[6]["status"] == "failed" and "a.conv.weight of shape [1]" in records[6]["message"] and str(folder / "g.pt") in records[6]["message"]
     done, again = sweep(folder, store="t")
     assert len(again) == 1 and "6 stored before" in done.stderr  # what failed is tried again
-    (folder / "g.pt").unlink()
-    for name, word in (("e", "narrowed"), ("f", "left out 1 tensors")):
-        done, [record] = sweep(folder / f"{name}.safetensors", store=name)
-        assert word in record["warnings"][0] and word in done.stderr
     done, [record] = sweep(folder / "a.pth", "--device", "cpu,cpu", store="workers")
     assert record["weights_sha256"] == clean["weights_sha256"]
 
@@ -185,3 +197,22 @@ def test_weights_without_a_graph_are_refused(world, sweep, tmp_path):
     assert done.returncode == 5 and "without checkpoints" in done.stderr
     done, records = sweep(world / "graph.pt2", "--prefix", "x.", graph=None)
     assert done.returncode == 2 and "--prefix" in done.stderr
+
+
+def test_a_sweep_that_is_killed_leaves_no_folder(world, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    save_file(under("module.", 500), tmp_path / "w.safetensors")
+    env = {**os.environ, "CORTISCORE_HOME": str(world), "XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    words = ["sweep", tmp_path / "w.safetensors", "--graph", world / "graph.pt2", *FLAGS, "--results", tmp_path / "s"]
+    process = subprocess.Popen([BINARY, *map(str, words)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list((tmp_path / "tmp").glob("cortiscore-weights-*")):
+        time.sleep(0.01)
+    assert list((tmp_path / "tmp").glob("cortiscore-weights-*"))
+    time.sleep(0.2)  # Python runs, and its imports take longer
+    process.kill()
+    process.wait()
+    for _ in range(600):
+        if not list((tmp_path / "tmp").glob("cortiscore-weights-*")):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the folder of the weights in hand is still there")
