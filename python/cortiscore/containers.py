@@ -16,11 +16,13 @@ ALIASES = {"stimulus_id": "presentation", "image_id": "presentation", "stimulus"
 @dataclasses.dataclass
 class Recorded:
     """`array` float64; `dims`, a name an axis, where the file has them; `labels`: "presentation" (ids), "neuroid" (ids) and
-    "repetition" (numbers of presentations), one value a row of that axis; `notes`: what should be said."""
+    "repetition" (numbers of presentations), one value a row of that axis; `notes`: what should be said; `texts`: vectors of text
+    beside the array, by name, which may be ids of another name."""
     array: np.ndarray
     dims: tuple | None = None
     labels: dict = dataclasses.field(default_factory=dict)
     notes: list = dataclasses.field(default_factory=list)
+    texts: dict = dataclasses.field(default_factory=dict)
 
 
 def shape_text(shape):
@@ -126,7 +128,7 @@ def read_npy(path, variable):
     loaded = load_npy(path)
     if isinstance(loaded, np.ndarray):
         return Recorded(numeric(loaded, path))
-    arrays, others, ids = {}, {}, {}
+    arrays, others, ids, words = {}, {}, {}, {}
     with loaded:  # an archive of several
         for name in loaded.files:
             try:
@@ -140,10 +142,12 @@ def read_npy(path, variable):
                 ids[name] = array
             elif unfit(array.dtype) or array.size < 2:
                 others[name] = unfit(array.dtype)[0] if unfit(array.dtype) else "one value"
+                if array.dtype.kind in "US" and array.ndim == 1:
+                    words[name] = texts(array)
             else:
                 arrays[name] = array
     name = choose(path, variable, {k: v.shape for k, v in arrays.items()}, others)
-    return Recorded(numeric(arrays[name], path), None, beside(name, ids))
+    return Recorded(numeric(arrays[name], path), None, beside(name, ids), texts=words)
 
 
 # --- HDF5, NetCDF -----------------------------------------------------------------------------------------------------
@@ -201,7 +205,7 @@ def read_hdf5(path, variable):
         datasets, others = hdf5_items(file)
         if any("pandas_type" in item.attrs for item in [file, *file.values()]):
             raise BadInput(f"{path}: found a table of pandas' to_hdf, expected an array. Write it with to_csv.")
-        arrays, ids = {}, {}
+        arrays, ids, words = {}, {}, {}
         for name, item in datasets.items():
             if is_id(name) and item.ndim == 1 and name != variable:
                 ids[name] = item.asstr("utf-8", "backslashreplace")[()] if h5py.check_string_dtype(item.dtype) else item[()]
@@ -209,11 +213,13 @@ def read_hdf5(path, variable):
                 others[name] = "references to other datasets"
             elif unfit(item.dtype) or item.shape is None or item.size < 2:
                 others[name] = unfit(item.dtype)[0] if unfit(item.dtype) else "one value"
+                if item.ndim == 1 and (h5py.check_string_dtype(item.dtype) or item.dtype.kind == "S"):
+                    words[name] = texts(item[()])
             else:
                 arrays[name] = item
         name = choose(path, (variable or "").strip("/"), {k: v.shape for k, v in arrays.items()}, others)
         try:
-            return Recorded(decoded(arrays[name]), None, beside(name, ids))
+            return Recorded(decoded(arrays[name]), None, beside(name, ids), texts=words)
         except OSError as error:
             raise BadInput(f"{path}: {name}: found a dataset that cannot be read ({one_line(error)}), expected a whole file.") from None
 

@@ -166,6 +166,11 @@ class Stimuli:
         """Where the orders in which programs list these names differ first: (natural, by name); None where they agree."""
         orders = [sort(self.images.names) for sort in ORDERS.values()]
         orders.append(sorted(self.images.names, key=lambda name: natural(name.casefold())))  # as file managers do
+        # Folder by folder, as os.walk goes through them; and the names of files alone, where no two are the same.
+        orders.append(sorted(self.images.names, key=lambda name: [*((1, part) for part in name.split("/")[:-1]), (0, name.split("/")[-1])]))
+        files = {name: name.split("/")[-1] for name in self.images.names}
+        if len(set(files.values())) == len(files):
+            orders.append(sorted(files, key=lambda name: (natural(files[name]), files[name])))
         for names in zip(*orders):
             if len(set(names)) > 1:
                 return names[0], next(name for name in names if name != names[0])
@@ -177,11 +182,24 @@ class Stimuli:
         if self.doubt:
             raise BadInput(f"{path}: found an array without stimulus ids, and names of images whose order is not one: where numbers count, "
                            f"\"{self.doubt[0]}\" comes where others have \"{self.doubt[1]}\" (MATLAB's dir and Python's sorted), expected to "
-                           "know which the array has. Give --order natural (im2 before im10), --order name (im10 before im2), or --table, a "
-                           "CSV whose filename lists the images in the array's order.")
+                           "know which the array has. Give --order natural (im2 before im10), --order name (im10 before im2; both by the whole "
+                           "path), or --table, a CSV whose filename lists the images in the array's order.")
         self.were_matched_by_place = True
         return (f"{path.name}: rows are matched to images by place, in {self.order}: first {self.rows[0]['filename']}, last "
                 f"{self.rows[-1]['filename']}")
+
+    def ids_among(self, texts, n, path):
+        """(ids, notes) of an array without stimulus_id: a vector of n texts of another name in its file, each of which is one
+        stimulus's name, says them; (None, []) where there is none.
+
+        :param texts: name -> texts"""
+        for name, values in texts.items():
+            try:
+                if len(values) == n and len(set(self.places(values, path)[0])) > 1:
+                    return values, [f"{path.name}: {name} is taken for stimulus_id, since all it holds are names of images"]
+            except BadInput:
+                pass
+        return None, []
 
     def listed(self, table):
         """The rows of --table with the name of each one's file."""

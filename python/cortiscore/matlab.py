@@ -207,6 +207,7 @@ def picked(path, name, nodes, indexed):
     name = choose(path, name, {k: v.shape for k, v in arrays.items()}, others)
     node = arrays[name]
     notes = []
+    ids |= ids_of_entries(nodes, name, int(indexed[2]) if indexed else None, path)
     if indexed:
         inner = node.read().ravel(order="F")
         if int(indexed[2]) >= len(inner):
@@ -221,7 +222,31 @@ def picked(path, name, nodes, indexed):
         array, notes = stacked(name, node, path)
     else:
         array = numeric(node.read(), f"{path}: {name}")
-    return Recorded(array, None, beside(name, ids), notes)
+    words = {k: strings(v) for k, v in nodes.items() if k in others and v.kind in ("cell", "char")}
+    return Recorded(array, None, beside(name, ids), notes, {k: list(map(str, v)) for k, v in words.items() if v is not None})
+
+
+def ids_of_entries(nodes, name, place, path):
+    """{name of a field: ids} of an array of structs whose entries have ids of their own beside the field `name`.
+
+    :param place: of the one entry that is read; None: all of them
+    :raises BadInput: entries whose ids differ, which would be rows of different stimuli in one place"""
+    out = {}
+    for full, node in nodes.items():
+        if not (is_id(full) and full != name and node.kind == "cell" and full.rpartition(".")[0] == name.rpartition(".")[0] != "") or strings(node):
+            continue
+        each = [strings(entry) for entry in node.read().ravel(order="F")]
+        if any(ids is None for ids in each):
+            continue
+        each = [list(map(str, ids)) for ids in each]
+        if place is not None:
+            out[full] = each[place] if place < len(each) else []
+        elif any(ids != each[0] for ids in each):
+            raise BadInput(f"{path}: {full}: found ids that differ between {len(each)} entries of {name.rpartition('.')[0]}, expected the same in the same "
+                           f"order. Sort each entry's rows by its ids first, or add one: --variable {name}[0].")
+        else:
+            out[full] = each[0]
+    return out
 
 
 def holds_matrices(node):

@@ -86,6 +86,9 @@ def to_rdms(arguments, stimuli):
         recorded = read_array(path, arguments.variable)
         array, labels, notes = recorded.array, recorded.labels, recorded.notes
         ids = labels.get("presentation")
+        if ids is None:
+            ids, more = stimuli.ids_among(recorded.texts, n, path)
+            notes = notes + more
     if ids is not None and len(set(ids)) < len(ids):
         raise BadInput(f"{path}: stimulus_id: found an id twice among {len(ids)}, expected each stimulus once.")
     rdms, more = full(array, n if ids is None else len(ids), path)

@@ -11,6 +11,7 @@ from .images import natural, some
 from .recordings import BadInput, to_repetitions
 from .tables import MISSING, is_number, read_table
 
+DIGITS = re.compile(r"[-+]?[0-9.]*,?[0-9]+([eE][-+]?[0-9]+)?")  # numbers with a point or a comma
 KNOWN = ("repetition", "presentation", "neuroid")
 # Columns that experiments write beside responses: BIDS' own of *_events.tsv and their like, with or without a unit.
 WELL_KNOWN = re.compile(r"(onset|offset|start|stop|end|duration|time|timestamp|trial|trial_?(number|index|nr|id|type)|block|run|session|sample|index|idx|row|"
@@ -96,12 +97,15 @@ def neuroid_columns(table, taken, patterns):
     for name in rest:
         values = [value for value in table.column(name) if value is not None and value.strip().lower() not in MISSING]
         words = [] if table.kinds[name] == "number" else [value for value in values if not is_number(value)]
+        # With one odd field, such as a unit or 1.234,5, the table's decimal commas were not read: digits are numbers anyway.
+        odd = [word for word in words if not DIGITS.fullmatch(word.strip())] or [word for word in words if "." in word and "," in word]
         if not words:
             names.append(name)
-        elif len(words) == len(values):
+        elif len(odd) == len(values) or (words == values and not odd):
             text[name] = words[0]
         else:
-            raise BadInput(f"{table.path}: {name}: found \"{words[0]}\" in data row {table.column(name).index(words[0]) + 1} among numbers, expected a "
+            word = (odd or words)[0]
+            raise BadInput(f"{table.path}: {name}: found \"{word}\" in data row {table.column(name).index(word) + 1} among numbers, expected a "
                            "number, or nothing for a missing trial. If it is no neuroid, name those that are: --neuroids a,b,c or --neuroids 'n*'.")
     refuse_well_known(names, table.path)
     if not names:
@@ -206,6 +210,9 @@ def to_trials(arguments, stimuli):
         array, dims = array[..., None], (*dims, "neuroid")
         notes.append(f"{path.name}: one site, since no axis is named neuroid")
     given = None if placed else labels.get("presentation")
+    if given is None and not placed:
+        given, more = stimuli.ids_among(recorded.texts, array.shape[dims.index("presentation")], path)
+        notes += more
     numbers = repetitions_of(labels.get("repetition"), path) if given and "repetition" not in dims else None
     if given and (numbers or len(set(given)) < len(given)):  # rows are trials
         array, given = unstacked(array, dims, given, numbers, path)

@@ -402,3 +402,39 @@ def test_of_two_at_once_one_is_told(lab, tmp_path, trials):
         assert done.returncode == 5 and "at work" in done.stderr
     accepted(tmp_path, *flags(tmp_path / "a.npy", lab, *DIMS))
     assert "brings" in add_here(tmp_path, "brainio", *flags(tmp_path / "a.npy", lab, *DIMS)[1:]).stderr
+
+
+def test_ids_of_each_session_are_not_left_out(lab, tmp_path):
+    """An array of structs whose entries have ids of their own: one entry goes by its ids; several in different orders are refused."""
+    values = np.random.default_rng(0).normal(size=(2, N, 3)).astype(np.float32).astype(float)
+    orders = [np.random.default_rng(k).permutation(N) for k in range(2)]
+    sessions = np.empty((1, 2), dtype=[("responses", object), ("stimulus_id", object)])
+    dims = ["--variable", "session.responses", "--dims", "repetition,presentation,neuroid"]
+    for is_same in (False, True):
+        for k in range(2):
+            order = orders[0 if is_same else k]
+            sessions[0, k] = values[k][order], np.array([IDS[i] for i in order], object).reshape(-1, 1)
+        scipy.io.savemat(tmp_path / "a.mat", {"session": sessions})
+        if is_same:
+            assert "by place" not in accepted(tmp_path, *flags(tmp_path / "a.mat", lab, *dims))
+            np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], values)
+        else:
+            assert "ids that differ between 2 entries" in refused(tmp_path / "other", *flags(tmp_path / "a.mat", lab, *dims))
+            accepted(tmp_path, *flags(tmp_path / "a.mat", lab, "--variable", "session.responses[1]"))
+            np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0], values[1])
+
+
+def test_names_of_images_beside_an_array_are_its_ids_whatever_they_are_called(lab, tmp_path):
+    values = np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32).astype(float)
+    order = np.random.default_rng(1).permutation(N)
+    names = [f"{IDS[i]}.png" for i in order]
+    np.savez(tmp_path / "a.npz", responses=values[order], filenames=names)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["responses"], file["filenames"] = values[order], names
+    scipy.io.savemat(tmp_path / "a.mat", {"responses": values[order], "filenames": np.array(names, object).reshape(-1, 1)})
+    for name in ("a.npz", "a.h5", "a.mat"):
+        out = accepted(tmp_path, *flags(tmp_path / name, lab))
+        assert "filenames is taken for stimulus_id" in out and "by place" not in out
+        np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0], values)
+    np.savez(tmp_path / "a.npz", responses=values, conditions=["a", "b"] * (N // 2))
+    assert "by place" in accepted(tmp_path, *flags(tmp_path / "a.npz", lab))

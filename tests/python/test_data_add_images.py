@@ -63,7 +63,11 @@ def test_names_whose_order_is_one_are_matched_by_place_and_it_is_said(tmp_path, 
     assert out.count("by place") == 1 and "first stim00.png, last stim11.png" in out
     np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0], array)
     mixed = pictures(tmp_path / "mixed", [f"{'S' if i % 2 else 's'}tim{i:02d}.png" for i in range(N)])
-    assert "--order" in refused(tmp_path / "other", "Lab", *flags, "--stimuli", mixed)
+    nested = tmp_path / "nested"  # by whole path all of a comes before all of b, by the names of files they alternate
+    for i in range(N):
+        pictures(nested / "ab"[i % 2], [f"stim{i:02d}.png"])
+    for stimuli in (mixed, nested):
+        assert "--order" in refused(tmp_path / "other", "Lab", *flags, "--stimuli", stimuli)
 
 
 def test_every_format_is_stored_as_pillow_shows_it(tmp_path, recording):

@@ -152,6 +152,17 @@ def test_rdms_as_tables(lab, tmp_path):
     assert "called otherwise than rows" in refused(tmp_path / "other", *base, wrong)
 
 
+@pytest.mark.parametrize("odd", ["[Hz]", "1.234,5"])
+def test_one_odd_field_makes_no_text_of_a_column_with_decimal_commas(lab, tmp_path, wide, odd):
+    """A row of units under the header, a separator of thousands: refused by field and row, not a neuroid less."""
+    accepted(tmp_path, *flags(saved(wide, tmp_path / "a.csv", sep=";", decimal=","), lab))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+    text = (tmp_path / "a.csv").read_text().splitlines()
+    text[1] = f"{text[1].rpartition(';')[0]};{odd}"
+    (tmp_path / "a.csv").write_text("\n".join(text))
+    assert f'n3: found "{odd}" in data row 1 among numbers' in refused(tmp_path / "other", *flags(tmp_path / "a.csv", lab))
+
+
 # --- choices ----------------------------------------------------------------------------------------------------------
 
 @pytest.fixture
