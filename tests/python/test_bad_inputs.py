@@ -27,6 +27,8 @@ from conftest import BINARY, ROOT, save, write
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
 
+# Several hundred processes: as long as it was not seen green in a minute or two, it is the slow suite's.
+pytestmark = pytest.mark.slow
 SECONDS = 60  # none of these takes one
 DOCUMENTED = {2, 3, 4, 5, 6, 7}
 N = 40
