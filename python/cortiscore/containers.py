@@ -188,10 +188,16 @@ def hdf5_items(file):
 def decoded(data):
     """float64 of an HDF5 dataset with the packing that NetCDF's attributes say, as xarray decodes it."""
     values = np.asarray(data[()])
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    unsigned = data.attrs.get("_Unsigned", b"")
+    unsigned = unsigned.decode() if isinstance(unsigned, bytes) else str(unsigned)
+    if values.dtype.kind in "iu" and unsigned in ("true", "false"):
+        values = values.view(f"{'u' if unsigned == 'true' else 'i'}{values.dtype.itemsize}")
     out = values.astype(float)
     for key in ("_FillValue", "missing_value"):
         for fill in np.atleast_1d(data.attrs.get(key, [])):
-            out[values == fill] = np.nan
+            # In the variable's own precision: -999.9 in float64 is none of float32's numbers.
+            out[values == (values.dtype.type(fill) if values.dtype.kind == "f" else fill)] = np.nan
     for key, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
         if key in data.attrs:
             out = apply(out, float(np.asarray(data.attrs[key]).ravel()[0]))
@@ -241,6 +247,9 @@ def read_netcdf(path, variable):
     group, _, variable = (variable or "").strip("/").rpartition("/")
     try:
         with xr.open_dataset(path, group=group or None) as data:
+            # Ids count as such also where no `coordinates` attribute names them, as netCDF4 and HDF5 scales leave it.
+            known = ("stimulus_id", "image_id", "neuroid_id", "repetition", "subject")
+            data = data.set_coords([name for name in known if name in data.data_vars and data[name].ndim == 1 and name != variable])
             good = {name: data[name].shape for name in data.data_vars if not unfit(data[name].dtype) and data[name].size > 1}
             others = {name: unfit(data[name].dtype)[0] if unfit(data[name].dtype) else "one value" for name in data.data_vars if name not in good}
             array = data[choose(path, variable, good, others)].load()

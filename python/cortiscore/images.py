@@ -56,7 +56,7 @@ class Images:
         hidden, others = [], []
         for name, place in paths:
             parts = pathlib.PurePosixPath(name).parts
-            if any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].lower() in ("thumbs.db", "desktop.ini"):
+            if not parts or any(part.startswith(".") or part == "__MACOSX" for part in parts) or parts[-1].lower() in ("thumbs.db", "desktop.ini"):
                 hidden.append(name)
             elif not name.lower().endswith(IMAGES):
                 others.append(name)

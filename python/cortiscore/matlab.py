@@ -169,8 +169,8 @@ def stacked(name, node, path):
     of_full = iter(shapes)
     shapes = [next(of_full) if entry.size else (0,) * len(sizes) for entry in entries]
     out = np.full((len(entries), *(lengths[-1] for lengths in sizes)), np.nan)
-    for row, entry, shape in zip(out, entries, shapes):
-        row[tuple(slice(n) for n in shape)] = entry.reshape(shape) if entry.size else np.nan
+    for i, (entry, shape) in enumerate(zip(entries, shapes, strict=True)):
+        out[(i, *(slice(n) for n in shape))] = entry.reshape(shape) if entry.size else np.nan
     outer = tuple(n for n in node.shape if n > 1) or (1,)
     notes = [f"{path.name}: {name}: a cell {' x '.join(map(str, node.shape))} of matrices, read as an array {' x '.join(map(str, outer + out.shape[1:]))}"
              + (f"; {sizes[ragged[0]][0]} to {sizes[ragged[0]][-1]} along its axis {len(outer) + ragged[0]} (from 0), NaN where there are fewer"

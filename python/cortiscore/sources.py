@@ -186,7 +186,7 @@ def _hugging_face(source, name, weights, prefix, _pretrained, _input_size):
         raise BadInput(f"{name}: found no such folder, expected one with config.json and weights, as save_pretrained writes it. Check the path.")
     if here and not (pathlib.Path(name) / "config.json").is_file():
         raise BadInput(f"{name}: found no config.json, expected a folder as model.save_pretrained writes it.")
-    config = _fetched(source, lambda: transformers.AutoConfig.from_pretrained(name, local_files_only=here))
+    config = _fetched(source, lambda: transformers.AutoConfig.from_pretrained(name, local_files_only=here, trust_remote_code=False))
     kind = _class_of(transformers, config, source)
     if weights:
         model = _built(source, lambda: kind(_vision(config, kind)))
