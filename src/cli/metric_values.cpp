@@ -81,7 +81,9 @@ Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
     const auto variable = Variables(a.variables, kFiles).of(flag, path);
     LabelledArray array;
     if (path.ends_with(".npy") || path.ends_with(".npz")) {  // of any shape
-      array = {path, read_array(path, variable).flatten(), {0}};
+      array.path = path;
+      array.values = read_array(path, variable).flatten();
+      array.presentation_axes = {0};
     } else {
       array = read_labelled(path, {"presentation"}, "1: a value a stimulus", variable);
     }
