@@ -80,12 +80,14 @@ Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
   const auto list = [&](const char* flag, const std::string& path) {
     const auto variable = Variables(a.variables, kFiles).of(flag, path);
     LabelledArray array;
-    if (path.ends_with(".npy") || path.ends_with(".npz")) {  // of any shape
-      array.path = path;
-      array.values = read_array(path, variable).flatten();
-      array.presentation_axes = {0};
-    } else {
+    const auto raw = read_array(path, variable);
+    const bool file_of_ids = !path.ends_with(".npy") && !path.ends_with(".npz");
+    if (file_of_ids && raw.squeeze().dim() == 1) {
       array = read_labelled(path, {"presentation"}, "1: a value a stimulus", variable);
+    } else {  // of any shape: value by value
+      array.path = path;
+      array.values = raw.flatten();
+      array.presentation_axes = {0};
     }
     rows.match(array, "Average the values of a stimulus");
     const auto values = array.values.to(at::kDouble).contiguous();
