@@ -351,7 +351,8 @@ def test_benchmarks_on_the_same_stimuli_share_a_forward_pass(home, network, tmp_
     assert min(stages) > 0 and 0.3 * timing["forward"] < sum(stages) <= 1.01 * timing["forward"]
     same = lambda r: {k: v for k, v in r.items() if k not in NOT_TIMED + ("peak_bytes",)}
     for name, record in zip(names, together):
-        alone = run_json("score", network, "-b", name, "--layer", "V4=6", "--results", tmp_path / name, env=env)
+        committed = ("--layer", "V4=6") if "V4" in name else ()  # of a region that no benchmark is of, it is refused
+        alone = run_json("score", network, "-b", name, *committed, "--results", tmp_path / name, env=env)
         assert alone["timing_ms"]["forward_passes"] == 1
         assert same(alone) == same(record)
 
