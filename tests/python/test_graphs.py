@@ -250,7 +250,7 @@ def test_altered_graphs_run_or_are_refused_in_words(small, tmp_path):
     refused = ("reshape_alias", "as_strided", "not_allowed", "target", "large", "arithmetic", "argument", "outputs", "no_specs", "empty_spec", "one_spec",
                "batch_to", "a_node", "deep", "array", "number", "bytes")
     assert all(code for name, code in codes.items() if name.startswith(refused)), {n: c for n, c in codes.items() if n.startswith(refused) and not c}
-    assert len(found) > 300 and 5 < sum(code == 0 for code in codes.values()) < 50
+    assert len(found) > 250 and 5 < sum(code == 0 for code in codes.values()) < 50
 
 
 def random_archives(small, folder, n, seed):
