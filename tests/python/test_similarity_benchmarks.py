@@ -239,7 +239,7 @@ def with_nan(array):
 
 
 @pytest.mark.parametrize("change, words", [
-    (asymmetric, ["asymmetric", "1 - s"]),
+    (asymmetric, ["symmetry", "both ways"]),
     (with_nan, ["NaN", "every pair"]),
     (lambda a: a.rename(presentation_other="other"), ["dims", "presentation_other"]),
     (lambda a: a.drop_vars("stimulus_id"), ["stimulus_id"]),
