@@ -38,7 +38,7 @@ from .binary import ask
 from .choices import to_categories, to_choices
 from .images import ORDERS, Stimuli, open_images, store_images
 from .rdms import to_rdms
-from .recordings import BadInput, default_home, write_assembly, write_hashes, write_rdms, write_table
+from .recordings import BadInput, Parser, default_home, write_assembly, write_hashes, write_rdms, write_table
 from .responses import check_trials, to_trials
 
 FEW = 0.3  # reliability below which a neuroid says little (BENCHMARKS.md 1.7)
@@ -233,7 +233,7 @@ def build(arguments, kind):
 
 def parsed(words):
     """The flags, and which of responses, rdms and choices is given."""
-    parser = argparse.ArgumentParser(prog="cortiscore data add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="cortiscore data add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of the recording, e.g. Lab2026")
     parser.add_argument("--responses", type=pathlib.Path)
     parser.add_argument("--rdms", type=pathlib.Path)

@@ -21,7 +21,7 @@ import warnings
 
 import torch
 
-from .recordings import BadInput, written_whole
+from .recordings import BadInput, Parser, written_whole
 
 
 class BadNetwork(BadInput, ValueError):
@@ -427,8 +427,8 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
 def main():
     from . import sources
 
-    parser = argparse.ArgumentParser(prog="cortiscore model export", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(prog="cortiscore model export", description=__doc__,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help=sources.HELP)
     parser.add_argument("-o", "--output", type=pathlib.Path, help="archive to write (default: NAME.pt2)")
     parser.add_argument("--weights", help="checkpoint (.pth, .ckpt, .safetensors, ...) of the network; the number of classes is the file's")
