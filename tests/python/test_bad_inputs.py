@@ -1,14 +1,14 @@
 """Every verb with what people bring by mistake: a refusal in words, with a documented exit code, that names the file or the flag.
 Never a traceback, exit 1 or 70, death by a signal, or a wait without end.
 
-The command line is started for each case, two at a time; what runs in Python runs in one process a module."""
+Each case is a process of its own, two at a time; what runs in Python runs in one process a module."""
 import concurrent.futures
 import copy
 import io
 import json
 import os
-import pathlib
 import pickle
+import queue
 import re
 import signal
 import struct
@@ -147,17 +147,38 @@ def world(tmp_path_factory):
     return folder
 
 
-def run_case(folder, words, env=None):
-    """(exit code, stdout, stderr); None for one that does not end."""
-    process = subprocess.Popen([os.fspath(BINARY).encode(), *[w if isinstance(w, bytes) else str(w).encode() for w in words]], cwd=folder, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "CORTISCORE_HOME": str(folder / "home"), **(env or {})})
-    try:
-        out, err = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return None, "", ""
-    return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
+class Commands:
+    """The command line with its libraries loaded once; each case is a process of its own (tests/support/forked_main.c)."""
+
+    def __init__(self, folder, library, name):
+        self.out, self.err = folder / f"{name}.out", folder / f"{name}.err"
+        self.server = subprocess.Popen([BINARY], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "CORTISCORE_HOME": str(folder / "home"), "LD_PRELOAD": str(library)})
+
+    def run(self, words):
+        """(exit code, stdout, stderr); the code is None for a case that does not end, negative for a signal."""
+        asked = [os.fsencode(self.out), os.fsencode(self.err), str(SECONDS).encode(), *[w if isinstance(w, bytes) else str(w).encode() for w in words]]
+        text = b"".join(word + b"\0" for word in asked)
+        self.server.stdin.write(struct.pack("<i", len(text)) + text)
+        self.server.stdin.flush()
+        code = os.waitstatus_to_exitcode(struct.unpack("<i", self.server.stdout.read(4))[0])
+        return None if code == -signal.SIGALRM else code, *[path.read_text(errors="replace") for path in (self.out, self.err)]
+
+    def close(self):
+        self.server.stdin.close()
+        self.server.wait()
+
+
+@pytest.fixture(scope="module")
+def commands(world, tmp_path_factory):
+    """Two command lines that take cases at the same time."""
+    folder = tmp_path_factory.mktemp("forked")
+    library = folder / "forked_main.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/forked_main.c", "-ldl"], check=True)
+    two = [Commands(world, library, f"said{i}") for i in range(2)]
+    yield two
+    for one in two:
+        one.close()
 
 
 def complaint(words, names, result, may_pass=False):
@@ -182,10 +203,21 @@ def complaint(words, names, result, may_pass=False):
     return None
 
 
-def walk(folder, cases, env=None):
-    """Starts the command line for every case (words, names, may pass), two at a time."""
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = pool.map(lambda case: run_case(folder, case[0], env), cases)
+def walk(commands, cases):
+    """Runs every case (words, names, may pass), two at a time."""
+    free = queue.SimpleQueue()
+    for one in commands:
+        free.put(one)
+
+    def run(case):
+        one = free.get()
+        try:
+            return one.run(case[0])
+        finally:
+            free.put(one)
+
+    with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+        results = pool.map(run, cases)
         wrong = [found for case, result in zip(cases, results) if (found := complaint(case[0], case[1], result, *case[2:]))]
     assert not wrong, f"{len(wrong)} of {len(cases)} cases:\n" + "\n".join(wrong)
 
@@ -193,7 +225,7 @@ def walk(folder, cases, env=None):
 BAD_ARRAYS = [*ARRAYS, "none_such.npy", "folder", "folder.npy", "folder.nc", "folder.csv", "fifo.npy", "fifo.nc", "fifo.csv", "/dev/null", "five_dims.npy"]
 
 
-def test_arrays_that_are_none(world):
+def test_arrays_that_are_none(world, commands):
     cases = [(["metric", "ridge", "--source", name, "--target", "y.npy"], [name], name in ("ragged.csv",)) for name in BAD_ARRAYS]
     cases += [(["metric", "ridge", "--source", "x.npy", "--target", name], [name]) for name in ("short.npy", "nan.npy", "cut.npy", "words.csv", "three.npy")]
     cases += [(["ceiling", "internal_consistency", "--trials", name], [name]) for name in ("empty.npy", "junk.npy", "x.npy", "object.npy", "cut.nc", "fifo.npy", "words.csv", "folder.nc")]
@@ -201,10 +233,10 @@ def test_arrays_that_are_none(world):
     cases += [(["ceiling", "rsa", "--trials", name], [name]) for name in ("y.npy", "scalar.npy", "junk.nc")]
     cases += [(["score", name, "-b", "neural.json", "--results", "r"], [name]) for name in ("short.npy", "junk.npy", "three.npy", "folder.npy", "fifo.npy", "text.npy", "words.csv", "nan.npy", "image.jpg")]
     cases += [(["metric", "pls", "--source", "x.npy", "--target", "y.npy", "--stratify", name], [name]) for name in ("bins.npy", "junk.npy", "empty.csv", "folder.npy", "object.npy")]
-    walk(world, cases)
+    walk(commands, cases)
 
 
-def test_choices_that_are_none(world):
+def test_choices_that_are_none(world, commands):
     for name, text in (("no_columns.csv", "x,y\n1,2\n"), ("no_rows.csv", "stimulus_id,truth,choice\n"), ("twice.csv", "stimulus_id,truth,choice\ni00,a,a\ni00,a,b\n"),
                        ("few.csv", "stimulus_id,truth,choice\ni00,a,a\n"), ("bad_p.csv", "stimulus_id,truth,a,b\ni00,a,x,0.5\n"), ("negative_p.csv", "stimulus_id,truth,a,b\ni00,a,-1,2\n"),
                        ("triplets.csv", "stimulus_1,stimulus_2,stimulus_3,choice\n0,1,two,0\n"), ("far.csv", "stimulus_1,stimulus_2,stimulus_3,choice\n0,1,99999999999999999999,0\n")):
@@ -225,7 +257,7 @@ def test_choices_that_are_none(world):
               (["metric", "ost", "--source", "three.npy", "--target", "choices.csv", "--bins", "bins.npy"], ["choices.csv"]),
               (["metric", "logistic", "--train-source", "x.npy", "--train-target", "network.csv", "--test-source", "y.npy", "--test-target", "network.csv"], ["y.npy"]),
               (["metric", "logistic", "--train-source", "x.npy", "--train-target", "network.csv", "--test-source", "x.npy", "--test-target", "few.csv"], ["few.csv"])]
-    walk(world, cases)
+    walk(commands, cases)
 
 
 XY = ["--source", "x.npy", "--target", "y.npy"]
@@ -239,15 +271,16 @@ FLAGS = [(["metric", "pls", *XY], ["--components", "--bootstrap", "--level", "--
          (["metric", "logistic"], ["--c"])]
 
 
-def test_numbers_of_flags_that_are_out_of_range(world):
+def test_numbers_of_flags_that_are_out_of_range(world, commands):
     flags = [(verb, flag) for verb, flags in FLAGS for flag in flags]
-    cases = [([*verb, f"{flag}={NUMBERS[(3 * i + k) % len(NUMBERS)]}"], [flag]) for i, (verb, flag) in enumerate(flags) for k in range(3)]
+    cases = [([*verb, f"{flag}={NUMBERS[(3 * i + k) % len(NUMBERS)]}"], [flag]) for i, (verb, flag) in enumerate(flags) for k in range(3)
+             if not (flag in ("--alpha", "--c", "--scale") and NUMBERS[(3 * i + k) % len(NUMBERS)].startswith("999"))]  # a number all right
     cases += [([*verb, f"{flag}=0"], [flag]) for verb, flag in ((FLAGS[0][0], "--components"), (FLAGS[0][0], "--level"), (FLAGS[1][0], "--alpha"), (FLAGS[3][0], "--splits"), (FLAGS[4][0], "--memory-gib"))]
     cases += [([*FLAGS[0][0], "--level=1"], ["--level"]), ([*FLAGS[3][0], "--seed=4294967296"], ["--seed"]), (["--threads=-3", "doctor"], ["--threads"]), (["--threads=many", "doctor"], ["--threads"])]
-    walk(world, cases)
+    walk(commands, cases)
 
 
-def test_words_that_no_verb_knows(world):
+def test_words_that_no_verb_knows(world, commands):
     score = ["score", "x.npy", "-b", "neural.json"]
     cases = [([], ["subcommand", "--help"]), (["scor"], ["scor"]), (["metric"], ["name"]), (["metric", "plss", *XY], ["plss"]), (["metric", "pls"], ["--source"]),
              (["metric", "pls", "--source", "x.npy"], ["--target"]), (["metric", "pls", *XY, "--mode", "x"], ["--mode"]), (["metric", "pls", *XY, "--over", "x"], ["--over"]),
@@ -278,10 +311,10 @@ def test_words_that_no_verb_knows(world):
     cases += [(["score", name, "-b", "neural.json", "--results", "r"], [name]) for name in ("empty.pt2", "junk.pt2", "cut.pt2", "folder.pt2", "none_such.pt2", "fifo.pt2", "weights.pth", "net.onnx", "none")]
     cases += [([b"metric", b"pls", b"--source", b"\xff\xfe\xbc.npy", b"--target", b"y\n\x1b[2J.npy"], ["\\xff\\xfe\\xbc.npy"]), (["metric", "x" * 5000, *XY], ["xxx"]),
               (["score", "x.npy", "-b", "a" * 5000 + ".json"], ["aaa"]), (["metric", "pls", "--source", "d/" * 3000 + "x.npy", "--target", "y.npy"], ["d/d"])]
-    walk(world, cases)
+    walk(commands, cases)
 
 
-def test_layer_maps_trees_and_splits_that_are_none(world):
+def test_layer_maps_trees_and_splits_that_are_none(world, commands):
     texts = {"null.json": "null", "list.json": "[1, 2]", "number.json": "3", "torn.json": '{"V4": ', "twice.json": '{"V4": "0", "V4": "1"}', "deep.json": "[" * 100000, "deep_object.json": '{"a":' * 5000,
              "binary.json": "\x00\x01", "wrong.json": '{"V4": 3}', "inner.json": '{"region_layer_map": []}', "chosen.json": '{"region_layer_map": {"V4": "0"}, "chosen_on": 3}', "bom.json": "\ufeff{"}
     for name, text in texts.items():
@@ -297,21 +330,21 @@ def test_layer_maps_trees_and_splits_that_are_none(world):
     for i, (where, other, change) in enumerate(mutations(tree)):
         (world / f"tree{i}.json").write_text(json.dumps(with_change(tree, change)))
         cases.append((["score", "x.npy", "-b", "neural.json", "--tree", f"tree{i}.json", "--results", "trees"], [f"tree{i}.json"], True))
-    walk(world, cases)
+    walk(commands, cases)
 
 
 @pytest.mark.parametrize("kind", ["neural", "rdm", "choices"])
-def test_manifests_with_a_wrong_value_in_every_place(world, kind):
+def test_manifests_with_a_wrong_value_in_every_place(world, commands, kind):
     manifest = {"neural": NEURAL, "rdm": RDM, "choices": CHOICES}[kind]
     cases = []
     for i, (where, other, change) in enumerate(mutations(manifest)):
         name = f"{kind}_{i}.json"
         (world / name).write_text(json.dumps(with_change(manifest, change)))
         cases.append((["score", "x.npy", "-b", name, "--bootstrap", "10", "--results", f"results_{kind}"], [name, manifest["identifier"], "x.npy", "stimuli.csv", "choices.csv", "classes.csv", "a.nc", "rdms.nc", where.split(".")[-1], "home"], True))
-    walk(world, cases)
+    walk(commands, cases)
 
 
-def test_stores_that_are_broken(world):
+def test_stores_that_are_broken(world, commands):
     stores = {"torn": b'{"schema_version": 1, "key": "a"', "junk": bytes(range(256)) * 5, "null": b"null\n", "deep": b"[" * 100000 + b"\n", "empty": b"", "list": b"[]\n[]\n", "text": b"hello\n"}
     cases = []
     for name, data in stores.items():
@@ -319,7 +352,7 @@ def test_stores_that_are_broken(world):
         (world / f"store_{name}" / "20260101T000000-h-1.jsonl").write_bytes(data)
         cases += [(["results", verb, "--store", f"store_{name}"], [f"store_{name}"], True) for verb in ("show", "export", "gc")]
         cases += [(["results", "merge", f"store_{name}", "--store", f"into_{name}"], [f"store_{name}"], True)]
-    walk(world, cases)
+    walk(commands, cases)
 
 
 DRIVER = '''
