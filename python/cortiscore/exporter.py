@@ -409,6 +409,7 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
         tapped, calls = tapped_on(model, example)
         with tapped:
             program = _traced(tapped, example)
+    program.graph.eliminate_dead_code()  # e.g. the empty tensors by which checkpoint() asks for gradients
     nodes = {node.name: node for node in program.graph.nodes}
     count = sum(len(call.keys) for call in calls)
     returned = [spec for spec in program.graph_signature.output_specs if spec.kind == torch.export.graph_signature.OutputKind.USER_OUTPUT]

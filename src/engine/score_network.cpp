@@ -340,7 +340,8 @@ std::string record_key(const std::string& fingerprint,
           (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
   text += "\n" + Json(options.bootstrap.level).dump() + " " +
           std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
-  for (const auto& [region, layer] : options.layers) text += "\n" + region + "=" + layer;
+  // Of the benchmark alone: what is committed to for other regions changes nothing of this record.
+  text += "\nlayer " + committed_layer(options, benchmark);
   // Devices agree within rounding, not to the bit.
   if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
   // How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index columns of tables out and

@@ -348,7 +348,6 @@ KINDS = {"half": lambda: tiny().half(), "bfloat16": lambda: tiny().bfloat16(), "
          "spectral norm": lambda: parametrised(torch.nn.utils.parametrizations.spectral_norm)}
 
 
-@pytest.mark.xfail(strict=False, reason="one of these kinds exports aten.empty, which the engine's list of operators lacks")
 def test_modules_of_all_kinds_are_exported_as_they_compute(stimuli, tmp_path):
     for kind, make in KINDS.items():
         made = make()

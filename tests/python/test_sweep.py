@@ -247,7 +247,7 @@ def test_failures_are_recorded_and_the_others_finish(world, env, tmp_path):
         assert found[name]["status"] == "failed" and found[name]["error_type"] == 5
         assert all(word in found[name]["message"] for word in [*words, name]), found[name]["message"]
     assert found["a_good"]["status"] == found["h_good"]["status"] == "ok" and not found["a_good"]["warnings"]
-    assert found["f_dtype"]["status"] == "ok" and "narrowed 1 tensors, such as 0.bias" in found["f_dtype"]["warnings"][0]
+    assert found["f_dtype"]["status"] == "ok" and "narrowed 1 tensors, such as 0.bias" in found["f_dtype"]["tags"]["weights"]
     import jsonschema
 
     for record in lines(store):
@@ -285,7 +285,7 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
     assert {r["peak_bytes"]["planned"] for r in taken} == {plan["planned_bytes"]} and {r["timing_ms"]["forward_passes"] for r in taken} == {1}
     assert [r["model_identifier"] for r in found] == ["graph", "run-1/epoch-0", "run-1/epoch-1", "run-1/epoch-2"]
     assert found[2]["tags"] == {"epoch": "1", "optimizer": "sgd"}
-    for bad, words in (([{"weights": "x"}], ["model"]), ([{"model": ""}], ["data row 1"])):
+    for bad, words in (([{"weights": "x"}], ["model"]), ([{"model": ""}], ["row 1 (line 2), column model"])):
         done = run("sweep", "--manifest", write(tmp_path / "bad.csv", bad), *FLAGS, env=env)
         assert done.returncode == 5 and all(w in done.stderr for w in words), done.stderr
     for arguments in (["sweep", *FLAGS], ["sweep", "x", "--shard", "2/2", *FLAGS], ["sweep", "x", "--shard", "a", *FLAGS]):
