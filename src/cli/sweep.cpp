@@ -215,12 +215,9 @@ void run(const Arguments& arguments, Outcome& outcome) {
     report.add(record, state);
   };
   try {
-    if (devices.size() == 1) {
-      last = sweep(checkpoints, benchmarks, workbench, store, options, each);
-    } else {
-      auto items = items_left(checkpoints, benchmarks, workbench, store, options, last);
-      last = sweep_by_workers(std::move(items), last, devices, benchmarks, store, options, each);
-    }
+    auto items = items_left(checkpoints, benchmarks, workbench, store, options, last);
+    last = sweep_by_workers(std::move(items), last, devices, benchmarks, workbench, store, options,
+                            each);
   } catch (const Stopped&) {
     set_status("");
     outcome.exit_code = exit_code_of(stop_signal());

@@ -193,12 +193,14 @@ class Team {
        SweepState state,
        const std::vector<std::string>& arguments,
        const std::vector<Benchmark>& benchmarks,
+       Workbench& workbench,
        Store& store,
        const SweepOptions& options,
        const std::function<void(const Json&, const SweepState&)>& each)
       : state_(state),
         arguments_(arguments),
         benchmarks_(benchmarks),
+        workbench_(workbench),
         store_(store),
         options_(options),
         each_(each) {
@@ -327,6 +329,11 @@ class Team {
 
   void blame(Worker& worker, const std::string& how, int signal) {
     const auto item = worker.items().front().item;
+    const auto& benchmark = benchmarks_[item.benchmarks.front()];
+    if (!options_.again) {  // it may have stored the record and died before it could say so
+      if (const auto record = stored_record(item.checkpoint, benchmark, workbench_, store_))
+        return settle(worker, PairEnd::kScored, *record);
+    }
     const bool killed = signal == SIGKILL;
     const Failure failure{
         static_cast<int>(killed ? ErrorKind::kOutOfMemory : ErrorKind::kInternal),
@@ -335,8 +342,7 @@ class Team {
                       "fewer devices."
                     : ".")};
     settle(worker, PairEnd::kFailed,
-           record_failure(item, benchmarks_[item.benchmarks.front()],
-                          unopened_name(item.checkpoint), failure, store_));
+           record_failure(item, benchmark, unopened_name(item.checkpoint), failure, store_));
   }
 
   // Workers drop the pairs in hand within their grace time; what they stored before is told.
@@ -354,6 +360,7 @@ class Team {
   SweepState state_;
   std::vector<std::string> arguments_;
   const std::vector<Benchmark>& benchmarks_;
+  Workbench& workbench_;
   Store& store_;
   SweepOptions options_;
   const std::function<void(const Json&, const SweepState&)>& each_;
@@ -368,12 +375,12 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
                  bool again) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   Lines lines(STDIN_FILENO);
-  const auto next = [&]() -> std::optional<SweepItem> {
+  const auto next = [&](const std::stop_token& over) -> std::optional<SweepItem> {
     for (;;) {
       if (const auto line = lines.take()) return item_from(Json::parse(*line));
       pollfd in{STDIN_FILENO, POLLIN, 0};
       const int n = ::poll(&in, 1, 100);
-      if (stop_signal() != 0) return std::nullopt;
+      if (stop_signal() != 0 || over.stop_requested()) return std::nullopt;
       if (n > 0 && !lines.fill()) return std::nullopt;
     }
   };
@@ -382,7 +389,6 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
   say({{"end", kReady}});
   score_items(next, benchmarks, workbench, store, again, [&](PairEnd end, const Json& record) {
     say({{"end", kEnds[static_cast<size_t>(end)]}, {"record", record}});
-    return true;
   });
   check_stop();
 }
@@ -391,6 +397,7 @@ SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
                             const std::vector<Benchmark>& benchmarks,
+                            Workbench& workbench,
                             Store& store,
                             const SweepOptions& options,
                             const std::function<void(const Json&, const SweepState&)>& each) {
@@ -399,7 +406,7 @@ SweepState sweep_by_workers(std::vector<SweepItem> items,
   auto words = own_arguments();
   words.insert(words.end(),
                {"--worker-threads", std::to_string(std::max<int64_t>(1, thread_count() / n))});
-  Team team(std::move(items), state, words, benchmarks, store, options, each);
+  Team team(std::move(items), state, words, benchmarks, workbench, store, options, each);
   return team.run(devices);
 }
 

@@ -17,14 +17,17 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
 
 /// A sweep by one process a device, each this process's command with `--worker DEVICE` and its share of the threads. A process takes the next
 /// checkpoint when it has one left to do, so a slow one holds nobody up. One that is killed, or crashes, is started
-/// again, and the pair that it had in hand is recorded as failed.
+/// again, and the pair that it had in hand is recorded as failed: so one device has a process of its own too.
+/// @param items    of items_left(); `state` is what it counted
 /// @param devices  a worker each; a device named twice has two
-/// @returns as sweep(); @throws Stopped  by a signal, which the workers are sent too
+/// @param each     told of every record of this run as soon as it is durable
+/// @returns what became of all pairs; @throws Stopped  by a signal, which the workers are sent too
 /// @throws Error  what ended a worker, with its exit code
 SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
                             const std::vector<Benchmark>& benchmarks,
+                            Workbench& workbench,
                             Store& store,
                             const SweepOptions& options,
                             const std::function<void(const Json&, const SweepState&)>& each);

@@ -130,6 +130,20 @@ bool in_shard(const Checkpoint& checkpoint, const SweepOptions& options) {
   return static_cast<int64_t>(number % static_cast<uint64_t>(options.shards)) == options.shard;
 }
 
+struct KnownAs {
+  std::string fingerprint, identifier;
+};
+
+// What a checkpoint was when it was last opened, if its files are still those.
+std::optional<KnownAs> known_as(const Checkpoint& checkpoint, Store& store) {
+  const auto stamp = stamp_of(checkpoint);
+  const auto note = stamp.empty() ? "" : store.note(note_name(checkpoint), stamp);
+  const auto newline = note.find('\n');
+  if (newline == std::string::npos) return std::nullopt;
+  return KnownAs{note.substr(0, newline),
+                 checkpoint.identifier.empty() ? note.substr(newline + 1) : checkpoint.identifier};
+}
+
 // Benchmarks of a checkpoint that the store lacks, as far as that is known without opening it.
 class Done {
  public:
@@ -144,15 +158,11 @@ class Done {
     std::vector<size_t> all(benchmarks_.size());
     std::iota(all.begin(), all.end(), size_t{0});
     if (done_.empty()) return all;
-    const auto stamp = stamp_of(checkpoint);
-    const auto note = stamp.empty() ? "" : store_.note(note_name(checkpoint), stamp);
-    const auto newline = note.find('\n');
-    if (newline == std::string::npos) return all;
-    const auto fingerprint = note.substr(0, newline);
-    const auto identifier =
-        checkpoint.identifier.empty() ? note.substr(newline + 1) : checkpoint.identifier;
+    const auto known = known_as(checkpoint, store_);
+    if (!known) return all;
     std::erase_if(all, [&](size_t b) {
-      return done_.contains({record_key(fingerprint, benchmarks_[b], workbench_), identifier});
+      return done_.contains(
+          {record_key(known->fingerprint, benchmarks_[b], workbench_), known->identifier});
     });
     return all;
   }
@@ -296,6 +306,15 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
   return plan;
 }
 
+std::optional<Json> stored_record(const Checkpoint& checkpoint,
+                                  const Benchmark& benchmark,
+                                  Workbench& workbench,
+                                  Store& store) {
+  const auto known = known_as(checkpoint, store);
+  if (!known) return std::nullopt;
+  return store.find(record_key(known->fingerprint, benchmark, workbench), known->identifier);
+}
+
 std::string unopened_name(const Checkpoint& checkpoint) {
   return checkpoint.identifier.empty() ? stem_of(checkpoint.path) : checkpoint.identifier;
 }
@@ -333,12 +352,12 @@ std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
   return items;
 }
 
-void score_items(const std::function<std::optional<SweepItem>()>& next,
+void score_items(const std::function<std::optional<SweepItem>(const std::stop_token&)>& next,
                  const std::vector<Benchmark>& benchmarks,
                  Workbench& workbench,
                  Store& store,
                  bool again,
-                 const std::function<bool(PairEnd, const Json&)>& each) {
+                 const std::function<void(PairEnd, const Json&)>& each) {
   struct Opened {
     std::optional<SweepItem> item;
     std::optional<Candidate> candidate;
@@ -346,17 +365,24 @@ void score_items(const std::function<std::optional<SweepItem>()>& next,
   };
   // Used by one load at a time: the next begins when the last was taken.
   Opener opener(workbench.options());
+  std::stop_source over;
   const auto load = [&] {
     return std::async(std::launch::async, [&] {
       Opened opened;
-      opened.item = next();
+      opened.item = next(over.get_token());
       if (opened.item) {
         opened.failure = attempt([&] { opened.candidate = opener.open(opened.item->checkpoint); });
       }
       return opened;
     });
   };
-  for (auto loading = load();;) {
+  auto loading = load();
+  // A load may wait for an item that nobody sends while this function ends by an error.
+  struct Over {
+    std::stop_source& source;
+    ~Over() { source.request_stop(); }
+  } const end_of_scope{over};
+  for (;;) {
     const auto opened = loading.get();
     if (!opened.item) return;
     loading = load();
@@ -382,41 +408,15 @@ void score_items(const std::function<std::optional<SweepItem>()>& next,
                               checkpoint.tags);
         });
       }
-      bool more = true;
       if (failure) {
         const auto name =
             opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
-        more = each(PairEnd::kFailed,
-                    record_failure(*opened.item, benchmarks[b], name, *failure, store));
+        each(PairEnd::kFailed, record_failure(*opened.item, benchmarks[b], name, *failure, store));
       } else {
-        more = each(result->stored ? PairEnd::kStored : PairEnd::kScored, result->record);
+        each(result->stored ? PairEnd::kStored : PairEnd::kScored, result->record);
       }
-      if (!more) return;
     }
   }
-}
-
-SweepState sweep(const std::vector<Checkpoint>& checkpoints,
-                 const std::vector<Benchmark>& benchmarks,
-                 Workbench& workbench,
-                 Store& store,
-                 const SweepOptions& options,
-                 const std::function<void(const Json&, const SweepState&)>& each) {
-  SweepState state;
-  auto items = items_left(checkpoints, benchmarks, workbench, store, options, state);
-  size_t taken = 0;
-  const auto next = [&]() -> std::optional<SweepItem> {
-    if (taken == items.size()) return std::nullopt;
-    return std::move(items[taken++]);
-  };
-  score_items(next, benchmarks, workbench, store, options.again,
-              [&](PairEnd end, const Json& record) {
-                state.count(end);
-                if (end != PairEnd::kStored) each(record, state);
-                return !state.spent(options);
-              });
-  state.limited = state.scored + state.failed + state.stored < state.pairs;
-  return state;
 }
 
 }  // namespace cortiscore

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -77,16 +78,16 @@ std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
 /// Scores items one after the other, each pair once; failures are recorded and the others go on. The next checkpoint's
 /// weights load while the present one is scored; checkpoints that share a graph share it, and all that depends on
 /// recordings and stimuli alone is made once (Workbench).
-/// @param next  the next item, nothing when there is none; called from one thread at a time, while another item is
-///              scored
-/// @param each  told how every pair ended as soon as that is durable, with its record; false: no more pairs
+/// @param next  the next item, nothing when there is none or when its token says that no more will be taken; called from
+///              one thread at a time, while another item is scored
+/// @param each  told how every pair ended as soon as that is durable, with its record
 /// @throws Stopped  by a signal: the pair in hand is dropped, all before it are stored
-void score_items(const std::function<std::optional<SweepItem>()>& next,
+void score_items(const std::function<std::optional<SweepItem>(const std::stop_token&)>& next,
                  const std::vector<Benchmark>& benchmarks,
                  Workbench& workbench,
                  Store& store,
                  bool again,
-                 const std::function<bool(PairEnd, const Json&)>& each);
+                 const std::function<void(PairEnd, const Json&)>& each);
 
 /// Records that a pair failed, under the best name that is known for it.
 /// @returns the record, durable
@@ -96,17 +97,14 @@ Json record_failure(const SweepItem& item,
                     const Failure& failure,
                     Store& store);
 
+/// The record of a pair, if the store has one that is ok, as far as that is known without opening the checkpoint.
+std::optional<Json> stored_record(const Checkpoint& checkpoint,
+                                  const Benchmark& benchmark,
+                                  Workbench& workbench,
+                                  Store& store);
+
 /// What a record calls a checkpoint that did not open: its identifier, else its file's stem.
 std::string unopened_name(const Checkpoint& checkpoint);
-
-/// items_left() through score_items(), within the limits of `options`.
-/// @param each  told of every record of this run as soon as it is durable
-SweepState sweep(const std::vector<Checkpoint>& checkpoints,
-                 const std::vector<Benchmark>& benchmarks,
-                 Workbench& workbench,
-                 Store& store,
-                 const SweepOptions& options,
-                 const std::function<void(const Json&, const SweepState&)>& each);
 
 /// What a sweep would do, without doing it: pairs in order, and what the store says of the time of such pairs.
 struct SweepPlan {

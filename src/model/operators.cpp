@@ -271,6 +271,7 @@ constexpr const char* kAllowed[] = {
     "native_group_norm: default",
     "native_layer_norm: default",
     "rms_norm: default",
+    "_weight_norm: default",
     // Pooling and sizes.
     "_adaptive_avg_pool2d: default",
     "_upsample_bicubic2d_aa: default vec",
@@ -294,6 +295,7 @@ constexpr const char* kAllowed[] = {
     "max_pool1d: default",
     "max_pool2d: default",
     "max_pool2d_with_indices: default",
+    "max_pool3d: default",
     "upsample_bicubic2d: default vec",
     "upsample_bilinear2d: default vec",
     "upsample_linear1d: default vec",
@@ -617,6 +619,21 @@ void instance_norm(Stack& stack) {
   give(stack, {at::empty_like(input)});
 }
 
+// One norm a slice along `dim` (-1: one of all), which g scales.
+void weight_norm(Stack& stack) {
+  const auto v = tensor(stack, 0), g = tensor(stack, 1);
+  const auto dim = stack.at(2).toInt();
+  TORCH_CHECK(
+      dim >= -1 && dim < v.dim() && v.is_floating_point() && v.scalar_type() == g.scalar_type(),
+      "a direction of ", v.scalar_type(), " and shape ", v.sizes(), " with magnitudes of ",
+      g.scalar_type(), " and dim ", dim);
+  std::vector<int64_t> sizes(dim == -1 ? 0 : static_cast<size_t>(v.dim()), 1);
+  if (dim >= 0) sizes[static_cast<size_t>(dim)] = v.size(dim);
+  TORCH_CHECK(g.sizes() == sizes, "magnitudes of shape ", g.sizes(), " for a direction of shape ",
+              v.sizes(), " and dim ", dim);
+  give(stack, {at::empty_like(v, at::MemoryFormat::Contiguous)});
+}
+
 void attention(Stack& stack) {
   const auto query = tensor(stack, 0), key = tensor(stack, 1), value = tensor(stack, 2);
   const auto n = query.dim();
@@ -902,6 +919,35 @@ int64_t places(int64_t size, int64_t kernel, int64_t dilation, int64_t padding, 
   return room / stride + 1;
 }
 
+// Of torch.nn.MaxPool3d, whose documentation has the formula: with ceil_mode no window begins in the padding on the right.
+void max_pool3d(Stack& stack) {
+  const auto self = tensor(stack, 0);
+  TORCH_CHECK((self.dim() == 4 || self.dim() == 5) && self.is_floating_point(),
+              "an input of shape ", self.sizes());
+  const auto kernel = an_axis(integers(stack, 1), 3, "kernel_size", 1);
+  auto stride = integers(stack, 2);
+  stride = stride.empty() ? kernel : an_axis(stride, 3, "stride", 1);
+  const auto padding = an_axis(integers(stack, 3), 3, "padding", 0);
+  const auto dilation = an_axis(integers(stack, 4), 3, "dilation", 1);
+  auto sizes = self.sizes().vec();
+  for (size_t i = 0; i < 3; ++i) {
+    auto& size = sizes[sizes.size() - 3 + i];
+    TORCH_CHECK(size > 0 && size <= (int64_t{1} << 31) && padding[i] <= kernel[i] / 2,
+                "an input of shape ", self.sizes(), ", kernel_size ", kernel, " and padding ",
+                padding);
+    const auto room = size + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
+    TORCH_CHECK(room >= 0, "a window of ", dilation[i] * (kernel[i] - 1) + 1, " on an axis of ",
+                size);
+    auto n = room / stride[i] + 1;
+    if (stack.at(5).toBool()) {
+      n = (room + stride[i] - 1) / stride[i] + 1;
+      if ((n - 1) * stride[i] >= size + padding[i]) --n;
+    }
+    size = n;
+  }
+  give(stack, {at::empty(sizes, self.options())});
+}
+
 struct Windows {
   std::vector<int64_t> kernel, dilation, padding, stride;
   Windows(const Stack& stack, size_t first)
@@ -983,6 +1029,8 @@ const std::unordered_map<std::string, Shape>& shapes() {
       {"group_norm.default", group_norm},
       {"native_group_norm.default", native_group_norm},
       {"instance_norm.default", instance_norm},
+      {"_weight_norm.default", weight_norm},
+      {"max_pool3d.default", max_pool3d},
       {"scaled_dot_product_attention.default", attention},
       {"relu.default", like_first},
       {"hardswish.default", like_first},

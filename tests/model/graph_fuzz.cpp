@@ -219,6 +219,7 @@ class Caller {
   // A call that runs, of operators whose arguments seldom fit by chance: a word an argument, T5 being tensor 5 of the pool.
   static std::string likely_call(const std::string& name) {
     static const std::map<std::string, std::string> all = {
+        {"_weight_norm.default", "T4 T4 0"},
         {"_native_batch_norm_legit_no_training.default", "T0 T5 T5 T5 T5 0.1 0.001"},
         {"batch_norm.default", "T0 T5 T5 T5 T5 false 0.1 0.001 true"},
         {"instance_norm.default", "T0 T5 T5 - - true 0.1 0.001 true"},
@@ -258,6 +259,7 @@ class Caller {
         {"col2im.default", "T38 [4,4] [2,2] [1,1] [0,0] [2,2]"},
         {"max_pool1d.default", "T9 [2] [2] [0] [1] false"},
         {"max_pool2d.default", "T0 [3,3] [2,2] [1,1] [1,1] true"},
+        {"max_pool3d.default", "T15 [2,3,3] [2,2,1] [1,1,1] [1,1,1] true"},
         {"max_pool2d_with_indices.default", "T0 [3,3] [2,2] [1,1] [1,1] false"},
         {"avg_pool1d.default", "T9 [2] [2] [0] false true"},
         {"avg_pool2d.default", "T0 [3,3] [2,2] [1,1] true false -"},

@@ -294,7 +294,7 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
 
 
 def test_a_terminal_shows_where_it_stands(world, env, tmp_path):
-    """Live on a terminal, behind the bar of the pair in hand; nothing of it where there is none, but a line a minute."""
+    """Live on a terminal; nothing of it where there is none, but a line a minute."""
     import pty
 
     for devices in ("cpu", "cpu,cpu"):
@@ -363,7 +363,8 @@ def test_a_process_a_device(world, env, tmp_path, undisturbed):
         assert done.returncode in (2, 7) and device.split(",")[-1] in done.stderr, done.stderr
 
 
-def test_a_checkpoint_that_ends_its_process(world, env, tmp_path, faults, undisturbed):
+@pytest.mark.parametrize("devices", ["cpu", "cpu,cpu"])
+def test_a_checkpoint_that_ends_its_process(world, env, tmp_path, faults, undisturbed, devices):
     """Whoever opens it is killed, as what exhausts memory is: it is tried once more alone, recorded, and the others go on."""
     (tmp_path / "w").mkdir()
     for i in range(4):
@@ -371,7 +372,7 @@ def test_a_checkpoint_that_ends_its_process(world, env, tmp_path, faults, undist
     deadly = tmp_path / "w/net_01a.safetensors"
     shutil.copy(world / "w/net_05.safetensors", deadly)
     store = tmp_path / "s"
-    sweep = ["sweep", tmp_path / "w/*", "--graph", world / "graph.pt2", *FLAGS, "--results", store, "--device", "cpu,cpu"]
+    sweep = ["sweep", tmp_path / "w/*", "--graph", world / "graph.pt2", *FLAGS, "--results", store, "--device", devices]
     done = run(*sweep, env={**env, "LD_PRELOAD": str(faults), "FAULT_READ": str(deadly)})
     assert done.returncode == 3 and "5 pairs: 4 scored, 0 stored before, 1 failed" in done.stderr, done.stderr
     assert 1 <= done.stderr.count("ended by signal 9") <= 2, done.stderr
@@ -473,21 +474,21 @@ def test_a_fault_at_every_file_operation_of_a_sweep(world, env, tmp_path, faults
     log = tmp_path / "calls"
     done = faulty(faults, env, tmp_path / "count", 0, "", False, *sweep(tmp_path / "count"), log=log)
     assert done.returncode == 0 and exported(tmp_path / "count", env) == three
-    n = int(log.read_text())
+    n = max(map(int, log.read_text().split()))  # the worker's
     assert n >= 3 * 2 + 3  # a write and a sync a record; the folder, the shard, its lock
     stopped = 0
     for call in range(1, n + 1, step):
         store = tmp_path / str(call)
         done = faulty(faults, env, store, call, kind, onwards, *sweep(store))
-        stored = [r["model_identifier"] for r in (lines(store) if store.exists() else [])]
+        stored = [r["model_identifier"] for r in (lines(store) if store.exists() else []) if r["status"] == "ok"]
         printed = [row.split()[0] for row in done.stdout.splitlines()[1:] if row.endswith(")")]
         assert set(printed) <= set(stored) and len(set(stored)) == len(stored), call
-        if done.returncode:
+        if kind.startswith("kill"):  # each worker in turn, and who speaks to them where it stores what they could not
+            stopped += "ended by signal 9" in done.stderr
+            assert done.returncode in (0, 3, -signal.SIGKILL), call
+        elif done.returncode:
             stopped += 1
-            if kind.startswith("kill"):
-                assert done.returncode == -signal.SIGKILL
-            else:
-                assert done.returncode == 5 and str(store) in done.stderr and "expected room and permission" in done.stderr, call
+            assert done.returncode == 5 and str(store) in done.stderr and "expected room and permission" in done.stderr, call
         again = run(*sweep(store), env=env)
         assert again.returncode == 0 and f"{len(stored)} stored before" in again.stderr, (call, again.stderr)
         assert exported(store, env) == three, call

@@ -4,7 +4,7 @@
  *   FAULT_KIND=slow   a quarter of a second before it
  *   FAULT_KIND=kill   SIGKILL before it; kill-after: behind it; ENOSPC, EIO, EROFS: errno; short: half of a write
  *   FAULT_READ=FILE   whoever opens this file as a stream is killed, whatever else is set
- *   FAULT_LOG=FILE    at exit: how many operations there were
+ *   FAULT_LOG=FILE    at exit each process adds a line: how many operations there were
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -56,7 +56,7 @@ static int fault(int is_write) {
 
 __attribute__((destructor)) static void report(void) {
   const char *log = getenv("FAULT_LOG");
-  FILE *out = log ? fopen(log, "w") : NULL;
+  FILE *out = log ? fopen(log, "a") : NULL;
   if (!out) return;
   fprintf(out, "%ld\n", calls);
   fclose(out);
