@@ -451,12 +451,10 @@ def main():
     if arguments.weights and arguments.pretrained:
         parser.error("--weights and --pretrained both say which weights: leave one away")
     torch.manual_seed(arguments.seed)
-    model, options = sources.build(arguments.source, weights=arguments.weights, prefix=arguments.prefix, pretrained=arguments.pretrained,
-                                   input_size=arguments.input_size)
+    asked = {key: getattr(arguments, key) for key in ("input_size", "mean", "std") if getattr(arguments, key)}
+    model, options = sources.build(arguments.source, weights=arguments.weights, prefix=arguments.prefix, pretrained=arguments.pretrained, asked=asked)
+    options |= asked
     output = arguments.output or pathlib.Path(arguments.source.replace(":", "_").rpartition("/")[2] + ".pt2")
-    if arguments.input_size:
-        options["input_size"] = arguments.input_size
-    options |= {key: value for key, value in (("mean", arguments.mean), ("std", arguments.std)) if value}
     if arguments.native:
         from .native import compile as write
 

@@ -254,16 +254,24 @@ def holds_matrices(node):
 
 
 def strings(node):
-    """Ids of a vector of numbers or a cell of char; None where they are neither."""
+    """Ids of a vector of numbers, a cell of char or of single numbers, or a matrix of char, a string a row; None where they are none.
+    The blanks that a matrix of char ends its shorter rows with are no part of them, as MATLAB's cellstr has it."""
     if node.is_matrix and sum(n > 1 for n in node.shape) == 1:
         return node.read().ravel()
-    if node.kind == "char" and len(node.shape) < 2:  # SciPy's char matrix: a string a row
-        return node.read().ravel()
+    if node.kind == "char" and len(node.shape) < 2:  # SciPy's: a string a row
+        return [str(row).rstrip(BLANKS) for row in node.read().ravel()]
+    if node.kind == "char" and len(node.shape) == 2 and node.shape[0] > 1:  # version 7.3: a number a character
+        return ["".join(map(character, row)).rstrip(BLANKS) for row in node.read()]
     if node.kind == "cell":
         inner = list(node.read().flat)
         if inner and all(entry.kind == "char" for entry in inner):
             return ["".join(map(character, np.ravel(entry.read()))) for entry in inner]
+        if inner and all(isinstance(entry, Node) and entry.is_matrix and np.prod(entry.shape) == 1 for entry in inner):
+            return np.concatenate([np.ravel(entry.read()) for entry in inner])
     return None
+
+
+BLANKS = " \t\n\v\f\r\0"
 
 
 def character(value):

@@ -60,6 +60,9 @@ def _fetched(source, make):
     try:
         return make()
     except Exception as error:
+        if "trust_remote_code" in str(error):  # it comes with code of its own, which is neither run nor asked about
+            raise BadNetwork(f"{source}: found a network that is code of its own (auto_map in config.json), expected one of the library's. That code is "
+                             "not run: build the network in a file of yours, FILE.py:FUNCTION.") from error
         raise BadInput(f"{source}: found \"{type(error).__name__}: {_line(error)}\" instead of the library's weights, expected them in its cache or a "
                        "network connection. Fetch them elsewhere and name the file: --weights FILE.") from error
 
@@ -101,7 +104,7 @@ def _random(source):
 _AUXILIARY = {"googlenet": "aux1.", "inception_v3": "AuxLogits."}
 
 
-def _torchvision(source, name, weights, prefix, pretrained, _input_size):
+def _torchvision(source, name, weights, prefix, pretrained, _asked):
     torchvision = _library("torchvision", source)
     known = torchvision.models.list_models()
     if name not in known:
@@ -135,8 +138,9 @@ def _torchvision(source, name, weights, prefix, pretrained, _input_size):
 # ---- timm ---------------------------------------------------------------------------------------------------------------
 
 
-def _timm(source, name, weights, prefix, pretrained, input_size):
+def _timm(source, name, weights, prefix, pretrained, asked):
     timm = _library("timm", source)
+    input_size = asked.get("input_size")
     if not name.startswith(("hf-hub:", "hf_hub:")) and not timm.is_model(name.partition(".")[0]):
         raise _nearest("network of timm", name, timm.list_models(), "timm:")
     sized = {}
@@ -177,7 +181,7 @@ def _short(values):
 # ---- Hugging Face -------------------------------------------------------------------------------------------------------
 
 
-def _hugging_face(source, name, weights, prefix, _pretrained, _input_size):
+def _hugging_face(source, name, weights, prefix, _pretrained, asked):
     transformers = _library("transformers", source, ("huggingface_hub", "tokenizers"))
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -201,13 +205,16 @@ def _hugging_face(source, name, weights, prefix, _pretrained, _input_size):
         unused = sorted(report["unexpected_keys"])
         if unused:
             say(f"note: {len(unused)} weights of the file are not of {kind.__name__}, the first {unused[0]}")
-    return model, _processed(source, name, here, config)
+    return model, _processed(source, name, here, config, asked)
 
 
 def _class_of(transformers, config, source):
     """The class that the folder was saved from; of a network with texts and images its vision tower."""
     architectures = getattr(config, "architectures", None) or []
     kind = getattr(transformers, architectures[0], None) if architectures else None
+    if architectures and kind is None:
+        raise BadNetwork(f"{source}: found the network {architectures[0]}, which transformers {transformers.__version__} does not have, expected one of its "
+                         "own. Build it in a file of yours: FILE.py:FUNCTION.")
     if kind is None:
         kind = _built(source, lambda: transformers.MODEL_MAPPING[type(config)])
         kind = kind[0] if isinstance(kind, (tuple, list)) else kind
@@ -231,8 +238,24 @@ def _from_folder(source, kind, name, here):
     return _fetched(source, lambda: kind.from_pretrained(name, local_files_only=here, output_loading_info=True, dtype="auto"))
 
 
-def _processed(source, name, here, config):
-    """input_size, mean and std by the image processor beside the weights; without one, the config's size alone."""
+# What an image processor may do beside the resizing, cropping and padding that the stimuli's visual angle stands for, and beside
+# what mean and std say: none of these changes an RGB image of the network's size.
+_HARMLESS = {"do_resize", "do_center_crop", "do_pad", "do_convert_rgb", "do_rescale", "do_normalize", "do_reduce_labels", "do_thumbnail"}
+
+
+def _side(size, path):
+    """The side of a square input: a number, [height, width], {height, width} or {shortest_edge}; None where there is none."""
+    if isinstance(size, dict):
+        size = [size["height"], size["width"]] if {"height", "width"} <= set(size) else size.get("shortest_edge") or size.get("longest_edge")
+    sides = list(size) if isinstance(size, (list, tuple)) else [size]
+    if len(set(sides)) > 1:
+        raise BadNetwork(f"{path}: found an input of {' x '.join(map(str, sides))}, expected it as high as wide. Wrap the network: FILE.py:FUNCTION.")
+    return int(sides[0]) if sides and sides[0] else None
+
+
+def _processed(source, name, here, config, asked):
+    """input_size, mean and std by the image processor beside the weights; without one they have to be asked for.
+    Raises BadInput for a processor that does more than mean and std can say."""
     if here:
         path = pathlib.Path(name) / "preprocessor_config.json"
         text = path.read_text() if path.is_file() else None
@@ -241,36 +264,49 @@ def _processed(source, name, here, config):
 
         found = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
         text = pathlib.Path(found).read_text() if found else None
-    vision = getattr(config, "vision_config", config)
-    size = getattr(vision, "image_size", None) or 224
-    options = {"input_size": int(size[0] if isinstance(size, (list, tuple)) else size)}
+    path = f"{name}/preprocessor_config.json"
+    own = _side(getattr(getattr(config, "vision_config", config), "image_size", None), f"{name}/config.json")
+    options = {"input_size": own} if own else {}
     if text is None:
-        say(f"note: {source}: found no preprocessor_config.json, so input is {options['input_size']} x {options['input_size']}, and mean and std are none "
-            "unless --mean and --std say them: save the image processor beside the weights (processor.save_pretrained)")
+        missing = [f"--{key.replace('_', '-')}" for key in ("input_size", "mean", "std") if key not in options and key not in asked]
+        if missing:
+            raise BadInput(f"{source}: found no preprocessor_config.json, expected it to say how images are prepared. Save the image processor beside the "
+                           f"weights (processor.save_pretrained), or say {', '.join(missing)} (--mean 0,0,0 --std 1,1,1 for values in 0..1 as they are).")
         return options
     try:
         processor = json.loads(text)
-        if "image_processor" in processor:
-            processor = processor["image_processor"]
-        size = processor.get("crop_size") if processor.get("do_center_crop") else processor.get("size")
-        size = size or processor.get("size")
-        if isinstance(size, dict):
-            size = size.get("height") or size.get("shortest_edge") or size.get("longest_edge")
-        if size and processor.get("do_resize", True):
-            options["input_size"] = int(size)
-        mean, std = processor.get("image_mean"), processor.get("image_std")
+        processor = processor.get("image_processor", processor)
+        more = sorted(key for key, value in processor.items() if key.startswith("do_") and value is True and key not in _HARMLESS)
+        if more:
+            raise BadNetwork(f"{path}: found {more[0]}, expected an image processor that only sizes, rescales and normalises. Do the rest in the network: "
+                             f"FILE.py:FUNCTION{', whose forward begins with x.flip(1)' if more[0] == 'do_flip_channel_order' else ''}.")
+        size = processor.get("crop_size") if processor.get("do_center_crop") else None
+        size = _side(size, path) or (_side(processor.get("size"), path) if processor.get("do_resize", True) else None)
+        if size:
+            options["input_size"] = size
+        channels = lambda values: [float(v) for v in (values if isinstance(values, list) else [values] * 3)]
         # Values in 0..1 come in here: x * factor, with x in 0..255, is what mean and std are of there.
         scale = 255 * float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 255.0
-        if processor.get("do_normalize", mean is not None) and mean:
-            options |= {"mean": [float(m) / scale for m in mean], "std": [float(s) / scale for s in std]}
-        elif abs(scale - 1) > 1e-9:
-            options |= {"mean": [0.0] * 3, "std": [1 / scale] * 3}
-        if abs(scale - 1) < 1e-6 and "mean" in options:
-            options |= {"mean": [float(m) for m in mean], "std": [float(s) for s in std]}
+        scale = 1.0 if abs(scale - 1) < 1e-6 else scale
+        mean, std = processor.get("image_mean"), processor.get("image_std")
+        normalised = processor.get("do_normalize", mean is not None)
+        mean, std = (channels(mean), channels(std)) if normalised else ([0.0] * 3, [1.0] * 3)
+        if len(mean) != 3 or len(std) != 3:
+            raise BadNetwork(f"{path}: found a mean of {len(mean)} channels and a std of {len(std)}, expected 3, RGB. Wrap the network: FILE.py:FUNCTION.")
+        offset = 1.0 if processor.get("do_rescale", True) and processor.get("rescale_offset") else 0.0  # EfficientNet's
+        if processor.get("include_top"):  # EfficientNet's: images are divided by the std once more
+            again = channels(processor.get("image_std"))
+            std = [s * t for s, t in zip(std, again, strict=True)]
+        if normalised or scale != 1 or offset or processor.get("include_top"):
+            options |= {"mean": [(m + offset) / scale for m in mean], "std": [s / scale for s in std]}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadInput(f"{name}/preprocessor_config.json: found \"{_line(error)}\", expected size, image_mean and image_std.") from error
-    say(f"note: input {options['input_size']} x {options['input_size']}, mean {_short(options.get('mean', []))}, std {_short(options.get('std', []))} by its "
-        "preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path}: found \"{_line(error)}\", expected size, image_mean and image_std.") from error
+    if "input_size" not in options and "input_size" not in asked:
+        raise BadInput(f"{path}: found no size of images, expected one. Say it: --input-size.")
+    say(f"note: input {options.get('input_size', asked.get('input_size'))} a side, mean {_short(options.get('mean', []))}, "
+        f"std {_short(options.get('std', []))} by its preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
     return options
 
 
@@ -332,14 +368,15 @@ def _without_kind(source):
 _KINDS = {"torchvision": _torchvision, "timm": _timm, "hf": _hugging_face}
 
 
-def build(source, weights=None, prefix=None, pretrained=False, input_size=None):
+def build(source, weights=None, prefix=None, pretrained=False, asked=None):
     """The network that `source` names, and how its input is prepared: (module in eval mode but for parts that were left in training
     mode by the user's own file, keyword arguments of `export`). What the reader should know of it is said on stderr.
+    asked: those of input_size, mean and std that the user says, who is right where a source says otherwise.
     Raises BadInput and UnknownName."""
     _exists(weights)
     kind, _, name = source.partition(":")
     if kind in _KINDS and name:
-        model, options = _KINDS[kind](source, name, weights, prefix, pretrained, input_size)
+        model, options = _KINDS[kind](source, name, weights, prefix, pretrained, asked or {})
         return model.eval(), options
     if pretrained:
         raise BadInput(f"--pretrained: found {source}, expected torchvision:NAME or timm:NAME. Leave it away.")

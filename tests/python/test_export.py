@@ -533,3 +533,51 @@ def test_a_folder_of_hugging_face(stimuli, tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     one_line(verb(f"hf:{folder}", "-o", tmp_path / "other.pt2"), 5, "no weights for", "pooler")
     one_line(verb(f"hf:{tmp_path}/none/x/y"), 5, "no such folder")
+
+
+def test_what_a_processor_of_hugging_face_does_to_pixels_is_done_or_refused(tmp_path, capsys):
+    transformers = pytest.importorskip("transformers")
+    from cortiscore import sources
+    from cortiscore.recordings import BadInput
+
+    size = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, image_size=SIZE, patch_size=8)
+    folder = tmp_path / "vit"
+    transformers.ViTForImageClassification(transformers.ViTConfig(**size)).save_pretrained(folder)
+    square = {"height": SIZE, "width": SIZE}
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    kinds = [transformers.EfficientNetImageProcessor(size=square, **options)
+             for options in ({}, {"include_top": False}, {"rescale_offset": True, "rescale_factor": 1 / 127.5}, {"do_normalize": False},
+                             {"do_normalize": False, "include_top": False, "rescale_offset": True}, {"do_rescale": False, "include_top": False})]
+    kinds += [transformers.ViTImageProcessor(size=square), transformers.ViTImageProcessor(size=square, do_rescale=False, do_normalize=False),
+              transformers.CLIPImageProcessor(size={"shortest_edge": SIZE}, crop_size=square)]
+    for kind in kinds:
+        kind.save_pretrained(folder)
+        _, options = sources.build(f"hf:{folder}")
+        assert options["input_size"] == SIZE
+        mean, std = np.array(options.get("mean", [0] * 3)), np.array(options.get("std", [1] * 3))
+        right = np.asarray(kind(images=Image.fromarray(pixels), return_tensors="np")["pixel_values"][0]).transpose(1, 2, 0)
+        np.testing.assert_allclose((pixels / 255 - mean) / std, right, rtol=1e-4, atol=1e-4, err_msg=str(kind))
+
+    def refused(*words):
+        with pytest.raises(BadInput) as said:
+            sources.build(f"hf:{folder}")
+        assert all(word in str(said.value) for word in words) and "\n" not in str(said.value), said.value
+
+    transformers.MobileViTImageProcessor(size=square, crop_size=square).save_pretrained(folder)
+    refused("do_flip_channel_order", "x.flip(1)")
+    transformers.ViTImageProcessor(size={"height": SIZE, "width": SIZE // 2}).save_pretrained(folder)
+    refused("32 x 16", "as high as wide")
+    (folder / "preprocessor_config.json").write_text(json.dumps({"size": square, "image_mean": [0.5], "image_std": [0.5]}))
+    refused("1 channels", "RGB")
+    (folder / "preprocessor_config.json").unlink()
+    refused("no preprocessor_config.json", "--mean, --std")
+    _, options = sources.build(f"hf:{folder}", asked={"mean": [0.0] * 3, "std": [1.0] * 3})
+    assert options == {"input_size": SIZE}
+    capsys.readouterr()
+    # Code that comes with a network is neither run nor asked about.
+    (folder / "own.py").write_text("raise SystemExit('this ran')")
+    config = json.loads((folder / "config.json").read_text())
+    for changes in ({"architectures": ["OwnViT"]}, {"model_type": "own", "architectures": ["OwnViT"], "auto_map": {"AutoConfig": "own.Config"}}):
+        (folder / "config.json").write_text(json.dumps(config | changes))
+        refused("FILE.py:FUNCTION")
+    assert "[y/N]" not in capsys.readouterr().out
