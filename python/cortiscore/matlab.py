@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from .containers import Recorded, beside, choose, is_id, numeric, one_line, open_hdf5
+from .containers import Recorded, beside, choose, is_id, numeric, one_line, open_hdf5, texts
 from .recordings import BadInput
 
 HDF5_NUMBERS = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -223,7 +223,7 @@ def picked(path, name, nodes, indexed):
     else:
         array = numeric(node.read(), f"{path}: {name}")
     words = {k: strings(v) for k, v in nodes.items() if k in others and v.kind in ("cell", "char")}
-    return Recorded(array, None, beside(name, ids), notes, {k: list(map(str, v)) for k, v in words.items() if v is not None})
+    return Recorded(array, None, beside(name, ids), notes, {k: texts(v) for k, v in words.items() if v is not None})
 
 
 def ids_of_entries(nodes, name, place, path):
@@ -238,7 +238,7 @@ def ids_of_entries(nodes, name, place, path):
         each = [strings(entry) for entry in node.read().ravel(order="F")]
         if any(ids is None for ids in each):
             continue
-        each = [list(map(str, ids)) for ids in each]
+        each = [texts(ids) for ids in each]
         if place is not None:
             out[full] = each[place] if place < len(each) else []
         elif any(ids != each[0] for ids in each):
@@ -254,7 +254,7 @@ def holds_matrices(node):
 
 
 def strings(node):
-    """Ids of a vector of numbers, a cell of char or of single numbers, or a matrix of char, a string a row; None where they are none.
+    """Ids of a vector of numbers, a cell of char and single numbers, or a matrix of char, a string a row; None where they are none.
     The blanks that a matrix of char ends its shorter rows with are no part of them, as MATLAB's cellstr has it."""
     if node.is_matrix and sum(n > 1 for n in node.shape) == 1:
         return node.read().ravel()
@@ -264,10 +264,8 @@ def strings(node):
         return ["".join(map(character, row)).rstrip(BLANKS) for row in node.read()]
     if node.kind == "cell":
         inner = list(node.read().flat)
-        if inner and all(entry.kind == "char" for entry in inner):
-            return ["".join(map(character, np.ravel(entry.read()))) for entry in inner]
-        if inner and all(isinstance(entry, Node) and entry.is_matrix and np.prod(entry.shape) == 1 for entry in inner):
-            return np.concatenate([np.ravel(entry.read()) for entry in inner])
+        if inner and all(entry.kind == "char" or (entry.is_matrix and np.prod(entry.shape) == 1) for entry in inner):
+            return ["".join(map(character, np.ravel(entry.read()))) if entry.kind == "char" else texts(entry.read())[0] for entry in inner]
     return None
 
 

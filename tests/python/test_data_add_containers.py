@@ -438,3 +438,25 @@ def test_names_of_images_beside_an_array_are_its_ids_whatever_they_are_called(la
         np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0], values)
     np.savez(tmp_path / "a.npz", responses=values, conditions=["a", "b"] * (N // 2))
     assert "by place" in accepted(tmp_path, *flags(tmp_path / "a.npz", lab))
+
+
+def test_ids_in_matlabs_char_matrices_and_cells_are_those_that_cellstr_gives(tmp_path):
+    rates, names = np.arange(6.0).reshape(3, 2), ["a", "b b", "ccc"]
+    cell = np.empty((3, 1), object)
+    cell[:, 0] = [1.0, 2.0, 3.0]
+    mixed = cell.copy()
+    mixed[1, 0] = "im2"
+    entries = np.empty(3, dtype=[("rates", object), ("stimulus_id", object)])
+    for i, name in enumerate([7.0, 8.0, 9.0]):
+        entries[i] = rates[i], name
+    path = tmp_path / "a.mat"
+    for variables, ids in (({"rates": rates, "stimulus_id": np.array(names)}, names), ({"rates": rates, "stimulus_id": cell}, ["1", "2", "3"]),
+                           ({"rates": rates, "stimulus_id": mixed}, ["1", "im2", "3"]), ({"s": {"rates": rates, "stimulus_id": cell}}, ["1", "2", "3"]),
+                           ({"s": entries}, ["7", "8", "9"])):
+        recorded = read_array(matlab_with(path, **variables))
+        np.testing.assert_array_equal(recorded.array, rates)
+        assert recorded.labels["presentation"] == ids
+    with h5py.File(path, "w") as file:  # version 7.3: a number a character, dims reversed
+        dataset(file, "rates", rates, "double")
+        dataset(file, "stimulus_id", np.array([list(name.ljust(3).encode("utf-16-le")[::2]) for name in names], np.uint16), "char")
+    assert read_array(path).labels["presentation"] == names
