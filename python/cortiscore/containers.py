@@ -11,18 +11,21 @@ STIMULUS_IDS = ("stimulus_id", "image_id", "stimulus_ids", "image_ids", "stim_fi
 NEUROID_IDS = ("neuroid_id", "neuroid_ids")
 ALIASES = {"stimulus_id": "presentation", "image_id": "presentation", "stimulus": "presentation", "image": "presentation",
            "neuroid_id": "neuroid"}  # names of dims in NetCDF
+KNOWN_DIMS = ("presentation", "neuroid", "repetition", "subject")
 
 
 @dataclasses.dataclass
 class Recorded:
     """`array` float64; `dims`, a name an axis, where the file has them; `labels`: "presentation" (ids), "neuroid" (ids) and
     "repetition" (numbers of presentations), one value a row of that axis; `notes`: what should be said; `texts`: vectors of text
-    beside the array, by name, which may be ids of another name."""
+    beside the array, by name, which may be ids of another name; `coords`: {name: (axis, one text an entry)} of a file with
+    named dims."""
     array: np.ndarray
     dims: tuple | None = None
     labels: dict = dataclasses.field(default_factory=dict)
     notes: list = dataclasses.field(default_factory=list)
     texts: dict = dataclasses.field(default_factory=dict)
+    coords: dict = dataclasses.field(default_factory=dict)
 
 
 def shape_text(shape):
@@ -185,23 +188,36 @@ def hdf5_items(file):
     return datasets, others
 
 
-def decoded(data):
-    """float64 of an HDF5 dataset with the packing that NetCDF's attributes say, as xarray decodes it."""
-    values = np.asarray(data[()])
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    unsigned = data.attrs.get("_Unsigned", b"")
-    unsigned = unsigned.decode() if isinstance(unsigned, bytes) else str(unsigned)
-    if values.dtype.kind in "iu" and unsigned in ("true", "false"):
-        values = values.view(f"{'u' if unsigned == 'true' else 'i'}{values.dtype.itemsize}")
-    out = values.astype(float)
+PACKING = ("_Unsigned", "_FillValue", "missing_value", "scale_factor", "add_offset")
+
+
+def fills_of_own_width(attributes, dtype):
+    """NetCDF's attributes of a variable with its fill values in the variable's own precision: -999.9 in float64 is none of
+    float32's numbers, and would mask none."""
+    out = dict(attributes)
     for key in ("_FillValue", "missing_value"):
-        for fill in np.atleast_1d(data.attrs.get(key, [])):
-            # In the variable's own precision: -999.9 in float64 is none of float32's numbers.
-            out[values == (values.dtype.type(fill) if values.dtype.kind == "f" else fill)] = np.nan
-    for key, apply in (("scale_factor", np.multiply), ("add_offset", np.add)):
-        if key in data.attrs:
-            out = apply(out, float(np.asarray(data.attrs[key]).ravel()[0]))
+        if key in out and dtype.kind == "f" and np.asarray(out[key]).dtype.kind == "f":
+            fills = np.atleast_1d(out[key])
+            with np.errstate(over="ignore"):
+                own = fills.astype(dtype.newbyteorder("="))
+            own = own[np.isfinite(own) | ~np.isfinite(fills)]  # one beyond the variable's numbers stands for none of them
+            out[key] = own[0] if len(own) == 1 else own
+            if not len(own):
+                del out[key]
     return out
+
+
+def decoded(data):
+    """float64 of an HDF5 dataset with the packing that NetCDF's attributes say, by xarray."""
+    import xarray as xr
+
+    values = np.asarray(data[()])
+    packing = {key: value.decode() if isinstance(value := data.attrs[key], bytes) else value for key in PACKING if key in data.attrs}
+    packing = fills_of_own_width(packing, values.dtype)
+    if not packing:
+        return values.astype(float)
+    variable = xr.Variable([f"dim_{i}" for i in range(values.ndim)], values, packing)
+    return xr.conventions.decode_cf_variable("data", variable, decode_times=False).values.astype(float)
 
 
 def read_hdf5(path, variable):
@@ -246,9 +262,12 @@ def read_netcdf(path, variable):
 
     group, _, variable = (variable or "").strip("/").rpartition("/")
     try:
-        with xr.open_dataset(path, group=group or None) as data:
+        with xr.open_dataset(path, group=group or None, decode_cf=False) as stored:
+            for name in stored.variables:
+                stored[name].attrs = fills_of_own_width(stored[name].attrs, stored[name].dtype)
+            data = xr.decode_cf(stored)
             # Ids count as such also where no `coordinates` attribute names them, as netCDF4 and HDF5 scales leave it.
-            known = ("stimulus_id", "image_id", "neuroid_id", "repetition", "subject")
+            known = (*STIMULUS_IDS, *NEUROID_IDS, "repetition", "subject")
             data = data.set_coords([name for name in known if name in data.data_vars and data[name].ndim == 1 and name != variable])
             good = {name: data[name].shape for name in data.data_vars if not unfit(data[name].dtype) and data[name].size > 1}
             others = {name: unfit(data[name].dtype)[0] if unfit(data[name].dtype) else "one value" for name in data.data_vars if name not in good}
@@ -260,13 +279,18 @@ def read_netcdf(path, variable):
     if any(array.sizes[dim] == 1 for dim in array.dims if dim.startswith("time_bin")):
         array = array.isel({dim: 0 for dim in array.dims if dim.startswith("time_bin") and array.sizes[dim] == 1})
     labels, of = {}, {dim: ALIASES.get(dim, dim) for dim in array.dims}
-    for key, names in (("presentation", ("stimulus_id", "image_id", "stimulus", "image")), ("neuroid", ("neuroid_id",)), ("subject", ("subject",))):
+    along = {name: array[name].dims[0] for name in map(str, array.coords) if array[name].ndim == 1}
+    for key, names in (("presentation", (*STIMULUS_IDS, "stimulus", "image")), ("neuroid", NEUROID_IDS), ("subject", ("subject",))):
         for name in names:
-            if name in array.coords and array[name].ndim == 1 and of.get(array[name].dims[0]) == key:
+            dim = along.get(name)
+            if dim and of[dim] not in KNOWN_DIMS and key not in of.values():  # a dim of any name with a neuroid_id is that of neuroids
+                of[dim] = key
+            if dim and of[dim] == key:
                 labels.setdefault(key, texts(array[name].values))
     if "repetition" in array.coords and [of[dim] for dim in array["repetition"].dims] == ["presentation"]:
         labels["repetition"] = texts(array["repetition"].values)
-    return Recorded(numeric(array.values, path), tuple(of.values()), labels)
+    coords = {name: (array.dims.index(dim), texts(array[name].values)) for name, dim in along.items()}
+    return Recorded(numeric(array.values, path), tuple(of.values()), labels, coords=coords)
 
 
 def read_array(path, variable=None):

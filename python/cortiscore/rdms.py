@@ -6,7 +6,9 @@ from .recordings import BadInput
 from .responses import by_id
 from .tables import is_number, read_table
 
-ROUNDING = 1e-5  # of the largest dissimilarity: what float32 and formulas leave on a diagonal
+# Of the largest dissimilarity, as the engine's check_rdms allows (docs/formats.md): float32 distances from sqrt(a² + b² - 2ab) leave
+# sqrt(2^-23) = 3.5e-4 of the norms on a diagonal.
+DIAGONAL, ASYMMETRY = 1e-3, 1e-4
 
 
 def read_rdm_table(path):
@@ -27,7 +29,7 @@ def read_rdm_table(path):
 
 def full(rdms, n, path):
     """([subject, n, n], notes) of n x n, subject x n x n, MATLAB's n x n x subject, condensed upper triangles (a vector, or a row
-    a subject), and any of these a session too, which are averaged."""
+    a subject), or subject x session x n x n, whose sessions are averaged."""
     pairs, notes, found = n * (n - 1) // 2, [], shape_text(rdms.shape)
     if rdms.ndim > 2 and rdms.shape[-1] == pairs != rdms.shape[-2]:
         rdms = rdms.reshape([k for k in rdms.shape[:-1] if k > 1] + [pairs])
@@ -63,17 +65,49 @@ def check(rdms, ids, path):
     bad = np.argwhere(~np.isfinite(rdms) & off)
     if len(bad):
         raise BadInput(f"{path}: found {rdms[tuple(bad[0])]:g} at {place(*bad[0])} ({len(bad)} values), expected a dissimilarity for every pair.")
-    tolerance = ROUNDING * np.abs(rdms[:, off]).max(initial=0)
+    largest = np.abs(rdms[:, off]).max(initial=0)
     diagonal = np.nan_to_num(np.abs(np.diagonal(rdms, axis1=1, axis2=2)), posinf=np.inf)
-    if diagonal.max() > tolerance:
+    if diagonal.max(initial=0) > DIAGONAL * largest:
         subject, i = np.unravel_index(diagonal.argmax(), diagonal.shape)
         raise BadInput(f"{path}: found {rdms[subject, i, i]:g} on the diagonal, at {place(subject, i)}, expected 0: a stimulus does not differ from itself. "
                        "Of similarities such as correlations, save 1 less each.")
     apart = np.where(off, np.abs(rdms - rdms.transpose(0, 2, 1)), 0)
-    if apart.max() > tolerance:
+    if apart.max(initial=0) > ASYMMETRY * largest:
         subject, i, j = np.unravel_index(apart.argmax(), apart.shape)
         raise BadInput(f"{path}: found {rdms[subject, i, j]:g} and {rdms[subject, j, i]:g} at {place(subject, i, j)}, expected RDMs that are symmetric. "
                        "Save the mean of both halves if they are two measurements.")
+
+
+def columns_as_rows(recorded, ids, path):
+    """(array, ids of its rows, notes): the columns of n x n matrices in the order of the rows, where the file names both: by
+    stimulus_id or image_id with anything behind it, or by text of any name that is the rows' stimuli.
+    :raises BadInput: columns of other stimuli; two orders of which the file does not say which is the columns'"""
+    array, shape = recorded.array, recorded.array.shape
+    # As `full` takes them: the last two axes, or MATLAB's first two.
+    rows = 0 if array.ndim == 2 or (array.ndim == 3 and shape[0] == shape[1] != shape[2]) else array.ndim - 2
+    if array.ndim < 2 or shape[rows] != shape[rows + 1]:
+        return array, ids, []
+
+    def named(axis):
+        there = {name: values for name, (of, values) in recorded.coords.items() if of == axis and len(values) == shape[axis]}
+        return next((there[name] for name in sorted(there, key=len) if name.startswith(("stimulus_id", "image_id"))), None), there
+
+    ids = ids or named(rows)[0]
+    others, there = named(rows + 1)
+    if ids is None or len(ids) != shape[rows]:
+        return array, ids or others, []
+    others = others or next((values for values in there.values() if sorted(values) == sorted(ids)), ids)
+    beside = [name for name, values in recorded.texts.items() if values != ids and sorted(values) == sorted(ids)]
+    if beside:
+        raise BadInput(f"{path}: {beside[0]}: found the stimuli in another order than stimulus_id, expected one order of rows and columns. Save them so.")
+    if others == ids:
+        return array, ids, []
+    if sorted(others) != sorted(ids):
+        wrong = next((name for name in others if name not in ids), others[0])
+        raise BadInput(f"{path}: found columns of other stimuli than the rows (\"{wrong}\"), expected the same ones.")
+    if len(set(ids)) == len(ids):
+        array = np.take(array, [others.index(name) for name in ids], axis=rows + 1)
+    return array, ids, [f"{path.name}: columns are in another order than rows; both are matched by id"]
 
 
 def to_rdms(arguments, stimuli):
@@ -86,6 +120,8 @@ def to_rdms(arguments, stimuli):
         recorded = read_array(path, arguments.variable)
         array, labels, notes = recorded.array, recorded.labels, recorded.notes
         ids = labels.get("presentation")
+        array, ids, more = columns_as_rows(recorded, ids, path)
+        notes = notes + more
         if ids is None:
             ids, more = stimuli.ids_among(recorded.texts, n, path)
             notes = notes + more
@@ -100,6 +136,7 @@ def to_rdms(arguments, stimuli):
         order = order.ravel()
         rdms, notes = rdms[:, order][:, :, order], notes + more
     check(rdms, stimuli.ids, path)
-    rdms[:, range(n), range(n)] = 0
+    rdms = np.triu(rdms, 1)  # what is scored; halves and diagonal are exact in what is stored
+    rdms += rdms.transpose(0, 2, 1)
     subjects = labels.get("subject", [])
     return rdms, subjects if len(subjects) == len(rdms) else [f"subject_{i + 1:02d}" for i in range(len(rdms))], notes

@@ -13,10 +13,8 @@ from .tables import MISSING, is_number, read_table
 
 DIGITS = re.compile(r"[-+]?[0-9.]*,?[0-9]+([eE][-+]?[0-9]+)?")  # numbers with a point or a comma
 KNOWN = ("repetition", "presentation", "neuroid")
-# Columns that experiments write beside responses: BIDS' own of *_events.tsv and their like, with or without a unit.
-WELL_KNOWN = re.compile(r"(onset|offset|start|stop|end|duration|time|timestamp|trial|trial_?(number|index|nr|id|type)|block|run|session|sample|index|idx|row|"
-                        r"id|subject|participant|participant_id|subject_id|age|date|seed|rt|reaction_?time|response_?time|accuracy|correct|x|y|"
-                        r"position(_[xy])?|frame|scan|tr|event|code|value|image_number|stimulus_number)(_?(ms|s|sec|seconds|us))?", re.IGNORECASE)
+# Beside what every command knows for no response (Table.beside), these are as likely no neuroid as they are one.
+DOUBTFUL = ("x", "y", "value", "code", "event")
 
 
 def read_responses(arguments, stimuli):
@@ -107,19 +105,19 @@ def neuroid_columns(table, taken, patterns):
             word = (odd or words)[0]
             raise BadInput(f"{table.path}: {name}: found \"{word}\" in data row {table.column(name).index(word) + 1} among numbers, expected a "
                            "number, or nothing for a missing trial. If it is no neuroid, name those that are: --neuroids a,b,c or --neuroids 'n*'.")
-    refuse_well_known(names, table.path)
+    refuse_well_known(names, table)
     if not names:
         raise BadInput(f"{table.path}: found no column of numbers (there are: {', '.join(table.columns)}), expected one a neuroid, or neuroid_id "
                        "and response.")
     return names, [f"{table.path.name}: no neuroid, since it is text: {name}, e.g. \"{word}\"" for name, word in text.items()]
 
 
-def refuse_well_known(names, path):
+def refuse_well_known(names, table):
     """:raises BadInput: columns such as onset or trial, which would be neuroids if nobody looked"""
-    doubtful = [name for name in names if WELL_KNOWN.fullmatch(name.strip())]
+    doubtful = [name for name in names if name in table.beside or name.strip().lower() in DOUBTFUL]
     if doubtful:
         sure = [name for name in names if name not in doubtful] or doubtful
-        raise BadInput(f"{path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
+        raise BadInput(f"{table.path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
                        f"whether it is a neuroid. Name those that are, e.g. --neuroids {','.join(sure[:3])}{',...' if len(sure) > 3 else ''}, or by a "
                        "pattern such as 'n*'.")
 

@@ -11,13 +11,14 @@ MISSING = ("", "n/a", "na", "nan", "null", "none", "<na>")  # in lower case
 
 @dataclasses.dataclass
 class Table:
-    """`rows`: a dict a row, by column; None where a value is missing. `kinds`: "number" or "text" a column. `notes`: what a reader
-    should know of the file."""
+    """`rows`: a dict a row, by column; None where a value is missing. `kinds`: "number" or "text" a column. `beside`: columns that are
+    called what experiments write beside responses (onset, trial, rt ...). `notes`: what a reader should know of the file."""
     path: pathlib.Path
     columns: list
     kinds: dict
     rows: list
     notes: list
+    beside: list
 
     def column(self, name):
         """:raises BadInput: no such column"""
@@ -59,4 +60,5 @@ def read_table(path):
     columns = found["columns"]
     if not found["rows"]:
         raise BadInput(f"{path}: found no rows, expected a header line and rows.")
-    return Table(pathlib.Path(path), columns, dict(zip(columns, found["kinds"])), [dict(zip(columns, row)) for row in found["rows"]], found["notes"])
+    return Table(pathlib.Path(path), columns, dict(zip(columns, found["kinds"])), [dict(zip(columns, row)) for row in found["rows"]], found["notes"],
+                 found["beside"])

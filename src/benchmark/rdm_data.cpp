@@ -67,23 +67,27 @@ RdmData from_responses(const Benchmark& benchmark) {
   return data;
 }
 
-// [subject, presentation, presentation_other], from dims in any order.
-at::Tensor matrices_of(const Assembly& assembly, const std::string& path) {
+// [subject, presentation, presentation_other] float64, from dims in any order, columns in the order of the rows.
+at::Tensor matrices_of(Assembly& assembly, const std::string& path) {
   std::vector<int64_t> order;
+  std::vector<std::string> dims;
   for (const auto* name : {"subject", "presentation", "presentation_other"}) {
     const auto found = std::find(assembly.dims.begin(), assembly.dims.end(), name);
-    if (found != assembly.dims.end()) order.push_back(found - assembly.dims.begin());
+    if (found == assembly.dims.end()) continue;
+    order.push_back(found - assembly.dims.begin());
+    dims.emplace_back(name);
   }
-  const bool one =
-      std::find(assembly.dims.begin(), assembly.dims.end(), "subject") == assembly.dims.end();
+  const bool one = !dims.empty() && dims.front() != "subject";
   if (order.size() != assembly.dims.size() || order.size() != (one ? 2U : 3U)) {
     std::string found;
     for (const auto& dim : assembly.dims) found += (found.empty() ? "" : ", ") + dim;
     throw bad_input({path, "dims", found, "[subject,] presentation, presentation_other",
                      "Write the RDMs as docs/formats.md says"});
   }
-  const auto values = assembly.values.to(at::kDouble).permute(order);
-  return (one ? values.unsqueeze(0) : values).contiguous();
+  assembly.values = assembly.values.to(at::kDouble).permute(order);
+  assembly.dims = dims;
+  align_columns(assembly);
+  return (one ? assembly.values.unsqueeze(0) : assembly.values).contiguous();
 }
 
 RdmData from_file(const Benchmark& benchmark) {

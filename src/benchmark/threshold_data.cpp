@@ -9,49 +9,28 @@
 #include "src/benchmark/data_file.h"
 #include "src/data/arrays.h"
 #include "src/data/choices.h"
-#include "src/data/netcdf.h"
 #include "src/data/table.h"
+#include "src/data/thresholds.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
 namespace {
 
-using Thresholds = std::vector<std::pair<std::string, double>>;
+using ThresholdOf = std::vector<std::pair<std::string, double>>;
 
 // Thresholds by subject, in the file's order (the ceiling's draws depend on it); those that are NaN are left out.
-Thresholds read_thresholds(const std::string& path, std::vector<std::string>& warnings) {
-  std::vector<std::string> subjects;
-  std::vector<double> values;
-  if (path.ends_with(".nc")) {
-    const auto assembly = read_assembly(path);
-    const auto flat = assembly.values.to(at::kDouble).flatten().contiguous();
-    values.assign(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
-    if (assembly.coords.contains("subject")) {
-      subjects = assembly.coord("subject").as_text();
-    } else {
-      for (size_t i = 0; i < values.size(); ++i) subjects.push_back(std::to_string(i));
-    }
-  } else {
-    const auto table = read_table(path);
-    subjects = table.text("subject");
-    values = table.numbers("threshold");
-  }
-  if (subjects.size() != values.size() || distinct(subjects).size() != subjects.size()) {
-    throw bad_input({path, "data",
-                     std::to_string(values.size()) + " thresholds of " +
-                         std::to_string(distinct(subjects).size()) + " subjects",
-                     "one a subject", ""});
-  }
-  Thresholds found;
+ThresholdOf thresholds_by_subject(const std::string& path, std::vector<std::string>& warnings) {
+  auto [subjects, values] = read_thresholds(path);
+  if (subjects.empty() && is_table(path))
+    throw bad_input({path, "column subject", "none", "a name for every threshold", ""});
+  for (size_t i = subjects.size(); i < values.size(); ++i) subjects.push_back(std::to_string(i));
+  ThresholdOf found;
   std::vector<std::string> without;
   for (size_t i = 0; i < values.size(); ++i) {
     if (std::isnan(values[i])) {
       without.push_back(subjects[i]);
       continue;
     }
-    if (!(values[i] > 0))
-      throw bad_input({path, "subject " + subjects[i], std::to_string(values[i]),
-                       "a positive threshold, or NaN", ""});
     found.emplace_back(subjects[i], values[i]);
   }
   for (const auto& warning :
@@ -82,11 +61,11 @@ ThresholdData load_thresholds(const Benchmark& benchmark,
                               const std::function<const OpenedStimuli&(const std::string&)>& open) {
   ThresholdData data;
   const auto path = data_file(benchmark, benchmark.choices);
-  auto thresholds = read_thresholds(path, data.warnings);
+  auto thresholds = thresholds_by_subject(path, data.warnings);
   data.data_sha256.push_back(sha256_of_file(path));
   if (!benchmark.baseline_choices.empty()) {
     const auto baseline_path = data_file(benchmark, benchmark.baseline_choices);
-    const auto in_order = read_thresholds(baseline_path, data.warnings);
+    const auto in_order = thresholds_by_subject(baseline_path, data.warnings);
     const std::map<std::string, double> baseline(in_order.begin(), in_order.end());
     data.data_sha256.push_back(sha256_of_file(baseline_path));
     std::vector<std::string> without;

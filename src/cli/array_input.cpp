@@ -55,7 +55,7 @@ Variables::Variables(const std::vector<std::string>& given, const std::vector<st
 }
 
 std::string Variables::of(const std::string& flag, const std::string& path) const {
-  const bool single = path.ends_with(".npy") || path.ends_with(".csv") || path.ends_with(".tsv");
+  const bool single = holds_one_array(path);
   const auto own = names_.find(flag);
   if (own != names_.end() && single) {
     throw Error(ErrorKind::kUsage,

@@ -21,6 +21,7 @@
 #include "src/core/notes.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
+#include "src/data/thresholds.h"
 #include "src/score/choices.h"
 #include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
@@ -160,7 +161,7 @@ void run_rsa(const CeilingArguments& a) {
 
 void run_subjects(const CeilingArguments& a) {
   if (a.name == "threshold") {
-    auto values = thresholds_in(a.trials);
+    auto values = read_thresholds(a.trials).values;
     const auto total = static_cast<int64_t>(values.size());
     std::erase_if(values, [](double v) { return std::isnan(v); });
     if (values.size() < 2)

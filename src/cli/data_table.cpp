@@ -29,11 +29,15 @@ std::string quoted(const std::string& text) {
 
 // Row by row: a table of a hundred megabytes is there once.
 void print_json(const Table& table, const std::vector<std::string>& kinds) {
+  Json beside = Json::array();
+  for (const auto& name : table.columns) {
+    if (written_beside(name)) beside.push_back(name);
+  }
   std::cout << "{\"path\":" << quoted(table.path) << ",\"encoding\":" << Json(table.encoding).dump()
             << ",\"separator\":" << Json(table.separator).dump()
             << ",\"decimal\":" << Json(table.decimal).dump()
             << ",\"columns\":" << Json(table.columns).dump() << ",\"kinds\":" << Json(kinds).dump()
-            << ",\"lines\":" << Json(table.lines).dump()
+            << ",\"beside\":" << beside.dump() << ",\"lines\":" << Json(table.lines).dump()
             << ",\"notes\":" << Json(table.notes).dump() << ",\"rows\":[";
   for (size_t r = 0; r < table.rows.size(); ++r) {
     Json row = Json::array();

@@ -22,9 +22,6 @@ Evaluation object_solution_times(const MetricArguments& arguments, Json& more);
 /// An array of any shape as a list.
 std::vector<double> read_values(const std::string& path);
 
-/// Subjects' thresholds, NaN for those that have none. @throws Error(kBadInput)  one that is not positive
-std::vector<double> thresholds_in(const std::string& path);
-
 /// @throws Error(kUsage)  `value` is empty: the metric takes `flag`
 void require(const MetricArguments& arguments, const std::string& value, const char* flag);
 

@@ -10,6 +10,7 @@
 #include "src/cli/metric_families.h"
 #include "src/data/arrays.h"
 #include "src/data/choices.h"
+#include "src/data/thresholds.h"
 #include "src/mapping/logistic.h"
 #include "src/metric/factors.h"
 #include "src/metric/property.h"
@@ -25,40 +26,6 @@ namespace cortiscore::cli {
 std::vector<double> read_values(const std::string& path) {
   const auto values = read_array(path).to(at::kDouble).flatten().contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
-}
-
-namespace {
-
-bool is_table(const std::string& path) {
-  return path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
-}
-
-// Subjects of a table of thresholds, as benchmarks read them; none where it names none.
-std::vector<std::string> subjects_in(const std::string& path) {
-  if (!is_table(path)) return {};
-  const auto table = read_table(path);
-  return table.has("subject") ? table.text("subject") : std::vector<std::string>{};
-}
-
-}  // namespace
-
-std::vector<double> thresholds_in(const std::string& path) {
-  std::vector<double> values;
-  if (is_table(path) && read_table(path).has("threshold")) {
-    values = read_table(path).numbers("threshold");
-  } else {
-    const auto array = read_array(path);
-    if (is_table(path) && array.dim() == 2 && array.size(0) > 1 && array.size(1) > 1)
-      throw bad_input({path, "columns", std::to_string(array.size(1)),
-                       "subject and threshold, or thresholds alone", ""});
-    values = read_values(path);
-  }
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (std::isnan(values[i]) || (values[i] > 0 && std::isfinite(values[i]))) continue;
-    throw bad_input({path, "subject " + std::to_string(i), std::to_string(values[i]),
-                     "a positive threshold, or NaN for none", ""});
-  }
-  return values;
 }
 
 namespace {
@@ -126,16 +93,18 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
   require(a, a.target, "--target (subjects' thresholds)");
   require(a, a.variables.empty() ? "" : a.variables.front(), "--variable");
   double model = threshold_of(a, a.source);
-  auto subjects = thresholds_in(a.target);
+  const auto given = read_thresholds(a.target);
+  auto subjects = given.values;
   if (a.name == "threshold_elevation") {
     require(a, a.baseline_source, "--baseline-source");
     require(a, a.baseline_target, "--baseline-target");
     const double baseline = threshold_of(a, a.baseline_source);
-    auto baselines = thresholds_in(a.baseline_target);
-    const auto named = subjects_in(a.target), named_baselines = subjects_in(a.baseline_target);
-    if (!named.empty() && !named_baselines.empty()) {
-      const auto places = places_of(named, a.target, named_baselines, a.baseline_target, "subject",
-                                    "Give each subject one threshold");
+    const auto given_baselines = read_thresholds(a.baseline_target);
+    auto baselines = given_baselines.values;
+    if (!given.subjects.empty() && !given_baselines.subjects.empty()) {
+      const auto places =
+          places_of(given.subjects, a.target, given_baselines.subjects, a.baseline_target,
+                    "subject", "Give each subject one threshold");
       std::vector<double> in_order;
       for (const auto place : places) in_order.push_back(baselines[static_cast<size_t>(place)]);
       baselines = std::move(in_order);
@@ -291,12 +260,15 @@ Evaluation logistic(const MetricArguments& a, Json& /*more*/) {
       readout.probabilities(scaled.narrow(0, x_train.size(0), x_test.size(0))).contiguous();
   const auto ids = ids_of(test), truth = test.column("truth");
   if (!a.probabilities.empty()) {
+    if (ids.empty())
+      throw bad_input({a.test_target, "column stimulus_id", "none",
+                       "the stimulus of every row, for --probabilities", ""});
     std::ofstream out(a.probabilities);
     out.precision(17);
     out << "stimulus_id,truth";
-    for (const auto& c : classes) out << ',' << c;
+    for (const auto& c : classes) out << ',' << csv_field(c);
     for (size_t r = 0; r < ids.size(); ++r) {
-      out << '\n' << ids[r] << ',' << truth[r];
+      out << '\n' << csv_field(ids[r]) << ',' << csv_field(truth[r]);
       for (size_t c = 0; c < classes.size(); ++c)
         out << ',' << p.const_data_ptr<double>()[r * classes.size() + c];
     }

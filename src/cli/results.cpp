@@ -18,6 +18,7 @@
 #include "src/cli/python.h"
 #include "src/cli/record_table.h"
 #include "src/core/progress.h"
+#include "src/data/table.h"
 #include "src/results/store.h"
 
 namespace cortiscore::cli {
@@ -71,10 +72,7 @@ void rank(const Arguments& arguments) {
 std::string csv_text(std::string text) {
   if (!text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos)
     text = "'" + text;
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const auto c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
+  return csv_field(text);
 }
 
 // Scalars by dotted name, e.g. score.raw; lists as JSON. The columns are fixed: rows of different benchmarks agree.

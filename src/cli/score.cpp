@@ -98,7 +98,7 @@ void add_score(CLI::App& app, Outcome& outcome) {
   auto* verb = app.add_subcommand(
       "score", "A network on benchmarks: raw, ceiling, ceiled, interval, chosen layer");
   verb->add_option("network", arguments->networks,
-                   ".pt2 archives, or activations (.npy, .npz, .nc, .h5, .csv)")
+                   ".pt2 archives, or activations (.npy, .npz, .nc, .h5, .csv, .tsv, .txt)")
       ->required();
   verb->add_option("--variable", arguments->variable,
                    "of a file of activations that holds several arrays, which one");

@@ -30,6 +30,12 @@ std::vector<std::string> notes_so_far() {
   return said();
 }
 
+std::vector<std::string> notes_about(const std::string& where) {
+  auto found = notes_so_far();
+  std::erase_if(found, [&](const std::string& line) { return !line.starts_with(where + ": "); });
+  return found;
+}
+
 std::string shown(const std::string& text) {
   constexpr size_t kMost = 60;
   constexpr const char* kHex = "0123456789abcdef";

@@ -11,6 +11,9 @@ void note(const std::string& where, const std::string& text);
 /// Every note so far, as it was printed but for its first word: for a result's `notes`.
 std::vector<std::string> notes_so_far();
 
+/// Those of one file.
+std::vector<std::string> notes_about(const std::string& where);
+
 /// Text of a file as a message may show it: in quotes, control bytes escaped, cut after 60 bytes.
 std::string shown(const std::string& text);
 

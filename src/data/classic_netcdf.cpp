@@ -7,7 +7,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -236,9 +235,8 @@ class ClassicNetcdf : public StoredFile {
     const auto bytes = bytes_of(variable, place);
     std::vector<std::string> out;
     const auto width = static_cast<size_t>(place.characters);
-    const auto n = std::accumulate(variable.shape.begin(), variable.shape.end(), int64_t{1},
-                                   std::multiplies<>());
-    for (size_t i = 0; i < static_cast<size_t>(n); ++i) {
+    const auto n = n_texts(variable, width);
+    for (size_t i = 0; i < n; ++i) {
       auto one = bytes.substr(i * width, width);
       one.resize(std::min(one.find('\0'), one.size()));
       out.push_back(std::move(one));
@@ -315,6 +313,8 @@ class ClassicNetcdf : public StoredFile {
       }
     }
     if (records_ < 0) records_ = record_bytes_ ? (size_ - first) / record_bytes_ : 0;  // streamed
+    if (n_record_variables && records_ > size_)
+      throw damaged(path_, "header", std::to_string(records_) + " records");
     for (size_t i = 0; i < variables_.size(); ++i) {
       auto& variable = variables_[i];
       auto& place = places_[i];

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <numeric>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -166,8 +165,12 @@ class Hdf5File : public StoredFile {
     const Handle space(check(H5Dget_space(dataset.get()), path_, reading(variable)), H5Sclose);
     const auto n =
         static_cast<size_t>(std::max<hssize_t>(0, H5Sget_simple_extent_npoints(space.get())));
+    const auto values = n_texts(variable, n);
     std::vector<std::string> out;
-    if (n == 0) return out;
+    if (n == 0) {  // no values, or values of no characters
+      out.resize(values);
+      return out;
+    }
     if (H5Tis_variable_str(type.get()) > 0) {
       std::vector<char*> raw(n, nullptr);
       check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path_,
@@ -180,8 +183,6 @@ class Hdf5File : public StoredFile {
     std::vector<char> raw(n * width);
     check(H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), path_,
           reading(variable));
-    const auto values = static_cast<size_t>(std::accumulate(
-        variable.shape.begin(), variable.shape.end(), int64_t{1}, std::multiplies<>()));
     const size_t characters = values ? n / values * width : width;  // more where chars are joined
     const bool spaces = H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD;
     for (size_t i = 0; i < values; ++i) {

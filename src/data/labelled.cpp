@@ -92,6 +92,12 @@ void drop_axis(Assembly& array, size_t axis) {
   std::erase_if(array.coords, [&](const auto& entry) { return entry.second.dim == dim; });
 }
 
+bool is_stored(const std::string& path) {
+  const auto extension = std::filesystem::path(path).extension().string();
+  const auto known = {".nc", ".nc4", ".cdf", ".h5", ".hdf5"};
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
 void rename_dim(Assembly& array, size_t axis, const std::string& name) {
   for (auto& [key, coord] : array.coords) {
     if (coord.dim == array.dims[axis]) coord.dim = name;
@@ -101,19 +107,23 @@ void rename_dim(Assembly& array, size_t axis, const std::string& name) {
 
 }  // namespace
 
+bool is_array_file(const std::string& path) {
+  return is_stored(path) || is_table(path) || path.ends_with(".npy") || path.ends_with(".npz");
+}
+
+bool holds_one_array(const std::string& path) {
+  return is_table(path) || path.ends_with(".npy");
+}
+
 Assembly read_array_file(const std::string& path, const std::string& variable) {
-  const auto extension = std::filesystem::path(path).extension().string();
-  const auto is = [&](std::initializer_list<const char*> known) {
-    return std::find(known.begin(), known.end(), extension) != known.end();
-  };
-  if (is({".nc", ".nc4", ".cdf", ".h5", ".hdf5"})) return read_variable(path, variable);
+  if (is_stored(path)) return read_variable(path, variable);
   Assembly array;
   array.identifier = path;
-  if (is({".npy"})) {
+  if (path.ends_with(".npy")) {
     array.values = read_npy(path);
-  } else if (is({".npz"})) {
+  } else if (path.ends_with(".npz")) {
     array.values = read_npz(path, variable);
-  } else if (is({".csv", ".tsv", ".txt"})) {
+  } else if (is_table(path)) {
     auto table = read_number_table(path);
     array.values = table.values;
     array.dims = {"presentation", "neuroid"};
@@ -126,7 +136,7 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
                        "Average the repetitions, or import the table with `cortiscore data add`"});
     }
     for (const auto& name : table.columns) {
-      if (!written_beside(name)) continue;
+      if (!written_beside(name) || table.columns.size() == 1) continue;
       throw bad_input({path, "column " + shown(name),
                        "what experiments write beside responses and features",
                        "a neuroid or a feature a column",
@@ -138,7 +148,7 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
     if (named) array.coords["neuroid_id"] = {"neuroid", std::move(table.columns)};
     return array;
   } else {
-    throw bad_input({path, "extension", "\"" + extension + "\"",
+    throw bad_input({path, "extension", shown(std::filesystem::path(path).extension().string()),
                      ".npy, .npz, .nc, .h5, .hdf5 or .csv", "Convert the array"});
   }
   array.dims.resize(static_cast<size_t>(array.values.dim()));
@@ -320,8 +330,7 @@ LabelledArray read_trials(const std::string& path, const std::string& variable) 
   const bool unnamed = std::all_of(given.dims.begin(), given.dims.end(),
                                    [](const std::string& dim) { return dim.empty(); });
   constexpr const char* kTrials = "3: repetitions x presentations x neuroids, NaN where missing";
-  const bool table = path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
-  if (table || (unnamed && given.dims.size() != 3)) {
+  if (is_table(path) || (unnamed && given.dims.size() != 3)) {
     throw bad_input({path, "dims", std::to_string(given.dims.size()), kTrials,
                      "Of one neuroid, the last has size 1"});
   }
@@ -344,6 +353,43 @@ LabelledArray read_trials(const std::string& path, const std::string& variable) 
   label(out, given, array);
   out.values = array.values;
   return out;
+}
+
+std::vector<std::string> align_columns(Assembly& rdms) {
+  const auto rank = rdms.values.dim();
+  const auto& rows = rdms.dims[static_cast<size_t>(rank - 2)];
+  const auto& columns = rdms.dims[static_cast<size_t>(rank - 1)];
+  // stimulus_id, or with whatever behind it tells rows from columns: stimulus_id_other, stimulus_id_2, stimulus_id.1
+  const auto ids_of_dim = [&](const std::string& dim) {
+    if (dim.empty()) return std::vector<std::string>();
+    auto names = kStimulusIds;
+    for (const auto& id : kStimulusIds) {
+      for (const auto& [name, coordinate] : rdms.coords) {
+        if (name.starts_with(id) && name != id) names.push_back(name);
+      }
+    }
+    return ids_along(rdms, dim, names, {dim});
+  };
+  auto ids = ids_of_dim(rows);
+  if (columns == rows) return ids;
+  auto others = ids_of_dim(columns);
+  if (ids.empty()) return others;
+  if (others.empty()) {  // under another name: text that is the rows' stimuli can be nothing else
+    auto sorted = ids;
+    std::sort(sorted.begin(), sorted.end());
+    for (const auto& [name, coordinate] : rdms.coords) {
+      if (coordinate.dim != columns || columns.empty()) continue;
+      auto texts = coordinate.as_text();
+      std::sort(texts.begin(), texts.end());
+      if (texts == sorted) others = coordinate.as_text();
+    }
+  }
+  if (others.empty() || others == ids) return ids;
+  const auto order =
+      places_of(ids, rdms.identifier + " (rows)", others, rdms.identifier + " (columns)",
+                "stimulus_id", "Name every stimulus once");
+  rdms.values = rdms.values.index_select(rank - 1, at::tensor(order, at::kLong));
+  return ids;
 }
 
 LabelledArray read_rdms(const std::string& path, const std::string& variable) {
@@ -384,23 +430,9 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
     throw bad_input({path, "shape", c10::str(array.values.sizes()),
                      "RDMs: n x n, or subjects x n x n", "Leave the -rdm flag away for responses"});
   }
-  out.values = array.values;
   out.presentation_axes = {rank - 2, rank - 1};
-  const auto& rows = array.dims[static_cast<size_t>(rank - 2)];
-  const auto& columns = array.dims[static_cast<size_t>(rank - 1)];
-  if (!rows.empty()) out.stimulus_ids = ids_along(array, rows, kStimulusIds, {rows});
-  if (!columns.empty() && columns != rows) {
-    auto of_columns =
-        ids_along(array, columns,
-                  {"stimulus_id", "image_id", "stimulus_id_other", "image_id_other"}, {columns});
-    if (out.stimulus_ids.empty()) {
-      out.stimulus_ids = std::move(of_columns);
-    } else if (!of_columns.empty() && of_columns != out.stimulus_ids) {
-      const auto order = places_of(out.stimulus_ids, path + " (rows)", of_columns,
-                                   path + " (columns)", "stimulus_id", "Name every stimulus once");
-      out.values = out.values.index_select(rank - 1, at::tensor(order, at::kLong));
-    }
-  }
+  out.stimulus_ids = align_columns(array);
+  out.values = array.values;
   check_rdms(out.values, path);
   return out;
 }
@@ -537,7 +569,7 @@ void align_neuroids(LabelledArray& array,
 
 Labels read_labels(const std::string& path) {
   Labels out;
-  if (path.ends_with(".csv") || path.ends_with(".tsv")) {
+  if (is_table(path)) {
     const auto table = read_table(path);
     for (const auto& name : kStimulusIds) {
       if (out.stimulus_ids.empty() && table.has(name) && table.columns.size() > 1)

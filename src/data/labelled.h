@@ -18,7 +18,12 @@ struct LabelledArray {
   int64_t n_presentations() const { return values.size(presentation_axes.at(0)); }
 };
 
-/// An array of numbers from .npy, .npz, .nc, .h5, .hdf5 or .csv, with the names of its dims ("" where the file has none)
+/// Whether read_array_file reads a file, by its name.
+bool is_array_file(const std::string& path);
+/// Whether a file of numbers can hold one array alone (.npy and tables), which needs no --variable.
+bool holds_one_array(const std::string& path);
+
+/// An array of numbers from .npy, .npz, .nc, .h5, .hdf5 or a table, with the names of its dims ("" where the file has none)
 /// and its coordinates.
 /// @param variable  of a file that can hold several arrays; "" for the only one
 /// @throws Error(kBadInput)
@@ -49,6 +54,12 @@ LabelledArray read_trials(const std::string& path, const std::string& variable =
 /// RDMs, [presentation, presentation] or [subject, presentation, presentation], checked by check_rdms.
 LabelledArray read_rdms(const std::string& path, const std::string& variable = "");
 
+/// Puts the columns of RDMs, the last axis, into the order of the rows, the one before, where both have ids: `stimulus_id` or
+/// `image_id`, with anything behind it, the dim's own labels, or of columns text of any name that is the rows' stimuli.
+/// @return the rows' ids; empty where there are none
+/// @throws Error(kBadInput)  columns of other stimuli
+std::vector<std::string> align_columns(Assembly& rdms);
+
 /// Dissimilarities are zero between a stimulus and itself, and the same in both directions; a similarity is neither. NaN
 /// is a missing pair. Rounding is allowed for: of the largest value 1e-3 on the diagonal, where float32 distances from
 /// sqrt(a² + b² - 2ab) leave sqrt(2^-23) = 3.5e-4 of the norms, and 1e-4 between both directions.
@@ -77,7 +88,7 @@ void align_neuroids(LabelledArray& array,
                     const std::vector<std::string>& ids,
                     const std::string& ids_path);
 
-/// Labels, one a presentation: a 1-D .npy of text or numbers, or the first column of a .csv that is no id.
+/// Labels, one a presentation: a 1-D .npy of text or numbers, or the first column of a table that is no id.
 struct Labels {
   std::vector<int64_t> codes;             ///< as numpy.unique(return_inverse=True) gives them
   std::vector<std::string> stimulus_ids;  ///< empty where the file has none

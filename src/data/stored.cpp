@@ -200,6 +200,20 @@ std::variant<std::vector<std::string>, std::vector<double>> StoredFile::coordina
                              values.const_data_ptr<double>() + values.numel());
 }
 
+size_t StoredFile::n_texts(const StoredVariable& variable, size_t width) const {
+  constexpr size_t kMostEmpty = size_t{1} << 24;
+  if (std::find(variable.shape.begin(), variable.shape.end(), 0) != variable.shape.end()) return 0;
+  size_t n = 1;
+  for (const auto length : variable.shape) {
+    const bool overflow = __builtin_mul_overflow(n, static_cast<size_t>(length), &n);
+    if (!overflow && (width > 0 || n <= kMostEmpty)) continue;
+    throw bad_input({path_, "variable \"" + variable.name + "\"",
+                     std::to_string(length) + " texts of no characters", "text, or fewer of them",
+                     "The file may be damaged: copy or write it again"});
+  }
+  return n;
+}
+
 std::unique_ptr<StoredFile> open_stored(const std::string& path) {
   std::array<char, 4> start{};
   std::ifstream(path, std::ios::binary).read(start.data(), start.size());

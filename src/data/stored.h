@@ -61,7 +61,7 @@ class StoredFile {
   /// Numbers as xarray.open_dataset decodes them: `_Unsigned`, then `_FillValue` and `missing_value` become NaN, then
   /// `scale_factor` and `add_offset`, in the float type that xarray takes.
   /// @return float32 or float64, one axis a dim
-  /// @throws Error(kBadInput)  they cannot be read; integers beyond 2^53; values that were never written
+  /// @throws Error(kBadInput)  they cannot be read; integers beyond 2^53
   at::Tensor numbers(const StoredVariable& variable) const;
   /// The same as values of a coordinate: numbers, or text where integers are beyond 2^53, which ids are.
   std::variant<std::vector<std::string>, std::vector<double>> coordinate_values(
@@ -71,6 +71,9 @@ class StoredFile {
 
  protected:
   explicit StoredFile(std::string path) : path_(std::move(path)) {}
+  /// How many texts a variable holds. @param width  characters of each: without any they take no room in the file, which may
+  /// then say any number. @throws Error(kBadInput)  more than 2^24 of no characters
+  size_t n_texts(const StoredVariable& variable, size_t width) const;
   /// Values of the stored type, in this machine's byte order: float16 as float32; of uint64 the bits, as int64; of
   /// uint16 and uint32 the values, as int32 and int64.
   virtual at::Tensor raw(const StoredVariable& variable) const = 0;

@@ -35,6 +35,21 @@ std::string with_point(std::string text) {
 
 }  // namespace
 
+bool is_table(const std::string& path) {
+  return path.ends_with(".csv") || path.ends_with(".tsv") || path.ends_with(".txt");
+}
+
+std::string csv_field(const std::string& text) {
+  constexpr const char* kBlanks = " \t";
+  const bool plain = text.find_first_of(",;\t\"\n\r") == std::string::npos &&
+                     (text.empty() || (text.find_first_not_of(kBlanks) == 0 &&
+                                       text.find_last_not_of(kBlanks) == text.size() - 1));
+  if (plain) return text;
+  std::string quoted = "\"";
+  for (const auto c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
 bool Table::has(const std::string& name) const {
   return std::find(columns.begin(), columns.end(), name) != columns.end();
 }
@@ -138,19 +153,28 @@ Table read_table(const std::string& path) {
 }
 
 bool written_beside(const std::string& column) {
+  // BIDS' own of *_events.tsv and their like, as letters and digits alone.
   static const std::set<std::string> kNames = {
-      "onset",    "offset",        "duration",    "time",       "timestamp",   "trial",
-      "trials",   "trial_number",  "trial_index", "trial_id",   "trial_type",  "block",
-      "run",      "session",       "subject",     "subject_id", "participant", "participant_id",
-      "neuroid",  "neuroid_id",    "date",        "seed",       "rt",          "reaction_time",
-      "accuracy", "response_time", "correct"};
+      "onset",        "offset",        "start",     "stop",        "end",         "duration",
+      "time",         "timestamp",     "trial",     "trialnumber", "trialindex",  "trialnr",
+      "trialid",      "trialtype",     "block",     "run",         "session",     "sample",
+      "index",        "idx",           "row",       "id",          "subject",     "subjectid",
+      "participant",  "participantid", "age",       "date",        "seed",        "rt",
+      "reactiontime", "responsetime",  "accuracy",  "correct",     "position",    "positionx",
+      "positiony",    "frame",         "scan",      "tr",          "imagenumber", "stimulusnumber",
+      "neuroid",      "neuroidid",     "repetition"};
   std::string name;
-  for (const char c : column)
-    name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* unit : {"_ms", "_s", "_sec", "_seconds", "_us"}) {
-    if (name.ends_with(unit) && name != unit) name.resize(name.size() - std::strlen(unit));
+  for (const char c : column) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || byte > 127) name += static_cast<char>(std::tolower(byte));
   }
-  return kNames.contains(name);
+  if (kNames.contains(name)) return true;
+  // With a unit behind, or as a plural.
+  for (const std::string unit : {"ms", "sec", "seconds", "us", "s"}) {
+    if (name.ends_with(unit) && kNames.contains(name.substr(0, name.size() - unit.size())))
+      return true;
+  }
+  return false;
 }
 
 NumberTable read_number_table(const std::string& path) {

@@ -28,7 +28,10 @@ struct Table {
   std::string place(size_t row) const;
 };
 
-/// Reads a .csv, .tsv or .txt and says on stderr (note, core/notes.h) what was not plain about it.
+/// Whether a file is a table by its name: .csv, .tsv or .txt.
+bool is_table(const std::string& path);
+
+/// Reads a table and says on stderr (note, core/notes.h) what was not plain about it.
 /// @throws Error(kBadInput)  what cannot be understood without a guess: ragged rows, a name that stands twice, a column
 ///   without a name, an ambiguous separator, decimal sign, header or encoding
 Table read_table(const std::string& path);
@@ -48,8 +51,12 @@ struct NumberTable {
 /// @throws Error(kBadInput)  as read_table, or a column of text, or no rows
 NumberTable read_number_table(const std::string& path);
 
-/// Whether a column is called what experiments write beside responses ("onset", "trial_number", "rt_ms"): numbers that are
-/// no neuroid's and no feature's.
+/// A field of a table as RFC 4180 writes it, such that read_table gives the same text: in quotes where it holds separators,
+/// quotes or newlines, or begins or ends with blanks.
+std::string csv_field(const std::string& text);
+
+/// Whether a column is called what experiments write beside responses ("onset", "Trial Number", "rt_ms"), however it is
+/// spaced or capitalised: numbers that are no neuroid's and no feature's.
 bool written_beside(const std::string& column);
 
 /// The number that a field of a table holds. @param row  from 0, for the message

@@ -76,16 +76,14 @@ Candidate candidate_of(Network network) {
 
 namespace {
 
-bool is_array(const std::string& path) {
-  static const std::vector<std::string> kExtensions = {".npy", ".npz",  ".nc",  ".nc4",
-                                                       ".h5",  ".hdf5", ".csv", ".tsv"};
-  return std::find(kExtensions.begin(), kExtensions.end(),
-                   std::filesystem::path(path).extension().string()) != kExtensions.end();
-}
-
 Candidate open_activations(const std::string& path,
                            const at::Device& device,
                            const std::string& variable) {
+  if (!variable.empty() && holds_one_array(path)) {
+    throw Error(ErrorKind::kUsage, "--variable: found " + variable + ", but " + path +
+                                       " holds one array alone. Leave the flag away, or name "
+                                       "arrays of .nc, .h5, .hdf5 or .npz files.");
+  }
   Candidate candidate;
   candidate.path = path;
   auto features =
@@ -113,7 +111,7 @@ Candidate open_candidate(const std::string& path,
   const Timer opening;
   Candidate candidate;
   candidate.path = path;
-  if (is_array(path)) {
+  if (is_array_file(path)) {
     candidate = open_activations(path, device, variable);
     candidate.open_s = opening.seconds();
     return candidate;
@@ -121,7 +119,8 @@ Candidate open_candidate(const std::string& path,
   if (!path.ends_with(".pt2") && !path.ends_with(".pt")) {
     throw bad_input(
         {path, "extension", "\"" + std::filesystem::path(path).extension().string() + "\"",
-         ".pt2 (a network), .pt (TorchScript), or .npy, .npz, .nc, .h5, .csv (activations)",
+         ".pt2 (a network), .pt (TorchScript), or .npy, .npz, .nc, .h5, .csv, .tsv, .txt "
+         "(activations)",
          "Write a network with `cortiscore model export`"});
   }
   candidate = candidate_of(Network::load(path, device, options));
@@ -530,6 +529,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"peak_bytes", peak_bytes_json(outcome.times)},
       {"start", start},
       {"end", utc_now()}};
+  if (!candidate.network) record["notes"] = notes_about(candidate.path);
   const char* job = std::getenv("SLURM_JOB_ID");
   if (job) {
     const char* restarts = std::getenv("SLURM_RESTART_COUNT");

@@ -50,7 +50,7 @@ def add_whole(home, *words):
             add.main([*map(str, words), "--home", str(home)])
             code = 0
         except BadInput as error:
-            code = 5
+            code = error.exit_code
             print(error, file=err)
         except SystemExit as error:
             code = error.code

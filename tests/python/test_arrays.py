@@ -1,11 +1,13 @@
 """Arrays from files: numbers as NumPy, xarray, netCDF4 and h5py read them, rows by their ids, dims by their names."""
 import csv
 import json
+import struct
 import zipfile
 
 import h5py
 import netCDF4
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
@@ -365,6 +367,93 @@ def test_repetitions_that_are_nan_are_refused(recording, tmp_path):
     assert run_json("ceiling", "internal_consistency", "--trials", tmp_path / "betas.h5")["per_neuroid"] == plain["per_neuroid"]
 
 
+def test_a_table_called_txt_is_one_to_every_flag(recording, tmp_path):
+    folder, x, y, ids, order, _ = recording
+    pd.DataFrame(y[order], columns=list("abcde")).assign(stimulus_id=np.array(ids)[order]).to_csv(tmp_path / "y.txt", index=False)
+    assert score("ridge", folder, "x.nc", tmp_path / "y.txt") == score("ridge", folder, "x.npy", "y.npy")
+    done = run("metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / "y.txt", "--variable", "target=a")
+    assert done.returncode == 2 and "holds one array alone" in done.stderr, done.stderr
+    # Labels that are numbers are sorted as numbers, however they are written.
+    labels = np.array([1, 2, 10, 30])[np.arange(60) % 4]
+    np.save(tmp_path / "labels.npy", labels)
+    expected = score("ridge", folder, "x.nc", "y.nc", "--stratify", tmp_path / "labels.npy")
+    for name, column in (("labels.txt", labels), ("labels.csv", [f"{v}.0" if i % 2 else v for i, v in enumerate(labels)])):
+        pd.DataFrame({"stimulus_id": ids, "label": column}).iloc[order].to_csv(tmp_path / name, index=False)
+        assert score("ridge", folder, "x.nc", "y.nc", "--stratify", tmp_path / name) == expected, name
+
+
+def test_values_of_stimuli_are_compared_by_id(recording, tmp_path):
+    _, _, y, ids, order, _ = recording
+    expected = np.exp(-np.abs(y[:, 0] - y[:, 1])).mean()
+    pd.DataFrame({"stimulus_id": ids, "value": y[:, 0]}).to_csv(tmp_path / "a.csv", index=False)
+    pd.DataFrame({"stimulus_id": np.array(ids)[order], "value": y[order, 1]}).to_csv(tmp_path / "b.csv", index=False)
+    xr.DataArray(y[order, 1], dims=["image"], name="data", coords={"image": np.array(ids)[order]}).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    for name in ("b.csv", "b.nc"):
+        out = run_json("metric", "value_delta", "--source", tmp_path / "a.csv", "--target", tmp_path / name, "--scale", "1")
+        assert out["score"] == pytest.approx(expected, rel=1e-12) and out["notes"] == [], name
+
+
+def test_labels_of_a_dim_that_are_numbers_are_ids_unless_they_count(recording, tmp_path):
+    folder, x, y, _, order, _ = recording
+    labelled(x, [str(10 * i) for i in range(60)]).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    for kind in ("f8", "i4"):  # 10.0 is 10
+        xr.DataArray(y[order], dims=["image", "unit"], name="r", coords={"image": (10 * order).astype(kind)}).to_netcdf(tmp_path / "y.nc", engine="h5netcdf")
+        assert score("ridge", folder, tmp_path / "x.nc", tmp_path / "y.nc") == score("ridge", folder, "x.npy", "y.npy")
+    xr.DataArray(y, dims=["image", "unit"], name="r", coords={"image": np.arange(60) + 1.0}).to_netcdf(tmp_path / "y.nc", engine="h5netcdf")
+    out = run_json("metric", "ridge", "--source", tmp_path / "x.nc", "--target", tmp_path / "y.nc", "--bootstrap", "0")
+    assert out["score"] == score("ridge", folder, "x.npy", "y.npy") and any("by place" in note for note in out["notes"])
+
+
+def test_a_variable_that_is_named_as_another_dim_is_read(recording, tmp_path):
+    """netCDF-C stores it as _nc4_non_coord_NAME."""
+    folder, x, y, ids, order, _ = recording
+    with netCDF4.Dataset(tmp_path / "y.nc", "w") as file:
+        file.createDimension("stimulus", 60)
+        file.createDimension("neuroid", 5)
+        file.createVariable("neuroid", "f8", ("stimulus", "neuroid"))[:] = y[order]
+        file.createVariable("stimulus_id", str, ("stimulus",))[:] = np.array(ids, object)[order]
+    with h5py.File(tmp_path / "y.nc") as file:
+        assert "_nc4_non_coord_neuroid" in file
+    for flags in ([], ["--variable", "target=neuroid"]):
+        assert score("ridge", folder, "x.nc", tmp_path / "y.nc", *flags) == score("ridge", folder, "x.npy", "y.npy")
+
+
+def test_text_of_no_characters_is_bounded(recording, tmp_path):
+    """It takes no room in a file, which may say any number of it."""
+    folder, x, y, *_ = recording
+    with h5py.File(tmp_path / "y.h5", "w") as file:
+        file["data"], file["stimulus"], file["neuroid"] = y, np.zeros(60), np.zeros(5)
+        file.create_dataset("stimulus_id", (60, 0), "S1")
+        for name in ("stimulus", "neuroid"):
+            file[name].make_scale(name)
+        file["data"].dims[0].attach_scale(file["stimulus"])
+        file["data"].dims[1].attach_scale(file["neuroid"])
+        file["stimulus_id"].dims[0].attach_scale(file["stimulus"])
+    refused(["y.h5", "stimulus_id", "none at presentation 0"], "metric", "ridge", "--source", folder / "x.npy", "--target", tmp_path / "y.h5")
+
+    def u64(*values):
+        return b"".join(struct.pack(">q", value) for value in values)
+
+    def name(text):
+        return u64(len(text)) + text.encode().ljust((len(text) + 3) // 4 * 4, b"\0")
+
+    # CDF-5: dims time and none, both of length 0, of which the last is that of records; a text variable of 2^62 records of `time` characters.
+    header = (b"CDF\x05" + u64(2**62) + struct.pack(">i", 10) + u64(2) + name("time") + u64(0) + name("none") + u64(0) + struct.pack(">i", 0) + u64(0)
+              + struct.pack(">i", 11) + u64(1) + name("data") + u64(2, 1, 0) + struct.pack(">i", 0) + u64(0) + struct.pack(">i", 2) + u64(0, 0))
+    (tmp_path / "z.nc").write_bytes(header)
+    refused(["z.nc", f"{2**62} records"], "metric", "ridge", "--source", folder / "x.npy", "--target", tmp_path / "z.nc")
+
+
+def test_text_of_an_impossible_width_is_refused(recording, tmp_path):
+    folder = recording[0]
+    np.save(tmp_path / "a.npy", np.array(["a", "b"] * 30))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for width in (b"<U4611686018427387904", b"<U9223372036854775807", b"<U0"):
+        header = whole[:10] + whole[10:128].replace(b"<U1", width)[:117] + b"\n"
+        (tmp_path / "labels.npy").write_bytes(header + whole[128:])
+        refused(["labels.npy"], "metric", "ridge", "--source", folder / "x.npy", "--target", folder / "y.npy", "--stratify", tmp_path / "labels.npy")
+
+
 # RDMs
 
 
@@ -407,7 +496,18 @@ def test_rdms_are_aligned_by_id_in_both_directions(tmp_path):
     xr.DataArray(shuffled, dims=dims, name="data", coords={"stimulus_id": ("presentation", ids[order])}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     xr.DataArray(rdms[:, order][:, :, columns].transpose(1, 0, 2), dims=["stimulus_a", "participant", "stimulus_b"], name="data",
                  coords={"stimulus_a": ids[order], "stimulus_b": ids[columns]}).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    for name in ("stimulus_id_2", "image_id_other", "shown"):
+        xr.DataArray(rdms[:, order][:, :, columns], dims=dims, name="data", coords={
+            "stimulus_id": ("presentation", ids[order]), name: ("presentation_other", ids[columns])}).to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
     expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdms.npy", "--target-rdm")["per_neuroid"]
+    for name in ("stimulus_id_2", "image_id_other", "shown"):
+        found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / f"{name}.nc", "--target-rdm")
+        assert found["per_neuroid"] == expected, name
+    xr.DataArray(rdms, dims=dims, name="data", coords={"stimulus_id": ("presentation", ids), "stimulus_id_2": (
+        "presentation_other", [f"x{i}" for i in range(20)])}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    refused(["other.nc (columns)", '"x0"'], "metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "other.nc", "--target-rdm")
+    np.save(tmp_path / "none.npy", np.zeros((0, 0)))
+    refused(["none.npy", "[0, 0]"], "metric", "rdm", "--source", tmp_path / "none.npy", "--source-rdm", "--target", tmp_path / "rdms.npy", "--target-rdm")
     found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "a.nc", "--target-rdm")
     assert found["per_neuroid"] == expected and found["notes"] == []
     assert run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "b.nc", "--target-rdm")["per_neuroid"] == expected
@@ -447,5 +547,12 @@ def test_activations_are_matched_to_the_stimulus_set_by_id(recording, tmp_path):
     assert named["raw"] == place["raw"] and "by place" not in said
     more, said = record(tmp_path / "more.nc")
     assert more["raw"] == place["raw"] and "1 of 61 rows" in said and more["key"] != named["key"]
+    assert place["notes"] == [f"{folder / 'x.npy'}: no stimulus_id; rows are matched by place to those of the stimulus set"] and named["notes"] == []
+    assert more["notes"] == [f"{tmp_path / 'more.nc'}: 1 of 61 rows are of other stimuli and are left out"]
     assert record(folder / "x.npy", "filled")[0]["raw"] == place["raw"]
+    pd.DataFrame(x[order], columns=[f"f{k}" for k in range(8)]).assign(stimulus_id=np.array(ids)[order]).to_csv(tmp_path / "x.txt", index=False)
+    assert record(tmp_path / "x.txt")[0]["raw"] == place["raw"]
+    for source in (tmp_path / "x.txt", folder / "x.npy"):
+        done = run("score", source, "-b", tmp_path / "plain.json", "--results", tmp_path / "r", "--variable", "a")
+        assert done.returncode == 2 and "holds one array alone" in done.stderr, done.stderr
     refused(["fewer.nc", "stimulus_id", '"im00"'], "score", tmp_path / "fewer.nc", "-b", tmp_path / "plain.json", "--results", tmp_path / "r")

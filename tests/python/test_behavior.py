@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.optimize import minimize
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
@@ -428,6 +429,60 @@ def test_logistic_readout(tmp_path):
     assert ours["score"] == np.mean(expected.argmax(1) == truth[150:])
     again = run_json("metric", "accuracy", "--source", tmp_path / "p.csv")
     assert again["score"] == ours["score"]
+
+
+def test_probabilities_are_written_as_any_reader_of_csv_takes_them(tmp_path):
+    """Names with commas, quotes, semicolons, newlines and blanks, of classes and of stimuli."""
+    names = ["bow, arrow", 'the "cat"', "a\nb", " lead", "semi;colon", "plain"]
+    rng = np.random.default_rng(16)
+    truth = np.arange(120) % 6
+    x = np.eye(6)[truth] + 0.5 * rng.standard_normal((120, 6))
+    ids = [f"im,{i}" if i % 2 else f'"{i}"' for i in range(120)]
+    for name, rows in (("train", range(80)), ("test", range(80, 120))):
+        np.save(tmp_path / f"{name}.npy", x[list(rows)])
+        with open(tmp_path / f"{name}.csv", "w", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["stimulus_id", "truth"], *([ids[i], names[truth[i]]] for i in rows)])
+    flags = [flag for part in ("train", "test") for flag in (f"--{part}-source", tmp_path / f"{part}.npy", f"--{part}-target", tmp_path / f"{part}.csv")]
+    ours = run_json("metric", "logistic", *flags, "--probabilities", tmp_path / "p.csv")
+    with open(tmp_path / "p.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["stimulus_id", "truth", *sorted(names)]
+    assert [row[:2] for row in rows[1:]] == [[ids[i], names[truth[i]]] for i in range(80, 120)]
+    assert run_json("metric", "accuracy", "--source", tmp_path / "p.csv")["score"] == ours["score"]
+    # Without ids there would be no rows.
+    write(tmp_path / "test.csv", [dict(truth="plain") for _ in range(40)])
+    done = run("metric", "logistic", *flags, "--probabilities", tmp_path / "p.csv")
+    assert done.returncode == 5 and "stimulus_id" in done.stderr, done.stderr
+    write(tmp_path / "one.csv", [dict(stimulus_id=i, truth="cat", cat=0.5) for i in range(4)])
+    done = run("metric", "accuracy", "--source", tmp_path / "one.csv")
+    assert done.returncode == 5 and "fewer than two columns of probabilities" in done.stderr, done.stderr
+
+
+def test_thresholds_are_matched_by_subject(tmp_path):
+    """Tables in any order and NetCDF; a subject twice, and thresholds that are none, are refused by every command."""
+    rng = np.random.default_rng(12)
+    for name, threshold in (("t", 9.0), ("b", 4.0)):
+        rows = []
+        for i in range(400):
+            x = 1.0 + i % 20
+            right = rng.random() < 0.5 + 0.46 * norm.cdf(0.5 * (x - threshold))
+            rows.append(dict(stimulus_id=i, truth="left", choice="left" if right else "right", offset=x))
+        write(tmp_path / f"{name}.csv", rows)
+    humans, base, subjects = np.array([8.0, 10.0, 12.5, 7.5]), np.array([4.0, 5.0, 4.5, 3.9]), np.array(["s1", "s2", "s3", "s4"])
+    order = [2, 0, 3, 1]
+    write(tmp_path / "h.csv", [dict(subject=s, threshold=h) for s, h in zip(subjects, humans)])
+    write(tmp_path / "hb.csv", [dict(threshold=base[i], subject=subjects[i]) for i in order])
+    xr.DataArray(base[order], dims=["subject"], coords={"subject": subjects[order]}, name="data").to_netcdf(tmp_path / "hb.nc", engine="h5netcdf")
+    flags = ["--source", tmp_path / "t.csv", "--target", tmp_path / "h.csv", "--variable", "offset", "--baseline-source", tmp_path / "b.csv"]
+    for name in ("hb.csv", "hb.nc"):
+        ours = run_json("metric", "threshold_elevation", *flags, "--baseline-target", tmp_path / name)
+        e = ours["model_threshold"]
+        np.testing.assert_allclose(ours["split_scores"], np.maximum(0, 1 - np.abs(humans / base - e) / (humans / base)), rtol=1e-12)
+    for rows, words in (([dict(subject="s1", threshold=3), dict(subject="s1", threshold=4)], '"s1" twice'),
+                        ([dict(subject="s1", threshold=3), dict(subject="s2", threshold="inf")], "subject s2"),
+                        ([dict(subject=1, value=3), dict(subject=2, value=4)], "subject and threshold")):
+        done = run("ceiling", "threshold", "--trials", write(tmp_path / "bad.csv", rows))
+        assert done.returncode == 5 and words in done.stderr, done.stderr
 
 
 def test_bad_input(tmp_path):

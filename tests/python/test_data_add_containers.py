@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 import scipy.io
@@ -11,6 +12,7 @@ import scipy.sparse
 import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
+from conftest import run
 from adding import accepted, add_here, pictures, refused, stored
 
 from cortiscore.containers import read_array
@@ -164,14 +166,31 @@ def test_hdf5_is_read_by_either_name_and_from_groups(lab, tmp_path, trials):
 def test_packed_hdf5_is_unpacked_as_xarray_does(tmp_path, trials):
     packed = np.round(trials * 100).astype(np.int16)
     packed[2, 1, 0] = -9999
-    for attributes in ({"_FillValue": np.int16(-9999), "scale_factor": 0.01, "add_offset": 2.0}, {"missing_value": np.int16(-9999), "scale_factor": 0.5}):
+    small = np.array([[1, 2, -1], [3, -2, 5]], np.int8)
+    cases = [(packed, {"_FillValue": np.int16(-9999), "scale_factor": 0.01, "add_offset": 2.0}), (packed, {"missing_value": np.int16(-9999), "scale_factor": 0.5}),
+             (packed, {"_FillValue": np.int16(-9999), "scale_factor": np.float32(0.01), "add_offset": np.float32(2.0)}),
+             (small, {"_Unsigned": "true", "_FillValue": np.int8(-1)}), (small, {"_Unsigned": "true", "_FillValue": np.uint8(255), "scale_factor": np.float32(0.1)}),
+             (small.view(np.uint8), {"_Unsigned": "false", "_FillValue": np.uint8(255)})]
+    for values, attributes in cases:
         with h5py.File(tmp_path / "a.h5", "w") as file:
-            file["r"] = packed
+            file["r"] = values
             file["r"].attrs.update(attributes)
         with xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf", phony_dims="sort") as data:
             expected = data["r"].values
-        assert np.isnan(expected[2, 1, 0])
-        np.testing.assert_allclose(read_array(tmp_path / "a.h5").array, expected, atol=1e-12)
+        assert np.isnan(expected).sum() == 1
+        np.testing.assert_array_equal(read_array(tmp_path / "a.h5").array, expected)
+    # A fill value in float64 beside float32 counts as float32 makes it, in every container; one beyond float32 stands for nothing.
+    values = np.array([[1, 2, -999.9], [3, 4, 5]], np.float32)
+    for key, fill in (("_FillValue", -999.9), ("missing_value", np.array([-999.9, 1e300]))):
+        for path in (tmp_path / "a.h5", tmp_path / "a.nc"):
+            with h5py.File(path, "w") as file:
+                file["data"] = values
+                file["data"].attrs[key] = fill
+                for axis, name in enumerate(("presentation", "neuroid") if path.suffix == ".nc" else ()):
+                    file[name] = np.arange(values.shape[axis])
+                    file[name].make_scale(name)
+                    file["data"].dims[axis].attach_scale(file[name])
+            np.testing.assert_array_equal(read_array(path).array, [[1, 2, np.nan], [3, 4, 5]])
 
 
 def test_ids_beside_an_array_place_its_rows(lab, tmp_path, trials):
@@ -229,6 +248,22 @@ def test_netcdf_rows_are_trials_by_id(lab, tmp_path, trials):
     assert 'no response to "im000" (1 of 12 stimuli)' in refused(other, *flags(path, lab))
     xr.Dataset({"a": array, "b": array}).to_netcdf(path)
     assert "a (3 x 48), b (3 x 48)" in refused(other, *flags(path, lab))
+
+
+def test_dims_of_any_name_are_known_by_the_ids_along_them(lab, tmp_path, trials):
+    """As netCDF4 and MATLAB's ncwrite leave them: variables of ids that no `coordinates` attribute names."""
+    order = np.random.default_rng(5).permutation(N)
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("stim_number", N)
+        file.createDimension("electrodes", NEUROIDS)
+        file.createVariable("rate", "f8", ("stim_number", "electrodes"))[:] = trials[order, :, 0]
+        file.createVariable("image_id", str, ("stim_number",))[:] = np.array(IDS, object)[order]
+        file.createVariable("neuroid_id", str, ("electrodes",))[:] = np.array(["c", "a", "b"], object)
+    out = accepted(tmp_path, *flags(tmp_path / "a.nc", lab))
+    assert "by place" not in out
+    found, neuroids = stored(tmp_path, "Lab", IDS)
+    assert neuroids == ["c", "a", "b"]
+    np.testing.assert_array_equal(found[0], trials[:, :, 0])
 
 
 def test_one_site_needs_no_axis_of_neuroids(lab, tmp_path, trials):
@@ -361,6 +396,33 @@ def test_what_is_no_rdm_is_refused_by_value_and_place(lab, tmp_path, rdms):
         np.save(path, array)
         message = refused(tmp_path / "home", *rdm_flags(path, lab))
         assert all(word in message for word in words), message
+
+
+def test_one_rule_of_rounding_holds_for_rdms_everywhere(lab, tmp_path, rdms):
+    """Of the largest dissimilarity 1e-3 on the diagonal and 1e-4 between the halves, in `data add` as in `ceiling`."""
+    largest = rdms.max()
+    for diagonal, apart, good in ((9e-4, 9e-5, True), (1.1e-3, 0, False), (0, 1.1e-4, False)):
+        changed = rdms + diagonal * largest * np.eye(N)
+        changed[1, 2, 3] += apart * largest
+        np.save(tmp_path / "r.npy", changed)
+        code = add_here(tmp_path / f"{diagonal}", *rdm_flags(tmp_path / "r.npy", lab)).returncode
+        assert code == run("ceiling", "rsa", "--trials", tmp_path / "r.npy").returncode == (0 if good else 5)
+
+
+def test_columns_of_rdms_are_matched_by_ids_of_their_own(lab, tmp_path, rdms):
+    rows, columns = (np.random.default_rng(seed).permutation(N) for seed in (6, 7))
+    ids = np.array(IDS)
+    mixed = rdms[:, rows][:, :, columns]
+    for name in ("stimulus_id_2", "stimulus_id_other", "shown"):
+        xr.DataArray(mixed, dims=["subject", "presentation", "presentation_2"], coords={
+            "stimulus_id": ("presentation", ids[rows]), name: ("presentation_2", ids[columns])}).to_netcdf(tmp_path / "r.nc")
+        assert "matched by id" in accepted(tmp_path, *rdm_flags(tmp_path / "r.nc", lab, "--force"))
+        np.testing.assert_allclose(stored_rdms(tmp_path), rdms, rtol=1e-6)
+    xr.DataArray(mixed, dims=["subject", "presentation", "presentation_2"], coords={
+        "stimulus_id": ("presentation", ids[rows]), "stimulus_id_2": ("presentation_2", [f"x{i}" for i in range(N)])}).to_netcdf(tmp_path / "r.nc")
+    assert "columns of other stimuli" in refused(tmp_path / "other", *rdm_flags(tmp_path / "r.nc", lab))
+    np.savez(tmp_path / "r.npz", rdms=mixed, stimulus_id=ids[rows], stimulus_id_2=ids[columns])
+    assert "stimulus_id_2: found the stimuli in another order" in refused(tmp_path / "other", *rdm_flags(tmp_path / "r.npz", lab))
 
 
 # --- the recording that is there --------------------------------------------------------------------------------------

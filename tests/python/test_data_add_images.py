@@ -211,6 +211,21 @@ def test_names_in_archives_of_every_system(tmp_path, code):
     np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0], [[i * 0.5, -i] for i in range(N)])
 
 
+def test_folders_in_archives_are_no_images(tmp_path, recording):
+    """As programs of Windows write them, down to one of no name."""
+    flags, array = recording
+    names = [f"im{i:03d}" for i in range(N)]
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for folder in ("\\", "set\\", "/"):
+            archive.writestr(folder, b"")
+        for i, name in enumerate(names):
+            buffer = io.BytesIO()
+            picture(i).save(buffer, "PNG")
+            archive.writestr(f"set\\{name}.png", buffer.getvalue())
+    accepted(tmp_path, "Lab", *flags, "--stimuli", tmp_path / "images.zip", "--order", "name")
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0], array)
+
+
 def test_odd_archives_are_refused_by_what_is_wrong(tmp_path, recording):
     flags, _ = recording
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive, pytest.warns(UserWarning):

@@ -1,13 +1,17 @@
 """`data add` and tables: which columns became neuroids is said, what is none is named, and missing values are spelled as BIDS and
 pandas spell them. Right values come from pandas."""
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from conftest import BINARY, run
 from adding import accepted, add_here, pictures, refused, stored
 
 from cortiscore.recordings import BadInput
 from cortiscore.responses import refuse_well_known
+from cortiscore.tables import read_table
 
 N, NEUROIDS, TRIALS = 12, 4, 3
 IDS = [f"im{i:03d}" for i in range(N)]
@@ -69,14 +73,24 @@ def test_columns_that_are_no_neuroids_are_named_or_asked_for(lab, tmp_path, wide
     assert "no column of numbers" in refused(tmp_path / "other", *flags(saved(wide[["stimulus_id", "condition"]], tmp_path / "a.csv"), lab))
 
 
-@pytest.mark.parametrize("name", ["onset", "onset_ms", "trial", "Session", "response_time", "duration", "run", "RT", "time_s", "trial_number", "index"])
-def test_columns_that_experiments_write_beside_responses_are_no_neuroids_unasked(name):
-    with pytest.raises(BadInput, match=f'"{name}" of numbers'):
-        refuse_well_known(["n0", name], "a.csv")
-
-
-def test_columns_that_may_be_neuroids_are_taken():
-    refuse_well_known(["n0", "site_3", "V4", "voxel12", "response", "trial_average", "12"], "a.csv")
+def test_columns_that_experiments_write_beside_responses_are_no_neuroids_unasked(tmp_path, monkeypatch):
+    """One list, the engine's: what `metric` refuses beside features, `data add` asks about."""
+    beside = ["onset", "onset_ms", "trial", "Session", "response_time", "duration", "run", "RT", "time_s", "trial_number", "index", "Trial Number",
+              "reactionTime", "rt (ms)", "participant_id", "position_x", "age", "stimulus_number"]
+    neuroids = ["n0", "site_3", "V4", "voxel12", "response", "trial_average", "12", "ventral", "rtx", "identity", "endpoint"]
+    monkeypatch.setenv("CORTISCORE_BINARY", str(BINARY))
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, len(beside) + len(neuroids))), columns=beside + neuroids)
+    table = read_table(saved(frame, tmp_path / "a.csv"))
+    assert table.beside == beside
+    refuse_well_known(neuroids, table)
+    for name in [*beside, "x", "Y", "value", "code", "event"]:
+        with pytest.raises(BadInput, match=re.escape(f'"{name}" of numbers')):
+            refuse_well_known(["n0", name], table)
+    good = saved(frame[neuroids].drop(columns="12"), tmp_path / "good.csv")
+    assert run("metric", "cka", "--source", good, "--target", good, "--bootstrap", "0").returncode == 0
+    for name in ("Trial Number", "age"):
+        done = run("metric", "cka", "--source", saved(frame[["n0", name]], tmp_path / "b.csv"), "--target", good)
+        assert done.returncode == 5 and f'column "{name}": found what experiments write beside' in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv"])

@@ -1,0 +1,60 @@
+#include "src/data/thresholds.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/notes.h"
+#include "src/data/labelled.h"
+#include "src/data/table.h"
+
+namespace cortiscore {
+namespace {
+
+// Without reading a table of numbers as one of text: only its own columns count.
+bool from_table(const std::string& path, Thresholds& out) {
+  if (!is_table(path)) return false;
+  const auto table = read_table(path);
+  if (!table.has("threshold")) {
+    if (table.columns.size() < 2 || table.rows.size() < 2) return false;
+    throw bad_input({path, "columns", std::to_string(table.columns.size()),
+                     "subject and threshold, or thresholds alone", ""});
+  }
+  out.values = table.numbers("threshold");
+  if (table.has("subject")) out.subjects = table.text("subject");
+  return true;
+}
+
+void from_array(const std::string& path, Thresholds& out) {
+  const auto array = read_array_file(path);
+  const auto flat = array.values.to(at::kDouble).flatten().contiguous();
+  out.values.assign(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
+  const auto named = array.coords.find("subject");
+  if (named != array.coords.end() && named->second.size() == out.values.size())
+    out.subjects = named->second.as_text();
+}
+
+}  // namespace
+
+Thresholds read_thresholds(const std::string& path) {
+  Thresholds out;
+  if (!from_table(path, out)) from_array(path, out);
+  std::set<std::string> seen;
+  for (const auto& subject : out.subjects) {
+    if (!seen.insert(subject).second)
+      throw bad_input({path, "subject", shown(subject) + " twice", "one threshold a subject",
+                       "Give each subject one threshold"});
+  }
+  for (size_t i = 0; i < out.values.size(); ++i) {
+    if (std::isnan(out.values[i]) || (out.values[i] > 0 && std::isfinite(out.values[i]))) continue;
+    throw bad_input({path,
+                     "subject " + (out.subjects.empty() ? std::to_string(i) : out.subjects[i]),
+                     std::to_string(out.values[i]), "a positive threshold, or NaN for none", ""});
+  }
+  return out;
+}
+
+}  // namespace cortiscore
