@@ -14,7 +14,7 @@
 namespace cortiscore {
 namespace {
 
-// Without reading a table of numbers as one of text: only its own columns count.
+// Whether it is a table with a column for them; one of numbers alone is an array.
 bool from_table(const std::string& path, Thresholds& out) {
   if (!is_table(path)) return false;
   const auto table = read_table(path);
@@ -33,8 +33,13 @@ void from_array(const std::string& path, Thresholds& out) {
   const auto flat = array.values.to(at::kDouble).flatten().contiguous();
   out.values.assign(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
   const auto named = array.coords.find("subject");
-  if (named != array.coords.end() && named->second.size() == out.values.size())
-    out.subjects = named->second.as_text();
+  if (named == array.coords.end()) return;
+  out.subjects = named->second.as_text();
+  if (out.subjects.size() == out.values.size()) return;
+  throw bad_input({path, "data",
+                   std::to_string(out.values.size()) + " thresholds of " +
+                       std::to_string(out.subjects.size()) + " subjects",
+                   "one a subject", "Choose one condition, or average them"});
 }
 
 }  // namespace
