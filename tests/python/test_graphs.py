@@ -200,6 +200,8 @@ def mutated(document, generator):
     new = copy.deepcopy(document)
     for _ in range(generator.choice([1, 1, 2, 3])):
         spots = [p for p in places(new) if p]
+        if not spots:  # what was before has emptied it
+            return new
         path = generator.choice(spots)
         parent = new
         for key in path[:-1]:
