@@ -21,6 +21,7 @@ import warnings
 
 import torch
 
+from .binary import ask
 from .recordings import BadInput, Parser, written_whole
 
 
@@ -425,6 +426,17 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     return table
 
 
+def check_runs(source, path):
+    """Asks the engine whether it runs an archive; one that it does not is not left behind."""
+    try:
+        ask("model", "inspect", path)
+    except BadInput as error:
+        path.unlink()
+        why = str(error).removeprefix(f"{path}: ").removesuffix(" Export the network again with `cortiscore model export`.")
+        raise _refused(source, f"a network that the engine does not run ({why.rstrip('.')})", "operators of docs/formats.md",
+                       "Write that step with other operators, or export the module that comes before it") from None
+
+
 def main():
     from . import sources
 
@@ -464,6 +476,8 @@ def main():
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", UserWarning)
         table = write(model, output, **{"identifier": arguments.identifier, **options})
+    if not arguments.native:
+        check_runs(arguments.source, output)
     for warning in said:
         if pathlib.Path(warning.filename).parent == pathlib.Path(__file__).parent:
             print(f"note: {warning.message}", file=sys.stderr)

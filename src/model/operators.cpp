@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -678,10 +679,10 @@ void instance_norm(Stack& stack) {
 void weight_norm(Stack& stack) {
   const auto v = tensor(stack, 0), g = tensor(stack, 1);
   const auto dim = stack.at(2).toInt();
-  TORCH_CHECK(
-      dim >= -1 && dim < v.dim() && v.is_floating_point() && v.scalar_type() == g.scalar_type(),
-      "a direction of ", v.scalar_type(), " and shape ", v.sizes(), " with magnitudes of ",
-      g.scalar_type(), " and dim ", dim);
+  TORCH_CHECK(v.numel() > 0 && v.dim() > 0 && dim >= -1 && dim < v.dim() && v.is_floating_point() &&
+                  v.scalar_type() == g.scalar_type(),
+              "a direction of ", v.scalar_type(), " and shape ", v.sizes(), " with magnitudes of ",
+              g.scalar_type(), " and dim ", dim);
   std::vector<int64_t> sizes(dim == -1 ? 0 : static_cast<size_t>(v.dim()), 1);
   if (dim >= 0) sizes[static_cast<size_t>(dim)] = v.size(dim);
   TORCH_CHECK(g.sizes() == sizes, "magnitudes of shape ", g.sizes(), " for a direction of shape ",
@@ -1197,21 +1198,91 @@ std::optional<Objection> objection_to_training(const Stack& stack, size_t p, siz
   return Objection{"train", "true", "false: activations do not depend on chance"};
 }
 
-// Of gru, lstm and rnn: kernels differ in what they make of hidden states that do not fit the sequences.
-std::optional<Objection> objection_to_states(const Stack& stack) {
+// Of arange: Torch divides what is between its numbers by the step, as integers where they are.
+std::optional<Objection> objection_to_range(const Stack& stack) {
+  for (const auto& value : stack) {
+    if (!value.isInt() && !value.isDouble()) continue;
+    const auto number = value.toScalar().toDouble();
+    if (std::abs(number) <= 9007199254740992.0) continue;
+    return Objection{"", c10::str(number), "numbers up to 2^53"};
+  }
+  if (stack.size() < 7) return {};  // start_step: start, end, step, dtype, ...
+  const bool floating = stack[3].isNone()
+                            ? stack[0].isDouble() || stack[1].isDouble() || stack[2].isDouble()
+                            : at::isFloatingType(stack[3].toScalarType());
+  const auto step = stack.at(2).toScalar().toDouble();
+  if (step != 0 && (floating || std::abs(step) >= 1)) return {};
+  return Objection{"step", c10::str(step), "a step that is not 0 in the type of what is made"};
+}
+
+// How many gates a recurrent cell has: rows of its weights for each of its units.
+int64_t gates_of(const std::string& base) {
+  return base.starts_with("gru") ? 3 : base.starts_with("lstm") ? 4 : 1;
+}
+
+bool fits(const at::Tensor& weight, std::initializer_list<int64_t> sizes) {
+  return weight.sizes() == at::IntArrayRef(sizes);
+}
+
+// Of gru, lstm and rnn: kernels differ in what they make of states and weights that do not fit the sequences, and some read
+// gates that are not there. Shapes are those of torch.nn.LSTM's documentation.
+std::optional<Objection> objection_to_recurrence(const std::string& base, const Stack& stack) {
   const auto sequences = tensor(stack, 0);
   const auto states =
       stack.at(1).isTensor() ? std::vector{tensor(stack, 1)} : stack[1].toTensorVector();
-  const auto layers = stack.at(4).toInt() * (stack.at(7).toBool() ? 2 : 1);
+  const auto weights = stack.at(2).toTensorVector();
+  const bool biases = stack.at(3).toBool();
+  const auto n_directions = stack.at(7).toBool() ? 2 : 1;
+  const auto n_layers = stack.at(4).toInt();
+  if (n_layers < 1 || n_layers > 10000)
+    return Objection{"num_layers", std::to_string(n_layers), "1 to 10000"};
+  const auto n = n_layers * n_directions;
+  if (states.size() != (base == "lstm" ? 2U : 1U))
+    return Objection{"hx", c10::str(states.size(), " states"), "those of the cell"};
   for (const auto& state : states) {
-    if (sequences.dim() == 3 && state.dim() == 3 && state.size(0) == layers &&
+    if (sequences.dim() == 3 && state.dim() == 3 && state.size(0) == n &&
         state.size(1) == sequences.size(stack.at(8).toBool() ? 0 : 1))
       continue;
     return Objection{"hx", c10::str("a state of shape ", state.sizes()),
-                     c10::str("one for ", layers, " layers of sequences of shape ",
-                              sequences.sizes(), ", with the batch on its second axis")};
+                     c10::str("one for ", n, " layers of sequences of shape ", sequences.sizes(),
+                              ", with the batch on its second axis")};
+  }
+  const auto units = states.back().size(2), shown = states.front().size(2);
+  const auto rows = gates_of(base) * units;
+  const size_t each = (biases ? 4 : 2) + (shown == units ? 0 : 1);
+  if (weights.size() != each * static_cast<size_t>(n))
+    return Objection{"params", c10::str(weights.size(), " weights"),
+                     c10::str(each, " for each of ", n, " layers")};
+  for (size_t i = 0; i < weights.size(); i += each) {
+    const auto layer = static_cast<int64_t>(i / each) / n_directions;
+    const auto in = layer == 0 ? sequences.size(2) : shown * n_directions;
+    bool all = units > 0 && fits(weights[i], {rows, in}) && fits(weights[i + 1], {rows, shown});
+    if (biases) all = all && fits(weights[i + 2], {rows}) && fits(weights[i + 3], {rows});
+    if (shown != units) all = all && fits(weights[i + each - 1], {shown, units});
+    if (all) continue;
+    return Objection{
+        "params",
+        c10::str("weights of shapes ", weights[i].sizes(), " and ", weights[i + 1].sizes()),
+        c10::str("[", rows, ", ", in, "] and [", rows, ", ", shown, "]")};
   }
   return {};
+}
+
+std::optional<Objection> objection_to_cell(const std::string& base, const Stack& stack) {
+  const auto input = tensor(stack, 0);
+  const auto states =
+      stack.at(1).isTensor() ? std::vector{tensor(stack, 1)} : stack[1].toTensorVector();
+  const auto w_ih = tensor(stack, 2), w_hh = tensor(stack, 3);
+  bool all = states.size() == (base == "lstm_cell" ? 2U : 1U) && input.dim() == 2;
+  for (const auto& state : states)
+    all = all && state.dim() == 2 && state.size(0) == input.size(0) && state.size(1) > 0 &&
+          fits(state, {input.size(0), states[0].size(1)});
+  const auto rows = all ? gates_of(base) * states[0].size(1) : 0;
+  all = all && fits(w_ih, {rows, input.size(1)}) && fits(w_hh, {rows, states[0].size(1)});
+  for (const size_t i : {4, 5}) all = all && (!given(stack, i) || fits(tensor(stack, i), {rows}));
+  if (all) return {};
+  return Objection{"", c10::str("weights of shapes ", w_ih.sizes(), " and ", w_hh.sizes()),
+                   c10::str("those of a cell for an input of shape ", input.sizes())};
 }
 
 // Of upsampling: the place that a value is read from follows from the scale, whatever the sizes.
@@ -1274,7 +1345,7 @@ std::optional<Objection> objection_to(const std::string& name,
   if (base.ends_with("dropout") || base.ends_with("dropout_"))
     return objection_to_training(stack, 1, 2);
   if (base == "gru" || base == "rnn_tanh" || base == "rnn_relu" || base == "lstm") {
-    if (auto objection = objection_to_states(stack)) return objection;
+    if (auto objection = objection_to_recurrence(base, stack)) return objection;
     return objection_to_training(stack, 5, 6);
   }
   if ((base.starts_with("upsample") || base.starts_with("_upsample")) && name.ends_with(".default"))
@@ -1292,6 +1363,8 @@ std::optional<Objection> objection_to(const std::string& name,
     }
     return {};
   }
+  if (base.ends_with("_cell")) return objection_to_cell(base, stack);
+  if (base == "arange") return objection_to_range(stack);
   if (base == "unbind" || base == "chunk" || base == "split") {
     const auto self = tensor(stack, 0);
     if (name == "split.sizes" || self.dim() == 0) return {};

@@ -4,10 +4,13 @@
 //                                               random arguments in graphs of a few nodes, read and checked as an archive's are
 //   graph_fuzz archives FILE...                 loads and runs archives, each in a child: "FILE<tab>CODE<tab>MESSAGE" with the
 //                                               exit code that the command line would have, 128 + N for signal N
+//
+// GRAPH_FUZZ_LAST=FILE keeps the last call that was made, to see what ended a child.
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -162,6 +165,7 @@ class Caller {
     nodes.push_back(
         {{"target", "torch.ops.aten." + name}, {"inputs", inputs}, {"outputs", outputs}});
     said_ = nodes.back().dump();
+    if (const char* path = std::getenv("GRAPH_FUZZ_LAST")) std::ofstream(path) << nodes.dump(1);
     try {
       std::vector<graph::Node> read;
       for (const auto& node : nodes)

@@ -364,6 +364,19 @@ def test_modules_of_all_kinds_are_exported_as_they_compute(stimuli, tmp_path):
         np.testing.assert_array_equal(found, expected, err_msg=kind)
 
 
+def test_a_network_that_the_engine_would_refuse_is_refused_as_it_is_written(tmp_path):
+    (tmp_path / "net.py").write_text("""import torch
+class Fourier(torch.nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft2(x).abs().flatten(1)
+def build():
+    return torch.nn.Sequential(Fourier()).eval(), {"input_size": 16}
+""")
+    done = run("model", "export", f"{tmp_path}/net.py:build", "-o", tmp_path / "net.pt2")
+    assert done.returncode == 5 and "fft_rfft2" in done.stderr and "net.py:build" in done.stderr and "does not run" in done.stderr, done.stderr
+    assert not list(tmp_path.glob("*.pt2")) and len(done.stderr.splitlines()) == 1
+
+
 def test_the_users_module_is_left_as_it_was(tmp_path):
     model = tiny()
     model.register_buffer("seen", torch.zeros(()))
