@@ -11,6 +11,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
+#include "src/cli/slurm.h"
 #include "src/core/failure.h"
 #include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
@@ -96,6 +97,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     cortiscore::use_caching_host_allocator();
+    cortiscore::cli::keep_arguments(argc, argv);
     return run(argc, argv);
   } catch (...) {
     return fail(cortiscore::current_failure());

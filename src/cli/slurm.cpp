@@ -84,18 +84,16 @@ std::pair<std::string, int> output_of(const std::string& command) {
   return {text, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
 }
 
+std::vector<std::string> arguments_of_main;
+
 }  // namespace
 
+void keep_arguments(int argc, char** argv) {
+  arguments_of_main.assign(argv, argv + argc);
+}
+
 std::vector<std::string> own_arguments() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  const std::string all{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  std::vector<std::string> words;
-  size_t begin = 0;
-  while (begin < all.size()) {
-    const auto end = all.find('\0', begin);
-    words.push_back(all.substr(begin, end - begin));
-    begin = end + 1;
-  }
+  const auto& words = arguments_of_main;
   std::vector<std::string> kept = {fs::read_symlink("/proc/self/exe").string()};
   for (size_t i = 1; i < words.size(); ++i) {
     if (!words[i].starts_with("--slurm")) {

@@ -20,6 +20,9 @@ int submit_array(const SlurmFlags& flags,
                  const std::vector<std::string>& arguments,
                  const std::string& folder);
 
+/// Called where main begins, for own_arguments().
+void keep_arguments(int argc, char** argv);
+
 /// This process's command line without the flags --slurm-*; the program by its path.
 std::vector<std::string> own_arguments();
 
