@@ -38,7 +38,7 @@ from .binary import ask
 from .choices import to_categories, to_choices
 from .images import ORDERS, Stimuli, open_images, store_images
 from .rdms import to_rdms
-from .recordings import BadInput, Parser, default_home, write_assembly, write_hashes, write_rdms, write_table
+from .recordings import BadInput, Parser, check_file, default_home, write_assembly, write_hashes, write_rdms, write_table
 from .responses import check_trials, to_trials
 
 FEW = 0.3  # reliability below which a neuroid says little (BENCHMARKS.md 1.7)
@@ -231,6 +231,12 @@ def build(arguments, kind):
             + f"; manifest {place}", f"score it: cortiscore score NETWORK -b {manifest['identifier']}"]
 
 
+# Flags that not all of responses, rdms and choices take; elsewhere they would change nothing.
+TAKEN_BY = {**dict.fromkeys(("dims", "neuroids", "group", "metric", "components", "alpha", "keep_above"), ("responses",)),
+            **dict.fromkeys(("region", "by", "variable"), ("responses", "rdms")), "columns": ("responses", "choices"),
+            **dict.fromkeys(("categories", "label"), ("choices",))}
+
+
 def parsed(words):
     """The flags, and which of responses, rdms and choices is given."""
     parser = Parser(prog="cortiscore data add", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -258,12 +264,12 @@ def parsed(words):
     parser.add_argument("--degrees", type=float, default=8, help="visual angle of the stimuli (default 8)")
     parser.add_argument("--by", help="column of --table: stratifies splits, and its groups alternate in layer choice")
     parser.add_argument("--group", help="column of --table whose groups are left out in turn, e.g. frames of one movie")
-    parser.add_argument("--metric", choices=("pls", "ridge", "ridgecv"), default="pls", help="how layers predict responses (default pls)")
+    parser.add_argument("--metric", choices=("pls", "ridge", "ridgecv"), help="how layers predict responses (default pls)")
     parser.add_argument("--components", type=int, help="PLS components (default 25)")
-    parser.add_argument("--alpha", type=float, default=1.0, help="penalty of --metric ridge (default 1)")
+    parser.add_argument("--alpha", type=float, help="penalty of --metric ridge (default 1)")
     parser.add_argument("--keep-above", type=float, help="leave neuroids of lower reliability out")
     parser.add_argument("--categories", type=pathlib.Path, help="CSV of category, index: outputs of an ImageNet classifier")
-    parser.add_argument("--label", default="object_name", help="choices without --categories: column that a readout learns (default object_name); --table's role says fit or test")
+    parser.add_argument("--label", help="choices without --categories: column that a readout learns (default object_name); --table's role says fit or test")
     parser.add_argument("--parent", help="node of the tree (default: the region)")
     parser.add_argument("--weight", type=float, default=1.0, help="among the node's benchmarks (default 1)")
     parser.add_argument("--no-composite", action="store_true", help="join no composite")
@@ -286,27 +292,32 @@ def parsed(words):
     for flag, needs in (("window", ".nwb"), ("presentations", ".nwb")):
         if getattr(arguments, flag) and (not arguments.responses or arguments.responses.suffix.lower() != needs):
             parser.error(f"--{flag} is for --responses FILE{needs}")
-    for flag, good in (("degrees", arguments.degrees > 0), ("weight", arguments.weight >= 0), ("alpha", arguments.alpha >= 0),
-                       ("components", arguments.components is None or arguments.components > 0)):
+    for flag, good in (("degrees", arguments.degrees > 0), ("weight", arguments.weight >= 0), ("alpha", arguments.alpha is None or arguments.alpha >= 0),
+                       ("components", arguments.components is None or arguments.components > 0),
+                       ("keep_above", arguments.keep_above is None or -1 <= arguments.keep_above <= 1)):
         if not good or not math.isfinite(getattr(arguments, flag) or 1):
-            parser.error(f"--{flag}: found {getattr(arguments, flag)}, expected a positive number")
-    for flag in ("dims", "neuroids"):
-        if getattr(arguments, flag) and kinds != ["responses"]:
-            parser.error(f"--{flag} is for --responses")
-    if arguments.columns and kinds == ["rdms"]:
-        parser.error("--columns is for --responses and --choices")
-    if arguments.categories and kinds != ["choices"]:
-        parser.error("--categories is for --choices")
+            parser.error(f"--{flag.replace('_', '-')}: found {getattr(arguments, flag)}, expected "
+                         + ("a correlation" if flag == "keep_above" else "a positive number"))
+    for flag, takers in TAKEN_BY.items():
+        if getattr(arguments, flag) not in (None, "") and kinds[0] not in takers:
+            parser.error(f"--{flag.replace('_', '-')} is for {' and '.join('--' + taker for taker in takers)}")
+    if arguments.by and arguments.group:
+        parser.error("give one of --by and --group")
+    if arguments.label and arguments.categories:
+        parser.error("--label: found --categories as well, whose classifier needs no readout; give one of them")
+    for flag, metric in (("components", "pls"), ("alpha", "ridge")):
+        if getattr(arguments, flag) is not None and (arguments.metric or "pls") != metric:
+            parser.error(f"--{flag} is for --metric {metric}")
+    arguments.metric, arguments.label = arguments.metric or "pls", arguments.label or "object_name"
+    arguments.alpha = 1.0 if arguments.alpha is None else arguments.alpha
     return arguments, kinds[0]
 
 
 def main(words):
     arguments, kind = parsed(words)
     for file in filter(None, (getattr(arguments, kind), arguments.stimuli, arguments.table, arguments.categories)):
-        if not file.exists():
-            raise BadInput(f"{file}: found no such file, expected one.")
-        if file.is_dir() and file in (arguments.table, arguments.categories, arguments.responses, arguments.rdms):
-            raise BadInput(f"{file}: found a folder, expected a file.")
+        if not file.is_dir() or file in (arguments.table, arguments.categories, arguments.responses, arguments.rdms):
+            check_file(file)
     if arguments.name == "brainio" or (MANIFESTS / "recordings" / f"{arguments.name}.json").exists():
         raise BadInput(f"{arguments.name}: found the name of a recording that `data fetch` brings, expected one of your own.")
     target = arguments.home / "data" / arguments.name

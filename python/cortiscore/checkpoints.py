@@ -13,7 +13,7 @@ import zlib
 import torch
 
 from . import weight_names
-from .recordings import BadInput
+from .recordings import BadInput, check_file
 from .unpickle import Global, Placeholder, Ref, bad, dtype_of, read_pickled, shown, text_of
 
 PLAIN = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
@@ -170,8 +170,7 @@ def _open(path):
                       "a checkpoint, or a folder with model.safetensors or its index",
                       "Merge them with its zero_to_fp32.py" if deepspeed else "Name the file")
         return _open(found)
-    if not path.is_file():
-        raise bad(path, "no such file", "a checkpoint", "Check the path")
+    check_file(path, "a checkpoint")
     if path.name.endswith(INDEX):
         return _read_shards(path)
     if path.suffix == ".distcp":

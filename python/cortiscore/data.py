@@ -8,7 +8,7 @@ import urllib.parse
 
 from . import add, export_data
 from .fetch import File, Options, fetch, github_url
-from .recordings import HASHES, BadInput, Parser, default_home, run, sha256_of
+from .recordings import HASHES, BadInput, Parser, UnknownName, default_home, read_json, run, sha256_of
 
 MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
 
@@ -53,8 +53,8 @@ def benchmarks_that_read(home, is_wanted):
             for part in value.values() if isinstance(value, dict) else value:
                 yield from texts(part)
 
-    manifests = [json.loads(path.read_text()) for folder in (MANIFESTS, home) for path in (folder / "benchmarks").glob("*.json")]
-    return sorted(m["identifier"] for m in manifests if any(map(is_wanted, texts(m))))
+    manifests = [read_json(path) for folder in (MANIFESTS, home) for path in (folder / "benchmarks").glob("*.json")]
+    return sorted(str(m.get("identifier")) for m in manifests if any(map(is_wanted, texts(m))))
 
 
 def benchmarks_of(name, home):
@@ -65,7 +65,7 @@ def find_set(name, home):
     for known, folder, entry in sets_of(home):
         if known == name:
             return folder, entry
-    raise BadInput(f"found no recording \"{name}\", expected one of `cortiscore data list`.")
+    raise UnknownName(f"found no recording \"{name}\", expected one of `cortiscore data list`.")
 
 
 def size_of(folder):
@@ -140,7 +140,7 @@ def fetch_sets(arguments):
     for name in arguments.names:
         if name not in known and name not in platform:
             near = difflib.get_close_matches(name, [*known, *platform], 3, 0.5) or [*known]
-            raise BadInput(f"found no recording \"{name}\" that can be fetched, expected one such as {', '.join(near)}.")
+            raise UnknownName(f"found no recording \"{name}\" that can be fetched, expected one such as {', '.join(near)}.")
     options = Options(arguments.jobs, arguments.stall_seconds, arguments.wait_seconds)
     downloads, brainio = arguments.home / "downloads", arguments.home / "data/brainio"
     for name in arguments.names:
@@ -174,24 +174,25 @@ def export_set(arguments):
 
 def verify(arguments):
     """Every file that an import wrote, by its hash; those that are there without one are named."""
-    wrong = 0
+    wrong = []
     for name, folder, _ in sets_of(arguments.home):
         if not folder.is_dir() or (arguments.names and name not in arguments.names):
             continue
         if not (folder / HASHES).is_file():
             print(f"{name}: not known, it has no {HASHES} (written by data import and data add)")
             continue
-        expected = json.loads((folder / HASHES).read_text())
+        expected = read_json(folder / HASHES)
         bad = [file for file, digest in expected.items() if not (folder / file).is_file() or sha256_of(folder / file) != digest]
         print(f"{name}: {len(expected) - len(bad)} of {len(expected)} files as written")
         for file in bad:
             print(f"  {folder / file}: {'changed' if (folder / file).is_file() else 'missing'}")
-        wrong += bool(bad)
+        wrong += [str(folder)] * bool(bad)
     unknown = set(arguments.names) - {name for name, *_ in sets_of(arguments.home)}
     if unknown:
-        raise BadInput(f"found no recording \"{sorted(unknown)[0]}\", expected one of `cortiscore data list`.")
+        raise UnknownName(f"found no recording \"{sorted(unknown)[0]}\", expected one of `cortiscore data list`.")
     if wrong:
-        raise BadInput(f"{wrong} recording(s) are not as they were written. Import or add them again.")
+        raise BadInput(f"{', '.join(wrong)}: found other files than were written, expected them as `data import` and `data add` wrote them. "
+                       "Import or add them again.")
 
 
 def import_sets(words):

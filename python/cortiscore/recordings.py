@@ -3,11 +3,13 @@ import argparse
 import collections
 import contextlib
 import csv
+import errno
 import hashlib
 import json
 import os
 import pathlib
 import signal
+import stat
 import sys
 import tempfile
 import traceback
@@ -59,6 +61,39 @@ def printable(text):
     """Text of a file, a path or a flag as a terminal may have it: readable text stays, control characters, bytes that are no
     UTF-8 and marks that turn the direction of writing are escaped. As src/core/printable.h."""
     return "".join(map(_escaped, str(text)))
+
+
+def check_file(path, expected="a file", action="Check the path"):
+    """Refuses what cannot be opened and read as a file, before a library waits for a pipe. As size_of of src/data/arrays.h.
+    @raises BadInput"""
+    path = pathlib.Path(path)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        found = "a link to a file that is not there" if path.is_symlink() else "no such file"
+    except ValueError as error:  # a NUL
+        found = str(error)
+    except OSError as error:
+        found = error.strerror.lower()
+    else:
+        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+        found = next((kind for is_kind, kind in kinds if is_kind(mode)), "" if stat.S_ISREG(mode) else "a device")
+        if not found and not os.access(path, os.R_OK):
+            found = os.strerror(errno.EACCES).lower()
+    if found:
+        raise BadInput(f"{path}: found {found}, expected {expected}. {action}.")
+
+
+def read_json(path, kind=dict):
+    """What a JSON file of ours holds. @raises BadInput  it cannot be read, is no JSON, or holds another kind than list or dict"""
+    check_file(path, "a JSON file")
+    try:
+        value = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: found \"{error}\", expected JSON. Write it again, or take it away.") from None
+    if not isinstance(value, kind):
+        raise BadInput(f"{path}: found {type(value).__name__}, expected {'an object' if kind is dict else 'a list'}. Write it again, or take it away.")
+    return value
 
 
 def default_home():

@@ -12,7 +12,7 @@ import torch
 
 from .checkpoints import load_into, read_state
 from .exporter import BadNetwork, unwrapped
-from .recordings import BadInput, UnknownName
+from .recordings import BadInput, UnknownName, check_file
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 HELP = ("torchvision:NAME, timm:NAME, hf:FOLDER (or a name on the hub), FILE.py:FUNCTION (returning a module, or a module and "
@@ -314,8 +314,7 @@ def _processed(source, name, here, config, asked):
 
 
 def _from_file(path, function):
-    if not pathlib.Path(path).is_file():
-        raise BadInput(f"{path}: found no such file, expected Python that builds the network. Check the path.")
+    check_file(path, "Python that builds the network")
     spec = importlib.util.spec_from_file_location("cortiscore_user_network", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -565,14 +565,22 @@ std::string manifest_folder() {
 
 std::string data_file(const Benchmark& benchmark, const std::string& name) {
   const auto path = fs::path(home()) / "data" / name;
-  if (fs::is_regular_file(path)) return path.string();
   const auto beside = fs::path(benchmark.path).parent_path() / name;
-  if (fs::is_regular_file(beside)) return beside.string();
+  auto where = path.string();
+  std::string found = "no such file";
+  for (const auto& place : {path, beside}) {
+    const auto why = why_unreadable(place.string());
+    if (why.empty()) return place.string();
+    if (found == "no such file" && why != found) {
+      where = place.string();
+      found = why;
+    }
+  }
   if (name.starts_with("brainio/")) {
     if (auto there = brainio_file(name.substr(name.find('/') + 1)); !there.empty()) return there;
   }
   throw bad_input(
-      {path.string(), "", "no such file", "data of " + benchmark.identifier,
+      {where, "", found, "data of " + benchmark.identifier,
        benchmark.how_to_import.empty() ? "Put it there" : "Run: " + benchmark.how_to_import});
 }
 

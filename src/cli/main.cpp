@@ -28,8 +28,21 @@ constexpr const char* kFooter =
     "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
 
+// A message as a terminal can show it: what is echoed in it may be a file's name, or a cell, of any length.
+std::string shortened(const std::string& message) {
+  constexpr size_t kMost = 2000, kEnd = 700;
+  if (message.size() <= kMost) return message;
+  const auto whole = [&](size_t at) {  // no character is cut through
+    while (at < message.size() && (static_cast<unsigned char>(message[at]) & 0xC0U) == 0x80U) ++at;
+    return at;
+  };
+  const auto from = whole(kEnd), to = whole(message.size() - kEnd);
+  return message.substr(0, from) + " [... " + std::to_string(to - from) + " bytes ...] " +
+         message.substr(to);
+}
+
 int fail(const cortiscore::Failure& failure) {
-  std::fprintf(stderr, "cortiscore: %s\n", failure.message.c_str());
+  std::fprintf(stderr, "cortiscore: %s\n", shortened(failure.message).c_str());
   return failure.exit_code;
 }
 
@@ -41,6 +54,10 @@ int fail(const CLI::App& app, const CLI::ParseError& error) {
   for (const auto* part = verb; part; part = part->get_parent())
     name = part->get_name() + (name.empty() ? "" : " " + name);
   std::string what = error.what();
+  // A flag that nobody knows says more than that something is missing beside it.
+  if (const auto unknown = app.remaining(true);
+      dynamic_cast<const CLI::RequiredError*>(&error) && !unknown.empty())
+    what = CLI::ExtrasError(unknown).what();
   if (!what.empty() && what.back() == '.') what.pop_back();
   return fail({static_cast<int>(cortiscore::ErrorKind::kUsage),
                cortiscore::printable(what + ". `" + name + " --help` lists what it takes.")});

@@ -32,7 +32,13 @@ struct Arguments {
 };
 
 Store open_store(const Arguments& arguments) {
-  return Store(results_folder(arguments.store));
+  const auto folder = results_folder(arguments.store);
+  std::error_code error;
+  if (std::filesystem::status(folder, error).type() == std::filesystem::file_type::not_found) {
+    throw bad_input({folder, "", "no such folder", "a folder of results",
+                     "Check the path; `score` and `sweep` make it"});
+  }
+  return Store(folder);
 }
 
 void report_damage(Store& store) {
@@ -165,7 +171,7 @@ void export_results(const Arguments& arguments) {
 }
 
 void merge(const Arguments& arguments) {
-  auto store = open_store(arguments);
+  Store store(results_folder(arguments.store));
   for (const auto& source : arguments.sources) {
     const auto merged = store.merge(source);
     std::printf("%s: %lld taken, %lld there already\n", source.c_str(),

@@ -16,6 +16,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -59,12 +60,8 @@ std::string script(const SlurmFlags& flags,
   option("time", flags.time);
   option("gres", flags.gres);
   if (!flags.profile.empty()) {
-    std::ifstream profile(flags.profile);
-    if (!profile) {
-      throw bad_input({flags.profile, "", "it cannot be read",
-                       "lines for the head of the batch script, e.g. #SBATCH --account=lab", ""});
-    }
-    text.append(std::istreambuf_iterator<char>(profile), std::istreambuf_iterator<char>());
+    size_of(flags.profile, "lines for the head of the batch script, e.g. #SBATCH --account=lab");
+    text += read_file(flags.profile);
     if (!text.ends_with('\n')) text += '\n';
   }
   text += "\ncd " + quoted(fs::current_path().string()) + " || exit 5\ncommand=(";

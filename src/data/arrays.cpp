@@ -1,8 +1,14 @@
 #include "src/data/arrays.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <system_error>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
@@ -11,11 +17,30 @@
 
 namespace cortiscore {
 
-int64_t size_of(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    throw bad_input({path, "", "no such file", "a file", "Check the path"});
+std::string why_unreadable(const std::string& path) {
+  const auto error_text = [](int code) {
+    std::string text = std::generic_category().message(code);
+    if (!text.empty()) text.front() = static_cast<char>(std::tolower(text.front()));
+    return text;
+  };
+  std::error_code unknown;
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) {
+    const int code = errno;
+    if (code == ENOENT && std::filesystem::is_symlink(path, unknown))
+      return "a link to a file that is not there";
+    return code == ENOENT ? "no such file" : error_text(code);
   }
+  if (S_ISDIR(file.st_mode)) return "a folder";
+  if (S_ISFIFO(file.st_mode)) return "a named pipe";
+  if (S_ISSOCK(file.st_mode)) return "a socket";
+  if (!S_ISREG(file.st_mode)) return "a device";
+  return ::access(path.c_str(), R_OK) == 0 ? "" : error_text(errno);
+}
+
+int64_t size_of(const std::string& path, const std::string& expected, const std::string& action) {
+  if (const auto found = why_unreadable(path); !found.empty())
+    throw bad_input({path, "", found, expected, action});
   return static_cast<int64_t>(std::filesystem::file_size(path));
 }
 

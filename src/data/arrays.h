@@ -17,8 +17,16 @@ at::Tensor read_array(const std::string& path, const std::string& variable = "")
 /// The file behind byte `from`; nothing where it is shorter. @throws Error(kBadInput)  it cannot be read
 std::string read_file(const std::string& path, int64_t from = 0);
 
-/// Bytes. @throws Error(kBadInput)  no such file
-int64_t size_of(const std::string& path);
+/// Why a file cannot be read from its beginning, for a message ("no such file", "a folder", "a named pipe",
+/// "permission denied"); "" where it can be.
+std::string why_unreadable(const std::string& path);
+
+/// Bytes of a file that is to be opened: whatever opens one asks this first, for a library that opens a pipe waits.
+/// @param expected, action  what the message says where there is no file that can be opened
+/// @throws Error(kBadInput)
+int64_t size_of(const std::string& path,
+                const std::string& expected = "a file",
+                const std::string& action = "Check the path");
 
 /// Lower-case hex SHA-256.
 std::string sha256_of(const std::string& bytes);

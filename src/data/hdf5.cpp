@@ -1,8 +1,7 @@
 #include "src/data/hdf5.h"
 
-#include <filesystem>
-
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore::hdf5 {
 namespace {
@@ -35,9 +34,7 @@ hid_t check(hid_t value, const std::string& file, const std::string& doing) {
 
 Handle open_file(const std::string& path) {
   silence();
-  if (!std::filesystem::exists(path)) {
-    throw bad_input({path, "", "no such file", "a NetCDF-4/HDF5 file", "Check the path"});
-  }
+  size_of(path, "a NetCDF-4/HDF5 file");
   return {check(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), path, "opening"), H5Fclose};
 }
 

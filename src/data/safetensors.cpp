@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 namespace {
@@ -57,12 +58,8 @@ uint64_t count_of(const std::vector<uint64_t>& shape, uint64_t limit, bool& fits
 }  // namespace
 
 std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file)
-    throw bad_input(
-        {path, "", "a file that cannot be opened", "a .safetensors file", "Check the path"});
-  const auto all = static_cast<uint64_t>(std::max<std::streamoff>(file.tellg(), 0));
-  file.seekg(0);
+  const auto all = static_cast<uint64_t>(size_of(path, "a .safetensors file"));
+  std::ifstream file(path, std::ios::binary);
   uint64_t length = 0;
   const bool begun = static_cast<bool>(file.read(reinterpret_cast<char*>(&length), sizeof length));
   if (!begun || length > kMaxHeader || length > all - sizeof length) {

@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 namespace {
@@ -216,13 +216,7 @@ size_t StoredFile::n_texts(const StoredVariable& variable, size_t width) const {
 }
 
 std::unique_ptr<StoredFile> open_stored(const std::string& path) {
-  std::error_code none;
-  const auto kind = std::filesystem::status(path, none).type();
-  if (kind == std::filesystem::file_type::fifo || kind == std::filesystem::file_type::socket ||
-      kind == std::filesystem::file_type::character) {  // opening it would wait for a writer
-    throw bad_input(
-        {path, "", "a pipe or a device", "a file", "Save what comes through it as a file"});
-  }
+  size_of(path, "a NetCDF or HDF5 file");
   std::array<char, 4> start{};
   std::ifstream(path, std::ios::binary).read(start.data(), start.size());
   if (std::memcmp(start.data(), "CDF", 3) == 0) return open_classic_netcdf(path);

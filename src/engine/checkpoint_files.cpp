@@ -4,7 +4,6 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <regex>
 #include <set>
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 #include "src/model/archive.h"
 
 namespace cortiscore {
@@ -73,9 +73,9 @@ bool is_distributed(const fs::path& folder) {
 // The shards that an index names; none where it is no index.
 std::vector<std::string> shards_of(const std::string& index) {
   std::set<std::string> shards;
+  if (!why_unreadable(index).empty()) return {};
   try {
-    std::ifstream file(index);
-    const auto json = nlohmann::json::parse(file);
+    const auto json = nlohmann::json::parse(read_file(index));
     for (const auto& [name, shard] : json.at("weight_map").items())
       shards.insert(shard.get<std::string>());
   } catch (const nlohmann::json::exception&) {

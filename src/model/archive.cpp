@@ -1,7 +1,6 @@
 #include "src/model/archive.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 
@@ -44,11 +44,7 @@ int depth_of(const std::string& document) {
 }  // namespace
 
 Archive::Archive(const std::string& path) : path_(path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
-    throw bad_input(
-        {path, "", "no such file", "a .pt2 archive", "Write one with `cortiscore model export`"});
-  }
+  size_of(path, "a .pt2 archive", "Write one with `cortiscore model export`");
   try {
     reader_ = std::make_unique<caffe2::serialize::PyTorchStreamReader>(path);
   } catch (const c10::Error&) {

@@ -246,22 +246,25 @@ void Index::catch_up() {
     Statement advance(database_->handle,
                       "INSERT OR REPLACE INTO shards(name, inode, end) VALUES(?1, ?2, ?3)");
     for (const auto& shard : grown) {
-      const auto scan = scan_shard(shard.path, shard.from,
-                                   [&](int64_t offset, int64_t length, std::string_view text) {
-                                     const auto record = Json::parse(text, nullptr, false);
-                                     if (!record.is_object())
-                                       return;  // its checksum agrees: not ours, so not a score
-                                     const auto status = record.value("status", "");
-                                     insert.bind(shard.name)
-                                         .bind(offset)
-                                         .bind(length)
-                                         .bind(record.value("key", ""))
-                                         .bind(int64_t{status == "ok"})
-                                         .bind(status)
-                                         .bind(record.value("model_identifier", ""))
-                                         .bind(record.value("benchmark_identifier", ""))
-                                         .execute();
-                                   });
+      const auto scan = scan_shard(
+          shard.path, shard.from, [&](int64_t offset, int64_t length, std::string_view text) {
+            const auto record = Json::parse(text, nullptr, false);
+            const auto text_of = [&](const char* key) -> std::string {
+              const auto at = record.find(key);
+              return at != record.end() && at->is_string() ? at->get<std::string>() : "";
+            };
+            if (!record.is_object()) return;  // its checksum agrees: not ours, so not a score
+            const auto status = text_of("status");
+            insert.bind(shard.name)
+                .bind(offset)
+                .bind(length)
+                .bind(text_of("key"))
+                .bind(int64_t{status == "ok"})
+                .bind(status)
+                .bind(text_of("model_identifier"))
+                .bind(text_of("benchmark_identifier"))
+                .execute();
+          });
       advance.bind(shard.name).bind(shard.inode).bind(scan.end).execute();
     }
     transaction.commit();

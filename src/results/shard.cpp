@@ -186,7 +186,13 @@ ShardScan scan_shard(const std::string& path,
 std::vector<std::string> shards_of(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  const fs::directory_iterator entries(folder, error);
+  // Nothing was written to a folder that is not there; of one that cannot be listed nobody knows.
+  if (error && error != std::errc::no_such_file_or_directory) {
+    throw bad_input({folder, "", error.message(), "a folder of results that can be listed",
+                     "Check the path and its permissions"});
+  }
+  for (const auto& entry : entries) {
     if (entry.path().extension() == ".jsonl") names.push_back(entry.path().filename().string());
   }
   std::sort(names.begin(), names.end());

@@ -71,8 +71,16 @@ void Store::each(const RecordFilter& filter, const std::function<void(const Json
     for (const auto& again : places) texts.push_back(read_record(folder_, again));
     break;
   }
-  for (const auto& text : texts) {
-    if (!text.empty()) each(Json::parse(text));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty()) continue;
+    try {
+      each(Json::parse(texts[i]));
+    } catch (const Json::exception& error) {  // whole, but not as we write it
+      throw bad_input({(fs::path(folder_) / places[i].shard).string(),
+                       "the record at byte " + std::to_string(places[i].offset), error.what(),
+                       "a record as `score` writes it",
+                       "Remove the line by hand, or score into another folder"});
+    }
   }
 }
 

@@ -140,6 +140,10 @@ Estimate aggregate(const at::Tensor& per_neuroid) {
 }
 
 void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options) {
+  if (options.n_boot < 1) {  // nobody asked for an interval
+    estimate.ci_lo = estimate.ci_hi = kNaN;
+    return;
+  }
   estimate.draws = draw(estimate.per_neuroid, estimate.draws.counts, options);
   // One split has no spread: the standard error is the bootstrap's.
   if (estimate.per_neuroid.size(0) == 1) estimate.error = deviation(estimate.draws.values, 1);

@@ -47,12 +47,10 @@ std::vector<DecodedFile> decode_files(const std::string& path) {
   if (fs::is_directory(path, unknown)) {
     names = names_below(path);
     read = [path](const auto& name) { return read_file((fs::path(path) / name).string()); };
-  } else if (is_zip(path)) {
+  } else if (size_of(path, "a folder, a zip archive or an image"); is_zip(path)) {
     const auto archive = std::make_shared<ZipFile>(path);
     names = archive->names();
     read = [archive](const auto& name) { return archive->read(name); };
-  } else if (!fs::is_regular_file(path, unknown)) {
-    throw bad_input({path, "", "no such file", "a folder, a zip archive or an image", ""});
   }
   if (names.empty())
     throw bad_input({path, "", "no file", "images", "Name the folder or archive that has them"});

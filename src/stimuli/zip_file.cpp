@@ -3,10 +3,12 @@
 #include <zip.h>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 
 ZipFile::ZipFile(const std::string& path) : path_(path) {
+  size_of(path, "a zip archive of images");
   int code = 0;
   zip_ = zip_open(path.c_str(), ZIP_RDONLY, &code);
   if (!zip_) {

@@ -267,7 +267,7 @@ def test_a_recording_is_replaced_only_when_asked(lab, tmp_path):
     (tmp_path / "data/Lab/stimuli.csv").unlink()
     done = run("data", "verify", "Lab", env=env)
     assert done.returncode == 5 and "responses.nc: changed" in done.stdout and "stimuli.csv: missing" in done.stdout
-    assert run("data", "verify", "Lob", env=env).returncode == 5
+    assert run("data", "verify", "Lob", env=env).returncode == 4
 
 
 def test_the_real_v4_recording_is_added_as_a_user_would(real_data, tmp_path):

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -52,7 +53,9 @@ static int serve(int count, char** words, char** environment) {
             opened_as(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
             opened_as(err, O_WRONLY | O_CREAT | O_TRUNC, 2);
             alarm(atoi(seconds));
-            exit(program(count, arguments, environ));
+            const int code = program(count, arguments, environ);
+            fflush(NULL);
+            _exit(code);  // Torch takes a tenth of a second to take its operators down, the same for every case
         }
         free(text);
         if (child < 0 || waitpid(child, &status, 0) != child) return 1;
