@@ -97,6 +97,7 @@ std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const T
         kept.is_null() || (record.at("status") == "ok" && kept.at("status") != "ok") ||
         (record.at("status") == kept.at("status") && record.at("end") >= kept.at("end"));
     if (better) kept = record;
+    leaf_of(record, tree);  // where it has no number, the store names the record
   });
   std::set<std::string> seen;
   for (const auto& [model, records] : latest) {

@@ -359,6 +359,73 @@ def test_stores_that_are_broken(world, commands):
     walk(commands, cases)
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def test_records_with_a_wrong_value_and_the_right_checksum(world, commands):
+    """As another version, or another program, may have written them: nothing is told from the outside."""
+    code, out, err = commands[0].run(["score", "x.npy", "-b", "neural.json", "--bootstrap", "10", "--results", "whole", "--json"])
+    assert code == 0, err
+    record = json.loads(out)
+    cases = []
+    for i, (path, value) in enumerate(places(record)):
+        changed = json.dumps(with_change(record, {path: [other for other in VALUES[:-1] if other != value][i % 7]})).encode()
+        (world / f"foreign{i}").mkdir()
+        (world / f"foreign{i}/20260101T000000-h-1.jsonl").write_bytes(b'{"crc32c":"%08x","record":%s}\n' % (crc32c(changed), changed))
+        cases += [(["results", *verb, "--store", f"foreign{i}"], [f"foreign{i}"], True) for verb in [(["show"], ["export"]), (["rank", "--tree", "tree_of_one.json"], ["gc"])][i % 2]]
+    (world / "tree_of_one.json").write_text(json.dumps({"schema_version": 1, "identifier": "t", "leaf": "ceiled", "missing": "zero", "tree": {"name": "t", "children": [{"benchmark": "Lab.V4-pls"}]}}))
+    walk(commands, cases)
+
+
+def test_stores_and_places_that_are_none(world, commands):
+    """Stores that are files, pipes, links to nothing, or have shards that are no files; places to write to that are none."""
+    (world / "dangling").symlink_to("nowhere")
+    (world / "dangling.npy").symlink_to("nowhere.npy")
+    (world / "loop").symlink_to("loop")
+    for name in ("store_of_pipe", "store_of_folder", "store_of_link"):
+        (world / name).mkdir()
+    os.mkfifo(world / "store_of_pipe/20260101T000000-h-1.jsonl")
+    (world / "store_of_folder/20260101T000000-h-1.jsonl").mkdir()
+    (world / "store_of_link/20260101T000000-h-1.jsonl").symlink_to("nowhere")
+    stores = ["x.npy", "fifo.npy", "loop", "store_of_pipe", "store_of_folder", "/dev/null", "none_such_store"]
+    cases = [(["results", verb, "--store", store], [store]) for verb in ("show", "rank", "export", "gc") for store in stores]
+    cases += [(["results", "show", "--store", "store_of_link"], ["store_of_link"], True)]
+    cases += [(["results", "merge", store, "--store", "into"], [store]) for store in stores]
+    cases += [(["score", "x.npy", "-b", "neural.json", "--results", store], [store]) for store in ("x.npy", "loop", "fifo.npy", "store_of_pipe", "store_of_folder")]
+    cases += [(["layers", "net.pt2", "-b", "neural.json", "-o", name], [name]) for name in ("folder", "none_such/x.json", "x.npy/y.json")]
+    cases += [(["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", name], [name]) for name in ("y.npy", "x.npy/out", "loop/out")]
+    cases += [(["metric", "ridge", *XY, "--predictions", name], [name]) for name in ("folder", "none_such/p.npy")]
+    cases += [(["metric", "ridge", "--source", name, "--target", "y.npy"], [name]) for name in ("dangling.npy", "loop", "/dev/zero")]
+    cases += [(["sweep", "x.npy", "-b", "neural.json", "--results", store], [store]) for store in ("y.npy", "loop")]
+    for name, data in (("utf16.json", json.dumps(NEURAL).encode("utf-16")), ("latin1.json", json.dumps({**NEURAL, "region": "V\u00e4"}, ensure_ascii=False).encode("latin-1")), ("nan.json", json.dumps({**NEURAL, "weight": float("nan")}).encode()),
+                       ("huge.json", json.dumps({**NEURAL, "version": 10**400}).encode()), ("twice_over.json", b'{"schema_version": 1, "schema_version": 2}'), ("tail.json", json.dumps(NEURAL).encode() + b"x"), ("nul.json", b"\0" * 100)):
+        (world / name).write_bytes(data)
+        cases.append((["score", "x.npy", "-b", name, "--results", "r"], [name]))
+    walk(commands, cases)
+
+
+BASES = {"score": ["net.pt2", "-b", "neural.json", "--bootstrap", "10", "--results", "r"], "metric": ["pls", *XY], "ceiling": ["internal_consistency", "--trials", "trials.npy"], "layers": ["net.pt2", "-b", "neural.json"],
+         "extract": ["net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "out"], "results show": ["--store", "r"], "results rank": ["--store", "r"], "results export": ["--store", "r"], "results merge": ["r", "--store", "r3"],
+         "results gc": ["--store", "r"], "model inspect": ["net.pt2"], "benchmark list": [], "benchmark info": ["neural.json"], "benchmark trees": [], "doctor": [], "data table": ["choices.csv"], "data images": ["i00.png"]}
+ODD = ["", "-1", "nan", "/dev/null", "folder", "none_such", "x.npy", "99999999999999999999", "\x1b[2J\u202e", "a,b=c", "*", "0"]
+
+
+def test_every_flag_with_a_value_that_few_would_take(world, commands):
+    cases = []
+    for verb, rest in BASES.items():
+        helped = commands[0].run([*verb.split(), "--help"])[1]
+        flags = re.findall(r"^ +(?:-\w, *)?(--[a-z-]+)", helped, re.M)
+        assert flags, helped
+        cases += [([*verb.split(), *rest, f"{flag}={ODD[(5 * i + len(cases)) % len(ODD)]}"], [], True) for i, flag in enumerate(flags)]
+    walk(commands, [*cases, *[(["ceiling", "internal_consistency", "--trials", "trials.npy", "--bootstrap=0"], [], True)]])
+
+
 DRIVER = '''
 import contextlib, io, json, os, signal, sys
 sys.path.insert(0, {python!r})
