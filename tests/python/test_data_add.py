@@ -237,7 +237,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
         ([*saved("f.npy", trials[0]), *good[:-2], "--by", "colour", "--table", lab / "table.csv"], ['"colour"', "object_name"]),
         (["--responses", tmp_path / "none.npy", *good], ["none.npy", "no such file"]),
         ([*saved("g.npy", trials[0]), "--stimuli", tmp_path / "bad", "--region", "V4"], ["found 60, expected 1"]),
-        (["--rdms", tmp_path / "a.npy", *good], ["3 x 60 x 4", "60 stimuli"]),
+        (["--rdms", tmp_path / "a.npy", *good[:2], *good[4:]], ["3 x 60 x 4", "60 stimuli"]),
     ]:
         done = add_here(tmp_path, "Lab", *arguments)
         assert done.returncode == 5 and len(done.stderr.strip().splitlines()) == 1, done.stderr
