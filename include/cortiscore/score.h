@@ -22,6 +22,10 @@ CeilingConvention ceiling_convention(const std::string& name);
 
 /// raw^2 / ceiling, (raw / ceiling)^2 or raw / ceiling; NaN where the ceiling is not positive.
 double explained_variance(double raw, double ceiling, CeilingConvention convention);
+/// The same of each draw: `raw` and `ceiling` float64, of one shape.
+at::Tensor explained_variance(const at::Tensor& raw,
+                              const at::Tensor& ceiling,
+                              CeilingConvention convention);
 
 /// A bootstrap over neuroids: how often each counts, and the estimate, for every draw.
 struct NeuroidDraws {

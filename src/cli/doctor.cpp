@@ -82,7 +82,7 @@ constexpr const char* kBash = R"(_cortiscore() {
   case $previous in
     -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
     --mode) words="sklearn exact" ;;
-    --ceiling-convention) words="r2_over_c r_over_c_squared" ;;
+    --ceiling-convention) words="r2_over_c r_over_c_squared r_over_c" ;;
     metric) words="pls ridge ridgecv linear neuron_to_neuron rdm cka cka_biased error_consistency accuracy i2n" ;;
     ceiling) words="internal_consistency split_half_predictor rsa leave_one_subject_out error_consistency i2n" ;;
     model) words="inspect export" ;;

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <set>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -61,13 +64,16 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
   option("--distance", a.distance, "rdm: correlation, cosine or euclidean")->capture_default_str();
   option("--comparison", a.comparison, "rdm: spearman, pearson, cosine, tau-a or rho-a")
       ->capture_default_str();
-  option("--trials", a.trials,
-         "repetitions x presentations x neuroids behind --target: adds its ceiling and the ceiled "
-         "score");
+  auto* trials = option(
+      "--trials", a.trials,
+      "repetitions x presentations x neuroids behind --target: adds its ceiling and the ceiled "
+      "score");
   option("--ceiling-splits", a.ceiling_splits, "split halves of the ceiling")
+      ->needs(trials)
       ->capture_default_str()
       ->check(count());
-  option("--ceiling-convention", a.convention, "r2_over_c or r_over_c_squared")
+  option("--ceiling-convention", a.convention, "r2_over_c, r_over_c_squared or r_over_c")
+      ->needs(trials)
       ->capture_default_str();
   option("--predictions", a.predictions,
          "write splits x presentations x neuroids as .npy, NaN where a split did not test");
@@ -126,6 +132,76 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
       ->group("Choices and properties");
 }
 
+// Which metrics read a flag: names, or "arrays" for those on arrays, "maps" for mappings, "cv" for rdm_cv and its like.
+// Flags that are not here are read by all, or are refused where they are read.
+struct Readers {
+  const char* flag;
+  std::vector<std::string> metrics;
+};
+const std::vector<Readers>& readers() {
+  static const std::vector<Readers> all = {{"--train-source", {"arrays", "logistic"}},
+                                           {"--train-target", {"arrays", "logistic"}},
+                                           {"--test-source", {"arrays", "logistic"}},
+                                           {"--test-target", {"arrays", "logistic"}},
+                                           {"--splits", {"maps", "cv"}},
+                                           {"--stratify", {"maps", "cv", "factor_dimensionality"}},
+                                           {"--components", {"pls"}},
+                                           {"--mode", {"pls"}},
+                                           {"--precision", {"pls", "ridge", "ridgecv"}},
+                                           {"--alpha", {"ridge"}},
+                                           {"--alphas", {"ridgecv"}},
+                                           {"--cutoff", {"linear"}},
+                                           {"--source-rdm", {"rdm"}},
+                                           {"--target-rdm", {"rdm"}},
+                                           {"--distance", {"rdm"}},
+                                           {"--comparison", {"rdm"}},
+                                           {"--ceiling-splits", {"arrays"}},
+                                           {"--ceiling-convention", {"arrays"}},
+                                           {"--predictions", {"arrays"}},
+                                           {"--per-neuroid", {"arrays"}},
+                                           {"--whole", {"accuracy_delta"}},
+                                           {"--manipulated", {"accuracy_delta"}},
+                                           {"--accuracy", {"threshold", "threshold_elevation"}},
+                                           {"--baseline-source", {"threshold_elevation"}},
+                                           {"--baseline-target", {"threshold_elevation"}},
+                                           {"--scale", {"value_delta"}},
+                                           {"--bins", {"ks_similarity", "ost"}},
+                                           {"--probabilities", {"logistic"}},
+                                           {"--axes", {"bootstrap_error"}},
+                                           {"--c", {"logistic"}},
+                                           {"--skipna", {"i1", "i1n", "i2", "i2n", "o1", "o2"}},
+                                           {"--cosine", {"match"}}};
+  return all;
+}
+
+// A flag that a metric does not read would change nothing in silence.
+void refuse_unread(const CLI::App& verb, const std::string& metric) {
+  const auto on_choices = behavior_metric_names();
+  std::set<std::string> kinds = {metric};
+  if (std::find(on_choices.begin(), on_choices.end(), metric) == on_choices.end()) {
+    const auto name = metric_name(metric);
+    kinds = {"arrays", name.base};
+    if (name.maps()) kinds.insert("maps");
+    if (name.cv) kinds.insert("cv");
+  }
+  for (const auto& [flag, metrics] : readers()) {
+    if (verb.count(flag) == 0) continue;
+    if (std::any_of(metrics.begin(), metrics.end(),
+                    [&](const std::string& one) { return kinds.contains(one); }))
+      continue;
+    std::string those;
+    for (const auto& one : metrics)
+      those += (those.empty() ? "" : ", ") + (one == "arrays" ? "metrics on arrays"
+                                              : one == "maps" ? "mappings"
+                                              : one == "cv"   ? "rdm_cv, cka_cv, cka_biased_cv"
+                                                              : one);
+    throw Error(ErrorKind::kUsage,
+                std::string(flag) + ": metric " + metric + " does not read it, " + those + " do" +
+                    (metrics.size() == 1 && metrics[0] != "arrays" ? "es." : ".") +
+                    " Leave it away.");
+  }
+}
+
 }  // namespace
 
 void add_metric(CLI::App& app, Outcome& /*outcome*/) {
@@ -139,7 +215,8 @@ void add_metric(CLI::App& app, Outcome& /*outcome*/) {
   add_resampling_options(*verb, *arguments);
   add_behavior_options(*verb, *arguments);
   verb->add_flag("--json", arguments->json, "print one JSON object");
-  verb->callback([arguments] {
+  verb->callback([arguments, verb] {
+    refuse_unread(*verb, arguments->name);
     if (!run_behavior_metric(*arguments)) run_array_metric(*arguments);
   });
 }

@@ -259,10 +259,7 @@ void add_ceiling(Json& out,
   if (over.n_boot < 1 || over.over.empty()) return;
   const Statistic ceiled = [&](const Draws& draws) {
     const auto raw = e.draws(draws);
-    const auto c = ceil_draws(draws);
-    const auto value =
-        convention == CeilingConvention::kR2OverC ? raw.square() / c : (raw / c).square();
-    return at::where(c > 0, value, NAN);
+    return explained_variance(raw, ceil_draws(draws), convention);
   };
   const auto r = resample(ceiled, over, trials.options().dtype(at::kDouble));
   out["ceiled_ci_lo"] = number(r.ci_lo);

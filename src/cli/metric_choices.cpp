@@ -120,6 +120,10 @@ bool run_behavior_metric(const MetricArguments& a) {
   const auto found = all.find(a.name);
   if (found == all.end()) return false;
   if (a.name != "logistic") require(a, a.source, "--source");
+  if (a.name == "logistic" && !(a.source + a.target).empty())
+    throw Error(ErrorKind::kUsage,
+                "--source and --target: metric logistic does not read them, but --train-source, "
+                "--train-target, --test-source and --test-target.");
   for (const auto& [flag, given] :
        {std::pair("--versus", !a.versus.empty()), std::pair("--permutations", a.n_permutations > 0),
         std::pair("--trials", !a.trials.empty())}) {

@@ -105,6 +105,16 @@ double explained_variance(double raw, double ceiling, CeilingConvention conventi
   }
 }
 
+at::Tensor explained_variance(const at::Tensor& raw,
+                              const at::Tensor& ceiling,
+                              CeilingConvention convention) {
+  const auto ratio = raw / ceiling;
+  const auto value = convention == CeilingConvention::kR2OverC         ? raw.square() / ceiling
+                     : convention == CeilingConvention::kROverCSquared ? ratio.square()
+                                                                       : ratio;
+  return at::where(ceiling > 0, value, kNaN);
+}
+
 double median_skip_nan(std::vector<double> values) {
   std::erase_if(values, [](double v) { return std::isnan(v); });
   if (values.empty()) return kNaN;

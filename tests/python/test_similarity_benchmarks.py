@@ -368,6 +368,7 @@ def test_similarities_of_units_that_stand_out(tmp_path):
     assert record["score"]["raw"] == pytest.approx(raw, abs=1e-10) and record["score"]["ceiling"] == pytest.approx(ceiling, abs=1e-10)
     assert record["score"]["ceiled"] == pytest.approx(min((raw / ceiling) ** 2, 1), abs=1e-10)
     assert record["score"]["ceiling_convention"] == "r_over_c_squared_clipped" and record["error"]["ci_hi"] <= 1
+    jsonschema.validate(record, json.loads((ROOT / "data_manifests/record.schema.json").read_text()))
     # None stands out: no score, and it says why.
     record = scored(tmp_path, generator.normal(size=(N, 50)), "mine")
     assert record["score"]["raw"] is None and "stands out" in record["warnings"][0]
