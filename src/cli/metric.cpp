@@ -9,6 +9,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
 #include "src/cli/metric_arguments.h"
+#include "src/data/labelled.h"
 #include "src/score/evaluate.h"
 
 namespace cortiscore::cli {
@@ -202,6 +203,16 @@ void refuse_unread(const CLI::App& verb, const std::string& metric) {
   }
 }
 
+void refuse_variable_of_nothing(const MetricArguments& a) {
+  if (a.variables.empty() || a.name.starts_with("threshold")) return;  // there it is a column
+  for (const auto& path : {a.source, a.target, a.train_source, a.train_target, a.test_source,
+                           a.test_target, a.versus, a.trials, a.stratify, a.bins})
+    if (!path.empty() && !holds_one_array(path)) return;
+  throw Error(ErrorKind::kUsage, "--variable: found " + a.variables.front() +
+                                     ", but every file holds one array alone. Name arrays of .nc, "
+                                     ".h5, .hdf5 or .npz files.");
+}
+
 }  // namespace
 
 void add_metric(CLI::App& app, Outcome& /*outcome*/) {
@@ -217,6 +228,7 @@ void add_metric(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_flag("--json", arguments->json, "print one JSON object");
   verb->callback([arguments, verb] {
     refuse_unread(*verb, arguments->name);
+    refuse_variable_of_nothing(*arguments);
     if (!run_behavior_metric(*arguments)) run_array_metric(*arguments);
   });
 }
