@@ -196,6 +196,22 @@ def swap(staged, target, manifest, place):
         raise
 
 
+@contextlib.contextmanager
+def user_files(arguments, folder):
+    """The engine reads what was made of the user's files, in a folder that is soon gone: its refusals name the files that they
+    were made of."""
+    made = {"choices.csv": arguments.choices, "categories.csv": arguments.categories, "rdms.nc": arguments.rdms,
+            "responses.nc": arguments.responses, "trials.npy": arguments.responses, "stimuli.zip": arguments.stimuli,
+            "stimuli.csv": arguments.table or arguments.stimuli}
+    try:
+        yield
+    except BadInput as error:
+        words = str(error)
+        for name, of in made.items():
+            words = words.replace(str(folder / name), str(of))
+        raise type(error)(words) from None
+
+
 def build(arguments, kind):
     """Makes recording and manifest in a folder beside their place, has the engine open them there, and puts them in place.
     Returns what is to be said."""
@@ -209,14 +225,16 @@ def build(arguments, kind):
         home = pathlib.Path(beside)
         folder = home / "data" / arguments.name
         folder.mkdir(parents=True)
-        manifest, say = {"responses": add_responses, "rdms": add_rdms, "choices": add_choices}[kind](arguments, folder, stimuli)
+        with user_files(arguments, folder):
+            manifest, say = {"responses": add_responses, "rdms": add_rdms, "choices": add_choices}[kind](arguments, folder, stimuli)
         say = store_images(folder, stimuli, arguments.orientation) + stimuli.notes + say
         if arguments.order and not stimuli.were_matched_by_place:
             say.append(f"--order {arguments.order} changed nothing: {getattr(arguments, kind).name} carries ids, by which its rows are matched to images")
         write_hashes(folder)
         (home / "benchmarks").mkdir()
         (home / "benchmarks" / f"{manifest['identifier']}.json").write_text(json.dumps(manifest))
-        [info] = ask("benchmark", "info", manifest["identifier"], home=home)
+        with user_files(arguments, folder):
+            [info] = ask("benchmark", "info", manifest["identifier"], home=home)
         place = arguments.home / "benchmarks" / f"{manifest['identifier']}.json"
         place.parent.mkdir(parents=True, exist_ok=True)
         stale = list(stale_manifests(arguments.home, arguments.name, manifest["identifier"]))

@@ -93,11 +93,36 @@ def name_in_zip(info):
     return name.replace("\\", "/").lstrip("/")
 
 
+def files_below(folder):
+    """The files below a folder. Links lead to folders too, but each is entered once, by its own name where it has one below
+    `folder`, and no link leads in a circle.
+
+    :raises OSError: a folder cannot be read"""
+    def refuse(error):
+        raise error
+
+    top, entered = pathlib.Path(os.path.realpath(folder)), set()
+
+    def enters(path):
+        real = pathlib.Path(os.path.realpath(path))
+        if real == top / path.relative_to(folder):
+            return True
+        hidden = real.is_relative_to(top) and any(part.startswith(".") for part in real.relative_to(top).parts)
+        if top.is_relative_to(real) or (real.is_relative_to(top) and not hidden) or real in entered:
+            return False
+        entered.add(real)
+        return True
+
+    for inner, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        folders[:] = [name for name in sorted(folders) if enters(pathlib.Path(inner, name))]
+        yield from (pathlib.Path(inner, name) for name in names)
+
+
 def open_images(path, variable=None):
     """The images of a folder (and those below it), a zip archive, or an HDF5 or .npy file of an array [n, h, w, 3] uint8."""
     if path.is_dir():
         try:
-            files = sorted(file for file in path.rglob("*") if not file.is_dir())
+            files = sorted(files_below(path))
         except OSError as error:
             raise BadInput(f"{path}: found a folder that cannot be read ({error.strerror}), expected images.") from None
         return Images(path, [(file.relative_to(path).as_posix(), file) for file in files], pathlib.Path.read_bytes)

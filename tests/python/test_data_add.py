@@ -216,6 +216,15 @@ def test_choices_with_other_column_names(lab, tmp_path):
     assert record["n"]["subjects"] == 3 and f"ceiling: {record['score']['ceiling']:.4f}" in done.stdout
 
 
+def test_what_the_engine_refuses_is_named_by_the_file_that_was_given(lab, tmp_path):
+    """The engine reads a copy that is gone when its message is read."""
+    rows = [{"subject": f"s{s}", "stimulus_id": name, "truth": f"object{(i + s) % 6}", "choice": "object1"} for s in range(2) for i, name in enumerate(IDS)]
+    choices = write(tmp_path / "mine.csv", rows)
+    categories = write(tmp_path / "categories.csv", [{"category": f"object{i}", "index": i} for i in range(6)])
+    done = add(tmp_path, "Eyes", "--choices", choices, "--categories", categories, "--stimuli", lab / "images")
+    assert done.returncode == 5 and f"{choices}: data row 61, truth" in done.stderr and ".Eyes." not in done.stderr, done.stderr
+
+
 def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
     trials = np.load(lab / "trials.npy")
     good = ["--stimuli", lab / "images", "--components", 3, "--region", "V4", "--order", "natural"]

@@ -188,6 +188,20 @@ def test_folders_with_the_same_names_stay_apart(tmp_path, recording):
     assert len(pixels) == N and len({p.tobytes() for p in pixels.values()}) == N
 
 
+def test_linked_folders_are_entered_once_and_not_in_circles(tmp_path, recording):
+    flags, _ = recording
+    pictures(tmp_path / "disk/a", [f"{i:02d}.png" for i in range(N - 6)])
+    folder = pictures(tmp_path / "images/own", [f"o{i:02d}.png" for i in range(6)]).parent
+    (folder / "linked").symlink_to(tmp_path / "disk")
+    (folder / "again").symlink_to(folder / "own")
+    (folder / "own/up").symlink_to(tmp_path)
+    (tmp_path / "disk/back").symlink_to(folder)
+    (tmp_path / "disk/a/self").symlink_to(tmp_path / "disk/a")
+    accepted(tmp_path / "home", "Lab", *flags, "--stimuli", folder, "--order", "name")
+    found = shown(tmp_path / "home", "Lab")
+    assert len(found) == N and {row["filename"].split("_")[0] for row, _ in found.values()} == {"own", "linked"}
+
+
 def raw_zip(path, names):
     """An archive whose names are the bytes given, without the mark for UTF-8."""
     with zipfile.ZipFile(path, "w") as archive:
