@@ -1,6 +1,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include <ATen/Parallel.h>
@@ -27,6 +28,16 @@ constexpr const char* kFooter =
     "or SIGTERM in a Slurm job),\n"
     "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
+
+// A flag that takes one value each time is not shown as one that takes several.
+class Help : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    auto text = CLI::Formatter::make_option_opts(option);
+    const auto several = option->get_allow_extra_args() ? std::string::npos : text.find(" ...");
+    return several == std::string::npos ? text : text.erase(several, 4);
+  }
+};
 
 // A message as a terminal can show it: what is echoed in it may be a file's name, or a cell, of any length.
 std::string shortened(const std::string& message) {
@@ -69,6 +80,7 @@ int run(int argc, char** argv) {
   using cortiscore::set_thread_count;
   namespace cli = cortiscore::cli;
   CLI::App app{"Scores artificial neural networks against the brain.", "cortiscore"};
+  app.formatter(std::make_shared<Help>());
   app.require_subcommand(1);
   app.footer(kFooter);
   app.set_version_flag("--version", "cortiscore " CORTISCORE_VERSION);

@@ -38,7 +38,8 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
   option("--test-target", a.test_target, "responses to compare with");
   option("--variable", a.variables,
          "of files that hold several arrays (.nc, .h5, .npz), which one: NAME, or FLAG=NAME "
-         "(target=rates) for one file; threshold: the stimulus variable's column")
+         "(target=rates) for one file, repeated for others; threshold: the stimulus variable's "
+         "column")
       ->allow_extra_args(false);
   auto* splits = option("--splits", a.splits, "JSON list of {\"train\": [...], \"test\": [...]}");
   option("--stratify", a.stratify, "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")

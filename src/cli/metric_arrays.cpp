@@ -249,9 +249,11 @@ void add_ceiling(Json& out,
     out["warnings"].push_back("ceiling: " + warning);
   for (const auto& warning : few_trials(trials)) out["warnings"].push_back("ceiling: " + warning);
   if (!(ceiling.value > 0)) {
+    out["ceiled_ci_lo"] = out["ceiled_ci_hi"] = out["ceiled_error"] = nullptr;
     out["warnings"].push_back(
         "the ceiling of " + arguments.trials +
         " is not positive: its trials do not agree, and there is no ceiled score");
+    return;  // nor an interval of the draws whose ceiling happens to be positive
   }
   auto over = options;
   over.over.erase(

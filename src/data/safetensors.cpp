@@ -109,7 +109,15 @@ std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
   uint64_t end = 0;
   for (const auto& [from, to] : taken) {
     if (from < end) throw damaged(path, "data_offsets", "tensors that overlap", "disjoint ones");
+    if (from > end) break;
     end = to;
+  }
+  // The format has no other bytes; Python's safetensors refuses them as well.
+  if (end != size) {
+    throw damaged(path, "data_offsets",
+                  std::to_string(size) + " bytes of data, of which those from " +
+                      std::to_string(end) + " on are no tensor's",
+                  "tensors that follow each other up to the file's end");
   }
   return tensors;
 }

@@ -121,7 +121,11 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
     if (group.together) failure = attempt([&] { make(missing(group, network)); });
     if (failure) {
       group.together = false;
-      log_line("one pass for all benchmarks failed, so each takes its own: " + failure->message);
+      auto why =
+          failure
+              ->message;  // without the network's file, which a sweep may have in a temporary one
+      if (const auto path = network.path() + ": "; why.starts_with(path)) why.erase(0, path.size());
+      log_line("one pass for all benchmarks failed, so each takes its own: " + why);
     }
     if (!group.together) make(own);
   }

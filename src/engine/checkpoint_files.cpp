@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
+#include "src/core/linked_folders.h"
 #include "src/data/arrays.h"
 #include "src/model/archive.h"
 
@@ -132,7 +133,10 @@ bool is_beside(const std::string& name) {
   return name.size() > 255 || std::regex_match(name, kBeside);
 }
 
-std::vector<std::string> in_folder(const fs::path& folder, bool weights, int depth) {
+std::vector<std::string> in_folder(const fs::path& folder,
+                                   bool weights,
+                                   LinkedFolders& walked,
+                                   int depth = 0) {
   if (is_distributed(folder))
     return weights ? std::vector{folder.string()} : std::vector<std::string>{};
   std::vector<std::string> files, folders;
@@ -142,7 +146,7 @@ std::vector<std::string> in_folder(const fs::path& folder, bool weights, int dep
     const auto name = entry.path().filename().string();
     if (name.starts_with(".") || is_beside(name)) continue;
     if (entry.is_directory(error)) {
-      if (!entry.is_symlink(error)) folders.push_back(entry.path().string());
+      folders.push_back(entry.path().string());
     } else if (name.ends_with(".pt2") || is_weights(name)) {
       files.push_back(entry.path().string());
       names.insert(name);
@@ -159,7 +163,8 @@ std::vector<std::string> in_folder(const fs::path& folder, bool weights, int dep
   std::vector<std::string> found;
   if (depth < kDeepest) {
     for (const auto& inner : folders) {
-      const auto more = in_folder(inner, weights, depth + 1);
+      if (!walked.enter(inner)) continue;
+      const auto more = in_folder(inner, weights, walked, depth + 1);
       found.insert(found.end(), more.begin(), more.end());
     }
   }
@@ -262,7 +267,8 @@ std::vector<CheckpointFile> checkpoint_files(const std::string& pattern,
       continue;
     }
     while (path.size() > 1 && path.ends_with("/")) path.pop_back();
-    auto more = in_folder(path, weights, 0);
+    LinkedFolders walked(path);
+    auto more = in_folder(path, weights, walked);
     const auto networks = std::count_if(more.begin(), more.end(),
                                         [](const auto& file) { return file.ends_with(".pt2"); });
     if (!weights && networks == 0 && !more.empty()) {

@@ -43,6 +43,13 @@ std::string stamp_of(const Checkpoint& checkpoint) {
   return stamp;
 }
 
+// A message about a temporary file, naming the user's file that it was made of.
+std::string naming(const std::string& file, const std::string& temporary, std::string message) {
+  for (size_t at = 0; (at = message.find(temporary, at)) != std::string::npos; at += file.size())
+    message.replace(at, temporary.size(), file);
+  return message;
+}
+
 std::string note_name(const Checkpoint& checkpoint) {
   std::error_code error;
   return fs::absolute(checkpoint.path, error).string() + "\n" +
@@ -102,7 +109,12 @@ class Opener {
     }
     std::vector<std::string> notes;
     const auto file = reader_.read(path, graph_path_, checkpoint.prefix, notes);
-    auto candidate = candidate_of(graph_->with_weights(file));
+    Candidate candidate;
+    try {
+      candidate = candidate_of(graph_->with_weights(file));
+    } catch (const Error& e) {
+      throw Error(e.kind(), naming(path, file, e.what()));
+    }
     std::error_code error;
     fs::remove(file, error);
     candidate.path = path;
@@ -409,6 +421,10 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
         });
       }
       if (failure) {
+        if (opened.candidate && opened.candidate->network) {
+          failure->message =
+              naming(checkpoint.path, opened.candidate->network->path(), failure->message);
+        }
         const auto name =
             opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
         each(PairEnd::kFailed, record_failure(*opened.item, benchmarks[b], name, *failure, store));

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -23,7 +24,7 @@ constexpr size_t kMostNodes = 1'000'000;
 /// The records of a .pt2 (a zip archive). What they say is not trusted: documents are of bounded size and depth.
 class Archive {
  public:
-  /// @throws Error(kBadInput)  no such file, or not a zip archive
+  /// @throws Error(kBadInput)  no such file, not a zip archive, two records of one name, or big-endian numbers
   explicit Archive(const std::string& path);
   ~Archive();
   Archive(const Archive&) = delete;
@@ -31,8 +32,10 @@ class Archive {
 
   bool has(const std::string& record) const;
   bool holds_under(const std::string& folder) const;
-  /// @throws Error(kBadInput)  no such record, or a damaged one
+  /// @throws Error(kBadInput)  no such record, or one whose bytes are not those that were written (CRC-32)
   std::tuple<at::DataPtr, size_t> bytes(const std::string& record) const;
+  /// Reads every record, for archives that torch opens by itself: it compares no checksum.
+  void check() const;
   std::string text(const std::string& record) const;
   /// A record of bounded size.
   std::string document(const std::string& record) const;
@@ -43,6 +46,7 @@ class Archive {
 
  private:
   std::string path_;
+  std::map<std::string, uint32_t> checksums_;  // CRC-32 by record
   std::unique_ptr<caffe2::serialize::PyTorchStreamReader> reader_;
 };
 

@@ -311,8 +311,10 @@ Network Network::load(const std::string& path,
                                        "which launches as it sees fit; expected a torch.export "
                                        "archive. Leave --cuda-graphs away.");
   }
-  if (format != Format::kExported)
+  if (format != Format::kExported) {
+    archive.check();  // torch reads it by itself
     return load_program(path, format == Format::kNative, device, options);
+  }
   if (path.ends_with(".pt")) {
     throw bad_input(
         {path, "", "no TorchScript", "what torch.jit.save writes (.pt), or a .pt2",

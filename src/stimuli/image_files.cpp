@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cortiscore/error.h"
+#include "src/core/linked_folders.h"
 #include "src/core/parallel.h"
 #include "src/data/arrays.h"
 #include "src/stimuli/image.h"
@@ -20,9 +21,13 @@ namespace fs = std::filesystem;
 std::vector<std::string> names_below(const fs::path& folder) {
   std::vector<std::string> names;
   try {
-    for (const auto& entry : fs::recursive_directory_iterator(folder))
-      if (entry.is_regular_file())
-        names.push_back(entry.path().lexically_relative(folder).string());
+    LinkedFolders walked(folder);
+    fs::recursive_directory_iterator entry(folder, fs::directory_options::follow_directory_symlink);
+    for (; entry != fs::recursive_directory_iterator(); ++entry) {
+      if (entry->is_directory() && !walked.enter(entry->path())) entry.disable_recursion_pending();
+      if (entry->is_regular_file())
+        names.push_back(entry->path().lexically_relative(folder).string());
+    }
   } catch (const fs::filesystem_error& error) {
     throw bad_input({error.path1().string(), "", error.code().message(), "a folder to read", ""});
   }

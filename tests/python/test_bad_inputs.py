@@ -23,7 +23,7 @@ import torch
 import xarray as xr
 from PIL import Image
 
-from conftest import BINARY, ROOT, save, write
+from conftest import BINARY, ROOT, run, save, write
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
@@ -408,6 +408,14 @@ def test_stores_and_places_that_are_none(world, commands):
         (world / name).write_bytes(data)
         cases.append((["score", "x.npy", "-b", name, "--results", "r"], [name]))
     walk(commands, cases)
+
+
+def test_help_shows_how_often_a_value_may_follow_its_flag():
+    """A flag that is repeated for several values takes one each time."""
+    for verb, once in (("metric", "--variable"), ("ceiling", "--variable"), ("score", "--layer"), ("extract", "--layer")):
+        line = next(line for line in run(verb, "--help").stdout.splitlines() if once + " " in line)
+        assert "..." not in line, line
+    assert re.search(r"network TEXT.* \.\.\.", run("score", "--help").stdout)
 
 
 BASES = {"score": ["net.pt2", "-b", "neural.json", "--bootstrap", "10", "--results", "r"], "metric": ["pls", *XY], "ceiling": ["internal_consistency", "--trials", "trials.npy"], "layers": ["net.pt2", "-b", "neural.json"],

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -332,6 +333,32 @@ def test_the_command_line_names_node_argument_found_and_expected(small, tmp_path
             Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
             done = run("extract", path, "--stimuli", tmp_path / "s.csv", "--layer", "head", "-o", tmp_path / "o")
             words = ["zeros.default", '"more"']
+        assert done.returncode == 5 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert all(word in done.stderr for word in [str(path), *words]), done.stderr
+
+
+def test_archives_whose_bytes_are_not_those_written_are_refused(small, tmp_path):
+    """A flipped bit of a weight is a network like any other: only the checksum tells. zipfile says which and what was stored."""
+    whole = written(small, tmp_path / "whole.pt2", "no such record", "")
+    assert run("model", "inspect", whole).returncode == 0
+    with zipfile.ZipFile(whole) as archive:
+        info = next(i for i in archive.infolist() if "/data/weights/weight_" in i.filename)
+        weight = archive.read(info)
+        flipped = bytearray(whole.read_bytes())
+        flipped[flipped.index(weight) + 5] ^= 0x40
+    (tmp_path / "flipped.pt2").write_bytes(flipped)
+    with zipfile.ZipFile(tmp_path / "flipped.pt2") as archive:
+        assert archive.testzip() == info.filename
+    damaged = bytearray(weight)
+    damaged[5] ^= 0x40
+    twice = written(small, tmp_path / "twice.pt2", "no such record", "")
+    with zipfile.ZipFile(twice, "a") as archive, pytest.warns(UserWarning):
+        archive.writestr(info.filename, bytes(len(weight)))
+    big = written(small, tmp_path / "big.pt2", "/byteorder", "big")
+    record = info.filename.split("/", 1)[1]
+    for path, words in ((tmp_path / "flipped.pt2", [record, f"{zlib.crc32(damaged):08x}", f"{info.CRC:08x}", "Copy it again"]),
+                        (twice, [record, "two of this name"]), (big, ["byteorder", '"big"'])):
+        done = run("model", "inspect", path)
         assert done.returncode == 5 and len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert all(word in done.stderr for word in [str(path), *words]), done.stderr
 

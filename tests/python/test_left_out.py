@@ -119,6 +119,16 @@ def test_a_single_neuroid_has_a_ceiling_without_an_interval(tmp_path):
     assert ceiled["ceiled"] is not None and ceiled["ceiled_ci_lo"] is None and ceiled["ceiled_error"] is None
 
 
+def test_without_a_positive_ceiling_nothing_is_ceiled(tmp_path):
+    x, _ = data(40)
+    rng = np.random.default_rng(5)
+    half = rng.standard_normal((1, 40, 3))
+    trials = np.concatenate([half, -half]) + 0.5 * rng.standard_normal((2, 40, 3))
+    found = run_json("metric", "ridge", *save(tmp_path, source=x, target=trials.mean(0), trials=trials), "--bootstrap", 50)
+    assert found["ceiling"] < 0 and any("not positive" in w for w in found["warnings"])
+    assert all(found[key] is None for key in ("ceiled", "ceiled_ci_lo", "ceiled_ci_hi", "ceiled_error"))
+
+
 def test_neuroids_that_some_splits_skip_and_splits_without_a_value_are_counted(tmp_path):
     x, y = data()
     y[:, 2] = 0

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from conftest import BINARY, ROOT, run
 
@@ -109,6 +110,38 @@ def test_shards_are_one_checkpoint(world, sweep):
         for other in others:
             done, records = sweep(world / other, store=name)
             assert done.returncode == 0 and not records and "1 pairs: 0 scored, 1 stored before" in done.stderr, done.stderr
+
+
+def test_linked_folders_are_swept_once_each(world, sweep, tmp_path):
+    """Checkpoints lie on scratch disks; `latest` is one of those that are there."""
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    for step in (500, 1000):
+        (folder / f"checkpoint-{step}").symlink_to(world / f"run/checkpoint-{step}")
+    shutil.copytree(world / "run/checkpoint-1500", folder / "checkpoint-1500")
+    (folder / "latest").symlink_to("checkpoint-1500")
+    (folder / "checkpoint-1500/up").symlink_to(folder)
+    done, records = sweep(folder)
+    assert done.returncode == 0 and names(records) == ["checkpoint-500", "checkpoint-1000", "checkpoint-1500"], done.stderr
+    _, apart = sweep(world / "run", store="apart")
+    assert [r["score"]["raw"] for r in records] == [r["score"]["raw"] for r in apart]
+
+
+def test_messages_name_the_file_that_was_given(world, sweep, tmp_path):
+    """What torch.save wrote is read from a temporary file. Bytes after the tensors are refused, as Python's safetensors does."""
+    weights = state(500)
+    weights["conv.weight"][0, 0, 0, 0] = float("nan")
+    torch.save(weights, tmp_path / "nan.pth")
+    save_file(state(500), tmp_path / "longer.safetensors")
+    with open(tmp_path / "longer.safetensors", "ab") as file:
+        file.write(bytes(8))
+    with pytest.raises(SafetensorError):
+        load_file(tmp_path / "longer.safetensors")
+    done, records = sweep(tmp_path / "nan.pth", tmp_path / "longer.safetensors")
+    assert done.returncode == 3 and "cortiscore-weights" not in done.stderr + done.stdout, done.stderr
+    messages = {record["model_identifier"]: record["message"] for record in records}
+    assert str(tmp_path / "nan.pth") in messages["nan"] and "NaN" in messages["nan"]
+    assert str(tmp_path / "longer.safetensors") in messages["longer"] and "no tensor's" in messages["longer"]
 
 
 def test_a_shard_without_its_index_is_refused(world, sweep, tmp_path):
