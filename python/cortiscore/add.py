@@ -50,14 +50,16 @@ MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
 # --- the benchmark ---------------------------------------------------------------------------------------------------
 
 def reliability(folder, trials, home):
-    """Spearman-Brown split-half reliability of every neuroid, by the engine."""
+    """Spearman-Brown split-half reliability of every neuroid, by the engine; NaN where it has none."""
     path = folder / "trials.npy"
     np.save(path, trials)
     try:
         [found] = ask("ceiling", "internal_consistency", "--trials", path, home=home)
     finally:
         path.unlink()
-    return np.nanmean(np.array(found["per_neuroid"], float), 0)
+    values = np.array(found["per_neuroid"], float)
+    known = (~np.isnan(values)).sum(0)
+    return np.where(known > 0, np.nansum(values, 0) / np.maximum(known, 1), np.nan)  # nanmean, without its warning
 
 
 def splits_of(arguments):
@@ -88,8 +90,11 @@ def add_responses(arguments, folder, stimuli):
     ceiled = fewest > 1
     if ceiled:
         values = reliability(folder, trials, arguments.home)
-        say.append(f"reliability: median {np.nanmedian(values):.3f}; {int((values < FEW).sum())} of {len(values)} neuroids below {FEW} "
-                   "(--keep-above leaves those out)")
+        known = values[~np.isnan(values)]
+        none = len(values) - len(known)
+        say.append((f"reliability: median {np.median(known):.3f}; {int((known < FEW).sum())} of {len(values)} neuroids below {FEW} "
+                    "(--keep-above leaves those out)" if len(known) else "reliability: unknown")
+                   + (f"; {none} without one: their trials do not vary, or stimuli have a single one" if none else ""))
     else:
         say.append("reliability: unknown, since a stimulus was shown once; scores will be raw and join no composite")
     splits, by = splits_of(arguments)

@@ -44,6 +44,21 @@ def to_choices(arguments, stimuli):
     truths, chosen = ({t[key] for t in trials} for key in ("truth", "choice"))
     if not truths & chosen:
         raise BadInput(f"{path}: choice: found {some(sorted(chosen))}, none of which is a truth ({some(sorted(truths))}), expected the same names in both.")
+    categories = {row["category"] for row in to_categories(arguments.categories)} if arguments.categories else truths
+    for key in ("truth", "choice"):
+        outside = collections.Counter(t[key] for t in trials if t[key] not in categories)
+        spelled = {name.strip().lower(): name for name in categories}
+        alike = next((name for name in outside if name.strip().lower() in spelled), None)
+        if alike is not None:
+            raise BadInput(f"{path}: {key}: found \"{alike}\" in {outside[alike]} of {len(trials)} trials beside \"{spelled[alike.strip().lower()]}\", expected "
+                           "one spelling of a category: another counts as another answer. Write it alike.")
+        if outside and key == "truth":
+            raise BadInput(f"{path}: truth: found \"{next(iter(outside))}\", which {arguments.categories} does not have ({sum(outside.values())} trials), "
+                           "expected its categories. Name the outputs that speak for it there.")
+        if outside:
+            listed = ", ".join(f"\"{name}\" {n} times" for name, n in outside.most_common(5))
+            of = arguments.categories.name if arguments.categories else "the truths"
+            notes.append(f"{path.name}: {sum(outside.values())} of {len(trials)} choices are none of {of}, and count as wrong: {listed}")
     notes.append(f"choices: {len(trials)} of {len(subjects)} subjects among {len(truths)} categories, "
                  f"{np.mean([t['truth'] == t['choice'] for t in trials]):.1%} right")
     return trials, notes

@@ -13,18 +13,21 @@ DIAGONAL, ASYMMETRY = 1e-3, 1e-4
 
 def read_rdm_table(path):
     """One RDM as a table of numbers, or condensed RDMs, a row a subject: (array, ids or None, notes). A first column of text names
-    the stimuli, in the order of the other columns."""
+    the stimuli; columns of the same names are put into the order of the rows."""
     table = read_table(path)
-    columns, ids = list(table.columns), None
+    columns, ids, notes = list(table.columns), None, [f"{path.name}: {note}" for note in table.notes]
     if table.kinds[columns[0]] == "text" and len(columns) > 1:
         ids = table.names(columns.pop(0))
         if len(ids) == len(columns) and columns != ids:
-            raise BadInput(f"{path}: found columns that are called otherwise than rows (\"{columns[0]}\", \"{ids[0]}\"), expected the same stimuli in "
-                           "the same order.")
+            if sorted(columns) != sorted(ids):
+                wrong = next((name for name in columns if name not in ids), columns[0])
+                raise BadInput(f"{path}: found columns of other stimuli than the rows (\"{wrong}\"), expected the same ones.")
+            columns = ids
+            notes.append(f"{path.name}: columns are in another order than rows; both are matched by id")
     array = np.array([[table.number(i, name) for name in columns] for i in range(len(table.rows))])
     if ids is None and array.shape[0] == array.shape[1] and "text" not in table.kinds.values() and not all(map(is_number, columns)):
         ids = columns
-    return array, ids, [f"{path.name}: {note}" for note in table.notes]
+    return array, ids, notes
 
 
 def full(rdms, n, path):
@@ -138,5 +141,9 @@ def to_rdms(arguments, stimuli):
     check(rdms, stimuli.ids, path)
     rdms = np.triu(rdms, 1)  # what is scored; halves and diagonal are exact in what is stored
     rdms += rdms.transpose(0, 2, 1)
+    negative = int((rdms[:, *np.triu_indices(n, 1)] < 0).sum())
+    if negative:
+        notes.append(f"{path.name}: {negative} of {len(rdms) * n * (n - 1) // 2} dissimilarities are negative, the least {rdms.min():.3g}: cross-validated "
+                     "distances are where stimuli hardly differ, others never. If these are similarities, such as correlations, save 1 less each")
     subjects = labels.get("subject", [])
     return rdms, subjects if len(subjects) == len(rdms) else [f"subject_{i + 1:02d}" for i in range(len(rdms))], notes

@@ -15,6 +15,14 @@ DIGITS = re.compile(r"[-+]?[0-9.]*,?[0-9]+([eE][-+]?[0-9]+)?")  # numbers with a
 KNOWN = ("repetition", "presentation", "neuroid")
 # Beside what every command knows for no response (Table.beside), these are as likely no neuroid as they are one.
 DOUBTFUL = ("x", "y", "value", "code", "event")
+# What differs from trial to trial of one condition, as letters and digits, with or without a unit: the subject's answer, ...
+PER_TRIAL = re.compile(r"(trial|trialnumber|trialindex|trialnr|trialid|duration|rt|reactiontime|responsetime|accuracy|correct)s?(ms|sec|seconds|us)?")
+# ... and what counts or clocks trials where no two stimuli share a value; else it may as well be bins of time.
+CLOCKS = re.compile(r"(onset|offset|start|stop|end|timestamp|index|idx|row|imagenumber|stimulusnumber)s?(ms|sec|seconds|us)?")
+
+# Names of what makes an experiment's rows, as numbers too.
+FACTORS = re.compile(r"(time|timebin|timestep|bin|frame|tr|subject|subjectid|participant|participantid|animal|monkey|mouse|session|sessionid|run|block|"
+                     r"condition|trialtype|contrast|task|day|date|region|area)s?(ms|sec|seconds|us|id)?")
 
 
 def read_responses(arguments, stimuli):
@@ -71,12 +79,16 @@ def read_response_table(path, columns, patterns=None):
     if neuroid and response:
         names = list(dict.fromkeys(table.names(neuroid)))
         kept = set(chosen(names, patterns, path)) if patterns else set(names)
+        more = [name for name in table.columns if name not in (stimulus, neuroid, repetition, response)]
+        refuse_other_trials(table, [row for row in table.rows if row[neuroid] in kept], (stimulus, neuroid, repetition), more)
+        notes += [f"{path.name}: not used: {some(more, 5)}"] if more else []
         cells = [(row[stimulus], row[neuroid], row[repetition] if repetition else None, table.number(i, response))
                  for i, row in enumerate(table.rows) if row[neuroid] in kept]
         names = [name for name in names if name in kept]
     else:
         names, more = neuroid_columns(table, {stimulus, repetition}, patterns)
         notes += more
+        refuse_other_trials(table, table.rows, (stimulus, None, repetition), [name for name in table.columns if name not in (stimulus, repetition, *names)])
         cells = [(row[stimulus], name, row[repetition] if repetition else None, table.number(i, name))
                  for i, row in enumerate(table.rows) for name in names]
     notes.append(f"{path.name}: {len(names)} neuroid(s): {some(names, 5)}")
@@ -120,6 +132,45 @@ def refuse_well_known(names, table):
         raise BadInput(f"{table.path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
                        f"whether it is a neuroid. Name those that are, e.g. --neuroids {','.join(sure[:3])}{',...' if len(sure) > 3 else ''}, or by a "
                        "pattern such as 'n*'.")
+
+
+def refuse_other_trials(table, rows, keys, others):
+    """keys: the columns of stimulus, neuroid and repetition, the latter two or None; others: columns that nothing is read from.
+    :raises BadInput: rows of one stimulus and neuroid that one of these tells apart, such as a subject or a bin of time: averaged as
+        repetitions, they would be a number of nothing"""
+    stimulus, neuroid, repetition = keys
+    for name in others:
+        plain = re.sub(r"[\W_]", "", name.lower())
+        if PER_TRIAL.fullmatch(plain) or (not CLOCKS.fullmatch(plain) and is_measure(table, rows, keys, name)):
+            continue
+        first, of, shared = {}, {}, False
+        differing = None
+        for row in rows:
+            before = first.setdefault(tuple(row[key] for key in keys if key), row)
+            if before[name] != row[name] and differing is None:
+                differing = before, row
+            shared = shared or of.setdefault(row[name], row[stimulus]) != row[stimulus]
+        if differing is None or (CLOCKS.fullmatch(plain) and not shared):
+            continue
+        before, row = differing
+        place = f"stimulus \"{row[stimulus]}\"" + "".join(f", {what} \"{row[key]}\"" for what, key in (("neuroid", neuroid), ("repetition", repetition)) if key)
+        values = " and ".join(f"\"{r[name]}\"" if r[name] is not None else "nothing" for r in (before, row))
+        raise BadInput(f"{table.path}: {name}: found {values} for {place}, expected rows that are repetitions of one another. Save the rows of one {name} alone "
+                       "or their mean; if it numbers repetitions, " + (f"--columns repetition={name}" if not repetition else "put it into the repetition's name")
+                       + "; if it says nothing, leave the column out of the file.")
+
+
+def is_measure(table, rows, keys, name):
+    """Whether a column of numbers, of a name that says nothing, is another response: of a wide table unless every stimulus has the
+    same values, of a long one where most rows have one of their own."""
+    if table.kinds[name] != "number" or FACTORS.fullmatch(re.sub(r"[\W_]", "", name.lower())):
+        return False
+    if keys[1]:
+        return len({row[name] for row in rows}) > len(rows) / 2
+    groups = collections.defaultdict(list)
+    for row in rows:
+        groups[tuple(row[key] for key in keys if key)].append(row[name] or "")
+    return len({tuple(sorted(values)) for values in groups.values()}) > 1
 
 
 def spread(cells, ids, neuroids, path):

@@ -1,10 +1,12 @@
 """`data add` and tables: which columns became neuroids is said, what is none is named, and missing values are spelled as BIDS and
 pandas spell them. Right values come from pandas."""
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from conftest import BINARY, run
 from adding import accepted, add_here, pictures, refused, stored
@@ -163,7 +165,9 @@ def test_rdms_as_tables(lab, tmp_path):
     similar = saved(pd.DataFrame(1 - rdm), tmp_path / "a.csv", header=False)
     assert "found 1 on the diagonal" in refused(tmp_path / "other", *base, similar)
     wrong = saved(pd.DataFrame(rdm, names, names[::-1]), tmp_path / "a.csv", index=True, index_label="stimulus_id")
-    assert "called otherwise than rows" in refused(tmp_path / "other", *base, wrong)
+    assert "on the diagonal" in refused(tmp_path / "other", *base, wrong)
+    wrong = saved(pd.DataFrame(rdm, names, [*names[:-1], "im099"]), tmp_path / "a.csv", index=True, index_label="stimulus_id")
+    assert 'columns of other stimuli than the rows ("im099")' in refused(tmp_path / "other", *base, wrong)
 
 
 @pytest.mark.parametrize("odd", ["[Hz]", "1.234,5"])
@@ -217,8 +221,20 @@ def test_choices_that_say_too_little_are_refused(lab, tmp_path, choices):
     assert 'found "response"' in said(choices, "--columns", "response=choice")
     (tmp_path / "empty").mkdir()
     assert "no .csv or .tsv file" in refused(home, *choice_flags(tmp_path / "empty", lab, tmp_path))
+    loud = choices.copy()
+    loud.loc[loud["subject"] == "Jos\u00e91", "choice"] = loud["choice"].str.upper()
+    name = loud.loc[loud["subject"] == "Jos\u00e91", "choice"].iloc[0]
+    assert f'choice: found "{name}" in' in said(loud) and f'beside "{name.lower()}"' in said(loud)
+    assert 'truth: found "dog"' in said(pd.concat([choices.assign(truth="dog")[:1], choices[1:]]))
     bad = saved(pd.DataFrame({"category": ["cat"], "index": ["one"]}), tmp_path / "bad.csv")
     assert 'index: found "one"' in refused(home, *choice_flags(saved(choices, tmp_path / "c.csv"), lab, tmp_path)[:3], "--categories", bad, "--stimuli", lab)
+
+
+def test_choices_outside_of_the_categories_are_counted_and_named(lab, tmp_path, choices):
+    none = choices.copy()
+    none.loc[[3, 5, 8], "choice"] = ["dog", "dog", "timeout"]
+    out = accepted(tmp_path, *choice_flags(saved(none, tmp_path / "c.csv"), lab, tmp_path))
+    assert '3 of 36 choices are none of categories.csv, and count as wrong: "dog" 2 times, "timeout" 1 times' in out, out
 
 
 def test_flags_that_do_not_go_together_end_with_2(lab, tmp_path, wide):
@@ -226,3 +242,59 @@ def test_flags_that_do_not_go_together_end_with_2(lab, tmp_path, wide):
     for more in (["--window", "70,170"], ["--rdms", path], ["--degrees", "nan"], ["--weight", "-1"], ["--order", "size"], ["--components", "0"],
                  ["--categories", path], ["--presentations", "trials"]):
         assert add_here(tmp_path, *flags(path, lab, *more)).returncode == 2, more
+
+
+def test_rows_that_another_column_tells_apart_are_no_repetitions(lab, tmp_path, wide):
+    """Bins of time, subjects, conditions and sessions, in long and in wide tables; what only counts or clocks trials says nothing."""
+    long = wide.assign(level=np.repeat(["70", "120", "170"], N)).melt(["stimulus_id", "level"], var_name="neuroid_id", value_name="response")
+    for name in ("time_bin", "subject", "condition", "session", "start_ms"):
+        message = refused(tmp_path / "other", *flags(saved(long.rename(columns={"level": name}), tmp_path / "a.csv"), lab))
+        assert f'{name}: found "70" and "120" for stimulus "im000", neuroid "n0"' in message and f"--columns repetition={name}" in message
+        path = saved(wide.assign(**{name: np.repeat([70, 120, 170], N)}), tmp_path / "a.csv")
+        assert f'{name}: found "70" and "120" for stimulus "im000", expected' in refused(tmp_path / "other", *flags(path, lab, "--neuroids", "n*"))
+    accepted(tmp_path, *flags(path, lab, "--neuroids", "n*", "--columns", "repetition=start_ms"))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+    trials = long.assign(level=np.tile(np.arange(TRIALS * N), NEUROIDS), onset=np.tile(np.arange(TRIALS * N) * 0.5, NEUROIDS), animal="a",
+                         rt=np.tile(np.arange(TRIALS * N) % 5, NEUROIDS)).rename(columns={"level": "trial"})
+    out = accepted(tmp_path, *flags(saved(trials, tmp_path / "a.csv"), lab))
+    assert 'not used: "trial", "onset", "animal", "rt"' in out and "3 repetition(s) a stimulus" in out
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
+
+
+def test_rows_of_one_repetition_that_another_column_tells_apart_are_refused(lab, tmp_path, wide):
+    wide["repetition"] = np.repeat(np.arange(TRIALS), N)
+    long = wide.melt(["stimulus_id", "repetition"], var_name="neuroid_id", value_name="response")
+    twice = pd.concat([long.assign(subject="a"), long.assign(subject="b")])
+    message = refused(tmp_path / "other", *flags(saved(twice, tmp_path / "a.csv"), lab))
+    assert 'subject: found "a" and "b" for stimulus "im000", neuroid "n0", repetition "0"' in message
+    out = accepted(tmp_path, *flags(saved(long.assign(subject=["a", "b"] * (len(long) // 2)), tmp_path / "a.csv"), lab))
+    assert 'not used: "subject"' in out
+
+
+def test_rdms_of_similarities_and_of_columns_in_another_order_are_told(lab, tmp_path):
+    values = np.random.default_rng(5).normal(size=(N, 30))
+    rdm = pd.DataFrame(1 - np.corrcoef(values), IDS, IDS)
+    base = ["Lab", "--region", "V4", "--force", "--stimuli", lab, "--rdms"]
+    mixed = rdm.loc[np.random.default_rng(1).permutation(IDS), np.random.default_rng(2).permutation(IDS)]
+    out = accepted(tmp_path, *base, saved(mixed, tmp_path / "rdm.csv", index=True, index_label="stimulus_id"))
+    assert "columns are in another order than rows; both are matched by id" in out and "negative" not in out
+    with xr.open_dataset(tmp_path / "data/Lab/rdms.nc") as data:
+        [array] = data.data_vars.values()
+        np.testing.assert_allclose(np.squeeze(array.values), rdm.to_numpy(), atol=1e-12)
+    similar = (1 - rdm).to_numpy() * (1 - np.eye(N))
+    np.save(tmp_path / "s.npy", similar)
+    np.save(tmp_path / "c.npy", similar[np.triu_indices(N, 1)])
+    for name in ("s.npy", "c.npy"):
+        out = accepted(tmp_path, *base, tmp_path / name)
+        assert f"{(similar < 0).sum() // 2} of 66 dissimilarities are negative" in out and "save 1 less each" in out
+
+
+def test_neuroids_without_a_reliability_are_counted(lab, tmp_path):
+    """One that answers alike: no warning of a library, and none among those below."""
+    trials = np.random.default_rng(6).normal(size=(TRIALS, N, NEUROIDS))
+    trials[..., 2] = 5
+    np.save(tmp_path / "r.npy", trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        out = accepted(tmp_path, *flags(tmp_path / "r.npy", lab, "--dims", "repetition,presentation,neuroid"))
+    assert "of 4 neuroids below 0.3" in out and "; 1 without one: their trials do not vary" in out
