@@ -6,6 +6,7 @@ import json
 import mmap
 import pathlib
 import re
+import sys
 import warnings
 import zipfile
 import zlib
@@ -246,20 +247,21 @@ def _bits(tensor):
     return tensor.contiguous().view(-1).view(torch.uint8) if tensor.numel() else tensor
 
 
-def read_state(path, wanted=None, key=None, prefix=None):
+def read_state(path, wanted=None, key=None, prefix=None, saved_as=None):
     """The state dict of a checkpoint, read without running code from it.
 
     path    .pth, .pt, .ckpt, .bin, .safetensors, an index of shards, or a folder of one checkpoint (Hugging Face, FSDP)
     wanted  {name: tensor} of the network (its state_dict(), meta tensors will do): names, shapes and dtypes to find. Tensors
             that share a storage are tied.
     key     where in the checkpoint to look, e.g. "ema.state_dict"
-    prefix  the beginning of the names that are meant, e.g. "student."
+    prefix  the beginning of the names that are meant, e.g. "student."; what stands before it in the file need not be given
+    saved_as  {name of the network: name that its library saves it under}, of saved_names()
     Returns ({name: tensor}, notes in words): with `wanted` its names, all but num_batches_tracked; without, the file's, less
     what wrappers add. Tensors may be mapped from the file: clone them before you write to it.
     Raises BadInput.
     """
     try:
-        return _read_state(pathlib.Path(path), wanted, key, prefix)
+        return _read_state(pathlib.Path(path), wanted, key, prefix, saved_as or {})
     except weight_names.NoFit as error:
         raise bad(path, error.found, error.expected, error.action) from error
     except (ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
@@ -271,12 +273,12 @@ def load_into(model, path, key=None, prefix=None):
     """Puts the weights of a checkpoint into a module, which may have its own names for them. Returns notes in words.
     Raises BadInput, and leaves the module as it was, where one of its weights is missing or of another shape."""
     wanted = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
-    state, notes = read_state(path, wanted, key, prefix)
+    state, notes = read_state(path, wanted, key, prefix, saved_names(model))
     model.load_state_dict(state, strict=False)
     return notes
 
 
-def _read_state(path, wanted, key, prefix):
+def _read_state(path, wanted, key, prefix, saved_as):
     found, metadata = _open(path)
     for part in key.split(".") if key else ():
         inside = {name: value for name, value in _named_entries(found)}
@@ -293,7 +295,7 @@ def _read_state(path, wanted, key, prefix):
         return _as_it_is(path, tensors, states, prefix)
     given = {name: (ref.shape, not ref.dtype.is_floating_point) for name, ref in tensors.items()}
     try:
-        fits = weight_names.find_fits({name: tuple(t.shape) for name, t in wanted.items()}, given, _twins(wanted), metadata, prefix or "")
+        fits = weight_names.find_fits({name: tuple(t.shape) for name, t in wanted.items()}, given, _twins(wanted, saved_as), metadata, prefix or "")
     except weight_names.NoFit as error:
         if odd:
             error.found += f"; {sum(odd.values())} entries are no plain tensors ({', '.join(odd)})"
@@ -312,12 +314,41 @@ def _read_state(path, wanted, key, prefix):
     return state, [shown(note) for note in notes + changes.notes()]
 
 
-def _twins(wanted):
-    """{name: other names of the same tensor}."""
+def saved_names(model):
+    """{name of a weight: name that save_pretrained gives it}, where the two differ: transformers 5 keeps the files of its earlier
+    versions (`vit.encoder.layer.0.` of what is `vit.layers.0.`). Weights that it splits or joins as it saves are not there."""
+    transformers = sys.modules.get("transformers")
+    kind = getattr(transformers, "PreTrainedModel", None) if transformers else None
+    if kind is None:
+        return {}
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+    except ImportError:  # before 5: saved as they are called
+        return {}
+    found, inside = {}, []
+    for place, module in model.named_modules():
+        if not isinstance(module, kind) or any(place.startswith(outer) for outer in inside):
+            continue
+        start = place + "." if place else ""
+        inside.append(start)
+        own = module.state_dict()
+        try:
+            saved = {id(tensor): name for name, tensor in revert_weight_conversion(module, own).items()}
+        except Exception:  # a network that cannot be saved under the library's names has its own alone
+            continue
+        differing = {name: saved[id(tensor)] for name, tensor in own.items() if saved.get(id(tensor), name) != name}
+        if not set(differing.values()) & set(own):  # else a file's name would be of two weights
+            found |= {start + name: start + other for name, other in differing.items()}
+    return found
+
+
+def _twins(wanted, saved_as):
+    """{name: other names of the same tensor}, its library's among them."""
     groups = collections.defaultdict(list)
     for name, tensor in wanted.items():
         groups[tensor.untyped_storage()._cdata, tensor.storage_offset(), tuple(tensor.shape)].append(name)
-    return {name: [other for other in group if other != name] for group in groups.values() if len(group) > 1 for name in group}
+    return {name: [other for other in group if other != name] + [saved_as[same] for same in group if same in saved_as]
+            for group in groups.values() for name in group if len(group) > 1 or name in saved_as}
 
 
 class _Changes:
@@ -365,9 +396,8 @@ def _as_it_is(path, tensors, states, prefix):
         groups[states[name]][name] = ref
     likely = {state: group for state, group in groups.items() if any(ref.dtype.is_floating_point and ref.shape for ref in group.values())}
     if prefix:
+        prefix = weight_names.full_prefix(tensors, prefix)
         likely = {"": {name: ref for name, ref in tensors.items() if name.startswith(prefix)}}
-        if not likely[""]:
-            raise bad(path, f"no name that begins with \"{prefix}\"", f"one of {', '.join(dict.fromkeys(n.split('.')[0] + '.' for n in tensors))[:300]}", "Check --prefix")
         state = ""
     else:
         order = sorted(likely, key=lambda state: (_rank(state), ("", *PLAIN, *AVERAGED).index(state.split(".")[0]) if _rank(state) < 2 else 0))

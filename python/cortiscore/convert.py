@@ -28,7 +28,8 @@ _DTYPES = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: tor
 
 
 def names_of(graph):
-    """{name: meta tensor} of every weight of an archive, as its state_dict() had them; tied ones share a storage."""
+    """({name: meta tensor} of every weight of an archive, as its state_dict() had them, tied ones sharing a storage; {name: name
+    that its library saves it under})."""
     try:
         with zipfile.ZipFile(graph) as archive:
             names = archive.namelist()
@@ -44,18 +45,18 @@ def names_of(graph):
             place = (entry["path_name"], meta["storage_offset"]["as_int"], tuple(sizes))
             tied.setdefault(place, torch.empty(sizes, dtype=_DTYPES[meta["dtype"]], device="meta"))
             found[name.removeprefix(prefix)] = tied[place]
-        return found
+        return found, dict(table.get("saved_names", {}))
     except (OSError, zipfile.BadZipFile) as error:
         raise bad(graph, f"\"{getattr(error, 'strerror', None) or error}\"", "a .pt2 archive of `cortiscore model export`", "Check the path") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise bad(graph, f"a table of weights without {error}", "a .pt2 archive of `cortiscore model export`", "Export it anew") from error
 
 
-def convert(path, output, key=None, prefix=None, wanted=None):
+def convert(path, output, key=None, prefix=None, wanted=None, saved_as=None):
     """One checkpoint to one .safetensors file, visible when whole. Returns what was written, in words, and notes."""
     from safetensors.torch import save_file
 
-    state, notes = read_state(path, wanted, key, prefix)
+    state, notes = read_state(path, wanted, key, prefix, saved_as)
     tensors, storages = {}, set()
     for name, tensor in state.items():
         place = tensor.untyped_storage().data_ptr()
@@ -90,7 +91,7 @@ def serve(folder):
             try:
                 if asked["graph"] not in tables:
                     tables = {asked["graph"]: names_of(asked["graph"])}
-                _, notes = convert(pathlib.Path(asked["path"]), pathlib.Path(asked["output"]), None, asked["prefix"] or None, tables[asked["graph"]])
+                _, notes = convert(pathlib.Path(asked["path"]), pathlib.Path(asked["output"]), None, asked["prefix"] or None, *tables[asked["graph"]])
                 answer = {"notes": notes}
             except BadInput as error:
                 answer = {"error": str(error), "code": 5}
@@ -118,7 +119,7 @@ def main(words):
         if not found:
             raise BadInput(f"{pattern}: found no file, expected checkpoints. Quote the pattern so that the shell leaves it alone.")
         paths += map(pathlib.Path, found)
-    wanted = names_of(arguments.graph) if arguments.graph else None
+    wanted, saved_as = names_of(arguments.graph) if arguments.graph else (None, None)
     base = pathlib.Path(os.path.commonpath([p.absolute().parent for p in paths]))
     places = {}
     for path in paths:
@@ -128,7 +129,7 @@ def main(words):
     failed = 0
     for place, path in places.items():
         try:
-            written, notes = convert(path, place, arguments.key, arguments.prefix, wanted)
+            written, notes = convert(path, place, arguments.key, arguments.prefix, wanted, saved_as)
             print("; ".join([written, *(f"note: {note}" for note in notes)]), flush=True)
         except BadInput as error:
             failed += 1

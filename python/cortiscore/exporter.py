@@ -22,6 +22,7 @@ import warnings
 import torch
 
 from .binary import ask
+from .checkpoints import saved_names
 from .recordings import BadInput, Parser, written_whole
 
 
@@ -421,6 +422,8 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
         "parameter_prefix": "network.",
         "layers": _layers(calls, values, tapped.types, tapped.own, time_bins_ms),
     }
+    if saved := saved_names(model):
+        table["saved_names"] = saved
     with written_whole(path) as temporary:  # a killed export leaves no half archive under the final name
         torch.export.save(program, temporary, extra_files={"cortiscore.json": json.dumps(table)})
     return table

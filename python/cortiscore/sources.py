@@ -305,15 +305,15 @@ def _processed(source, name, here, config, asked):
         raise BadInput(f"{path}: found \"{_line(error)}\", expected size, image_mean and image_std.") from error
     if "input_size" not in options and "input_size" not in asked:
         raise BadInput(f"{path}: found no size of images, expected one. Say it: --input-size.")
-    say(f"note: input {options.get('input_size', asked.get('input_size'))} a side, mean {_short(options.get('mean', []))}, "
-        f"std {_short(options.get('std', []))} by its preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
+    values = f"mean {_short(options['mean'])}, std {_short(options['std'])}" if "mean" in options else "values in 0..1 as they are, not normalised,"
+    say(f"note: input {options.get('input_size', asked.get('input_size'))} a side, {values} by its preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
     return options
 
 
 # ---- A file of one's own ------------------------------------------------------------------------------------------------
 
 
-def _from_file(path, function):
+def _from_file(path, function, asked):
     check_file(path, "Python that builds the network")
     spec = importlib.util.spec_from_file_location("cortiscore_user_network", path)
     module = importlib.util.module_from_spec(spec)
@@ -333,11 +333,17 @@ def _from_file(path, function):
         except (Exception, SystemExit) as error:
             raise BadInput(f"{path}:{function}: found \"{type(error).__name__}: {_line(error)}\"{_line_in(error, path)}, expected it to return a "
                            "module.") from error
-    model, options = built if isinstance(built, tuple) and len(built) == 2 else (built, {"input_size": 224})
+    model, options = built if isinstance(built, tuple) and len(built) == 2 else (built, {})
     known = {"input_size", "mean", "std", "degrees", "identifier", "time_bins_ms"}
     if not isinstance(model, torch.nn.Module) or not isinstance(options, dict) or set(options) - known:
         wrong = ", ".join(map(str, set(options) - known)) if isinstance(options, dict) and isinstance(model, torch.nn.Module) else type(built).__name__
         raise BadInput(f"{path}:{function}: found {wrong}, expected a module, or a module and a dict of {', '.join(sorted(known))}.")
+    assumed = [] if "input_size" in options or "input_size" in asked else ["input_size 224"]
+    if not options and not {"mean", "std"} & set(asked):
+        assumed.append("values in 0..1 as they are, not normalised")
+    if assumed:
+        say(f"note: {path}:{function} does not say how images are prepared: {', '.join(assumed)}. Return (module, {{'input_size': N, 'mean': ..., "
+            "'std': ...}), or give --input-size, --mean and --std")
     return model, {"input_size": 224, **options}
 
 
@@ -380,7 +386,7 @@ def build(source, weights=None, prefix=None, pretrained=False, asked=None):
     if pretrained:
         raise BadInput(f"--pretrained: found {source}, expected torchvision:NAME or timm:NAME. Leave it away.")
     if kind.endswith(".py"):
-        model, options = _from_file(kind, name or "build")
+        model, options = _from_file(kind, name or "build", asked or {})
         if weights:
             _load(model, weights, prefix)
         if model.training:

@@ -140,12 +140,28 @@ class Places:
         return True
 
 
+def full_prefix(names, prefix):
+    """A beginning as the file has it: `student.` of `state_dict.student.conv.weight` is `state_dict.student.`.
+    Raises NoFit where none has it, or several do."""
+    if not prefix or any(name.startswith(prefix) for name in names):
+        return prefix
+    found = list(dict.fromkeys(name[:name.index("." + prefix) + 1 + len(prefix)] for name in names if "." + prefix in name))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoFit(f"\"{prefix}\" under {', '.join(found[:8])}", "one", "Give --prefix as the file has it")
+    starts = list(dict.fromkeys(name.split(".")[0] + "." for name in names))
+    while len(starts) == 1 and all(name.count(".") > starts[0].count(".") for name in names):
+        starts += dict.fromkeys(starts[0] + name.removeprefix(starts[0]).split(".")[0] + "." for name in names)
+    raise NoFit(f"no name that begins with \"{prefix}\"", f"one of {', '.join(starts[:8])}", "Give --prefix as the file has it")
+
+
 def find_fits(wanted, given, twins=None, aliases=None, prefix=""):
     """Every beginning under which all of `wanted` is in `given`.
 
     wanted   {name: shape} of the network, in its order
     given    {name: (shape, whole numbers?)} of the file
-    twins    {name: names of the network that are the same tensor}
+    twins    {name: names of the network that are the same tensor, or that its library saves it under}
     aliases  {name: name of the file that stands for it too} (safetensors' metadata)
     prefix   only what begins so is looked at
     Raises NoFit where there is none, naming what is missing.
@@ -153,10 +169,8 @@ def find_fits(wanted, given, twins=None, aliases=None, prefix=""):
     short = {name: canonical(name) for name in wanted}
     if len(set(short.values())) < len(short):
         short = {name: name for name in wanted}
+    prefix = full_prefix(given, prefix)
     found = short_names(given, prefix)
-    if prefix and not found:
-        starts = dict.fromkeys(name.split(".")[0] + "." for name in given)
-        raise NoFit(f"no name that begins with \"{prefix}\"", f"one of {', '.join(list(starts)[:8])}", "Give --prefix as the file has it")
     for name, source in list(found.items()):
         found.setdefault(renamed(name), source)
     for alias, kept in (aliases or {}).items():

@@ -259,6 +259,18 @@ def test_prefix_chooses(tmp_path):
             read_state(path, WANTED, prefix="nobody.")
 
 
+def test_a_prefix_may_leave_out_what_stands_before_it(tmp_path):
+    """Lightning's names are state_dict.student.*; the refusal lists those that there are."""
+    path = saved(tmp_path / "c.ckpt", {"state_dict": {**under("student."), **under("teacher.", SEED2)}})
+    assert equal(read_state(path, WANTED, prefix="student.")[0], SEED1) and equal(read_state(path, WANTED, prefix="teacher.")[0], SEED2)
+    assert equal(read_state(path, prefix="student.")[0], SEED1)
+    with pytest.raises(BadInput, match=r"state_dict\.student\., state_dict\.teacher\."):
+        read_state(path, WANTED, prefix="nobody.")
+    path = saved(tmp_path / "c.ckpt", {"a": under("student."), "b": under("student.", SEED2)})
+    with pytest.raises(BadInput, match=r"a\.student\., b\.student\."):
+        read_state(path, WANTED, prefix="student.")
+
+
 def test_a_graph_that_was_cut_takes_the_whole_networks_weights(tmp_path):
     """The head, and blocks after the last, are left out and named; of a deeper network, which goes on after them, not."""
     path = saved(tmp_path / "c.pth", Net(1, depth=4).state_dict())

@@ -12,6 +12,7 @@ from conftest import ROOT, run
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export  # noqa: E402
+from cortiscore.checkpoints import load_into  # noqa: E402
 from cortiscore.convert import convert, main  # noqa: E402
 from cortiscore.recordings import run as run_python  # noqa: E402
 
@@ -119,3 +120,20 @@ def test_files_that_are_none(graph, convert_here, tmp_path):
     torch.save({**STATE, "conv.bias": torch.full((4,), float("nan"))}, tmp_path / "e.pth")
     assert "conv.bias is not finite" in convert(tmp_path / "e.pth", tmp_path / "out/e.safetensors")[1]
     np.testing.assert_array_equal(load_file(tmp_path / "out/e.safetensors")["norm.weight"].numpy(), STATE["norm.weight"].numpy())
+
+
+def test_files_with_the_names_of_save_pretrained_fit_the_graph(convert_here, tmp_path):
+    """transformers 5 saves a ViT under the names of version 4."""
+    transformers = pytest.importorskip("transformers")
+    size = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8, "image_size": 16, "patch_size": 8}
+    model = transformers.ViTForImageClassification(transformers.ViTConfig(**size)).eval()
+    model.save_pretrained(tmp_path / "hf")
+    file = tmp_path / "hf/model.safetensors"
+    state = model.state_dict()
+    export(model, tmp_path / "hf.pt2", input_size=16)
+    assert convert_here(file, "-o", tmp_path / "out", "--graph", tmp_path / "hf.pt2").returncode == 0
+    written = load_file(tmp_path / "out/model.safetensors")
+    assert written.keys() == state.keys() and all(torch.equal(written[name], value) for name, value in state.items())
+    other = transformers.ViTForImageClassification(transformers.ViTConfig(**size))
+    load_into(other, file)
+    assert all(torch.equal(other.state_dict()[name], value) for name, value in state.items())

@@ -567,6 +567,7 @@ def test_what_a_processor_of_hugging_face_does_to_pixels_is_done_or_refused(tmp_
         kind.save_pretrained(folder)
         _, options = sources.build(f"hf:{folder}")
         assert options["input_size"] == SIZE
+        assert ("values in 0..1 as they are, not normalised" in capsys.readouterr().err) == ("mean" not in options)
         mean, std = np.array(options.get("mean", [0] * 3)), np.array(options.get("std", [1] * 3))
         right = np.asarray(kind(images=Image.fromarray(pixels), return_tensors="np")["pixel_values"][0]).transpose(1, 2, 0)
         np.testing.assert_allclose((pixels / 255 - mean) / std, right, rtol=1e-4, atol=1e-4, err_msg=str(kind))
@@ -594,3 +595,17 @@ def test_what_a_processor_of_hugging_face_does_to_pixels_is_done_or_refused(tmp_
         (folder / "config.json").write_text(json.dumps(config | changes))
         refused("FILE.py:FUNCTION")
     assert "[y/N]" not in capsys.readouterr().out
+
+
+def test_what_a_file_does_not_say_of_its_images_is_said(tmp_path, capsys):
+    from cortiscore import sources
+
+    path = tmp_path / "net.py"
+    path.write_text("import torch\nnet = torch.nn.Sequential(torch.nn.Flatten()).eval()\ndef sized(): return net, {'input_size': 8}\ndef bare(): return net\n")
+    for name, asked, words in (("bare", {}, "input_size 224, values in 0..1 as they are, not normalised"), ("net", {"input_size": 9}, "images are prepared: values in"),
+                               ("bare", {"mean": [0.0] * 3}, "images are prepared: input_size 224. Return")):
+        sources.build(f"{path}:{name}", asked=asked)
+        assert words in capsys.readouterr().err, name
+    for name, asked in (("sized", {}), ("bare", {"input_size": 9, "mean": [0.0] * 3})):
+        sources.build(f"{path}:{name}", asked=asked)
+        assert not capsys.readouterr().err
