@@ -9,7 +9,7 @@ import numpy as np
 from .containers import Recorded, read_array, shape_text
 from .images import natural, some
 from .recordings import BadInput, to_repetitions
-from .tables import MISSING, is_number, read_table
+from .tables import MISSING, Table, is_number, read_table
 
 DIGITS = re.compile(r"[-+]?[0-9.]*,?[0-9]+([eE][-+]?[0-9]+)?")  # numbers with a point or a comma
 KNOWN = ("repetition", "presentation", "neuroid")
@@ -139,6 +139,7 @@ def refuse_other_trials(table, rows, keys, others):
     :raises BadInput: rows of one stimulus and neuroid that one of these tells apart, such as a subject or a bin of time: averaged as
         repetitions, they would be a number of nothing"""
     stimulus, neuroid, repetition = keys
+    path_is_table = table.path.suffix.lower() in (".csv", ".tsv", ".txt")
     for name in others:
         plain = re.sub(r"[\W_]", "", name.lower())
         if PER_TRIAL.fullmatch(plain) or (not CLOCKS.fullmatch(plain) and is_measure(table, rows, keys, name)):
@@ -150,14 +151,25 @@ def refuse_other_trials(table, rows, keys, others):
             if before[name] != row[name] and differing is None:
                 differing = before, row
             shared = shared or of.setdefault(row[name], row[stimulus]) != row[stimulus]
-        if differing is None or (CLOCKS.fullmatch(plain) and not shared):
+        names_trials = CLOCKS.fullmatch(plain) or (table.kinds[name] == "text" and not FACTORS.fullmatch(plain))
+        if differing is None or (names_trials and not shared):
             continue
         before, row = differing
         place = f"stimulus \"{row[stimulus]}\"" + "".join(f", {what} \"{row[key]}\"" for what, key in (("neuroid", neuroid), ("repetition", repetition)) if key)
         values = " and ".join(f"\"{r[name]}\"" if r[name] is not None else "nothing" for r in (before, row))
         raise BadInput(f"{table.path}: {name}: found {values} for {place}, expected rows that are repetitions of one another. Save the rows of one {name} alone "
-                       "or their mean; if it numbers repetitions, " + (f"--columns repetition={name}" if not repetition else "put it into the repetition's name")
+                       "or their mean; if it numbers repetitions, " + (f"call it so{f' (--columns repetition={name})' if path_is_table else ''}" if not repetition else "put it into the repetition's name")
                        + "; if it says nothing, leave the column out of the file.")
+
+
+def refuse_other_coordinates(recorded, ids, axis, numbers, path):
+    """As refuse_other_trials, of the coordinates of a file with named dims."""
+    own = {name: values for name, (of, values) in recorded.coords.items()
+           if of == axis and len(values) == len(ids) and name not in ("stimulus_id", "image_id", "presentation", "repetition")}
+    columns = {**own, "stimulus_id": ids, **({"repetition": numbers} if numbers else {})}
+    rows = [dict(zip(columns, row)) for row in zip(*columns.values())]
+    kinds = {name: "number" if all(map(is_number, values)) else "text" for name, values in own.items()}
+    refuse_other_trials(Table(path, list(columns), kinds, rows, [], []), rows, ("stimulus_id", None, "repetition" if numbers else None), list(own))
 
 
 def is_measure(table, rows, keys, name):
@@ -264,6 +276,7 @@ def to_trials(arguments, stimuli):
         notes += more
     numbers = repetitions_of(labels.get("repetition"), path) if given and "repetition" not in dims else None
     if given and (numbers or len(set(given)) < len(given)):  # rows are trials
+        refuse_other_coordinates(recorded, given, dims.index("presentation"), numbers, path)
         array, given = unstacked(array, dims, given, numbers, path)
         dims = KNOWN
     if "repetition" not in dims:

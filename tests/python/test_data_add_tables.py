@@ -249,7 +249,7 @@ def test_rows_that_another_column_tells_apart_are_no_repetitions(lab, tmp_path, 
     long = wide.assign(level=np.repeat(["70", "120", "170"], N)).melt(["stimulus_id", "level"], var_name="neuroid_id", value_name="response")
     for name in ("time_bin", "subject", "condition", "session", "start_ms"):
         message = refused(tmp_path / "other", *flags(saved(long.rename(columns={"level": name}), tmp_path / "a.csv"), lab))
-        assert f'{name}: found "70" and "120" for stimulus "im000", neuroid "n0"' in message and f"--columns repetition={name}" in message
+        assert f'{name}: found "70" and "120" for stimulus "im000", neuroid "n0"' in message and f"call it so (--columns repetition={name})" in message
         path = saved(wide.assign(**{name: np.repeat([70, 120, 170], N)}), tmp_path / "a.csv")
         assert f'{name}: found "70" and "120" for stimulus "im000", expected' in refused(tmp_path / "other", *flags(path, lab, "--neuroids", "n*"))
     accepted(tmp_path, *flags(path, lab, "--neuroids", "n*", "--columns", "repetition=start_ms"))
@@ -298,3 +298,16 @@ def test_neuroids_without_a_reliability_are_counted(lab, tmp_path):
         warnings.simplefilter("error")
         out = accepted(tmp_path, *flags(tmp_path / "r.npy", lab, "--dims", "repetition,presentation,neuroid"))
     assert "of 4 neuroids below 0.3" in out and "; 1 without one: their trials do not vary" in out
+
+
+def test_presentations_of_a_file_that_a_coordinate_tells_apart_are_no_repetitions(lab, tmp_path, wide):
+    array = xr.DataArray(wide[[f"n{k}" for k in range(NEUROIDS)]].to_numpy(), dims=("presentation", "neuroid"), name="data",
+                         coords={"stimulus_id": ("presentation", IDS * TRIALS), "neuroid_id": ("neuroid", [f"n{k}" for k in range(NEUROIDS)])})
+    for name, values in (("subject", ["a", "b", "c"]), ("session", [1, 2, 3]), ("time_bin", [70, 120, 170])):
+        array.assign_coords({name: ("presentation", np.repeat(values, N))}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+        message = refused(tmp_path / "other", *flags(tmp_path / "a.nc", lab))
+        assert f'{name}: found "{values[0]}" and "{values[1]}" for stimulus "im000"' in message and "--columns" not in message
+    array.assign_coords(trial=("presentation", np.arange(N * TRIALS)), onset=("presentation", np.arange(N * TRIALS) * 0.5),
+                        uid=("presentation", [f"p{i}" for i in range(N * TRIALS)])).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    accepted(tmp_path, *flags(tmp_path / "a.nc", lab))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0], expected(wide))
