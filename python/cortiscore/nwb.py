@@ -5,6 +5,7 @@ from .containers import STIMULUS_IDS, Recorded, choose, numeric, one_line, texts
 from .images import some
 from .recordings import BadInput
 from .responses import chosen, refuse_well_known, renamed
+from .tables import written_beside
 
 IDS = (*STIMULUS_IDS, "stimulus_name", "image_name", "image", "stimulus", "frame")
 
@@ -166,7 +167,8 @@ def rate_table(path, nwb, arguments, columns):
         if not names:
             raise BadInput(f"{path}: {arguments.variable}: found no column of numbers, expected responses.")
         names = chosen(names, arguments.neuroids, path) if arguments.neuroids else names
-        refuse_well_known([] if arguments.neuroids else names, path)
+        if not arguments.neuroids:
+            refuse_well_known(names, path, written_beside(names))
         return Recorded(np.stack([numeric(arrays[name], path) for name in names], 1), ("presentation", "neuroid"),
                         {"presentation": ids, "neuroid": names}, [f"{path.name}: {arguments.variable}: {len(names)} neuroid(s): {some(names, 5)}"])
     name, table = presentations(path, nwb, arguments, columns)

@@ -117,19 +117,19 @@ def neuroid_columns(table, taken, patterns):
             word = (odd or words)[0]
             raise BadInput(f"{table.path}: {name}: found \"{word}\" in data row {table.column(name).index(word) + 1} among numbers, expected a "
                            "number, or nothing for a missing trial. If it is no neuroid, name those that are: --neuroids a,b,c or --neuroids 'n*'.")
-    refuse_well_known(names, table)
+    refuse_well_known(names, table.path, table.beside)
     if not names:
         raise BadInput(f"{table.path}: found no column of numbers (there are: {', '.join(table.columns)}), expected one a neuroid, or neuroid_id "
                        "and response.")
     return names, [f"{table.path.name}: no neuroid, since it is text: {name}, e.g. \"{word}\"" for name, word in text.items()]
 
 
-def refuse_well_known(names, table):
+def refuse_well_known(names, path, beside):
     """:raises BadInput: columns such as onset or trial, which would be neuroids if nobody looked"""
-    doubtful = [name for name in names if name in table.beside or name.strip().lower() in DOUBTFUL]
+    doubtful = [name for name in names if name in beside or name.strip().lower() in DOUBTFUL]
     if doubtful:
         sure = [name for name in names if name not in doubtful] or doubtful
-        raise BadInput(f"{table.path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
+        raise BadInput(f"{path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
                        f"whether it is a neuroid. Name those that are, e.g. --neuroids {','.join(sure[:3])}{',...' if len(sure) > 3 else ''}, or by a "
                        "pattern such as 'n*'.")
 

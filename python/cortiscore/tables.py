@@ -1,7 +1,9 @@
 """Tables as the engine reads them, so that a file is the same table in every command (docs/formats.md)."""
+import csv
 import dataclasses
 import math
 import pathlib
+import tempfile
 
 from .binary import ask
 from .recordings import BadInput
@@ -62,3 +64,11 @@ def read_table(path):
         raise BadInput(f"{path}: found no rows, expected a header line and rows.")
     return Table(pathlib.Path(path), columns, dict(zip(columns, found["kinds"])), [dict(zip(columns, row)) for row in found["rows"]], found["notes"],
                  found["beside"])
+
+
+def written_beside(names):
+    """Those names of columns of another container that the engine knows as written beside responses."""
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, [0.5] * len(names), [1.5] * len(names)])
+        file.flush()
+        return read_table(file.name).beside

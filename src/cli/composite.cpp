@@ -25,11 +25,11 @@ LeafScore leaf_of(const Json& record, const Tree& tree) {
   if (tree.raw) {
     const auto& raw = record.at("raw");
     // Of what has no ceiling, the platform's error is the spread of single choices; the interval is the mean's.
-    const bool ceiled = !record.at("score").at("ceiling_convention").is_null();
+    const double value = value_of(record.at("score"), "raw");
+    if (!record.at("score").at("ceiling_convention").is_null())
+      return {value, value_of(raw, "error")};
     const double z = normal_quantile((1 + record.at("error").at("level").get<double>()) / 2);
-    return {value_of(record.at("score"), "raw"),
-            ceiled ? value_of(raw, "error")
-                   : (value_of(raw, "ci_hi") - value_of(raw, "ci_lo")) / (2 * z)};
+    return {value, (value_of(raw, "ci_hi") - value_of(raw, "ci_lo")) / (2 * z)};
   }
   return {value_of(record.at("score"), "ceiled"), value_of(record.at("error"), "ceiled")};
 }

@@ -123,6 +123,19 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
     array.values = read_npy(path);
   } else if (path.ends_with(".npz")) {
     array.values = read_npz(path, variable);
+    array.dims.resize(static_cast<size_t>(array.values.dim()));
+    for (const auto* name : {"stimulus_id", "image_id"}) {
+      auto labels = variable == name ? std::nullopt : read_npz_labels(path, name);
+      if (!labels) continue;
+      Coordinate ids;
+      std::visit([&](auto& values) { ids.values = std::move(values); }, *labels);
+      const auto sizes = array.values.sizes();
+      const auto axis = std::find(sizes.begin(), sizes.end(), static_cast<int64_t>(ids.size()));
+      if (axis == sizes.end()) continue;
+      ids.dim = array.dims[static_cast<size_t>(axis - sizes.begin())] = "presentation";
+      array.coords[name] = std::move(ids);
+      break;
+    }
   } else if (is_table(path)) {
     auto table = read_number_table(path);
     array.values = table.values;
@@ -137,10 +150,11 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
     }
     for (const auto& name : table.columns) {
       if (!written_beside(name) || table.columns.size() == 1) continue;
-      throw bad_input({path, "column " + shown(name),
-                       "what experiments write beside responses and features",
-                       "a neuroid or a feature a column",
-                       "Leave it out, or give it another name if it is one"});
+      throw bad_input(
+          {path, "column " + shown(name), "what experiments write beside responses and features",
+           "a neuroid or a feature a column",
+           "Leave it out, call it stimulus_id if it names the stimuli, or give it another "
+           "name if it is a response"});
     }
     bool named = false;  // the reader counts columns that the file gives no names
     for (size_t i = 0; i < table.columns.size(); ++i)

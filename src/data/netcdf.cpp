@@ -59,6 +59,26 @@ void check_no_dates(const StoredVariable& variable, const std::string& path) {
                    "Choose another variable with --variable"});
 }
 
+// HDF5 without dims' names: a list of ids beside the array, as long as one of its axes, says what is along it. Of several
+// such axes the first has the stimuli, as everywhere.
+void name_rows(Assembly& assembly, const StoredFile& file, const StoredVariable& data) {
+  if (std::any_of(data.dims.begin(), data.dims.end(),
+                  [](const std::string& dim) { return !dim.empty(); }))
+    return;
+  const auto group = group_of(data.name);
+  for (const auto* name : {"stimulus_id", "image_id"}) {
+    for (const auto& v : file.variables()) {
+      if (v.name != group + name || v.shape.size() != 1 || &v == &data) continue;
+      const auto axis = std::find(data.shape.begin(), data.shape.end(), v.shape[0]);
+      auto ids = read_coordinate(file, v);
+      if (axis == data.shape.end() || !ids) continue;
+      ids->dim = assembly.dims[static_cast<size_t>(axis - data.shape.begin())] = "presentation";
+      assembly.coords[name] = std::move(*ids);
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 Table read_presentations(const std::string& path) {
@@ -128,6 +148,7 @@ Assembly read_variable(const std::string& path, const std::string& wanted) {
     if (auto coordinate = read_coordinate(*file, v))
       assembly.coords[v.name.substr(group.size())] = std::move(*coordinate);
   }
+  name_rows(assembly, *file, data);
   return assembly;
 }
 

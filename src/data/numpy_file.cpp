@@ -428,21 +428,9 @@ at::Tensor read_npy(const std::string& path) {
   return values_of(header, size - header.data_offset, path, read);
 }
 
-at::Tensor read_npz(const std::string& path, const std::string& variable) {
-  const Npz archive(path);
-  const auto names = archive.arrays();
-  std::string list;
-  for (const auto& name : names) list += (list.empty() ? "" : ", ") + shown(name);
-  auto wanted = variable;
-  if (wanted.empty() && names.size() == 1) wanted = names[0];
-  if (std::find(names.begin(), names.end(), wanted) == names.end()) {
-    throw bad_input({path, variable.empty() ? "arrays" : "variable \"" + variable + "\"",
-                     names.empty() ? "none" : std::to_string(names.size()) + ": " + list,
-                     variable.empty() ? "one" : "one of that name", "Name one with --variable"});
-  }
-  const auto bytes = archive.bytes(wanted);
-  const auto where = path + ", array " + shown(wanted);
-  const auto header = parse_npy_header(bytes, where);
+namespace {
+
+at::Tensor array_of(const std::string& bytes, const NpyHeader& header, const std::string& where) {
   auto at = static_cast<size_t>(header.data_offset);
   return values_of(header, static_cast<int64_t>(bytes.size() - at), where,
                    [&](char* to, int64_t n) {
@@ -451,9 +439,8 @@ at::Tensor read_npz(const std::string& path, const std::string& variable) {
                    });
 }
 
-std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
-    const std::string& path) {
-  auto bytes = read_file(path);
+std::variant<std::vector<std::string>, std::vector<double>> labels_of(std::string bytes,
+                                                                      const std::string& path) {
   const auto header = parse_npy_header(bytes, path);
   const bool is_text = header.kind() == 'U' || header.kind() == 'S' || header.kind() == 'a';
   if (!is_text && !is_number(header)) throw dtype_error(header, path);
@@ -462,7 +449,7 @@ std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
   std::vector<std::string> labels;
   const bool wide = header.kind() == 'U';
   if (!is_text) {
-    const auto values = read_npy(path).to(at::kDouble);
+    const auto values = array_of(bytes, header, path).to(at::kDouble);
     return std::vector<double>(values.const_data_ptr<double>(),
                                values.const_data_ptr<double>() + values.numel());
   }
@@ -481,6 +468,42 @@ std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
                           : std::string(one, strnlen(one, static_cast<size_t>(characters))));
   }
   return labels;
+}
+
+}  // namespace
+
+at::Tensor read_npz(const std::string& path, const std::string& variable) {
+  const Npz archive(path);
+  auto names = archive.arrays();
+  if (variable.empty() && names.size() > 1)
+    std::erase_if(names,
+                  [](const auto& name) { return name == "stimulus_id" || name == "image_id"; });
+  std::string list;
+  for (const auto& name : names) list += (list.empty() ? "" : ", ") + shown(name);
+  auto wanted = variable;
+  if (wanted.empty() && names.size() == 1) wanted = names[0];
+  if (std::find(names.begin(), names.end(), wanted) == names.end()) {
+    throw bad_input({path, variable.empty() ? "arrays" : "variable \"" + variable + "\"",
+                     names.empty() ? "none" : std::to_string(names.size()) + ": " + list,
+                     variable.empty() ? "one" : "one of that name", "Name one with --variable"});
+  }
+  const auto bytes = archive.bytes(wanted);
+  const auto where = path + ", array " + shown(wanted);
+  const auto header = parse_npy_header(bytes, where);
+  return array_of(bytes, header, where);
+}
+
+std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
+    const std::string& path) {
+  return labels_of(read_file(path), path);
+}
+
+std::optional<std::variant<std::vector<std::string>, std::vector<double>>> read_npz_labels(
+    const std::string& path, const std::string& name) {
+  const Npz archive(path);
+  const auto names = archive.arrays();
+  if (std::find(names.begin(), names.end(), name) == names.end()) return std::nullopt;
+  return labels_of(archive.bytes(name), path + ", array " + shown(name));
 }
 
 void write_npy(const std::string& path, const at::Tensor& values) {

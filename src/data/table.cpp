@@ -155,14 +155,16 @@ Table read_table(const std::string& path) {
 bool written_beside(const std::string& column) {
   // BIDS' own of *_events.tsv and their like, as letters and digits alone.
   static const std::set<std::string> kNames = {
-      "onset",        "offset",        "start",     "stop",        "end",         "duration",
-      "time",         "timestamp",     "trial",     "trialnumber", "trialindex",  "trialnr",
-      "trialid",      "trialtype",     "block",     "run",         "session",     "sample",
-      "index",        "idx",           "row",       "id",          "subject",     "subjectid",
-      "participant",  "participantid", "age",       "date",        "seed",        "rt",
-      "reactiontime", "responsetime",  "accuracy",  "correct",     "position",    "positionx",
-      "positiony",    "frame",         "scan",      "tr",          "imagenumber", "stimulusnumber",
-      "neuroid",      "neuroidid",     "repetition"};
+      "onset", "offset", "start", "stop", "end", "duration", "time", "timestamp", "trial",
+      "trialnumber", "trialindex", "trialnr", "trialid", "trialtype", "block", "run", "session",
+      "sample", "index", "idx", "row", "id", "subject", "subjectid", "participant", "participantid",
+      "age", "date", "seed", "rt", "reactiontime", "responsetime", "accuracy", "correct",
+      "position", "positionx", "positiony", "frame", "scan", "tr", "imagenumber", "stimulusnumber",
+      "neuroid", "neuroidid", "repetition", "animal", "monkey", "category", "label", "class",
+      "objectname", "split", "fold", "rep", "condition", "timebin",
+      // What names stimuli under another name than stimulus_id or image_id.
+      "stimulus", "stim", "stimid", "stimulusname", "image", "img", "imgid", "imagename", "picture",
+      "pictureid", "filename", "imagefilename", "stimulusid", "imageid"};
   std::string name;
   for (const char c : column) {
     const auto byte = static_cast<unsigned char>(c);

@@ -1,6 +1,7 @@
 #include "src/data/table_layout.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <map>
 #include <set>
@@ -369,6 +370,41 @@ class Layout {
                          std::to_string(records_.empty_line));
   }
 
+  // 2.314 beside 297 and 603, where commas would be decimal: two thousand or two? Numbers below a thousand have no point where
+  // points part thousands, and no number begins with a zero then.
+  void refuse_points_in_thousands() const {
+    if (records_.separator != ';') return;
+    std::string grouped;
+    bool small = false;
+    for (size_t c = 0; c < out_.columns.size(); ++c) {
+      if (holds_names(out_.columns[c])) continue;
+      for (size_t r = 0; r < out_.n_rows; ++r) {
+        auto text = std::string(out_.raw(r, c));
+        if (text.starts_with('-') || text.starts_with('+')) text.erase(0, 1);
+        const auto whole = text.find_first_not_of("0123456789");
+        if (whole == std::string::npos) {
+          small = small || (!text.empty() && text.size() <= 3);
+          continue;
+        }
+        if (text[whole] != '.') continue;
+        bool fits = whole >= 1 && whole <= 3 && text[0] != '0' && (text.size() - whole) % 4 == 0;
+        for (size_t i = whole; fits && i < text.size(); ++i)
+          fits = (i - whole) % 4 == 0 ? text[i] == '.'
+                                      : std::isdigit(static_cast<unsigned char>(text[i])) != 0;
+        if (!fits) return;  // a decimal point
+        if (grouped.empty())
+          grouped = shown(std::string(out_.raw(r, c))) + " (" + records_.where(out_.first_row + r) +
+                    ", column " + std::to_string(out_.place[c] + 1) + ")";
+      }
+    }
+    if (grouped.empty() || !small) return;
+    throw bad_input({path_, "decimals",
+                     grouped + " beside numbers below a thousand without a point, whose point may "
+                               "be decimal or part thousands",
+                     "numbers of which one shows which it is",
+                     "Write numbers with a point, and no sign between thousands"});
+  }
+
   void find_decimals() {
     out_.decimal_commas.assign(out_.columns.size(), false);
     if (records_.separator == ',') return;
@@ -395,7 +431,7 @@ class Layout {
       if (comma.empty()) comma = first_comma;
       if (point.empty()) point = first_point;
     }
-    if (comma.empty()) return;
+    if (comma.empty()) return refuse_points_in_thousands();
     if (!point.empty())
       throw bad_input({path_, "decimals", comma + " and " + point, "commas or points, not both",
                        "Write every number with a point, and no sign between thousands"});

@@ -245,8 +245,11 @@ def test_a_layer_map_that_names_a_region_twice_is_refused(tmp_path, home):
 
 
 def test_the_store_is_one_flag_in_every_verb(tmp_path):
+    (tmp_path / "r").mkdir()
     for flag in ("--results", "--store"):
         assert run("results", "show", flag, tmp_path / "r").returncode == 0
+        done = run("results", "show", flag, tmp_path / "none")
+        assert done.returncode == 5 and str(tmp_path / "none") in done.stderr
         assert run("score", "none.pt2", "-b", "Simulated2026.V4-pls", flag, tmp_path / "r").returncode == 5
     done = run("results", "show", "--results", tmp_path / "r", "--store", tmp_path / "r")
     assert done.returncode == 2 and "--results" in done.stderr
