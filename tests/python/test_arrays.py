@@ -264,6 +264,32 @@ def test_files_with_ids_are_aligned_by_them(recording, tmp_path):
     assert score("ridge", folder, tmp_path / "xn.nc", tmp_path / "numbers.nc") == expected
 
 
+def test_ids_beside_an_array_name_its_rows(recording, tmp_path):
+    """Where containers have no dims' names, in text or numbers; a table's column of another name for stimuli is no neuroid."""
+    folder, x, y, ids, order, _ = recording
+    expected = score("ridge", folder, "x.npy", "y.npy")
+    rdms = {"rows": squareform(pdist(y, "correlation"))}
+    np.save(tmp_path / "rdm.npy", rdms["rows"])
+    as_rdm = score("rdm", folder, "x.npy", tmp_path / "rdm.npy", "--target-rdm")
+    shuffled = np.array(ids)[order]
+    for name, values in {"stimulus_id": shuffled.astype("S"), "image_id": [str(i) for i in shuffled]}.items():
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["betas"], file[name] = y[order], values
+        assert score("ridge", folder, "x.nc", tmp_path / f"{name}.h5") == expected
+        with h5py.File(tmp_path / f"{name}_rdm.h5", "w") as file:
+            file["rdm"], file[name] = rdms["rows"][order][:, order], values
+        assert score("rdm", folder, "x.nc", tmp_path / f"{name}_rdm.h5", "--target-rdm") == pytest.approx(as_rdm, abs=1e-12)
+    np.savez(tmp_path / "y.npz", betas=y[order], stimulus_id=shuffled)
+    assert score("ridge", folder, "x.nc", tmp_path / "y.npz") == expected
+    labelled(x, [str(i) for i in range(60)]).to_netcdf(tmp_path / "xn.nc", engine="h5netcdf")
+    np.savez(tmp_path / "n.npz", betas=y[order], image_id=order)
+    assert score("ridge", folder, tmp_path / "xn.nc", tmp_path / "n.npz") == expected
+    frame = pd.DataFrame(y[order], columns=list("abcde"))
+    for name in ("Stimulus_ID", "stimulus", "image", "filename", "stim_id", "imageId"):
+        frame.assign(**{name: order}).to_csv(tmp_path / "spelled.csv", index=False)
+        refused([f'column "{name}"', "call it stimulus_id"], "metric", "ridge", "--source", tmp_path / "xn.nc", "--target", tmp_path / "spelled.csv")
+
+
 def test_a_transposed_file_scores_the_same(recording, tmp_path):
     folder, x, y, ids, order, _ = recording
     labelled(x, ids).T.to_netcdf(tmp_path / "xt.nc", engine="h5netcdf")

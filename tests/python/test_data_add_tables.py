@@ -84,10 +84,10 @@ def test_columns_that_experiments_write_beside_responses_are_no_neuroids_unasked
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, len(beside) + len(neuroids))), columns=beside + neuroids)
     table = read_table(saved(frame, tmp_path / "a.csv"))
     assert table.beside == beside
-    refuse_well_known(neuroids, table)
+    refuse_well_known(neuroids, table.path, table.beside)
     for name in [*beside, "x", "Y", "value", "code", "event"]:
         with pytest.raises(BadInput, match=re.escape(f'"{name}" of numbers')):
-            refuse_well_known(["n0", name], table)
+            refuse_well_known(["n0", name], table.path, table.beside)
     good = saved(frame[neuroids].drop(columns="12"), tmp_path / "good.csv")
     assert run("metric", "cka", "--source", good, "--target", good, "--bootstrap", "0").returncode == 0
     for name in ("Trial Number", "age"):

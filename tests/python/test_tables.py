@@ -136,6 +136,7 @@ REFUSED = {
     "commas and points": ("a;b\n1,5;2.5\n", ['"1,5"', '"2.5"', "line 2"]),
     "thousands and points": ("a;b\n1,234;2.5\n", ['"1,234"', '"2.5"']),
     "a comma that may part thousands": ("a;b\n1,234;2\n5,678;3\n", ['"1,234"', "thousands"]),
+    "points that may part thousands": ("a;b\n2.314;2.861\n297;603\n", ['"2.314"', "line 2", "thousands"]),
     "two separators": ("a;b,c\n1;2,x\n3;4,y\n", ["separator", "semicolon", "comma"]),
     "spaces": ("1.0 2.0\n3.0 4.0\n", ["separator", "spaces", "delimiter"]),
     "bars": ("a|b\n1|2\n", ["separator", "|"]),
