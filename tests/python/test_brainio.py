@@ -341,4 +341,4 @@ def test_fetched_by_identifier(server, cache, tmp_path, monkeypatch):  # noqa: F
     done = fetch("dicarlo.MajajHong2015.private")
     assert done.returncode == 5 and "not public, or needs credentials" in done.stderr
     done = fetch("dicarlo.MajajHong2015.publik")
-    assert done.returncode == 5 and "dicarlo.MajajHong2015.public" in done.stderr
+    assert done.returncode == 4 and "dicarlo.MajajHong2015.public" in done.stderr
