@@ -20,6 +20,8 @@
 namespace cortiscore {
 namespace {
 
+const std::vector<std::string> kStimulusIds = {"stimulus_id", "image_id"};
+
 // What a dim is for, by what the field calls it; "" where the name says nothing. "trial" is a repetition where those are
 // wanted and no other dim is one, else a presentation.
 std::string role_of(const std::string& dim) {
@@ -105,6 +107,21 @@ void rename_dim(Assembly& array, size_t axis, const std::string& name) {
   array.dims[axis] = name;
 }
 
+// Ids beside an array in a container that gives dims no names are of an axis as long as they are: of several the first has
+// the stimuli, as everywhere.
+void name_rows(Assembly& array) {
+  for (const auto& name : kStimulusIds) {
+    const auto ids = array.coords.find(name);
+    if (ids == array.coords.end() || !ids->second.dim.empty()) continue;
+    const auto sizes = array.values.sizes();
+    const auto axis =
+        std::find(sizes.begin(), sizes.end(), static_cast<int64_t>(ids->second.size()));
+    if (axis == sizes.end()) continue;
+    ids->second.dim = array.dims[static_cast<size_t>(axis - sizes.begin())] = "presentation";
+    return;
+  }
+}
+
 }  // namespace
 
 bool is_array_file(const std::string& path) {
@@ -116,25 +133,17 @@ bool holds_one_array(const std::string& path) {
 }
 
 Assembly read_array_file(const std::string& path, const std::string& variable) {
-  if (is_stored(path)) return read_variable(path, variable);
   Assembly array;
   array.identifier = path;
-  if (path.ends_with(".npy")) {
+  if (is_stored(path)) {
+    array = read_variable(path, variable);
+  } else if (path.ends_with(".npy")) {
     array.values = read_npy(path);
   } else if (path.ends_with(".npz")) {
     array.values = read_npz(path, variable);
-    array.dims.resize(static_cast<size_t>(array.values.dim()));
-    for (const auto* name : {"stimulus_id", "image_id"}) {
-      auto labels = variable == name ? std::nullopt : read_npz_labels(path, name);
-      if (!labels) continue;
-      Coordinate ids;
-      std::visit([&](auto& values) { ids.values = std::move(values); }, *labels);
-      const auto sizes = array.values.sizes();
-      const auto axis = std::find(sizes.begin(), sizes.end(), static_cast<int64_t>(ids.size()));
-      if (axis == sizes.end()) continue;
-      ids.dim = array.dims[static_cast<size_t>(axis - sizes.begin())] = "presentation";
-      array.coords[name] = std::move(ids);
-      break;
+    for (const auto& name : kStimulusIds) {
+      if (auto ids = variable == name ? std::nullopt : read_npz_labels(path, name))
+        array.coords[name] = {"", std::move(*ids)};
     }
   } else if (is_table(path)) {
     auto table = read_number_table(path);
@@ -166,6 +175,7 @@ Assembly read_array_file(const std::string& path, const std::string& variable) {
                      ".npy, .npz, .nc, .h5, .hdf5 or .csv", "Convert the array"});
   }
   array.dims.resize(static_cast<size_t>(array.values.dim()));
+  name_rows(array);
   return array;
 }
 
@@ -306,8 +316,6 @@ std::vector<std::string> own_names(const Assembly& given, const std::string& rol
   return names;
 }
 
-const std::vector<std::string> kStimulusIds = {"stimulus_id", "image_id"};
-
 void label(LabelledArray& out, const Assembly& given, const Assembly& array) {
   out.stimulus_ids =
       ids_along(array, "presentation", kStimulusIds, own_names(given, "presentation"));
@@ -349,9 +357,13 @@ LabelledArray read_trials(const std::string& path, const std::string& variable) 
                      "Of one neuroid, the last has size 1"});
   }
   const auto repeated = std::find_if(given.dims.begin(), given.dims.end(), is_repetition);
+  // Ids beside an array of trials name its second axis alone.
+  const bool rows_alone = given.dims.size() == 3 && given.dims[0].empty() &&
+                          given.dims[1] == "presentation" && given.dims[2].empty();
   const bool along_presentations =
-      repeated == given.dims.end() ||
-      (role_of(*repeated) == "trial" && own_names(given, "presentation").size() == 1);
+      !rows_alone &&
+      (repeated == given.dims.end() ||
+       (role_of(*repeated) == "trial" && own_names(given, "presentation").size() == 1));
   if (!unnamed && along_presentations) {
     auto array = arranged(given, {"presentation", "neuroid"},
                           "presentation x neuroid, or those x one time_bin");

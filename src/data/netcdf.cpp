@@ -59,26 +59,6 @@ void check_no_dates(const StoredVariable& variable, const std::string& path) {
                    "Choose another variable with --variable"});
 }
 
-// HDF5 without dims' names: a list of ids beside the array, as long as one of its axes, says what is along it. Of several
-// such axes the first has the stimuli, as everywhere.
-void name_rows(Assembly& assembly, const StoredFile& file, const StoredVariable& data) {
-  if (std::any_of(data.dims.begin(), data.dims.end(),
-                  [](const std::string& dim) { return !dim.empty(); }))
-    return;
-  const auto group = group_of(data.name);
-  for (const auto* name : {"stimulus_id", "image_id"}) {
-    for (const auto& v : file.variables()) {
-      if (v.name != group + name || v.shape.size() != 1 || &v == &data) continue;
-      const auto axis = std::find(data.shape.begin(), data.shape.end(), v.shape[0]);
-      auto ids = read_coordinate(file, v);
-      if (axis == data.shape.end() || !ids) continue;
-      ids->dim = assembly.dims[static_cast<size_t>(axis - data.shape.begin())] = "presentation";
-      assembly.coords[name] = std::move(*ids);
-      return;
-    }
-  }
-}
-
 }  // namespace
 
 Table read_presentations(const std::string& path) {
@@ -135,20 +115,26 @@ Assembly read_variable(const std::string& path, const std::string& wanted) {
   put(file->attributes());
   put(data.attributes);
   const auto group = group_of(data.name);
+  const bool unnamed = std::all_of(data.dims.begin(), data.dims.end(),
+                                   [](const std::string& dim) { return dim.empty(); });
   for (const auto& v : file->variables()) {
-    if (&v == &data || v.shape.size() != 1 || v.dims[0].empty() || v.only_length) continue;
+    if (&v == &data || v.shape.size() != 1 || v.only_length || group_of(v.name) != group) continue;
+    const auto name = v.name.substr(group.size());
+    if (v.dims[0].empty()) {
+      if (!unnamed || (name != "stimulus_id" && name != "image_id")) continue;
+      if (auto ids = read_coordinate(*file, v)) assembly.coords[name] = std::move(*ids);
+      continue;
+    }
     const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);
-    if (dim == data.dims.end() || group_of(v.name) != group) continue;
+    if (dim == data.dims.end()) continue;
     const auto n = data.shape[static_cast<size_t>(dim - data.dims.begin())];
     if (v.shape[0] != n) {
       throw bad_input({path, "coordinate \"" + v.name + "\"",
                        std::to_string(v.shape[0]) + " values",
                        std::to_string(n) + ", one a " + *dim, "Write the file again with xarray"});
     }
-    if (auto coordinate = read_coordinate(*file, v))
-      assembly.coords[v.name.substr(group.size())] = std::move(*coordinate);
+    if (auto coordinate = read_coordinate(*file, v)) assembly.coords[name] = std::move(*coordinate);
   }
-  name_rows(assembly, *file, data);
   return assembly;
 }
 

@@ -284,6 +284,15 @@ def test_ids_beside_an_array_name_its_rows(recording, tmp_path):
     labelled(x, [str(i) for i in range(60)]).to_netcdf(tmp_path / "xn.nc", engine="h5netcdf")
     np.savez(tmp_path / "n.npz", betas=y[order], image_id=order)
     assert score("ridge", folder, tmp_path / "xn.nc", tmp_path / "n.npz") == expected
+    trials = np.load(folder / "trials.npy")
+    flags = ("--source", folder / "x.npy", "--target", folder / "y.npy", "--bootstrap", "0")
+    plain = run_json("metric", "ridge", *flags, "--trials", folder / "trials.npy")
+    np.savez(tmp_path / "trials.npz", trials=trials[:, order], stimulus_id=shuffled)
+    with h5py.File(tmp_path / "trials.h5", "w") as file:
+        file["trials"], file["stimulus_id"] = trials[:, order], [str(i) for i in shuffled]
+    for name in ("trials.npz", "trials.h5"):
+        found = run_json("metric", "ridge", "--source", folder / "x.nc", "--target", folder / "y.nc", "--trials", tmp_path / name, "--bootstrap", "0")
+        assert found["ceiled"] == plain["ceiled"] and not any("by place" in note and name in note for note in found["notes"]), found["notes"]
     frame = pd.DataFrame(y[order], columns=list("abcde"))
     for name in ("Stimulus_ID", "stimulus", "image", "filename", "stim_id", "imageId"):
         frame.assign(**{name: order}).to_csv(tmp_path / "spelled.csv", index=False)
