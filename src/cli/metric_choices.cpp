@@ -124,13 +124,6 @@ bool run_behavior_metric(const MetricArguments& a) {
     throw Error(ErrorKind::kUsage,
                 "--source and --target: metric logistic does not read them, but --train-source, "
                 "--train-target, --test-source and --test-target.");
-  for (const auto& [flag, given] :
-       {std::pair("--versus", !a.versus.empty()), std::pair("--permutations", a.n_permutations > 0),
-        std::pair("--trials", !a.trials.empty())}) {
-    if (given)
-      throw Error(ErrorKind::kUsage, std::string(flag) + ": metric " + a.name +
-                                         " does not take it, metrics on arrays do.");
-  }
   Json out;
   out["warnings"] = Json::array();
   const auto e = found->second(a, out);

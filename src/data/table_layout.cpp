@@ -370,6 +370,11 @@ class Layout {
                          std::to_string(records_.empty_line));
   }
 
+  std::string field_at(size_t r, size_t c) const {
+    return shown(std::string(out_.raw(r, c))) + " (" + records_.where(out_.first_row + r) +
+           ", column " + std::to_string(out_.place[c] + 1) + ")";
+  }
+
   // 2.314 beside 297 and 603, where commas would be decimal: two thousand or two? Numbers below a thousand have no point where
   // points part thousands, and no number begins with a zero then.
   void refuse_points_in_thousands() const {
@@ -392,9 +397,7 @@ class Layout {
           fits = (i - whole) % 4 == 0 ? text[i] == '.'
                                       : std::isdigit(static_cast<unsigned char>(text[i])) != 0;
         if (!fits) return;  // a decimal point
-        if (grouped.empty())
-          grouped = shown(std::string(out_.raw(r, c))) + " (" + records_.where(out_.first_row + r) +
-                    ", column " + std::to_string(out_.place[c] + 1) + ")";
+        if (grouped.empty()) grouped = field_at(r, c);
       }
     }
     if (grouped.empty() || !small) return;
@@ -422,8 +425,7 @@ class Layout {
         auto& first = spelling == Spelling::kPoint ? first_point : first_comma;
         if (first.empty() && (spelling == Spelling::kPoint || spelling == Spelling::kComma ||
                               spelling == Spelling::kThousands))
-          first = shown(std::string(out_.raw(r, c))) + " (" + records_.where(out_.first_row + r) +
-                  ", column " + std::to_string(out_.place[c] + 1) + ")";
+          first = field_at(r, c);
       }
       if (text) continue;
       out_.decimal_commas[c] = !first_comma.empty();

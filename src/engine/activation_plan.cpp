@@ -121,9 +121,8 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
     if (group.together) failure = attempt([&] { make(missing(group, network)); });
     if (failure) {
       group.together = false;
-      auto why =
-          failure
-              ->message;  // without the network's file, which a sweep may have in a temporary one
+      // Without the network's file, which a sweep may have in a temporary one.
+      auto why = failure->message;
       if (const auto path = network.path() + ": "; why.starts_with(path)) why.erase(0, path.size());
       log_line("one pass for all benchmarks failed, so each takes its own: " + why);
     }

@@ -445,6 +445,11 @@ at::Tensor tensor(const Stack& stack, size_t i) {
   return stack.at(i).toTensor();
 }
 
+// One tensor, or a list of them.
+std::vector<at::Tensor> tensors(const Stack& stack, size_t i) {
+  return stack.at(i).isTensor() ? std::vector{tensor(stack, i)} : stack[i].toTensorVector();
+}
+
 bool given(const Stack& stack, size_t i) {
   return stack.at(i).isTensor() && stack[i].toTensor().defined();
 }
@@ -810,20 +815,18 @@ void logsumexp(Stack& stack) {
   give(stack, {at::sum(self, integers(stack, 1), stack.at(2).toBool())});
 }
 
-void matmul(Stack& stack) {
-  const auto self = tensor(stack, 0), other = tensor(stack, 1);
-  if (self.dim() != 1 || other.dim() != 1) return give(stack, {at::matmul(self, other)});
-  TORCH_CHECK(self.size(0) == other.size(0) && self.scalar_type() == other.scalar_type(),
-              "vectors of ", self.size(0), " and ", other.size(0));
-  give(stack, {at::empty({}, self.options())});
-}
-
 void inner_product(Stack& stack) {  // dot, vdot
   const auto self = tensor(stack, 0), other = tensor(stack, 1);
   TORCH_CHECK(
       self.dim() == 1 && self.sizes() == other.sizes() && self.scalar_type() == other.scalar_type(),
       "vectors of shapes ", self.sizes(), " and ", other.sizes());
   give(stack, {at::empty({}, self.options())});
+}
+
+void matmul(Stack& stack) {
+  const auto self = tensor(stack, 0), other = tensor(stack, 1);
+  if (self.dim() == 1 && other.dim() == 1) return inner_product(stack);
+  give(stack, {at::matmul(self, other)});
 }
 
 void linear(Stack& stack) {
@@ -999,15 +1002,10 @@ void max_pool3d(Stack& stack) {
     TORCH_CHECK(size > 0 && size <= (int64_t{1} << 31) && padding[i] <= kernel[i] / 2,
                 "an input of shape ", self.sizes(), ", kernel_size ", kernel, " and padding ",
                 padding);
-    const auto room = size + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1;
-    TORCH_CHECK(room >= 0, "a window of ", dilation[i] * (kernel[i] - 1) + 1, " on an axis of ",
-                size);
-    auto n = room / stride[i] + 1;
-    if (stack.at(5).toBool()) {
-      n = (room + stride[i] - 1) / stride[i] + 1;
-      if ((n - 1) * stride[i] >= size + padding[i]) --n;
-    }
-    size = n;
+    const auto n = places(size, kernel[i], dilation[i], padding[i], stride[i]);
+    const auto covered = (n - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1;
+    const bool more = covered < size + 2 * padding[i] && n * stride[i] < size + padding[i];
+    size = n + (stack.at(5).toBool() && more ? 1 : 0);
   }
   give(stack, {at::empty(sizes, self.options())});
 }
@@ -1228,8 +1226,7 @@ bool fits(const at::Tensor& weight, std::initializer_list<int64_t> sizes) {
 // gates that are not there. Shapes are those of torch.nn.LSTM's documentation.
 std::optional<Objection> objection_to_recurrence(const std::string& base, const Stack& stack) {
   const auto sequences = tensor(stack, 0);
-  const auto states =
-      stack.at(1).isTensor() ? std::vector{tensor(stack, 1)} : stack[1].toTensorVector();
+  const auto states = tensors(stack, 1);
   const auto weights = stack.at(2).toTensorVector();
   const bool biases = stack.at(3).toBool();
   const auto n_directions = stack.at(7).toBool() ? 2 : 1;
@@ -1270,8 +1267,7 @@ std::optional<Objection> objection_to_recurrence(const std::string& base, const 
 
 std::optional<Objection> objection_to_cell(const std::string& base, const Stack& stack) {
   const auto input = tensor(stack, 0);
-  const auto states =
-      stack.at(1).isTensor() ? std::vector{tensor(stack, 1)} : stack[1].toTensorVector();
+  const auto states = tensors(stack, 1);
   const auto w_ih = tensor(stack, 2), w_hh = tensor(stack, 3);
   bool all = states.size() == (base == "lstm_cell" ? 2U : 1U) && input.dim() == 2;
   for (const auto& state : states)

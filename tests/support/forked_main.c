@@ -53,8 +53,6 @@ static int serve(int count, char** words, char** environment) {
             opened_as(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
             opened_as(err, O_WRONLY | O_CREAT | O_TRUNC, 2);
             alarm(atoi(seconds));
-            // A sweep starts its workers by the command line that the system knows, which is the server's.
-            if (count > 1 && !strcmp(arguments[1], "sweep")) execv("/proc/self/exe", arguments);
             const int code = program(count, arguments, environ);
             fflush(NULL);
             _exit(code);  // Torch takes a tenth of a second to take its operators down, the same for every case
