@@ -106,6 +106,19 @@ ChoiceTable read_choices(const std::string& path) {
   say("stimulus_id", table.stimulus_id);
   say("truth", table.truth);
   say("choice", table.choice);
+  // A spelling of its own ("Dog" where the truth is "dog") is never right, and looks like a poor observer.
+  const std::set<std::string> truths(table.truth.begin(), table.truth.end());
+  std::map<std::string, int64_t> others;
+  for (const auto& choice : table.choice) {
+    if (!choice.empty() && !truths.contains(choice)) ++others[choice];
+  }
+  int64_t n = 0;
+  for (const auto& [choice, times] : others) n += times;
+  if (n > 0) {
+    note(path, "column choice: " + std::to_string(n) + " of " +
+                   std::to_string(table.choice.size()) + " row(s) are the truth of no row, and " +
+                   "never right, such as " + shown(others.begin()->first));
+  }
   return table;
 }
 

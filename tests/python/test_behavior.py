@@ -77,6 +77,20 @@ def test_agreement_and_its_ceiling(name, metric, missing, tmp_path):
     assert len(ceiling["split_ceilings"]) == 10
 
 
+def test_answers_that_are_never_a_truth_are_said(tmp_path):
+    """A spelling of its own is never right; the number is that of an observer who is wrong there, and the result says so."""
+    subjects, network = observers(seed=3)
+    humans = write(tmp_path / "humans.csv", subjects)
+    plain = run_json("metric", "error_consistency", "--source", write(tmp_path / "network.csv", network), "--target", humans, "--bootstrap", 0)
+    assert not any("never right" in note for note in plain["notes"])
+    spelled = [{**row, "choice": row["choice"].title() if row["choice"] == "dog" else row["choice"]} for row in network]
+    n = sum(row["choice"] == "Dog" for row in spelled)
+    found = run_json("metric", "error_consistency", "--source", write(tmp_path / "spelled.csv", spelled), "--target", humans, "--bootstrap", 0)
+    assert found["score"] == pytest.approx(abs(np.nanmean(cells(kappa, right(spelled), subjects))), abs=1e-12)
+    [note] = [note for note in found["notes"] if "never right" in note]
+    assert f'{n} of {len(network)} row(s)' in note and '"Dog"' in note
+
+
 def test_error_consistency_bootstrap_over_stimuli_and_subjects(tmp_path):
     from test_resampling import philox_counts
 
