@@ -11,6 +11,14 @@ from .tables import is_number, read_table
 DIAGONAL, ASYMMETRY = 1e-3, 1e-4
 
 
+def in_another_order(columns, ids, path):
+    """What is said of columns that are the rows' stimuli in another order. :raises BadInput: columns of other stimuli"""
+    if sorted(columns) != sorted(ids):
+        wrong = next((name for name in columns if name not in ids), columns[0])
+        raise BadInput(f"{path}: found columns of other stimuli than the rows (\"{wrong}\"), expected the same ones.")
+    return f"{path.name}: columns are in another order than rows; both are matched by id"
+
+
 def read_rdm_table(path):
     """One RDM as a table of numbers, or condensed RDMs, a row a subject: (array, ids or None, notes). A first column of text names
     the stimuli; columns of the same names are put into the order of the rows."""
@@ -19,11 +27,8 @@ def read_rdm_table(path):
     if table.kinds[columns[0]] == "text" and len(columns) > 1:
         ids = table.names(columns.pop(0))
         if len(ids) == len(columns) and columns != ids:
-            if sorted(columns) != sorted(ids):
-                wrong = next((name for name in columns if name not in ids), columns[0])
-                raise BadInput(f"{path}: found columns of other stimuli than the rows (\"{wrong}\"), expected the same ones.")
+            notes.append(in_another_order(columns, ids, path))
             columns = ids
-            notes.append(f"{path.name}: columns are in another order than rows; both are matched by id")
     array = np.array([[table.number(i, name) for name in columns] for i in range(len(table.rows))])
     if ids is None and array.shape[0] == array.shape[1] and "text" not in table.kinds.values() and not all(map(is_number, columns)):
         ids = columns
@@ -105,12 +110,10 @@ def columns_as_rows(recorded, ids, path):
         raise BadInput(f"{path}: {beside[0]}: found the stimuli in another order than stimulus_id, expected one order of rows and columns. Save them so.")
     if others == ids:
         return array, ids, []
-    if sorted(others) != sorted(ids):
-        wrong = next((name for name in others if name not in ids), others[0])
-        raise BadInput(f"{path}: found columns of other stimuli than the rows (\"{wrong}\"), expected the same ones.")
+    note = in_another_order(others, ids, path)
     if len(set(ids)) == len(ids):
         array = np.take(array, [others.index(name) for name in ids], axis=rows + 1)
-    return array, ids, [f"{path.name}: columns are in another order than rows; both are matched by id"]
+    return array, ids, [note]
 
 
 def to_rdms(arguments, stimuli):

@@ -19,6 +19,17 @@ def run(*arguments, env=None):
                           env={**os.environ, **(env or {})})
 
 
+def peak_bytes(*arguments, code=0):
+    """(largest resident size, standard error) of one run of the command line that ends with `code`, from a parent of its own: a child
+    begins with the size of its parent."""
+    script = ("import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+              "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)")
+    done = subprocess.run([sys.executable, "-c", script, str(BINARY), *map(str, arguments)], capture_output=True, text=True, check=True)
+    status, peak = map(int, done.stdout.split())
+    assert status == code, done.stderr
+    return peak, done.stderr
+
+
 def run_json(*arguments, env=None):
     done = run(*arguments, "--json", env=env)
     assert done.returncode == 0, done.stderr

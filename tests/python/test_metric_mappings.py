@@ -1,8 +1,6 @@
 """`cortiscore metric ridge | ridgecv | linear | neuron_to_neuron` and their variants against scikit-learn and SciPy, run
 here; bounds: ALGORITHMS.md 5a (closed forms: 1e-12 relative, the same penalty chosen)."""
 import json
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -13,7 +11,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from conftest import BINARY, run, run_json
+from conftest import peak_bytes, run, run_json
 
 warnings.filterwarnings("ignore")
 
@@ -259,16 +257,6 @@ def test_many_random_cases(first, count, tmp_path):
             assert ours["alpha"] == [fitted.alpha_ for fitted in models]
 
 
-def peak_bytes(*arguments):
-    """Largest resident size of one run of the command line, from a parent of its own."""
-    code = ("import resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
-            "print(done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)")
-    done = subprocess.run([sys.executable, "-c", code, BINARY, *map(str, arguments)], capture_output=True, text=True, check=True)
-    status, peak = map(int, done.stdout.split())
-    assert status == 0, done.stderr
-    return peak
-
-
 @pytest.mark.parametrize("name", ["pls", "ridge", "ridgecv", "linear", "neuron_to_neuron"])
 @pytest.mark.parametrize("n,p,m", [(200, 300, 60_000), (100, 1_000_000, 20)])
 def test_memory_is_as_planned(name, n, p, m, tmp_path):
@@ -281,9 +269,10 @@ def test_memory_is_as_planned(name, n, p, m, tmp_path):
     arrays = save(tmp_path, x, y)[:4]
     (tmp_path / "small").mkdir()
     small = save(tmp_path / "small", x[:, :40], y[:, :5])[:4]
-    idle = peak_bytes("--threads", 2, "metric", name, *small)
+    idle, _ = peak_bytes("--threads", 2, "metric", name, *small)
     plan = 4 * n * p + 64 * n * m + 3 * 8 * 10 * min(n, p) * min(m, 4096) + 2**28
-    assert peak_bytes("--threads", 2, "metric", name, *arrays, "--per-neuroid", tmp_path / "r.npy") - idle <= plan
+    peak, _ = peak_bytes("--threads", 2, "metric", name, *arrays, "--per-neuroid", tmp_path / "r.npy")
+    assert peak - idle <= plan
     if name == "ridge":
         splits = list(ShuffleSplit(10, train_size=0.9, random_state=1).split(x))
         some = rng.choice(m, 8, replace=False)
