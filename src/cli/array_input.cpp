@@ -91,13 +91,38 @@ std::vector<int64_t> Rows::match(const std::vector<std::string>& ids,
   return {order.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>() + order.numel()};
 }
 
+// Labels that count rows are their ids as soon as another file has the same labels of its dim in another order: that is
+// what xarray aligns by, and what is left where rows were shuffled or sorted.
+void Rows::name_by_labels(LabelledArray& array) {
+  const auto same_set = [](auto a, auto b) {
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    return !a.empty() && a == b;
+  };
+  if (array.ids_are_labels && ids_.empty() && same_set(counted_, array.stimulus_ids)) {
+    ids_ = counted_;
+    ids_are_labels_ = true;
+    named_by_ = counted_by_;
+    std::erase(unnamed_, counted_by_);
+  } else if (array.stimulus_ids.empty() && ids_are_labels_ &&
+             same_set(ids_, array.counted_labels)) {
+    array.stimulus_ids = array.counted_labels;
+  }
+}
+
 void Rows::match(LabelledArray& array, const std::string& action) {
+  name_by_labels(array);
   if (array.stimulus_ids.empty()) {
     expect(array.n_presentations(), array.path);
     unnamed_.push_back(array.path);
+    if (counted_.empty() && !array.counted_labels.empty()) {
+      counted_ = array.counted_labels;
+      counted_by_ = array.path;
+    }
   } else if (ids_.empty()) {
     expect(array.n_presentations(), array.path);
     ids_ = array.stimulus_ids;
+    ids_are_labels_ = array.ids_are_labels;
     named_by_ = array.path;
   } else {
     align_presentations(array, ids_, named_by_, action);

@@ -50,9 +50,12 @@ class Rows {
 
  private:
   void expect(int64_t n, const std::string& path);
+  void name_by_labels(LabelledArray& array);
 
   std::vector<std::string> ids_, unnamed_;
-  std::string named_by_, first_;
+  std::vector<std::string> counted_;  ///< labels of the first file that counts its rows
+  bool ids_are_labels_ = false;
+  std::string named_by_, first_, counted_by_;
   int64_t n_ = -1;
 };
 

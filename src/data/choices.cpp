@@ -203,6 +203,29 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   return out;
 }
 
+void check_same_truths(const ChoiceTable& source, const ChoiceTable& target) {
+  std::map<std::string, std::string> truth_of;
+  for (size_t i = 0; i < target.truth.size(); ++i)
+    truth_of.emplace(target.stimulus_id[i], target.truth[i]);
+  int64_t n = 0, n_shared = 0;
+  std::string first;
+  for (size_t i = 0; i < source.truth.size(); ++i) {
+    const auto found = truth_of.find(source.stimulus_id[i]);
+    if (found == truth_of.end()) continue;
+    ++n_shared;
+    if (same_value(found->second, source.truth[i])) continue;
+    if (n++ == 0) {
+      first = "stimulus " + shown(source.stimulus_id[i]) + " is " + shown(source.truth[i]) +
+              " here and " + shown(found->second) + " there";
+    }
+  }
+  if (n == 0) return;
+  throw bad_input({source.table.path, "column truth",
+                   "another truth than " + target.table.path + " has in " + std::to_string(n) +
+                       " of " + std::to_string(n_shared) + " row(s): " + first,
+                   "one truth a stimulus in both", "Spell truths alike in both files"});
+}
+
 std::vector<int64_t> codes_among(const std::vector<std::string>& values,
                                  const std::vector<std::string>& known,
                                  const std::string& path,

@@ -266,11 +266,18 @@ Assembly arranged(const Assembly& given,
 
 namespace {
 
-// The ids that a file gives to the positions of a dim, or none.
-std::vector<std::string> ids_along(const Assembly& array,
-                                   const std::string& dim,
-                                   const std::vector<std::string>& names,
-                                   const std::vector<std::string>& dims_own) {
+struct IdsAlong {
+  std::vector<std::string> ids;      // empty for none
+  std::vector<std::string> counted;  // labels of the dim itself that count its positions
+  bool are_labels = false;           // of the dim itself
+};
+
+// What a file calls the positions of a dim.
+IdsAlong ids_along(const Assembly& array,
+                   const std::string& dim,
+                   const std::vector<std::string>& names,
+                   const std::vector<std::string>& dims_own) {
+  IdsAlong out;
   const Coordinate* ids = nullptr;
   std::string name;
   for (const auto& wanted : names) {
@@ -290,11 +297,16 @@ std::vector<std::string> ids_along(const Assembly& array,
     const auto found = array.coords.find(own);
     if (ids || found == array.coords.end() || found->second.dim != dim) continue;
     const auto* numbers = std::get_if<std::vector<double>>(&found->second.values);
-    if (numbers && count(*numbers)) continue;
+    if (numbers && count(*numbers)) {
+      out.counted = found->second.as_text();
+      continue;
+    }
     ids = &found->second;
     name = own;
+    out.are_labels = true;
   }
-  if (!ids) return {};
+  if (!ids) return out;
+  out.counted.clear();
   const auto texts = ids->as_text();
   const auto* numbers = std::get_if<std::vector<double>>(&ids->values);
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -303,7 +315,8 @@ std::vector<std::string> ids_along(const Assembly& array,
                        "an id each", "Write every id, or drop the coordinate"});
     }
   }
-  return texts;
+  out.ids = texts;
+  return out;
 }
 
 // The names that a file's dims had before they were arranged, by what they are for.
@@ -317,9 +330,11 @@ std::vector<std::string> own_names(const Assembly& given, const std::string& rol
 }
 
 void label(LabelledArray& out, const Assembly& given, const Assembly& array) {
-  out.stimulus_ids =
-      ids_along(array, "presentation", kStimulusIds, own_names(given, "presentation"));
-  out.neuroid_ids = ids_along(array, "neuroid", {"neuroid_id"}, own_names(given, "neuroid"));
+  auto rows = ids_along(array, "presentation", kStimulusIds, own_names(given, "presentation"));
+  out.stimulus_ids = std::move(rows.ids);
+  out.counted_labels = std::move(rows.counted);
+  out.ids_are_labels = rows.are_labels;
+  out.neuroid_ids = ids_along(array, "neuroid", {"neuroid_id"}, own_names(given, "neuroid")).ids;
   for (size_t i = 0; i < array.dims.size(); ++i) {
     if (array.dims[i] == "presentation") out.presentation_axes = {static_cast<int64_t>(i)};
     if (array.dims[i] == "neuroid") out.neuroid_axis = static_cast<int64_t>(i);
@@ -394,7 +409,7 @@ std::vector<std::string> align_columns(Assembly& rdms) {
         if (name.starts_with(id) && name != id) names.push_back(name);
       }
     }
-    return ids_along(rdms, dim, names, {dim});
+    return ids_along(rdms, dim, names, {dim}).ids;
   };
   auto ids = ids_of_dim(rows);
   if (columns == rows) return ids;
@@ -458,6 +473,10 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
   }
   out.presentation_axes = {rank - 2, rank - 1};
   out.stimulus_ids = align_columns(array);
+  // A table whose header alone names the stimuli: rows are in the order of its columns.
+  if (const auto header = array.coords.find("neuroid_id");
+      out.stimulus_ids.empty() && is_table(path) && header != array.coords.end())
+    out.stimulus_ids = header->second.as_text();
   out.values = array.values;
   check_rdms(out.values, path);
   return out;

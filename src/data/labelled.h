@@ -14,6 +14,10 @@ struct LabelledArray {
   int64_t neuroid_axis = -1;
   std::vector<std::string> stimulus_ids;  ///< of the presentations; empty where the file has none
   std::vector<std::string> neuroid_ids;   ///< likewise
+  /// Labels of the presentations' own dim that count from 0 or 1: places, unless another file has the same labels in another
+  /// order, as xarray leaves them where rows were shuffled. Empty where stimulus_ids are there.
+  std::vector<std::string> counted_labels;
+  bool ids_are_labels = false;  ///< stimulus_ids are labels of the dim itself
 
   int64_t n_presentations() const { return values.size(presentation_axes.at(0)); }
 };

@@ -439,6 +439,41 @@ def test_labels_of_a_dim_that_are_numbers_are_ids_unless_they_count(recording, t
     assert out["score"] == score("ridge", folder, "x.npy", "y.npy") and any("by place" in note for note in out["notes"])
 
 
+def test_a_shuffled_index_is_followed_as_xarray_follows_it(recording, tmp_path):
+    """Labels that count are places; but where another file has the same in another order, rows were shuffled."""
+    folder, x, y, _, order, _ = recording
+    counted = lambda values: xr.DataArray(values, dims=["image", "unit"], name="r", coords={"image": np.arange(60)})
+    whole, shuffled = counted(x), counted(y).isel(image=order)
+    np.testing.assert_array_equal(shuffled.reindex_like(counted(y)), y)
+    assert not np.array_equal(shuffled, y)
+    whole.to_netcdf(tmp_path / "whole.nc", engine="h5netcdf")
+    shuffled.to_netcdf(tmp_path / "shuffled.nc", engine="h5netcdf")
+    np.save(tmp_path / "xs.npy", x[order])
+    np.save(tmp_path / "ys.npy", y[order])
+    for source, target, plain in (("whole.nc", "shuffled.nc", ("x.npy", "y.npy")),
+                                  ("shuffled.nc", "whole.nc", (tmp_path / "ys.npy", tmp_path / "xs.npy"))):  # in the first one's order
+        out = run_json("metric", "ridge", "--source", tmp_path / source, "--target", tmp_path / target, "--bootstrap", "0")
+        assert out["score"] == pytest.approx(score("ridge", folder, *plain), abs=1e-12) and out["notes"] == []
+    # Ids proper beside an index that counts: the index may be pandas' own, and says nothing.
+    labelled(y[order], [str(i) for i in order]).to_netcdf(tmp_path / "ids.nc", engine="h5netcdf")
+    out = run_json("metric", "ridge", "--source", tmp_path / "whole.nc", "--target", tmp_path / "ids.nc", "--bootstrap", "0")
+    assert any("by place" in note for note in out["notes"])
+
+
+def test_a_header_alone_names_the_stimuli_of_an_rdm(tmp_path):
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(12, 30))
+    ids, order = np.array([f"s{i:02d}" for i in range(12)]), rng.permutation(12)
+    rdm = squareform(pdist(x + rng.normal(size=x.shape), "correlation"))
+    pd.DataFrame(rdm[order][:, order], columns=ids[order]).to_csv(tmp_path / "rdm.csv", index=False)
+    np.save(tmp_path / "rdm.npy", rdm)
+    np.save(tmp_path / "x.npy", x)
+    labelled(x, ids).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdm.npy", "--target-rdm")["score"]
+    found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "rdm.csv", "--target-rdm")
+    assert found["score"] == pytest.approx(expected, abs=1e-12) and found["notes"] == []
+
+
 def test_a_variable_that_is_named_as_another_dim_is_read(recording, tmp_path):
     """netCDF-C stores it as _nc4_non_coord_NAME."""
     folder, x, y, ids, order, _ = recording

@@ -77,6 +77,20 @@ def test_agreement_and_its_ceiling(name, metric, missing, tmp_path):
     assert len(ceiling["split_ceilings"]) == 10
 
 
+@pytest.mark.parametrize("name", ["error_consistency", "accuracy_distance", "condition_accuracy", "i2"])
+def test_both_observers_have_one_truth_of_a_stimulus(name, tmp_path):
+    subjects, network = observers(seed=2)
+    for row in subjects + network:  # two-way trials for the patterns
+        row |= {"sample_obj": row["truth"], "dist_obj": "plane" if row["truth"] != "plane" else "car"}
+    network[7]["truth"] = network[7]["truth"].upper()
+    for row in network:
+        row["condition"] = "a" if int(row["stimulus_id"][1:]) % 2 == 0 else "b"
+    done = run("metric", name, "--source", write(tmp_path / "network.csv", network), "--target", write(tmp_path / "subjects.csv", subjects))
+    assert done.returncode == 5, done.stdout
+    for word in ("network.csv", "subjects.csv", "truth", "1 of 80", network[7]["stimulus_id"], network[7]["truth"]):
+        assert word in done.stderr
+
+
 def test_answers_that_are_never_a_truth_are_said(tmp_path):
     """A spelling of its own is never right; the number is that of an observer who is wrong there, and the result says so."""
     subjects, network = observers(seed=3)
