@@ -8,24 +8,31 @@
 
 namespace cortiscore {
 
-/// How a raw correlation is divided by its ceiling. Named in every record; never mixed in a ranking.
-enum class CeilingConvention {
-  kR2OverC,        ///< raw^2 / ceiling: the platform since 2026-01-13
-  kROverCSquared,  ///< (raw / ceiling)^2: the platform from 2019 to 2025
-  kROverC          ///< raw / ceiling: the platform's RDM benchmarks, and all before 2019
+/// How a raw value becomes a ceiled score. Its name is in every record; conventions are never mixed in a ranking. With
+/// r = raw - chance and c = ceiling - chance; NaN where c is not positive.
+struct CeilingConvention {
+  enum class Ratio {
+    kROverC,         ///< r / c: the platform's RDM benchmarks, and all before 2019
+    kR2OverC,        ///< r^2 / c: the platform's neural benchmarks since 2026-01-13
+    kROverCSquared,  ///< (r / c)^2: those from 2019 to 2025
+    kROverSqrtC      ///< r / sqrt(c): patterns of choices
+  };
+
+  Ratio ratio = Ratio::kROverC;
+  bool clip = false;  ///< to 0..1
+  double chance = 0;  ///< of the raw value and of the ceiling
+
+  /// "r_over_c", "r2_over_c", "r_over_c_squared", "raw_over_sqrt_ceiling"; with "_clipped" behind it, and
+  /// "above_chance_clipped" where there is a chance.
+  std::string name() const;
+
+  double operator()(double raw, double ceiling) const;
+  /// Of each draw: `raw` and `ceiling` float64, of one shape.
+  at::Tensor operator()(const at::Tensor& raw, const at::Tensor& ceiling) const;
 };
 
-/// "r2_over_c", "r_over_c_squared", "r_over_c".
-std::string name_of(CeilingConvention convention);
-/// @throws Error(kUsage)  an unknown name
+/// One of those that a user chooses: "r2_over_c", "r_over_c_squared", "r_over_c". @throws Error(kUsage)  an unknown name
 CeilingConvention ceiling_convention(const std::string& name);
-
-/// raw^2 / ceiling, (raw / ceiling)^2 or raw / ceiling; NaN where the ceiling is not positive.
-double explained_variance(double raw, double ceiling, CeilingConvention convention);
-/// The same of each draw: `raw` and `ceiling` float64, of one shape.
-at::Tensor explained_variance(const at::Tensor& raw,
-                              const at::Tensor& ceiling,
-                              CeilingConvention convention);
 
 /// A bootstrap over neuroids: how often each counts, and the estimate, for every draw.
 struct NeuroidDraws {
@@ -72,7 +79,7 @@ struct Score {
   double ceiled_ci_lo = 0;  ///< raw and ceiling resampled together, with the same neuroids
   double ceiled_ci_hi = 0;
   std::vector<double> ceiled_draws;  ///< of that bootstrap; empty where none was asked for
-  CeilingConvention convention = CeilingConvention::kR2OverC;
+  CeilingConvention convention;
   std::vector<std::string> warnings;  ///< what the numbers leave out, with its count and why
 };
 

@@ -25,6 +25,7 @@
 #include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
 #include "src/engine/score_network.h"
+#include "src/kinds/kinds.h"
 #include "src/results/store.h"
 #include "src/score/diagnostics.h"
 #include "src/score/evaluate.h"
@@ -188,14 +189,14 @@ std::vector<std::string> score(const std::string& network,
   if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;
   const auto candidate = open_candidate(network, options.device, options.load);
-  std::vector<Benchmark> found;
+  Benchmarks found;
   for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
   check_regions(layers, found);
   plan_scores(candidate, found, workbench, records_in, again);
   std::vector<std::string> records;
   for (const auto& benchmark : found) {
     records.push_back(
-        canonical(score_pair(candidate, benchmark, workbench, records_in, again).record));
+        canonical(score_pair(candidate, *benchmark, workbench, records_in, again).record));
   }
   return records;
 }

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
-#include "src/benchmark/data_file.h"
+#include "src/benchmark/recordings.h"
 #include "src/core/folders.h"
 #include "src/data/json_file.h"
 
@@ -62,7 +62,7 @@ Tree parse(const std::string& path) {
 }
 
 // Whether anything hangs below.
-bool hang(TreeNode& node, const std::vector<Benchmark>& benchmarks) {
+bool hang(TreeNode& node, const std::vector<Manifest>& benchmarks) {
   if (!node.benchmark.empty()) return true;
   if (!node.attach.empty()) {
     for (const auto& benchmark : benchmarks) {
@@ -133,7 +133,7 @@ Tree find_tree(const std::string& name) {
   throw unknown_name("tree", name, "the trees of this project and of " + home() + "/trees", known);
 }
 
-Tree with_benchmarks(Tree tree, const std::vector<Benchmark>& benchmarks) {
+Tree with_benchmarks(Tree tree, const std::vector<Manifest>& benchmarks) {
   hang(tree.root, benchmarks);
   return tree;
 }

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "src/benchmark/benchmark.h"
+#include "src/benchmark/manifest.h"
 
 namespace cortiscore {
 
@@ -38,7 +38,7 @@ Tree find_tree(const std::string& name);
 
 /// The tree with these benchmarks hung under the nodes that attach, without nodes that have no leaf left. Benchmarks that
 /// join no composite, and those whose parent is no node, are left out.
-Tree with_benchmarks(Tree tree, const std::vector<Benchmark>& benchmarks);
+Tree with_benchmarks(Tree tree, const std::vector<Manifest>& benchmarks);
 
 /// A score and the standard deviation of its error (NaN: unknown).
 struct LeafScore {

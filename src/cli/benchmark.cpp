@@ -11,18 +11,15 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
-#include "src/benchmark/data_file.h"
+#include "src/benchmark/recordings.h"
 #include "src/benchmark/tree.h"
 #include "src/cli/commands.h"
 #include "src/cli/record_table.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
-#include "src/engine/outcome.h"
 #include "src/engine/workbench.h"
-#include "src/metric/choice_patterns.h"
+#include "src/kinds/kinds.h"
 #include "src/results/store.h"
-#include "src/score/choices.h"
-#include "src/score/thresholds.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -32,100 +29,21 @@ struct Arguments {
   bool here = false, json = false;
 };
 
-std::vector<std::string> files_of(const Benchmark& benchmark) {
-  std::vector<std::string> files = {benchmark.stimulus_set};
-  for (const auto& assembly : benchmark.assemblies) {
-    files.push_back(assembly.file);
-    if (!assembly.train_file.empty()) files.push_back(assembly.train_file);
-  }
-  for (const auto& [role, file] : benchmark.property_stimuli) {
-    if (file != benchmark.stimulus_set) files.push_back(file);
-  }
-  for (const auto& file :
-       {benchmark.train_stimulus_set, benchmark.fit_stimulus_set, benchmark.rdms, benchmark.choices,
-        benchmark.baseline_stimulus_set, benchmark.baseline_choices}) {
-    if (!file.empty()) files.push_back(file);
-  }
-  files.insert(files.end(), benchmark.fit_stimulus_sets.begin(), benchmark.fit_stimulus_sets.end());
-  files.insert(files.end(), benchmark.classes.begin(), benchmark.classes.end());
-  return files;
-}
-
-// Where a file lies, or nothing.
-std::string place_of(const Benchmark& benchmark, const std::string& file) {
-  try {
-    return data_file(benchmark, file);
-  } catch (const Error&) {
-    return {};
-  }
-}
-
-bool is_here(const Benchmark& benchmark) {
-  for (const auto& file : files_of(benchmark)) {
-    if (place_of(benchmark, file).empty()) return false;
-  }
-  return true;
-}
-
-bool is_neural(const Benchmark& benchmark) {
-  using Kind = Benchmark::Kind;
-  return benchmark.kind == Kind::kMapping || benchmark.kind == Kind::kRdm ||
-         benchmark.kind == Kind::kProperty || benchmark.kind == Kind::kSolutionTimes ||
-         benchmark.kind == Kind::kFactors;
-}
-
-std::string ceiling_name(const Benchmark& benchmark) {
-  if (!benchmark.ceiled) return "none";
-  switch (benchmark.kind) {
-    case Benchmark::Kind::kMapping:
-      if (!benchmark.ceiling_coordinate.empty()) return "stored " + benchmark.ceiling_coordinate;
-      return benchmark.predictor_ceiling ? "split_half_predictor" : "internal_consistency";
-    case Benchmark::Kind::kRdm:
-      if (benchmark.rdm_bound == Benchmark::RdmBound::kPairs) return "subject pairs";
-      return benchmark.rdm_bound == Benchmark::RdmBound::kLower ? "rsa, lower bound" : "rsa";
-    case Benchmark::Kind::kProperty:
-      return "likeness to itself";
-    case Benchmark::Kind::kSolutionTimes:
-    case Benchmark::Kind::kFactors:
-      return "published";
-    case Benchmark::Kind::kThreshold:
-      return "each subject with the others";
-    default:
-      if (!std::isnan(benchmark.fixed_ceiling)) return "published";
-      if (benchmark.metric == "accuracy_delta") return "subject halves";
-      if (benchmark.metric == "condition_accuracy") return "each subject with the others";
-      return is_pattern_name(benchmark.metric) ? "trial halves" : "subject pairs";
-  }
-}
-
-std::string splits_text(const SplitRule& rule) {
-  if (rule.kind == "train_test") return "one stimulus set trains, another tests";
-  if (rule.kind == "column") return "as the column " + rule.by + " says";
-  if (rule.kind == "leave_one_group_out") return "leave one " + rule.by + " out";
-  char text[96];
-  std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",
-                static_cast<long long>(rule.n_splits), 100 * rule.train_fraction, rule.seed);
-  std::string all = text;
-  if (rule.kind == "stratified_shuffle") all += ", stratified by " + rule.by;
-  if (!rule.disjoint.empty()) all += ", no " + rule.disjoint + " in both";
-  return all;
-}
-
 Json described(const Benchmark& benchmark) {
   Json files = Json::array();
-  for (const auto& file : files_of(benchmark)) {
+  for (const auto& file : benchmark.files()) {
     const auto place = place_of(benchmark, file);
     files.push_back({{"file", file}, {"path", place.empty() ? Json(nullptr) : Json(place)}});
   }
   Json json = {{"identifier", benchmark.identifier},
                {"version", benchmark.version},
-               {"kind", is_neural(benchmark) ? "neural" : "behavior"},
+               {"kind", benchmark.neural ? "neural" : "behavior"},
                {"region", benchmark.region},
                {"parent", benchmark.parent},
                {"composite", benchmark.composite},
                {"simulated", benchmark.simulated},
                {"metric", benchmark.metric},
-               {"ceiling", ceiling_name(benchmark)},
+               {"ceiling", benchmark.ceiling_name()},
                {"visual_degrees", benchmark.visual_degrees > 0 ? Json(benchmark.visual_degrees)
                                                                : Json("as the network's")},
                {"here", is_here(benchmark)},
@@ -145,99 +63,23 @@ Json described(const Benchmark& benchmark) {
   if (benchmark.published_neuroids) published["neuroids"] = benchmark.published_neuroids;
   if (benchmark.published_trials) published["trials"] = benchmark.published_trials;
   json["published"] = published;
-  if (benchmark.kind == Benchmark::Kind::kMapping) {
-    json["splits"] = splits_text(benchmark.splits);
-    json.update(mapping_params(benchmark));
-    Json populations = Json::array();
-    for (const auto& assembly : benchmark.assemblies)
-      populations.push_back(assembly.each.empty() ? assembly.identifier : "each " + assembly.each);
-    json["populations"] = populations;
-    json["populations_are"] =
-        benchmark.mean_of_populations ? "scored apart and averaged" : "pooled";
-  }
-  if (benchmark.kind == Benchmark::Kind::kRdm) {
-    json["distance"] = name_of(benchmark.distance);
-    json["comparison"] = name_of(benchmark.comparison);
-  }
-  if (benchmark.kind == Benchmark::Kind::kProperty) json["property"] = benchmark.property;
-  if (is_neural(benchmark))
-    json["layer_selection"] = benchmark.select_by.empty()
-                                  ? "none: commit to a layer"
-                                  : "alternating halves by " + benchmark.select_by;
+  benchmark.describe(json);
   return json;
 }
 
-Evaluation choice_ceiling(const Benchmark& benchmark, const BehavioralData& data) {
-  if (!std::isnan(benchmark.fixed_ceiling)) return constant_evaluation(benchmark.fixed_ceiling);
-  if (is_cell_metric(benchmark.metric)) return *evaluate_cell_ceiling(data.cell_metric, data.cells);
-  if (is_pattern_name(benchmark.metric)) {
-    return evaluate_pattern(pattern_name(benchmark.metric), {}, data.trials,
-                            at::tensor(data.truth, at::kLong),
-                            static_cast<int64_t>(data.objects.size()), true);
-  }
-  return evaluate_choice_ceiling(choice_metric(benchmark.metric), data.choices);
-}
-
 // What only the data can say: sizes, and the ceiling of all presentations.
-void add_measured(const Benchmark& benchmark, Json& json) {
+Json measured_of(const Benchmark& benchmark) {
   Workbench workbench({}, /*many_networks=*/false);
-  Json measured = {{"stimuli", workbench.stimuli(benchmark).size()}};
-  const auto add_ceiling = [&](const Estimate& ceiling) {
-    measured["ceiling"] = number(ceiling.value);
-    measured["ceiling_error"] = number(ceiling.error);
-  };
-  if (benchmark.kind == Benchmark::Kind::kMapping) {
-    auto& neural = workbench.neural(benchmark);
-    int64_t kept = 0, dropped = 0, trials = 0;
-    for (const auto& population : neural.data().populations) {
-      kept += population.n_neuroids();
-      dropped += population.n_dropped;
-      trials = std::max(trials, population.trials.size(0));
-    }
-    measured.update({{"neuroids", kept}, {"neuroids_dropped", dropped}, {"repetitions", trials}});
-    if (benchmark.ceiled) add_ceiling(neural.whole().ceiling);
-  } else if (benchmark.kind == Benchmark::Kind::kRdm) {
-    auto& rdm = workbench.rdm(benchmark);
-    measured["subjects"] = rdm.data().subjects.size();
-    if (benchmark.ceiled) add_ceiling(rdm.whole().ceiling);
-  } else if (benchmark.kind == Benchmark::Kind::kSolutionTimes) {
-    measured["presentations"] = workbench.solution_times(benchmark).n_presentations;
-    add_ceiling(constant_evaluation(benchmark.fixed_ceiling).estimate);
-  } else if (benchmark.kind == Benchmark::Kind::kProperty) {
-    const auto& data = workbench.properties(benchmark);
-    measured["neuroids"] = data.recorded.size(0);
-    add_ceiling(property_ceiling(data.recorded, data.bins, workbench.options().bootstrap));
-  } else if (benchmark.kind == Benchmark::Kind::kFactors) {
-    measured["pairs"] = workbench.factors(benchmark).pairs.first.size(0);
-    add_ceiling(constant_evaluation(benchmark.fixed_ceiling).estimate);
-  } else if (benchmark.kind == Benchmark::Kind::kThreshold) {
-    const auto& data = workbench.thresholds(benchmark);
-    measured.update({{"subjects", data.subjects.size()},
-                     {"stimuli_fit", data.fits.front().n_stimuli},
-                     {"thresholds", numbers(data.thresholds)}});
-    add_ceiling(threshold_ceiling(data.thresholds));
-  } else if (benchmark.kind == Benchmark::Kind::kDomains) {
-    const auto& stimuli = workbench.stimuli(benchmark);
-    measured["categories"] = distinct(stimuli.column(benchmark.splits.by));
-    measured["domains"] = distinct(stimuli.column(benchmark.domain));
-  } else {
-    const auto& behavior = workbench.behavior(benchmark);
-    measured["subjects"] = behavior.subjects.size();
-    if (behavior.n_fit) measured["stimuli_fit"] = behavior.n_fit;
-    if (is_pattern_name(benchmark.metric)) measured["trials"] = behavior.trials.stimulus.size(0);
-    if (behavior.triplets.defined()) measured["triplets"] = behavior.triplets.size(0);
-    measured["categories"] = behavior.class_names;
-    if (benchmark.ceiled) {
-      add_ceiling(choice_ceiling(benchmark, behavior).estimate);
-    }
-  }
-  json["measured"] = measured;
+  Json measured = {{"stimuli", benchmark.recordings(workbench).stimuli.size()}};
+  benchmark.measure(measured, workbench);
+  return measured;
 }
 
 void list(const Arguments& arguments) {
-  std::vector<std::pair<Benchmark, Json>> rows;
+  std::vector<std::pair<std::shared_ptr<const Benchmark>, Json>> rows;
   int width = 9;
-  for (const auto& benchmark : all_benchmarks()) {
+  for (const auto& found : all_benchmarks()) {
+    const auto& benchmark = *found;
     auto json = described(benchmark);
     if (!arguments.region.empty() && benchmark.region != arguments.region) continue;
     if (!arguments.kind.empty() && json.at("kind") != arguments.kind) continue;
@@ -246,12 +88,13 @@ void list(const Arguments& arguments) {
     if (!arguments.access.empty() && benchmark.access != arguments.access) continue;
     if (arguments.here && !json.at("here").get<bool>()) continue;
     width = std::max(width, static_cast<int>(benchmark.identifier.size()));
-    rows.emplace_back(benchmark, std::move(json));
+    rows.emplace_back(found, std::move(json));
   }
   if (!arguments.json && !rows.empty())
     std::printf("%-*s %-9s %-20s %-28s %s\n", width, "benchmark", "region", "metric", "ceiling",
                 "data");
-  for (const auto& [benchmark, json] : rows) {
+  for (const auto& [found, json] : rows) {
+    const auto& benchmark = *found;
     if (arguments.json) {
       std::cout << canonical(json) << '\n';
       continue;
@@ -260,15 +103,16 @@ void list(const Arguments& arguments) {
                       : benchmark.how_to_import.empty() ? "missing"
                                                         : "run: " + benchmark.how_to_import;
     std::printf("%-*s %-9s %-20s %-28s %s\n", width, benchmark.identifier.c_str(),
-                benchmark.region.c_str(), benchmark.metric.c_str(), ceiling_name(benchmark).c_str(),
-                data.c_str());
+                benchmark.region.c_str(), benchmark.metric.c_str(),
+                benchmark.ceiling_name().c_str(), data.c_str());
   }
 }
 
 void info(const Arguments& arguments) {
-  const auto benchmark = find_benchmark(arguments.name);
+  const auto found = find_benchmark(arguments.name);
+  const auto& benchmark = *found;
   auto json = described(benchmark);
-  if (json.at("here").get<bool>()) add_measured(benchmark, json);
+  if (json.at("here").get<bool>()) json["measured"] = measured_of(benchmark);
   if (arguments.json) {
     std::cout << canonical(json) << '\n';
     return;
@@ -309,7 +153,7 @@ void info(const Arguments& arguments) {
     line("published", values);
   }
   if (json.contains("populations") &&
-      (json.at("populations").size() > 1 || benchmark.mean_of_populations)) {
+      (json.at("populations").size() > 1 || text("populations_are") != "pooled")) {
     std::string names;
     for (const auto& name : json.at("populations"))
       names += (names.empty() ? "" : ", ") + name.get<std::string>();

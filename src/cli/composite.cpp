@@ -15,6 +15,7 @@
 #include "src/data/arrays.h"
 #include "src/data/number_text.h"
 #include "src/data/table.h"
+#include "src/kinds/kinds.h"
 #include "src/score/interval.h"
 
 namespace cortiscore::cli {
@@ -67,7 +68,7 @@ Json number_or_null(double value) {
 }  // namespace
 
 void print_composite(const std::vector<Json>& records,
-                     const std::vector<Benchmark>& benchmarks,
+                     const std::vector<Manifest>& benchmarks,
                      const Tree& tree) {
   const auto hung = with_benchmarks(tree, benchmarks);
   if (leaves_of(hung).size() < 2) return;
@@ -103,8 +104,8 @@ std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const T
   for (const auto& [model, records] : latest) {
     for (const auto& [benchmark, record] : records) seen.insert(benchmark);
   }
-  std::vector<Benchmark> real, simulated;
-  for (const auto& benchmark : all_benchmarks()) {
+  std::vector<Manifest> real, simulated;
+  for (const auto& benchmark : manifests_of(all_benchmarks())) {
     if (seen.contains(benchmark.identifier))
       (benchmark.simulated ? simulated : real).push_back(benchmark);
   }
@@ -129,7 +130,7 @@ std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const T
 std::vector<Ranked> rank_table(const std::string& path, const Tree& tree) {
   const auto table = read_table(path);
   const auto models = table.text("model");
-  const auto hung = with_benchmarks(tree, all_benchmarks());
+  const auto hung = with_benchmarks(tree, manifests_of(all_benchmarks()));
   std::vector<std::map<std::string, LeafScore>> scores(models.size());
   bool any = false;
   const auto take = [&](const std::string& column, const std::string& benchmark) {

@@ -10,7 +10,7 @@ namespace cortiscore::cli {
 /// One network's row below the table of `score`: the composite of the benchmarks asked for. Nothing where fewer than two
 /// of them join it.
 void print_composite(const std::vector<Json>& records,
-                     const std::vector<Benchmark>& benchmarks,
+                     const std::vector<Manifest>& benchmarks,
                      const Tree& tree);
 
 /// A network's place; equal composites share one, and the next is skipped.

@@ -13,9 +13,9 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include "src/benchmark/benchmark.h"
 #include "src/cli/commands.h"
 #include "src/core/folders.h"
+#include "src/kinds/kinds.h"
 #include "src/results/json.h"
 
 namespace cortiscore::cli {
@@ -41,11 +41,13 @@ void report(bool json) {
   std::error_code error;
   const auto room = fs::space(fs::exists(folder) ? fs::path(folder) : fs::path("/"), error);
   Json benchmarks = Json::array();
+  size_t ready = 0;
   for (const auto& benchmark : all_benchmarks()) {
-    const bool there = fs::is_regular_file(fs::path(folder) / "data" / benchmark.stimulus_set);
-    benchmarks.push_back({{"identifier", benchmark.identifier},
-                          {"data", there},
-                          {"import", benchmark.how_to_import}});
+    const bool here = is_here(*benchmark);
+    ready += here ? 1 : 0;
+    benchmarks.push_back({{"identifier", benchmark->identifier},
+                          {"data", here},
+                          {"import", benchmark->how_to_import}});
   }
   const Json found = {{"version", CORTISCORE_VERSION},
                       {"cpu", cpu_name()},
@@ -64,16 +66,12 @@ void report(bool json) {
   std::printf(
       "cortiscore %s\n  cpu      %s, %u threads, %s\n  memory   %.1f GiB\n  cuda     %s\n  home    "
       " %s (%.1f GiB free)\n"
-      "  python   %s (for `model export`)\n  benchmarks\n",
+      "  python   %s (for `model export`)\n"
+      "  benchmarks  %zu ready, %zu without data: `cortiscore benchmark list` names them\n",
       CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
       at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
-      folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON);
-  for (const auto& benchmark : benchmarks) {
-    const bool there = benchmark["data"].get<bool>();
-    std::printf(
-        "    %-34s %s\n", benchmark["identifier"].get<std::string>().c_str(),
-        there ? "ready" : ("no data; run: " + benchmark["import"].get<std::string>()).c_str());
-  }
+      folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON, ready,
+      benchmarks.size() - ready);
 }
 
 constexpr const char* kBash = R"(_cortiscore() {

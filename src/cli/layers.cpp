@@ -22,6 +22,7 @@
 #include "src/core/progress.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
+#include "src/kinds/kinds.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -56,10 +57,10 @@ std::string matched(const Network& network,
 // Every distinct layer that all benchmarks can use, in order of execution.
 std::vector<std::string> layers_of(const Arguments& arguments,
                                    const Candidate& candidate,
-                                   const std::vector<Benchmark>& benchmarks) {
+                                   const Benchmarks& benchmarks) {
   int64_t min_features = 1;
   for (const auto& benchmark : benchmarks)
-    min_features = std::max(min_features, benchmark.min_features());
+    min_features = std::max(min_features, benchmark->layer_rule().min_features);
   const auto most = std::numeric_limits<int64_t>::max() / 4;
   auto layers = candidate_layers(
       *candidate.network,
@@ -96,8 +97,8 @@ Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
                       {"ci_hi", number(layer.raw.ci_hi)}});
   }
   return {{"model_identifier", candidate.identifier},
-          {"benchmark_identifier", profile.benchmark.identifier},
-          {"region", profile.benchmark.region},
+          {"benchmark_identifier", profile.benchmark->identifier},
+          {"region", profile.benchmark->region},
           {"ceiling", number(profile.ceiling.value)},
           {"best", profile.layers[profile.best()].layer},
           {"layers", layers},
@@ -112,8 +113,8 @@ void print_profiles(const std::vector<LayerProfile>& profiles) {
   std::printf("%-*s %10s", pad, "layer", "features");
   for (const auto& profile : profiles)
     std::printf("  %*s",
-                static_cast<int>(std::max<size_t>(profile.benchmark.identifier.size(), 17)),
-                profile.benchmark.identifier.c_str());
+                static_cast<int>(std::max<size_t>(profile.benchmark->identifier.size(), 17)),
+                profile.benchmark->identifier.c_str());
   std::printf("\n");
   for (size_t i = 0; i < profiles.front().layers.size(); ++i) {
     const auto& layer = profiles.front().layers[i];
@@ -124,7 +125,7 @@ void print_profiles(const std::vector<LayerProfile>& profiles) {
       const auto text =
           cell(raw.value) + " +- " + cell(raw.error) + (i == profile.best() ? " *" : "  ");
       std::printf("  %*s",
-                  static_cast<int>(std::max<size_t>(profile.benchmark.identifier.size(), 17)),
+                  static_cast<int>(std::max<size_t>(profile.benchmark->identifier.size(), 17)),
                   text.c_str());
     }
     std::printf("\n");
@@ -132,7 +133,7 @@ void print_profiles(const std::vector<LayerProfile>& profiles) {
 }
 
 void run(const Arguments& arguments) {
-  std::vector<Benchmark> benchmarks;
+  Benchmarks benchmarks;
   for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
   ScoreOptions options;
   arguments.memory.put(options);

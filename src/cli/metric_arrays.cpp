@@ -243,8 +243,8 @@ void add_ceiling(Json& out,
   };
   out["ceiling"] = number(ceiling.value);
   out["ceiling_error"] = number(ceiling.error);
-  out["ceiling_convention"] = name_of(convention);
-  out["ceiled"] = number(explained_variance(e.estimate.value, ceiling.value, convention));
+  out["ceiling_convention"] = convention.name();
+  out["ceiled"] = number(convention(e.estimate.value, ceiling.value));
   for (const auto& warning : undefined_warnings(ceiling, {}))
     out["warnings"].push_back("ceiling: " + warning);
   for (const auto& warning : few_trials(trials)) out["warnings"].push_back("ceiling: " + warning);
@@ -261,7 +261,7 @@ void add_ceiling(Json& out,
   if (over.n_boot < 1 || over.over.empty()) return;
   const Statistic ceiled = [&](const Draws& draws) {
     const auto raw = e.draws(draws);
-    return explained_variance(raw, ceil_draws(draws), convention);
+    return convention(raw, ceil_draws(draws));
   };
   const auto r = resample(ceiled, over, trials.options().dtype(at::kDouble));
   out["ceiled_ci_lo"] = number(r.ci_lo);

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/benchmark/solution_time_data.h"
+#include "src/benchmark/solved_rows.h"
 #include "src/cli/array_input.h"
 #include "src/cli/metric_families.h"
 #include "src/core/device.h"

@@ -118,7 +118,7 @@ std::string profile_svg(const std::string& network, const std::vector<LayerProfi
                   kLeft + 6, y - 4, colour);
     svg += text_at(
         kLeft + 18, y,
-        profile.benchmark.identifier + ": best " + best.layer + format(", %.3f", best.raw.value));
+        profile.benchmark->identifier + ": best " + best.layer + format(", %.3f", best.raw.value));
   }
   return svg + "</svg>\n";
 }

@@ -15,6 +15,7 @@
 #include "src/core/progress.h"
 #include "src/engine/checkpoint_files.h"
 #include "src/engine/score_network.h"
+#include "src/kinds/kinds.h"
 #include "src/results/store.h"
 
 namespace cortiscore::cli {
@@ -64,8 +65,8 @@ void run(const Arguments& arguments, Outcome& outcome) {
                                      arguments.variable);
           plan_scores(*candidate, benchmarks, workbench, &store, flags.again);
         }
-        log_line(candidate->identifier + " on " + benchmark.identifier);
-        auto result = score_pair(*candidate, benchmark, workbench, &store, flags.again);
+        log_line(candidate->identifier + " on " + benchmark->identifier);
+        auto result = score_pair(*candidate, *benchmark, workbench, &store, flags.again);
         print(result.record);
         if (!result.stored) {
           for (const auto& warning : result.record.at("warnings"))
@@ -79,14 +80,14 @@ void run(const Arguments& arguments, Outcome& outcome) {
         ++failed;
         const auto name =
             candidate ? candidate->identifier : std::filesystem::path(path).stem().string();
-        const auto record = failure_record(name, path, benchmark, *failure);
+        const auto record = failure_record(name, path, *benchmark, *failure);
         store.append(record);
-        log_line("failed: " + name + " on " + benchmark.identifier + ": " + failure->message);
+        log_line("failed: " + name + " on " + benchmark->identifier + ": " + failure->message);
         if (flags.json) print(record);
       }
     }
     if (!flags.json && records.size() == benchmarks.size())
-      print_composite(records, benchmarks, tree);
+      print_composite(records, manifests_of(benchmarks), tree);
   }
   if (failed) outcome.exit_code = static_cast<int>(ErrorKind::kPairsFailed);
 }

@@ -8,6 +8,7 @@
 #include "src/core/device.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
+#include "src/kinds/kinds.h"
 
 namespace cortiscore::cli {
 
@@ -82,13 +83,13 @@ void ScoreFlags::add(CLI::App& verb) {
   verb.add_flag("--json", json, "print one JSON record a line");
 }
 
-std::vector<Benchmark> ScoreFlags::benchmarks() const {
-  std::vector<Benchmark> all;
+Benchmarks ScoreFlags::benchmarks() const {
+  Benchmarks all;
   for (const auto& name : names) all.push_back(find_benchmark(name));
   return all;
 }
 
-ScoreOptions ScoreFlags::options(const std::vector<Benchmark>& benchmarks) const {
+ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
   ScoreOptions out;
   out.convention = ceiling_convention(convention);
   out.layers = layers_by_region(layers);

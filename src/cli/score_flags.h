@@ -2,6 +2,7 @@
 #include <string>
 #include <vector>
 
+#include "src/engine/benchmark.h"
 #include "src/engine/workbench.h"
 
 namespace CLI {
@@ -41,9 +42,9 @@ struct ScoreFlags {
 
   void add(CLI::App& verb);
 
-  std::vector<Benchmark> benchmarks() const;
+  Benchmarks benchmarks() const;
   /// @throws Error(kUsage)  a layer for a region that none of `benchmarks` is of
-  ScoreOptions options(const std::vector<Benchmark>& benchmarks) const;
+  ScoreOptions options(const Benchmarks& benchmarks) const;
   std::string store() const;
 };
 

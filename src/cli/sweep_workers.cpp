@@ -192,7 +192,7 @@ class Team {
   Team(std::vector<SweepItem> items,
        SweepState state,
        const std::vector<std::string>& arguments,
-       const std::vector<Benchmark>& benchmarks,
+       const Benchmarks& benchmarks,
        Workbench& workbench,
        Store& store,
        const SweepOptions& options,
@@ -329,7 +329,7 @@ class Team {
 
   void blame(Worker& worker, const std::string& how, int signal) {
     const auto item = worker.items().front().item;
-    const auto& benchmark = benchmarks_[item.benchmarks.front()];
+    const auto& benchmark = *benchmarks_[item.benchmarks.front()];
     if (!options_.again) {  // it may have stored the record and died before it could say so
       if (const auto record = stored_record(item.checkpoint, benchmark, workbench_, store_))
         return settle(worker, PairEnd::kScored, *record);
@@ -359,7 +359,7 @@ class Team {
   std::deque<Queued> left_;
   SweepState state_;
   std::vector<std::string> arguments_;
-  const std::vector<Benchmark>& benchmarks_;
+  const Benchmarks& benchmarks_;
   Workbench& workbench_;
   Store& store_;
   SweepOptions options_;
@@ -369,10 +369,7 @@ class Team {
 
 }  // namespace
 
-void serve_sweep(const std::vector<Benchmark>& benchmarks,
-                 Workbench& workbench,
-                 Store& store,
-                 bool again) {
+void serve_sweep(const Benchmarks& benchmarks, Workbench& workbench, Store& store, bool again) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   Lines lines(STDIN_FILENO);
   const auto next = [&](const std::stop_token& over) -> std::optional<SweepItem> {
@@ -385,7 +382,7 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
     }
   };
   const auto say = [](const Json& line) { std::cout << canonical(line) << std::endl; };
-  for (const auto& benchmark : benchmarks) workbench.data_sha256(benchmark);
+  for (const auto& benchmark : benchmarks) static_cast<void>(benchmark->recordings(workbench));
   say({{"end", kReady}});
   score_items(next, benchmarks, workbench, store, again, [&](PairEnd end, const Json& record) {
     say({{"end", kEnds[static_cast<size_t>(end)]}, {"record", record}});
@@ -396,7 +393,7 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
 SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
-                            const std::vector<Benchmark>& benchmarks,
+                            const Benchmarks& benchmarks,
                             Workbench& workbench,
                             Store& store,
                             const SweepOptions& options,

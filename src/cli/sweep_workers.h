@@ -10,10 +10,7 @@ namespace cortiscore::cli {
 /// Takes items from stdin, one JSON object a line, and tells on stdout, one a line, that it is ready and then how every
 /// pair ended. Ends with its stdin; is killed with its parent.
 /// @throws Stopped
-void serve_sweep(const std::vector<Benchmark>& benchmarks,
-                 Workbench& workbench,
-                 Store& store,
-                 bool again);
+void serve_sweep(const Benchmarks& benchmarks, Workbench& workbench, Store& store, bool again);
 
 /// A sweep by one process a device, each this process's command with `--worker DEVICE` and its share of the threads. A process takes the next
 /// checkpoint when it has one left to do, so a slow one holds nobody up. One that is killed, or crashes, is started
@@ -26,7 +23,7 @@ void serve_sweep(const std::vector<Benchmark>& benchmarks,
 SweepState sweep_by_workers(std::vector<SweepItem> items,
                             SweepState state,
                             const std::vector<std::string>& devices,
-                            const std::vector<Benchmark>& benchmarks,
+                            const Benchmarks& benchmarks,
                             Workbench& workbench,
                             Store& store,
                             const SweepOptions& options,

@@ -5,62 +5,28 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/activations/extract.h"
 #include "src/core/progress.h"
-#include "src/engine/outcome.h"
-#include "src/metric/rdm.h"
-#include "src/metric/responsive_units.h"
+#include "src/data/choices.h"
+#include "src/data/table.h"
+#include "src/engine/attempt.h"
+#include "src/engine/candidate.h"
 
 namespace cortiscore {
 
-std::string activation_group(const Benchmark& benchmark, Workbench& workbench) {
-  return workbench.data_sha256(benchmark).back() + " " + std::to_string(benchmark.visual_degrees) +
-         " " + std::to_string(benchmark.trials);
+std::string ShownStimuli::group() const {
+  return sha256 + " " + std::to_string(visual_degrees) + " " + std::to_string(trials);
 }
 
-namespace {
-
-ReductionMemory rdm_memory(int64_t n, int64_t p) {
-  const int64_t matrix = n * n * int64_t{sizeof(double)};
-  return {matrix, 2 * matrix + block_bytes(n, p)};
-}
-
-// Every unit might stand out.
-ReductionMemory responsive_memory(int64_t n, int64_t p) {
-  auto memory = rdm_memory(n, p);
-  memory.working += 2 * n * p * int64_t{sizeof(double)};
-  return memory;
-}
-
-}  // namespace
-
-NamedReduction reduction_of(const Benchmark& benchmark) {
-  switch (benchmark.kind) {
-    case Benchmark::Kind::kMapping:
-      // Each unit is predicted; or looked at in its place.
-      if (benchmark.reverse || benchmark.mapping.kind == MappingKind::kMask)
-        return all_activations();
-      return {"coordinates", coordinates_of, coordinates_memory};
-    case Benchmark::Kind::kRdm:
-      if (benchmark.responsive_units) {
-        return {"rdm of responsive units " + name_of(benchmark.distance),
-                [distance = benchmark.distance](FeatureBlocks& all) {
-                  return rdm(responsive_units(all), distance);
-                },
-                responsive_memory};
-      }
-      return {"rdm " + name_of(benchmark.distance),
-              [distance = benchmark.distance](FeatureBlocks& all) { return rdm(all, distance); },
-              rdm_memory};
-    default:
-      return all_activations();
+ShownStimuli shown_set(const Manifest& benchmark, const Recordings& set, int64_t trials) {
+  ShownStimuli shown = {&set.stimuli, set.data_sha256.back(), benchmark.visual_degrees, trials};
+  if (!set.stimuli.has("degrees")) return shown;
+  const auto degrees = distinct(set.stimuli.column("degrees"));
+  if (degrees.size() != 1) {
+    throw bad_input({set.stimuli.path(), "degrees", std::to_string(degrees.size()) + " sizes",
+                     "one size of a set on the screen", ""});
   }
-}
-
-ActivationRequest score_request(const Candidate& candidate,
-                                const Benchmark& benchmark,
-                                const ScoreOptions& options) {
-  return {benchmark, layers_for(candidate, benchmark, options), reduction_of(benchmark)};
+  shown.visual_degrees = number_in(degrees[0], set.stimuli.path(), "degrees", 0);
+  return shown;
 }
 
 void ActivationPlan::want(const std::string& group, const ActivationRequest& request) {
@@ -138,41 +104,22 @@ std::vector<ReducedLayer> ActivationPlan::take(const std::string& group_name,
   return taken;
 }
 
-std::optional<ActivationRequest> request_of(const Candidate& candidate,
-                                            const Benchmark& benchmark,
-                                            Workbench& workbench) {
-  switch (benchmark.kind) {
-    case Benchmark::Kind::kProperty:
-    case Benchmark::Kind::kThreshold:
-      return std::nullopt;
-    case Benchmark::Kind::kFactors:
-      return factor_request(candidate, benchmark, workbench);
-    default:
-      return score_request(candidate, benchmark, workbench.options());
-  }
-}
-
-void announce(const Candidate& candidate, const ActivationRequest& request, Workbench& workbench) {
-  if (candidate.network)
-    candidate.plan->want(activation_group(request.benchmark, workbench), request);
+void announce(const Candidate& candidate, const ActivationRequest& request) {
+  if (candidate.network) candidate.plan->want(request.shown.group(), request);
 }
 
 std::vector<ReducedLayer> reduced_for(const Candidate& candidate,
                                       const ActivationRequest& request,
                                       Workbench& workbench,
                                       ExtractionTimes& times) {
-  const auto& benchmark = request.benchmark;
-  const auto& stimuli = workbench.stimuli(benchmark);
+  const auto& shown = request.shown;
   if (candidate.network) {
-    auto preprocessing = preprocessing_of(*candidate.network, benchmark.visual_degrees);
-    preprocessing.trials = benchmark.trials;
-    auto& screen = workbench.screen(benchmark, preprocessing);
-    return candidate.plan->take(activation_group(benchmark, workbench), request, *candidate.network,
-                                screen, workbench.limits(), times,
-                                workbench.reference(*candidate.network));
+    auto& screen = workbench.screen(shown, *candidate.network);
+    return candidate.plan->take(shown.group(), request, *candidate.network, screen,
+                                workbench.limits(), times, workbench.reference(*candidate.network));
   }
-  MatrixBlocks features(features_for(candidate, stimuli.ids(),
-                                     "one a stimulus of " + stimuli.path(),
+  MatrixBlocks features(features_for(candidate, shown.stimuli->ids(),
+                                     "one a stimulus of " + shown.stimuli->path(),
                                      "Compute activations in the order of that file"));
   return {{"features", candidate.features.size(1), request.reduction.reduce(features)}};
 }

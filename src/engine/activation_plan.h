@@ -1,6 +1,5 @@
 #pragma once
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,24 +11,27 @@ namespace cortiscore {
 
 struct Candidate;
 
-/// What one benchmark looks at: some layers on its stimuli, reduced in one way.
+/// Stimuli as a candidate is shown them: requests that agree in these share a forward pass.
+struct ShownStimuli {
+  const StimulusSet* stimuli = nullptr;  ///< kept by the workbench
+  std::string sha256;                    ///< of their ids and images
+  double visual_degrees = 8;             ///< 0: they fill the network's field
+  int64_t trials = 1;                    ///< of every stimulus, moved by microsaccades
+
+  /// A name that no other stimuli, sizes on the screen or trials have.
+  std::string group() const;
+};
+
+/// A set that a benchmark shows on the way to its score. Its size on the screen is the set's column `degrees`, where it
+/// has one, else the benchmark's. @throws Error(kBadInput)  several sizes in one set
+ShownStimuli shown_set(const Manifest& benchmark, const Recordings& set, int64_t trials = 1);
+
+/// What one benchmark looks at: some layers on some stimuli, reduced in one way.
 struct ActivationRequest {
-  Benchmark benchmark;
+  ShownStimuli shown;
   std::vector<std::string> layers;
   NamedReduction reduction;
 };
-
-/// Names a benchmark's stimuli and their size on the screen: benchmarks that agree share a forward pass.
-std::string activation_group(const Benchmark& benchmark, Workbench& workbench);
-
-/// What a benchmark keeps of a layer: coordinates for mappings, its RDM, or the activations.
-NamedReduction reduction_of(const Benchmark& benchmark);
-
-/// What scoring a candidate on a benchmark takes.
-/// @throws Error(kBadInput, kUnknownName)  no layer to score
-ActivationRequest score_request(const Candidate& candidate,
-                                const Benchmark& benchmark,
-                                const ScoreOptions& options);
 
 /// What a candidate's forward passes gave and what is still wanted of them: everything that benchmarks on the same stimuli,
 /// of the same size on the screen, look at comes from one pass, whatever their layers and reductions. Kept as long as a
@@ -67,13 +69,8 @@ class ActivationPlan {
   std::map<std::string, Group> groups_;
 };
 
-/// What a benchmark will ask for before it is scored; nothing of those that show what they find they need.
-std::optional<ActivationRequest> request_of(const Candidate& candidate,
-                                            const Benchmark& benchmark,
-                                            Workbench& workbench);
-
 /// Announces one request.
-void announce(const Candidate& candidate, const ActivationRequest& request, Workbench& workbench);
+void announce(const Candidate& candidate, const ActivationRequest& request);
 
 /// A request's layers, by the candidate's plan; or precomputed features, reduced.
 /// @throws Error(kBadInput)  features of another number of stimuli; what a forward pass throws

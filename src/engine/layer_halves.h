@@ -1,24 +1,38 @@
 #pragma once
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cortiscore/error.h"
 #include "src/core/stop.h"
+#include "src/engine/benchmark.h"
 #include "src/engine/outcome.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
 
+/// begin, begin + 1, ... end - 1.
+std::vector<int64_t> rows_from(int64_t begin, int64_t end);
+
+/// Rows from `first` on of the even-indexed groups of a column, in sorted order of the groups, and of the odd ones.
+/// @throws Error(kBadInput)  one group alone
+std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const StimulusSet& stimuli,
+                                                                  const std::string& by,
+                                                                  int64_t first = 0);
+
 /// A committed layer scored on all presentations; or layers that compete on each half of the presentations, the best
 /// scored on the other half, so that none is scored on what chose it.
-/// @param prepared  PreparedNeural or PreparedRdm: whole() and halves() of its parts
-/// @param value     (layer, part): what layers compete by
-/// @param score     (layer, part): scores the chosen one, once or once a half
+/// @param select_by  column of the stimulus set whose groups alternate; empty: layers do not compete
+/// @param prepared   whole() and halves() of its parts
+/// @param value      (layer, part): what layers compete by
+/// @param score      (layer, part): scores the chosen one, once or once a half
 /// @return the layers chosen; outcome.layer and outcome.layer_selection are filled
 /// @throws Error(kUsage)  several layers, and the benchmark has no selection
 template <typename Prepared, typename Value, typename ScorePart>
-std::vector<std::string> score_chosen_layers(const Benchmark& benchmark,
+std::vector<std::string> score_chosen_layers(const Candidate& candidate,
+                                             const Benchmark& benchmark,
+                                             const std::string& select_by,
                                              const ScoreOptions& options,
                                              const std::vector<ReducedLayer>& reduced,
                                              Prepared& prepared,
@@ -27,14 +41,14 @@ std::vector<std::string> score_chosen_layers(const Benchmark& benchmark,
                                              Outcome& outcome) {
   std::vector<std::string> layers, chosen;
   for (const auto& layer : reduced) layers.push_back(layer.layer);
-  if (layers.size() == 1 || benchmark.select_by.empty()) {
+  if (layers.size() == 1 || select_by.empty()) {
     if (layers.size() > 1) {
       throw Error(ErrorKind::kUsage,
                   benchmark.identifier + " has no layer selection: commit to one with --layer.");
     }
     score(reduced[0], prepared.whole());
     chosen.push_back(layers[0]);
-    outcome.layer_selection = committed_json(benchmark, options, layers);
+    outcome.layer_selection = layer_selection_json(candidate, benchmark, options, layers);
   } else {
     const auto& [even, odd] = prepared.halves();
     Json values = Json::array();
@@ -58,7 +72,7 @@ std::vector<std::string> score_chosen_layers(const Benchmark& benchmark,
       chosen.push_back(layers[place]);
     }
     outcome.layer_selection = {{"method", "alternating_halves"},
-                               {"by", benchmark.select_by},
+                               {"by", select_by},
                                {"candidates", layers},
                                {"raw_on_selecting_half", values},
                                {"chosen", chosen}};

@@ -5,52 +5,33 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/core/progress.h"
 #include "src/data/json_file.h"
 #include "src/engine/outcome.h"
-#include "src/metric/predictivity.h"
-#include "src/metric/rdm.h"
-#include "src/ops/upper_triangle.h"
 
 namespace cortiscore {
 namespace {
-
-// Per-neuroid scores of every population side by side: [splits, neuroids].
-at::Tensor map_all(const at::Tensor& features,
-                   const Part& part,
-                   const Benchmark& benchmark,
-                   const MappingOptions& options) {
-  std::vector<at::Tensor> side_by_side;
-  for (const auto& fit : map_part(features, part, benchmark, options))
-    side_by_side.push_back(fit.per_neuroid);
-  return at::cat(side_by_side, 1);
-}
-
-// All neuroids together, or the mean of populations.
-Estimate raw_of_part(const at::Tensor& per_neuroid,
-                     const Part& part,
-                     const Benchmark& benchmark,
-                     const BootstrapOptions& bootstrap) {
-  if (!benchmark.mean_of_populations) {
-    auto raw = aggregate(per_neuroid);
-    bootstrap_over_neuroids(raw, bootstrap);
-    return raw;
-  }
-  std::vector<Estimate> populations;
-  int64_t begin = 0;
-  for (size_t p = 0; p < part.targets.size(); ++p) {
-    const int64_t count = part.targets[p].size(1);
-    populations.push_back(aggregate(per_neuroid.narrow(1, begin, count)));
-    bootstrap_over_neuroids(populations.back(), population_bootstrap(benchmark, bootstrap, p));
-    begin += count;
-  }
-  return mean_of_estimates(populations, bootstrap.level);
-}
 
 std::vector<double> raw_of(const LayerProfile& profile) {
   std::vector<double> values;
   for (const auto& layer : profile.layers) values.push_back(layer.raw.value);
   return values;
+}
+
+LayerProfile profile_of(const std::shared_ptr<const Benchmark>& benchmark,
+                        const Candidate& candidate,
+                        const ActivationRequest& request,
+                        Workbench& workbench) {
+  LayerProfile profile;
+  profile.benchmark = benchmark;
+  profile.data_sha256 = benchmark->recordings(workbench).data_sha256;
+  const auto reduced = reduced_for(candidate, request, workbench, profile.times);
+  auto scores = benchmark->profile(reduced, workbench);
+  profile.ceiling = std::move(scores.ceiling);
+  for (size_t i = 0; i < reduced.size(); ++i) {
+    profile.layers.push_back(
+        {without_window(reduced[i].layer), reduced[i].n_features, std::move(scores.raw[i])});
+  }
+  return profile;
 }
 
 }  // namespace
@@ -59,99 +40,18 @@ size_t LayerProfile::best() const {
   return best_of(raw_of(*this));
 }
 
-namespace {
-
-// What a profile takes of every layer: its scores, or its RDM, so that no layer is held.
-ActivationRequest profile_request(const Candidate& candidate,
-                                  const Benchmark& benchmark,
-                                  const std::vector<std::string>& layers,
-                                  Workbench& workbench) {
-  ActivationRequest request = {benchmark, layers, {}};
-  if (candidate.network) {
-    for (auto& layer : request.layers) layer = in_window_of(benchmark, *candidate.network, layer);
-  }
-  if (benchmark.kind == Benchmark::Kind::kMapping) {
-    if (benchmark.mapping.kind == MappingKind::kMask) {
-      throw Error(ErrorKind::kUsage, benchmark.identifier +
-                                         " trains masks for minutes a layer: profile layers on "
-                                         "benchmarks that map otherwise.");
-    }
-    auto options = benchmark.mapping;
-    options.pls.top.mode = workbench.options().mode;
-    const auto& part = workbench.neural(benchmark).whole();
-    const auto features = reduction_of(benchmark);
-    request.reduction = features;
-    request.reduction.name = "predictivity " + benchmark.sha256;
-    request.reduction.reduce = [&part, benchmark, options,
-                                reduce = features.reduce](FeatureBlocks& activations) {
-      return map_all(reduce(activations), part, benchmark, options);
-    };
-  } else if (benchmark.kind == Benchmark::Kind::kRdm) {
-    if (!workbench.options().reference_photos.empty()) {
-      throw Error(ErrorKind::kUsage,
-                  "--reference-photos: " + benchmark.identifier +
-                      " compares RDMs, which depend on the axes of that space: profile layers on "
-                      "benchmarks that map, or leave the photos away.");
-    }
-    request.reduction = reduction_of(benchmark);
-  } else if (benchmark.kind == Benchmark::Kind::kProperty ||
-             benchmark.kind == Benchmark::Kind::kFactors ||
-             benchmark.kind == Benchmark::Kind::kDomains ||
-             benchmark.kind == Benchmark::Kind::kSolutionTimes) {
-    throw Error(ErrorKind::kUsage, benchmark.identifier +
-                                       " looks at one committed layer: profile layers on neural "
-                                       "benchmarks that map, or compare RDMs.");
-  } else {
-    throw Error(ErrorKind::kUsage,
-                benchmark.identifier +
-                    " is behaviour, whose readout has one place in a network: profile layers on "
-                    "neural benchmarks.");
-  }
-  return request;
-}
-
-LayerProfile profile_of(const Candidate& candidate,
-                        const ActivationRequest& request,
-                        Workbench& workbench) {
-  const auto& benchmark = request.benchmark;
-  const auto& bootstrap = workbench.options().bootstrap;
-  LayerProfile profile;
-  profile.benchmark = benchmark;
-  profile.data_sha256 = workbench.data_sha256(benchmark);
-  const auto reduced = reduced_for(candidate, request, workbench, profile.times);
-  if (benchmark.kind == Benchmark::Kind::kMapping) {
-    const auto& part = workbench.neural(benchmark).whole();
-    profile.ceiling = part.ceiling;
-    for (const auto& layer : reduced) {
-      profile.layers.push_back({without_window(layer.layer), layer.n_features,
-                                raw_of_part(layer.values, part, benchmark, bootstrap)});
-    }
-  } else {
-    const auto& part = workbench.rdm(benchmark).whole();
-    profile.ceiling = part.ceiling;
-    for (const auto& layer : reduced) {
-      auto raw = rdm_similarity_with_draws(compared_pairs(layer.values, benchmark.comparison),
-                                           part.subjects, bootstrap);
-      profile.layers.push_back({without_window(layer.layer), layer.n_features, std::move(raw)});
-    }
-  }
-  return profile;
-}
-
-}  // namespace
-
 std::vector<LayerProfile> profile_layers(const Candidate& candidate,
-                                         const std::vector<Benchmark>& benchmarks,
+                                         const Benchmarks& benchmarks,
                                          const std::vector<std::string>& layers,
                                          Workbench& workbench) {
   std::vector<ActivationRequest> requests;
   for (const auto& benchmark : benchmarks) {
-    requests.push_back(profile_request(candidate, benchmark, layers, workbench));
-    announce(candidate, requests.back(), workbench);
+    requests.push_back(benchmark->profile_request(candidate, layers, workbench));
+    announce(candidate, requests.back());
   }
   std::vector<LayerProfile> profiles;
-  for (const auto& request : requests)
-    profiles.push_back(profile_of(candidate, request, workbench));
+  for (size_t i = 0; i < benchmarks.size(); ++i)
+    profiles.push_back(profile_of(benchmarks[i], candidate, requests[i], workbench));
   return profiles;
 }
 
@@ -160,7 +60,7 @@ Json commitment_json(const Candidate& candidate,
                      Workbench& workbench) {
   Json map = Json::object(), chosen_on = Json::object();
   std::map<std::string, std::vector<const LayerProfile*>> by_region;
-  for (const auto& profile : profiles) by_region[profile.benchmark.region].push_back(&profile);
+  for (const auto& profile : profiles) by_region[profile.benchmark->region].push_back(&profile);
   for (const auto& [region, of_region] : by_region) {
     std::vector<double> mean(of_region.front()->layers.size(), 0.0);
     for (const auto* profile : of_region) {
@@ -172,8 +72,8 @@ Json commitment_json(const Candidate& candidate,
     const auto best = best_of(mean);
     map[region] = of_region.front()->layers[best].layer;
     for (const auto* profile : of_region) {
-      chosen_on[region].push_back({{"benchmark_identifier", profile->benchmark.identifier},
-                                   {"benchmark_version", profile->benchmark.version},
+      chosen_on[region].push_back({{"benchmark_identifier", profile->benchmark->identifier},
+                                   {"benchmark_version", profile->benchmark->version},
                                    {"data_sha256", profile->data_sha256},
                                    {"candidates", profile->layers.size()},
                                    {"raw", number(profile->layers[best].raw.value)}});
@@ -225,7 +125,7 @@ void check_commitment(const Benchmark& benchmark, Workbench& workbench) {
   const auto layer = options.layers.find(benchmark.region);
   if (chosen == options.chosen_on.end() || layer == options.layers.end()) return;
   // Recordings alone, the last is the stimulus set's: other responses to the same images are other data.
-  const auto& own = workbench.data_sha256(benchmark);
+  const auto& own = benchmark.recordings(workbench).data_sha256;
   for (const auto& [map_layer, identifier, data] : chosen->second) {
     if (map_layer != layer->second) continue;  // another was named by hand
     for (size_t i = 0; i + 1 < own.size(); ++i) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ struct LayerScore {
 
 /// Every layer of a network on one benchmark: where along its depth a region is predicted best.
 struct LayerProfile {
-  Benchmark benchmark;
+  std::shared_ptr<const Benchmark> benchmark;
   std::vector<std::string> data_sha256;
   Estimate ceiling;
   ExtractionTimes times;           ///< of the forward passes that this profile asked for first
@@ -27,7 +28,7 @@ struct LayerProfile {
 /// soon as its activations are whole, so that memory holds no more than `--memory-gib` of activations.
 /// @throws Error(kUsage)  a behavioural benchmark: its readout has one place
 std::vector<LayerProfile> profile_layers(const Candidate& candidate,
-                                         const std::vector<Benchmark>& benchmarks,
+                                         const Benchmarks& benchmarks,
                                          const std::vector<std::string>& layers,
                                          Workbench& workbench);
 

@@ -16,10 +16,9 @@ void need(bool fine, const char* flag, const std::string& found, const char* exp
 
 }  // namespace
 
-void check_regions(const std::map<std::string, std::string>& layers,
-                   const std::vector<Benchmark>& benchmarks) {
+void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks) {
   std::set<std::string> regions;
-  for (const auto& benchmark : benchmarks) regions.insert(benchmark.region);
+  for (const auto& benchmark : benchmarks) regions.insert(benchmark->region);
   std::string names;
   for (const auto& region : regions) names += (names.empty() ? "" : ", ") + region;
   for (const auto& [region, layer] : layers) {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "src/engine/workbench.h"
+#include "src/engine/benchmark.h"
 
 namespace cortiscore {
 
@@ -13,8 +13,7 @@ constexpr double kMostGib = 1e6;
 
 /// @param layers  by region, "" for every region
 /// @throws Error(kUsage)  a layer for a region that none of the benchmarks is of, with the regions that are there
-void check_regions(const std::map<std::string, std::string>& layers,
-                   const std::vector<Benchmark>& benchmarks);
+void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
 /// Of callers that have no flags, which check theirs as they are read.
 /// @throws Error(kUsage)  a number out of range, by its flag

@@ -1,69 +1,20 @@
 #pragma once
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "src/core/failure.h"
-#include "src/engine/activation_plan.h"
-#include "src/engine/workbench.h"
-#include "src/model/network.h"
+#include "src/engine/attempt.h"
+#include "src/engine/benchmark.h"
+#include "src/engine/candidate.h"
 #include "src/results/store.h"
 
 namespace cortiscore {
 
-/// What is scored: a network, or activations that were computed elsewhere.
-struct Candidate {
-  std::optional<Network> network;
-  std::string identifier;
-  std::string path;
-  at::Tensor
-      features;  ///< [n_stimuli, n_features] in the order of the stimulus set, without a network
-  std::vector<std::string>
-      stimulus_ids;    ///< of the features' rows; empty where their file has none
-  std::string sha256;  ///< of the features
-  std::string
-      fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
-  std::shared_ptr<ActivationPlan> plan;  ///< of its forward passes; with a network
-  double open_s = 0;  ///< seconds to read it: a network, or weights for a graph that is there
-};
-
-Candidate candidate_of(Network network);
-
-/// A .pt2 archive, or a matrix of activations (.npy, .npz, .nc, .h5, .hdf5, .csv), on a device.
-/// @param variable  which array, of a file of activations that holds several
-Candidate open_candidate(const std::string& path,
-                         const at::Device& device,
-                         const LoadOptions& options = {},
-                         const std::string& variable = "");
-
-/// The features of a candidate without a network, in the order of `ids`, one a presentation: by its rows' own ids where
-/// it has them (rows of other stimuli are left out, with a line on stderr), else by place.
-/// @param expected  what rows there must be, in words  @param action  what to do else
-/// @throws Error(kBadInput)  another number of rows, a stimulus missing or there twice
-at::Tensor features_for(const Candidate& candidate,
-                        const std::vector<std::string>& ids,
-                        const std::string& expected,
-                        const std::string& action);
-
-/// Layers that are tried where none is committed: outputs of distinct graph values with at least `min_features`
-/// features, evenly spaced in depth, whole. Single calls of a module that runs several times are not among them, nor further
-/// tensors of one that returns several, nor layers that are unusable.
-std::vector<std::string> candidate_layers(const Network& network,
-                                          int64_t count,
-                                          int64_t min_features);
-
-/// The layers that were not tried since they are unusable, in one sentence with what was found in each; empty without any.
-std::string left_out_layers(const Network& network);
-
 /// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart, the same inputs give
 /// the same record.
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
-
-/// Runs `body`; what it throws becomes a value, but for Stopped and for a store that cannot be written.
-std::optional<Failure> attempt(const std::function<void()>& body);
 
 /// @param identifier  the network's, or its file's stem where it did not open
 Json failure_record(const std::string& identifier,
@@ -90,7 +41,7 @@ PairResult score_pair(const Candidate& candidate,
 /// one. What the store holds is left out (unless `again`), and what cannot be read or has no layer to score: that says so
 /// when its turn comes.
 void plan_scores(const Candidate& candidate,
-                 const std::vector<Benchmark>& benchmarks,
+                 const Benchmarks& benchmarks,
                  Workbench& workbench,
                  Store* store,
                  bool again);

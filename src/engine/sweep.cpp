@@ -159,10 +159,10 @@ std::optional<KnownAs> known_as(const Checkpoint& checkpoint, Store& store) {
 // Benchmarks of a checkpoint that the store lacks, as far as that is known without opening it.
 class Done {
  public:
-  Done(Store& store, const std::vector<Benchmark>& benchmarks, Workbench& workbench, bool again)
+  Done(Store& store, const Benchmarks& benchmarks, Workbench& workbench, bool again)
       : store_(store), benchmarks_(benchmarks), workbench_(workbench) {
     // Recordings that are missing are no checkpoint's fault: nothing begins.
-    for (const auto& benchmark : benchmarks) workbench.data_sha256(benchmark);
+    for (const auto& benchmark : benchmarks) static_cast<void>(benchmark->recordings(workbench));
     if (!again) done_ = store.done();
   }
 
@@ -174,14 +174,14 @@ class Done {
     if (!known) return all;
     std::erase_if(all, [&](size_t b) {
       return done_.contains(
-          {record_key(known->fingerprint, benchmarks_[b], workbench_), known->identifier});
+          {record_key(known->fingerprint, *benchmarks_[b], workbench_), known->identifier});
     });
     return all;
   }
 
  private:
   Store& store_;
-  const std::vector<Benchmark>& benchmarks_;
+  const Benchmarks& benchmarks_;
   Workbench& workbench_;
   std::set<std::pair<std::string, std::string>> done_;
 };
@@ -273,7 +273,7 @@ std::vector<Checkpoint> read_manifest(const std::string& path) {
 }
 
 SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
-                     const std::vector<Benchmark>& benchmarks,
+                     const Benchmarks& benchmarks,
                      Workbench& workbench,
                      Store& store,
                      const SweepOptions& options) {
@@ -288,8 +288,8 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
        items_left(checkpoints, benchmarks, workbench, store, options, plan.state)) {
     for (const auto b : item.benchmarks) {
       if (options.limit > 0 && static_cast<int64_t>(plan.pairs.size()) >= options.limit) break;
-      plan.pairs.emplace_back(item.checkpoint.path, benchmarks[b].identifier);
-      const auto& [seconds, count] = times[benchmarks[b].identifier];
+      plan.pairs.emplace_back(item.checkpoint.path, benchmarks[b]->identifier);
+      const auto& [seconds, count] = times[benchmarks[b]->identifier];
       plan.seconds += count ? seconds / static_cast<double>(count) : std::nan("");
     }
   }
@@ -300,10 +300,10 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
     const auto& network = *candidate.network;
     std::map<std::string, int64_t> stimuli;  // a group's
     for (const auto& benchmark : benchmarks) {
-      const auto request = request_of(candidate, benchmark, workbench);
+      const auto request = benchmark->request(candidate, workbench);
       if (!request) continue;
-      stimuli[activation_group(benchmark, workbench)] = workbench.stimuli(benchmark).size();
-      announce(candidate, *request, workbench);
+      stimuli[request->shown.group()] = request->shown.stimuli->size();
+      announce(candidate, *request);
     }
     for (const auto& [group, wanted] : candidate.plan->wanted(network)) {
       const auto n = stimuli.at(group);
@@ -347,7 +347,7 @@ void SweepState::count(PairEnd end) {
 }
 
 std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
-                                  const std::vector<Benchmark>& benchmarks,
+                                  const Benchmarks& benchmarks,
                                   Workbench& workbench,
                                   Store& store,
                                   const SweepOptions& options,
@@ -365,7 +365,7 @@ std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
 }
 
 void score_items(const std::function<std::optional<SweepItem>(const std::stop_token&)>& next,
-                 const std::vector<Benchmark>& benchmarks,
+                 const Benchmarks& benchmarks,
                  Workbench& workbench,
                  Store& store,
                  bool again,
@@ -406,7 +406,7 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
       }
     }
     if (opened.candidate) {
-      std::vector<Benchmark> wanted;
+      Benchmarks wanted;
       for (const auto b : opened.item->benchmarks) wanted.push_back(benchmarks[b]);
       plan_scores(*opened.candidate, wanted, workbench, &store, again);
     }
@@ -416,7 +416,7 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
       auto failure = opened.failure;
       if (!failure) {
         failure = attempt([&] {
-          result = score_pair(*opened.candidate, benchmarks[b], workbench, &store, again,
+          result = score_pair(*opened.candidate, *benchmarks[b], workbench, &store, again,
                               checkpoint.tags);
         });
       }
@@ -427,7 +427,7 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
         }
         const auto name =
             opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
-        each(PairEnd::kFailed, record_failure(*opened.item, benchmarks[b], name, *failure, store));
+        each(PairEnd::kFailed, record_failure(*opened.item, *benchmarks[b], name, *failure, store));
       } else {
         each(result->stored ? PairEnd::kStored : PairEnd::kScored, result->record);
       }

@@ -69,7 +69,7 @@ struct SweepItem {
 
 /// What the store lacks of this shard, checkpoints in the order given. Counts pairs and stored ones in `state`.
 std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
-                                  const std::vector<Benchmark>& benchmarks,
+                                  const Benchmarks& benchmarks,
                                   Workbench& workbench,
                                   Store& store,
                                   const SweepOptions& options,
@@ -83,7 +83,7 @@ std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
 /// @param each  told how every pair ended as soon as that is durable, with its record
 /// @throws Stopped  by a signal: the pair in hand is dropped, all before it are stored
 void score_items(const std::function<std::optional<SweepItem>(const std::stop_token&)>& next,
-                 const std::vector<Benchmark>& benchmarks,
+                 const Benchmarks& benchmarks,
                  Workbench& workbench,
                  Store& store,
                  bool again,
@@ -120,7 +120,7 @@ struct SweepPlan {
   int64_t forward_passes = 0;  ///< of a checkpoint, over all sets of stimuli
 };
 SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
-                     const std::vector<Benchmark>& benchmarks,
+                     const Benchmarks& benchmarks,
                      Workbench& workbench,
                      Store& store,
                      const SweepOptions& options);

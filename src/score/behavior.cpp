@@ -12,10 +12,10 @@ namespace cortiscore {
 Score choice_score(ChoiceMetric metric,
                    const at::Tensor& network,
                    const SubjectChoices& subjects,
-                   const ChoiceRatio& ratio,
+                   const CeilingConvention& convention,
                    const BootstrapOptions& options) {
   return ratio_score(evaluate_choices(metric, network, subjects),
-                     evaluate_choice_ceiling(metric, subjects), ratio,
+                     evaluate_choice_ceiling(metric, subjects), convention,
                      over_axis(Axis::kPresentation, network.size(0), options),
                      network.options().dtype(at::kDouble));
 }
@@ -24,24 +24,24 @@ Score cell_score(const CellMetric& metric,
                  const CellTrials& network,
                  const CellTrials& subjects,
                  double published_ceiling,
-                 const ChoiceRatio& ratio,
+                 const CeilingConvention& convention,
                  const BootstrapOptions& options) {
   auto ceiling = std::isnan(published_ceiling) ? evaluate_cell_ceiling(metric, subjects)
                                                : constant_evaluation(published_ceiling);
-  return ratio_score(evaluate_cells(metric, network, subjects), *ceiling, ratio,
+  return ratio_score(evaluate_cells(metric, network, subjects), *ceiling, convention,
                      over_axis(Axis::kPresentation, network.all.size(0), options),
                      network.all.options());
 }
 
 Score accuracy_score(const at::Tensor& correct,
                      double published_ceiling,
-                     const ChoiceRatio& ratio,
+                     const CeilingConvention& convention,
                      const BootstrapOptions& options) {
   const auto raw = evaluate_accuracy(correct);
   const auto over = over_axis(Axis::kPresentation, correct.size(0), options);
   const auto on = correct.options().dtype(at::kDouble);
   if (std::isnan(published_ceiling)) return without_ceiling(raw, over, on);
-  return ratio_score(raw, constant_evaluation(published_ceiling), ratio, over, on);
+  return ratio_score(raw, constant_evaluation(published_ceiling), convention, over, on);
 }
 
 at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets) {
@@ -56,6 +56,10 @@ at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets) {
   return triplets.gather(1, 2 - nearest).squeeze(1);
 }
 
+CeilingConvention pattern_convention() {
+  return {CeilingConvention::Ratio::kROverSqrtC};
+}
+
 Score pattern_score(const PatternName& name,
                     const at::Tensor& confusion,
                     const TwoWayTrials& trials,
@@ -68,8 +72,7 @@ Score pattern_score(const PatternName& name,
   const auto on = confusion.options().dtype(at::kDouble);
   const Statistic ceiled = [&](const Draws& draws) {
     const auto counts = draws.of(Axis::kPresentation, n, on);
-    const auto c = ceiling.correlations(counts);
-    return at::where(c > 0, raw.correlations(counts) / c.sqrt(), std::nan("")).nanmean(1);
+    return pattern_convention()(raw.correlations(counts), ceiling.correlations(counts)).nanmean(1);
   };
   return joint_score(raw.evaluation(), ceiling.evaluation(), ceiled,
                      over_axis(Axis::kPresentation, n, options), on);

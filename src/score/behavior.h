@@ -8,14 +8,14 @@
 
 namespace cortiscore {
 
-/// How alike a network and each subject choose, the ceiling (every pair of subjects), and what `ratio` makes of both. `split_values` of the raw estimate hold one value a subject, those of the ceiling one a
+/// How alike a network and each subject choose, the ceiling (every pair of subjects), and what the convention makes of both. `split_values` of the raw estimate hold one value a subject, those of the ceiling one a
 /// pair; errors are those of evaluate_choices; intervals resample stimuli, jointly for both.
 /// @param network  [n] bool, whether the network's choice is right
 /// Source: BENCHMARKS.md 2.10 and 2.12.
 Score choice_score(ChoiceMetric metric,
                    const at::Tensor& network,
                    const SubjectChoices& subjects,
-                   const ChoiceRatio& ratio,
+                   const CeilingConvention& convention,
                    const BootstrapOptions& options = {});
 
 /// A comparison cell by cell. @param published_ceiling  in place of the subjects' own, unless NaN
@@ -23,19 +23,22 @@ Score cell_score(const CellMetric& metric,
                  const CellTrials& network,
                  const CellTrials& subjects,
                  double published_ceiling,
-                 const ChoiceRatio& ratio,
+                 const CeilingConvention& convention,
                  const BootstrapOptions& options = {});
 
 /// The share of right choices beside a published ceiling, or alone (NaN). @param correct  [n] bool
 Score accuracy_score(const at::Tensor& correct,
                      double published_ceiling,
-                     const ChoiceRatio& ratio,
+                     const CeilingConvention& convention,
                      const BootstrapOptions& options = {});
 
 /// The place of each triplet's odd one: the one that is not of the most similar pair, by the dot product; the first pair
 /// of equals in the order (1, 2), (1, 3), (2, 3). @param features  [n, f]  @param triplets  [t, 3] rows  @return [t] rows
 /// Source: Hebart et al. 2020, methods; BENCHMARKS.md section 3.
 at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets);
+
+/// raw / sqrt(ceiling), whose ceiling is of halves of the trials.
+CeilingConvention pattern_convention();
 
 /// A network's pattern of confusions against that of half of the trials (raw), one half's against the other's (ceiling),
 /// and the mean over the two halvings of raw / sqrt(ceiling). Intervals resample images, jointly for both.

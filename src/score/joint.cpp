@@ -56,12 +56,12 @@ Score joint_score(const Evaluation& raw,
 
 Score ratio_score(const Evaluation& raw,
                   const Evaluation& ceiling,
-                  const ChoiceRatio& ratio,
+                  const CeilingConvention& convention,
                   const ResampleOptions& over,
                   const at::TensorOptions& on) {
   return joint_score(
       raw, ceiling,
-      [&](const Draws& draws) { return ratio(raw.draws(draws), ceiling.draws(draws).to(on)); },
+      [&](const Draws& draws) { return convention(raw.draws(draws), ceiling.draws(draws).to(on)); },
       over, on);
 }
 
@@ -79,14 +79,6 @@ Score without_ceiling(const Evaluation& raw,
   score.ceiling.value = score.ceiling.error = score.ceiling.ci_lo = score.ceiling.ci_hi = none;
   score.ceiled = score.ceiled_error = score.ceiled_ci_lo = score.ceiled_ci_hi = none;
   return score;
-}
-
-at::Tensor ChoiceRatio::operator()(const at::Tensor& raw, const at::Tensor& ceiling) const {
-  const auto room = ceiling - chance;
-  auto r = (raw - chance) / room;
-  if (convention == "r_over_c_squared") r = r.square();
-  if (convention.ends_with("_clipped")) r = r.clamp(0, 1);
-  return at::where(room > 0, r, std::nan(""));
 }
 
 }  // namespace cortiscore

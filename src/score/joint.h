@@ -8,15 +8,6 @@
 
 namespace cortiscore {
 
-/// What a raw comparison becomes beside its ceiling: "r_over_c", "raw_over_ceiling_clipped" (to 0..1), "r_over_c_squared",
-/// "above_chance_clipped" ((raw - chance) / (ceiling - chance)). Named in every record.
-struct ChoiceRatio {
-  std::string convention = "r_over_c";
-  double chance = 0;
-
-  at::Tensor operator()(const at::Tensor& raw, const at::Tensor& ceiling) const;
-};
-
 /// An axis of n entries, drawn as the options say; fewer draws at once where there are many entries.
 ResampleOptions over_axis(Axis axis, int64_t n, const BootstrapOptions& options);
 
@@ -27,10 +18,10 @@ Score joint_score(const Evaluation& raw,
                   const ResampleOptions& over,
                   const at::TensorOptions& on);
 
-/// The same where a ratio of both is all that becomes of them.
+/// The same where the convention's ratio of both is all that becomes of them.
 Score ratio_score(const Evaluation& raw,
                   const Evaluation& ceiling,
-                  const ChoiceRatio& ratio,
+                  const CeilingConvention& convention,
                   const ResampleOptions& over,
                   const at::TensorOptions& on);
 

@@ -202,8 +202,8 @@ Score property_score(const at::Tensor& units,
                      const std::vector<double>& bins,
                      const BootstrapOptions& options) {
   auto score = ceiled_by_draws(likeness(units, neuroids.to(units.device()), bins, options),
-                               property_ceiling(neuroids, bins, options),
-                               CeilingConvention::kROverC, options.level);
+                               property_ceiling(neuroids, bins, options), CeilingConvention{},
+                               options.level);
   score.warnings = left_out(units.numel() - count_defined(units), units.numel(),
                             "units that respond have no value of the property and are left out");
   if (count_defined(units) == 1)

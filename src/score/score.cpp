@@ -73,46 +73,55 @@ void set_mean_interval(Estimate& mean, const std::vector<Estimate>& parts, doubl
 
 }  // namespace
 
-std::string name_of(CeilingConvention convention) {
-  switch (convention) {
-    case CeilingConvention::kR2OverC:
-      return "r2_over_c";
-    case CeilingConvention::kROverCSquared:
-      return "r_over_c_squared";
-    default:
-      return "r_over_c";
-  }
+std::string CeilingConvention::name() const {
+  if (chance > 0) return clip ? "above_chance_clipped" : "above_chance";
+  const auto text = [&] {
+    switch (ratio) {
+      case Ratio::kROverC:
+        return "r_over_c";
+      case Ratio::kR2OverC:
+        return "r2_over_c";
+      case Ratio::kROverCSquared:
+        return "r_over_c_squared";
+      case Ratio::kROverSqrtC:
+        return "raw_over_sqrt_ceiling";
+    }
+    TORCH_CHECK(false, "CeilingConvention: no such ratio");
+  }();
+  return clip ? std::string(text) + "_clipped" : text;
 }
 
 CeilingConvention ceiling_convention(const std::string& name) {
-  for (const auto c : {CeilingConvention::kR2OverC, CeilingConvention::kROverCSquared,
-                       CeilingConvention::kROverC}) {
-    if (name == name_of(c)) return c;
+  using Ratio = CeilingConvention::Ratio;
+  for (const auto ratio : {Ratio::kR2OverC, Ratio::kROverCSquared, Ratio::kROverC}) {
+    if (const CeilingConvention convention{ratio}; name == convention.name()) return convention;
   }
   throw Error(ErrorKind::kUsage, "--ceiling-convention: found \"" + name +
                                      "\", expected r2_over_c, r_over_c_squared or r_over_c.");
 }
 
-double explained_variance(double raw, double ceiling, CeilingConvention convention) {
-  if (!(ceiling > 0)) return kNaN;
-  switch (convention) {
-    case CeilingConvention::kR2OverC:
-      return raw * raw / ceiling;
-    case CeilingConvention::kROverCSquared:
-      return (raw / ceiling) * (raw / ceiling);
-    default:
-      return raw / ceiling;
-  }
+at::Tensor CeilingConvention::operator()(const at::Tensor& raw, const at::Tensor& ceiling) const {
+  const auto r = raw - chance, c = ceiling - chance;
+  const auto value = [&] {
+    switch (ratio) {
+      case Ratio::kR2OverC:
+        return r.square() / c;
+      case Ratio::kROverCSquared:
+        return (r / c).square();
+      case Ratio::kROverSqrtC:
+        return r / c.sqrt();
+      case Ratio::kROverC:
+        break;
+    }
+    return r / c;
+  }();
+  return at::where(c > 0, clip ? value.clamp(0, 1) : value, kNaN);
 }
 
-at::Tensor explained_variance(const at::Tensor& raw,
-                              const at::Tensor& ceiling,
-                              CeilingConvention convention) {
-  const auto ratio = raw / ceiling;
-  const auto value = convention == CeilingConvention::kR2OverC         ? raw.square() / ceiling
-                     : convention == CeilingConvention::kROverCSquared ? ratio.square()
-                                                                       : ratio;
-  return at::where(ceiling > 0, value, kNaN);
+double CeilingConvention::operator()(double raw, double ceiling) const {
+  const auto value =
+      (*this)(at::scalar_tensor(raw, at::kDouble), at::scalar_tensor(ceiling, at::kDouble));
+  return value.const_data_ptr<double>()[0];
 }
 
 double median_skip_nan(std::vector<double> values) {
@@ -181,11 +190,11 @@ Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention conventi
   score.convention = convention;
   score.raw = std::move(raw);
   score.ceiling = std::move(ceiling);
-  score.ceiled = explained_variance(score.raw.value, score.ceiling.value, convention);
-  auto draws = score.raw.draws.values;
-  for (size_t b = 0; b < draws.size(); ++b)
-    draws[b] = explained_variance(draws[b], score.ceiling.draws.values[b], convention);
-  set_ceiled_draws(score, std::move(draws), level);
+  score.ceiled = convention(score.raw.value, score.ceiling.value);
+  const auto draws = convention(at::tensor(score.raw.draws.values, at::kDouble),
+                                at::tensor(score.ceiling.draws.values, at::kDouble));
+  const auto* const first = draws.const_data_ptr<double>();
+  set_ceiled_draws(score, {first, first + draws.numel()}, level);
   return score;
 }
 

@@ -117,6 +117,21 @@ def test_a_map_serves_a_sweep_and_the_module(home, network, commitment, tmp_path
         cortiscore.score(network, V4, layer_map=commitment[1])
 
 
+def test_a_readouts_record_says_how_its_layer_was_found(home, network, tmp_path):
+    """As records of recordings do: what feeds the output, or a layer that was committed to, and what that was chosen on."""
+    readout, env = "Simulated2026-error_consistency", {"CORTISCORE_HOME": str(home)}
+    default = run_json("score", network, "-b", readout, env=env)
+    assert default["layer_selection"] == {"method": "last", "candidates": [default["layer"]]}
+    named = run_json("score", network, "-b", readout, "--layer", "behavior=1", env=env)
+    assert named["layer"] == "1" and named["layer_selection"] == {"method": "committed", "candidates": ["1"]}
+    chosen = {"region_layer_map": {"behavior": "3"}, "chosen_on": {"behavior": [
+        {"benchmark_identifier": "Other-i2n", "benchmark_version": 1, "data_sha256": ["0" * 64], "candidates": 2, "raw": 0.5}]}}
+    (tmp_path / "map.json").write_text(json.dumps(chosen))
+    mapped = run_json("score", network, "-b", readout, "--layer-map", tmp_path / "map.json", env=env)
+    assert mapped["layer"] == "3"
+    assert mapped["layer_selection"] == {"method": "committed", "candidates": ["3"], "chosen_on": ["Other-i2n"]}
+
+
 def test_the_platforms_own_maps_are_read(home, network, tmp_path):
     (tmp_path / "map.json").write_text('{"V4": "2", "IT": "4"}')
     record = run_json("score", network, "-b", V4, "--layer-map", tmp_path / "map.json", env={"CORTISCORE_HOME": str(home)})

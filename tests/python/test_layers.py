@@ -26,7 +26,9 @@ MAY_INCLUDE = {
     "benchmark": {"data", "stimuli", "mapping", "metric", "ceiling", "resample", "score", "linalg"},
     "engine": {"benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric", "ceiling",
                "resample", "score", "linalg", "ops"},
-    "cli": {"engine", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
+    "kinds": {"engine", "benchmark", "results", "activations", "data", "stimuli", "mapping", "metric", "ceiling", "resample",
+              "score", "linalg", "ops"},
+    "cli": {"kinds", "engine", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
             "ceiling", "resample", "score", "linalg", "ops"},
 }
 # Where values may leave the device: data comes in, scores go out, activations spill when that was announced. The

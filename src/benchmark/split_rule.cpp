@@ -1,0 +1,84 @@
+#include "src/benchmark/split_rule.h"
+
+#include <cstdio>
+#include <set>
+
+#include "cortiscore/error.h"
+#include "src/core/class_codes.h"
+
+namespace cortiscore {
+
+SplitRule read_splits(ManifestReader& reader, const std::vector<std::string>& kinds) {
+  const auto& splits = reader.need("splits");
+  SplitRule rule = {splits.at("kind"),
+                    reader.get(splits, "by", std::string()),
+                    reader.within(splits, "n_splits", int64_t{10}, 1, 1e6),
+                    reader.within(splits, "train_fraction", 0.9, 1e-6, 1 - 1e-6),
+                    reader.get(splits, "seed", uint32_t{1}),
+                    reader.get(splits, "disjoint", std::string())};
+  reader.word("splits.kind", rule.kind, kinds);
+  return rule;
+}
+
+std::string text_of(const SplitRule& rule) {
+  if (rule.kind == "train_test") return "one stimulus set trains, another tests";
+  if (rule.kind == "column") return "as the column " + rule.by + " says";
+  if (rule.kind == "leave_one_group_out") return "leave one " + rule.by + " out";
+  char text[96];
+  std::snprintf(text, sizeof text, "%lld of %.0f %% train, seed %u",
+                static_cast<long long>(rule.n_splits), 100 * rule.train_fraction, rule.seed);
+  std::string all = text;
+  if (rule.kind == "stratified_shuffle") all += ", stratified by " + rule.by;
+  if (!rule.disjoint.empty()) all += ", no " + rule.disjoint + " in both";
+  return all;
+}
+
+namespace {
+
+// Leaves out of every train set what shares a value of a column with the test set.
+void make_disjoint(const std::vector<std::string>& values,
+                   const std::string& where,
+                   const std::string& column,
+                   Splits& splits) {
+  for (auto& split : splits) {
+    std::set<std::string> tested;
+    for (const auto i : split.test) tested.insert(values[static_cast<size_t>(i)]);
+    std::erase_if(split.train,
+                  [&](int64_t i) { return tested.contains(values[static_cast<size_t>(i)]); });
+    if (split.train.empty()) {
+      throw bad_input({where, column, "a test set with every one of its values",
+                       "values that are not tested, to train on", ""});
+    }
+  }
+}
+
+Splits drawn_splits(const SplitRule& rule,
+                    const StimulusSet& stimuli,
+                    const std::vector<int64_t>& rows) {
+  const auto n = static_cast<int64_t>(rows.size());
+  if (rule.kind == "shuffle")
+    return shuffle_splits(n, rule.n_splits, rule.train_fraction, rule.seed);
+  const auto column = stimuli.column(rule.by);
+  std::vector<std::string> groups;
+  for (const auto row : rows) groups.push_back(column[static_cast<size_t>(row)]);
+  if (rule.kind == "leave_one_group_out") return leave_one_group_out(groups);
+  return stratified_shuffle_splits(class_codes(groups), rule.n_splits, rule.train_fraction,
+                                   rule.seed);
+}
+
+}  // namespace
+
+Splits make_splits(const SplitRule& rule,
+                   const StimulusSet& stimuli,
+                   const std::vector<int64_t>& rows) {
+  auto splits = drawn_splits(rule, stimuli, rows);
+  if (!rule.disjoint.empty()) {
+    const auto column = stimuli.column(rule.disjoint);
+    std::vector<std::string> values;
+    for (const auto row : rows) values.push_back(column[static_cast<size_t>(row)]);
+    make_disjoint(values, stimuli.path(), rule.disjoint, splits);
+  }
+  return splits;
+}
+
+}  // namespace cortiscore

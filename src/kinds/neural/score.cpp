@@ -1,0 +1,248 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "src/core/parallel.h"
+#include "src/core/progress.h"
+#include "src/engine/candidate.h"
+#include "src/engine/layer_halves.h"
+#include "src/kinds/neural/data.h"
+#include "src/metric/predictivity.h"
+#include "src/score/diagnostics.h"
+#include "src/score/statistics.h"
+
+namespace cortiscore {
+namespace {
+
+struct Mapped {
+  std::vector<Estimate> raw;  // a population
+  std::vector<Predictivity> details;
+};
+
+// How a layer is mapped: as the benchmark says, and where masks look at places, as the layer is laid out.
+MappingOptions mapping_of(const Candidate& candidate,
+                          const NeuralBenchmark& benchmark,
+                          const std::string& layer,
+                          TopVectorMode mode) {
+  auto options = benchmark.mapping;
+  options.pls.top.mode = mode;
+  if (options.kind == MappingKind::kMask && candidate.network) {
+    const auto described = candidate.network->layer(layer);
+    const auto& shape = described.shape;
+    if (shape.size() == 3 && described.windows == 1) {
+      options.mask.channels = shape[0];
+      options.mask.height = shape[1];
+      options.mask.width = shape[2];
+    }
+  }
+  return options;
+}
+
+Mapped map_populations(const ReducedLayer& layer,
+                       const Part& part,
+                       const NeuralBenchmark& benchmark,
+                       const MappingOptions& options) {
+  Mapped mapped;
+  mapped.details = map_part(layer.values, part, benchmark, options);
+  for (const auto& detail : mapped.details) mapped.raw.push_back(aggregate(detail.per_neuroid));
+  return mapped;
+}
+
+// One layer on one set of presentations, scored in full.
+struct Scored {
+  Score score;
+  std::vector<Score> populations;
+  Mapped mapped;
+};
+
+Scored score_part(const ReducedLayer& layer,
+                  const Part& part,
+                  const NeuralBenchmark& benchmark,
+                  const MappingOptions& mapping,
+                  const ScoreOptions& options) {
+  Scored scored;
+  scored.mapped = map_populations(layer, part, benchmark, mapping);
+  const bool apart = benchmark.mean_of_populations || part.targets.size() > 1;
+  for (size_t i = 0; i < part.targets.size() && apart; ++i) {
+    scored.populations.push_back(
+        ceiled_score(scored.mapped.raw[i], part.ceilings[i], options.convention,
+                     population_bootstrap(benchmark, options.bootstrap, i)));
+  }
+  if (benchmark.mean_of_populations) {
+    scored.score = mean_of_populations(scored.populations, part.ceiling, options.bootstrap.level);
+    return scored;
+  }
+  if (benchmark.reverse) {
+    // Units of the layer and neuroids are not the same, and are drawn apart.
+    auto raw = pool_neuroids(scored.mapped.raw);
+    bootstrap_over_neuroids(raw, population_bootstrap(benchmark, options.bootstrap, 1));
+    scored.score =
+        ceiled_by_draws(std::move(raw), part.ceiling, options.convention, options.bootstrap.level);
+    return scored;
+  }
+  scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), part.ceiling, options.convention,
+                              options.bootstrap);
+  return scored;
+}
+
+void add_warnings(const Scored& scored,
+                  const Responses& data,
+                  const std::string& layer,
+                  const NeuralBenchmark& benchmark,
+                  std::vector<std::string>& warnings) {
+  const bool reverse = benchmark.reverse, ceiled = benchmark.ceiled,
+             mean_of_populations = benchmark.mean_of_populations;
+  for (size_t i = 0; i < data.populations.size(); ++i) {
+    auto names = data.populations[i].neuroid_ids;
+    if (reverse) {
+      names.clear();
+      for (int64_t u = 0; u < scored.mapped.raw[i].per_neuroid.size(1); ++u)
+        names.push_back("unit " + std::to_string(u));
+    }
+    for (const auto& warning : warnings_of(scored.mapped.details[i], scored.mapped.raw[i], names)) {
+      warnings.push_back(data.populations[i].identifier + ", " + layer + ": " + warning);
+    }
+  }
+  // Populations that are averaged have an interval each, and a score that the mean may lack.
+  const bool apart = !scored.populations.empty();
+  for (size_t i = 0; i < scored.populations.size(); ++i) {
+    const auto& score = scored.populations[i];
+    const auto name = data.populations[i].identifier + ", " + layer + ": ";
+    if (mean_of_populations) {
+      for (const auto& warning : lone_warnings(score.raw)) warnings.push_back(name + warning);
+      if (std::isnan(score.raw.value))
+        warnings.push_back(name + "no score: the population is left out of the mean");
+      else if (ceiled && std::isnan(score.ceiled))
+        warnings.push_back(name +
+                           "its ceiling is not positive, or undefined: the population is left out "
+                           "of the ceiled mean");
+    }
+  }
+  if (!mean_of_populations || !apart) {
+    for (const auto& warning : lone_warnings(scored.score.raw))
+      warnings.push_back(layer + ": " + warning);
+    if (ceiled && !std::isnan(scored.score.raw.value) && std::isnan(scored.score.ceiled))
+      warnings.push_back(layer +
+                         ": the ceiling is not positive, or undefined: there is no ceiled score");
+  }
+}
+
+// Neuroids whose own ceiling does not exist: the median goes over the others.
+void add_ceiling_warnings(const Part& part,
+                          const Responses& data,
+                          std::vector<std::string>& warnings) {
+  for (size_t i = 0; i < part.ceilings.size(); ++i) {
+    for (const auto& warning :
+         undefined_warnings(part.ceilings[i], data.populations[i].neuroid_ids))
+      warnings.push_back(data.populations[i].identifier + ", ceiling: " + warning);
+  }
+}
+
+}  // namespace
+
+std::vector<Predictivity> map_part(const at::Tensor& features,
+                                   const Part& part,
+                                   const NeuralBenchmark& benchmark,
+                                   const MappingOptions& options) {
+  const auto source = features.index_select(0, part.index);
+  if (benchmark.spantime) return spantime_predictivity(source, part.targets, part.splits, options);
+  std::vector<Predictivity> fits;
+  for (const auto& target : part.targets) {
+    fits.push_back(benchmark.reverse ? predictivity(target, source, part.splits, options)
+                                     : predictivity(source, target, part.splits, options));
+  }
+  return fits;
+}
+
+Json mapping_params(const NeuralBenchmark& benchmark) {
+  const auto& mapping = benchmark.mapping;
+  if (mapping.kind == MappingKind::kRidge) return {{"alpha", mapping.ridge_alpha}};
+  if (mapping.kind == MappingKind::kRidgeCv) return {{"alphas", mapping.ridgecv_alphas}};
+  if (mapping.kind == MappingKind::kMask) {
+    return {{"learning_rate", mapping.mask.learning_rate},
+            {"max_epochs", mapping.mask.max_epochs},
+            {"spatial_penalty", mapping.mask.spatial_penalty},
+            {"channel_penalty", mapping.mask.channel_penalty}};
+  }
+  return {{"n_components", mapping.pls.n_components}};
+}
+
+NamedReduction reduction_of(const NeuralBenchmark& benchmark) {
+  // Each unit is predicted; or looked at in its place.
+  if (benchmark.reverse || benchmark.mapping.kind == MappingKind::kMask) return all_activations();
+  return {"coordinates", coordinates_of, coordinates_memory};
+}
+
+std::optional<ActivationRequest> NeuralBenchmark::request(const Candidate& candidate,
+                                                          Workbench& workbench) const {
+  return score_request(candidate, *this, reduction_of(*this), workbench);
+}
+
+Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
+  const auto& benchmark = *this;
+  const auto& options = workbench.options();
+  Outcome outcome;
+  auto& prepared = prepared_neural(benchmark, workbench);
+  const auto& data = prepared.data();
+  const auto coordinates =
+      reduced_for(candidate, *request(candidate, workbench), workbench, outcome.times);
+  const Timer fit;
+  std::vector<Scored> parts;
+  const auto mapped_as = [&](const ReducedLayer& layer) {
+    return mapping_of(candidate, benchmark, layer.layer, options.mode);
+  };
+  const auto chosen = score_chosen_layers(
+      candidate, benchmark, benchmark.select_by, options, coordinates, prepared,
+      [&](const ReducedLayer& layer, const Part& part) {
+        const auto raw = map_populations(layer, part, benchmark, mapped_as(layer)).raw;
+        if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
+        std::vector<double> values;
+        for (const auto& estimate : raw) values.push_back(estimate.value);
+        return mean_skip_nan(values);
+      },
+      [&](const ReducedLayer& layer, const Part& part) {
+        parts.push_back(score_part(layer, part, benchmark, mapped_as(layer), options));
+        if (benchmark.ceiled) add_ceiling_warnings(part, data, outcome.warnings);
+      },
+      outcome);
+  std::vector<Score> scores;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    scores.push_back(parts[i].score);
+    add_warnings(parts[i], data, chosen[i], benchmark, outcome.warnings);
+  }
+  outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
+  int64_t n_neuroids = 0, n_dropped = 0;
+  for (size_t p = 0; p < data.populations.size(); ++p) {
+    n_neuroids += data.populations[p].n_neuroids();
+    n_dropped += data.populations[p].n_dropped;
+    if (parts.front().populations.empty()) continue;
+    std::vector<Score> of_population;
+    for (const auto& part : parts) of_population.push_back(part.populations[p]);
+    const auto score = of_population.size() == 1 ? of_population[0]
+                                                 : mean_of_halves(of_population, options.bootstrap);
+    outcome.populations.push_back({{"identifier", data.populations[p].identifier},
+                                   {"raw", number(score.raw.value)},
+                                   {"error", number(score.raw.error)},
+                                   {"ceiling", number(score.ceiling.value)},
+                                   {"ceiled", number(score.ceiled)},
+                                   {"n_neuroids", data.populations[p].n_neuroids()},
+                                   {"n_dropped", data.populations[p].n_dropped}});
+  }
+  outcome.n = {{"stimuli", data.stimuli.size()},
+               {"neuroids", n_neuroids},
+               {"neuroids_dropped", n_dropped},
+               {"splits", outcome.score.raw.split_values.size()},
+               {"populations", data.populations.size()}};
+  outcome.metric = {{"name", benchmark.metric}, {"params", mapping_params(benchmark)}};
+  if (benchmark.mapping.kind == MappingKind::kPls) {
+    outcome.metric["params"]["mode"] =
+        options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
+  }
+  outcome.resampled = benchmark.reverse ? "unit and neuroid" : "neuroid";
+  if (benchmark.ceiled) outcome.convention = outcome.score.convention;
+  outcome.fit_s = fit.seconds();
+  return outcome;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/core/progress.h"
+#include "src/engine/candidate.h"
+#include "src/engine/layer_halves.h"
+#include "src/kinds/rdm/data.h"
+#include "src/metric/rdm.h"
+#include "src/score/diagnostics.h"
+
+namespace cortiscore {
+namespace {
+
+// A layer's RDM among the stimuli of a part, as it is compared.
+at::Tensor among(const ReducedLayer& layer, const RdmPart& part) {
+  return compared_pairs(layer.values.index_select(0, part.index).index_select(1, part.index),
+                        part.subjects.comparison);
+}
+
+Score score_part(const ReducedLayer& layer,
+                 const RdmPart& part,
+                 const RdmBenchmark& benchmark,
+                 const BootstrapOptions& bootstrap,
+                 std::vector<std::string>& warnings) {
+  auto raw = rdm_similarity_with_draws(among(layer, part), part.subjects, bootstrap);
+  if (std::isnan(raw.value)) {
+    warnings.push_back(
+        layer.layer + ": a stimulus has one and the same activation in every " +
+        (benchmark.responsive_units ? "unit that stands out, or none does" : "feature") +
+        ", so its dissimilarities are undefined and there is no score");
+  }
+  return ceiled_by_draws(std::move(raw), part.ceiling, benchmark.convention, bootstrap.level);
+}
+
+}  // namespace
+
+std::optional<ActivationRequest> RdmBenchmark::request(const Candidate& candidate,
+                                                       Workbench& workbench) const {
+  return score_request(candidate, *this, reduction_of(*this), workbench);
+}
+
+Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
+  const auto& benchmark = *this;
+  const auto& options = workbench.options();
+  Outcome outcome;
+  auto& prepared = prepared_rdm(benchmark, workbench);
+  const auto& data = prepared.data();
+  const auto reduced =
+      reduced_for(candidate, *request(candidate, workbench), workbench, outcome.times);
+  const Timer fit;
+  std::vector<Score> parts;
+  score_chosen_layers(
+      candidate, benchmark, benchmark.select_by, options, reduced, prepared,
+      [](const ReducedLayer& layer, const RdmPart& part) {
+        return rdm_similarity(among(layer, part), part.subjects).value;
+      },
+      [&](const ReducedLayer& layer, const RdmPart& part) {
+        parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
+      },
+      outcome);
+  std::vector<std::string> undefined;
+  for (int64_t s = 0; s < parts.front().raw.per_neuroid.size(1); ++s) {
+    const auto at = static_cast<size_t>(s);
+    if (!std::isnan(parts.front().raw.value) &&
+        std::isnan(parts.front().raw.per_neuroid.const_data_ptr<double>()[s]))
+      undefined.push_back(at < data.subjects.size() ? data.subjects[at] : std::to_string(s));
+  }
+  for (auto& warning :
+       left_out(static_cast<size_t>(parts.front().raw.per_neuroid.size(1)), "subjects",
+                "have an RDM of one and the same value and are left out of the mean", undefined))
+    outcome.warnings.push_back(std::move(warning));
+  outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
+  outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
+  outcome.metric = {
+      {"name", benchmark.metric},
+      {"params",
+       {{"distance", name_of(benchmark.distance)}, {"comparison", name_of(benchmark.comparison)}}}};
+  if (benchmark.responsive_units) outcome.metric["params"]["units"] = "responsive";
+  outcome.resampled = "presentation";
+  if (benchmark.ceiled) outcome.convention = benchmark.convention;
+  outcome.fit_s = fit.seconds();
+  return outcome;
+}
+
+ActivationRequest RdmBenchmark::profile_request(const Candidate& candidate,
+                                                const std::vector<std::string>& layers,
+                                                Workbench& workbench) const {
+  if (!workbench.options().reference_photos.empty()) {
+    throw Error(ErrorKind::kUsage,
+                "--reference-photos: " + identifier +
+                    " compares RDMs, which depend on the axes of that space: profile layers on "
+                    "benchmarks that map, or leave the photos away.");
+  }
+  ActivationRequest request = {shown_stimuli(*this, workbench), layers, reduction_of(*this)};
+  if (candidate.network) {
+    for (auto& layer : request.layers) layer = in_window_of(*this, *candidate.network, layer);
+  }
+  return request;
+}
+
+LayerScores RdmBenchmark::profile(const std::vector<ReducedLayer>& layers,
+                                  Workbench& workbench) const {
+  const auto& part = prepared_rdm(*this, workbench).whole();
+  LayerScores scores = {part.ceiling, {}};
+  for (const auto& layer : layers) {
+    scores.raw.push_back(rdm_similarity_with_draws(compared_pairs(layer.values, comparison),
+                                                   part.subjects, workbench.options().bootstrap));
+  }
+  return scores;
+}
+
+}  // namespace cortiscore
