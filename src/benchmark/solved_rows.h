@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "src/data/table.h"
-#include "src/score/solution_times.h"
+#include "src/score/solution_time_score.h"
 
 namespace cortiscore {
 

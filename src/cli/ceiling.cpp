@@ -25,7 +25,7 @@
 #include "src/score/choices.h"
 #include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
-#include "src/score/thresholds.h"
+#include "src/score/threshold_score.h"
 
 namespace cortiscore::cli {
 namespace {

@@ -10,7 +10,7 @@
 #include "src/core/device.h"
 #include "src/data/choices.h"
 #include "src/score/diagnostics.h"
-#include "src/score/solution_times.h"
+#include "src/score/solution_time_score.h"
 
 namespace cortiscore::cli {
 namespace {

@@ -12,14 +12,15 @@
 #include "src/data/choices.h"
 #include "src/data/thresholds.h"
 #include "src/mapping/logistic.h"
-#include "src/metric/factors.h"
+#include "src/metric/factor_terms.h"
 #include "src/metric/property.h"
 #include "src/metric/threshold.h"
+#include "src/metric/value_delta.h"
 #include "src/score/behavior.h"
 #include "src/score/bootstrap_error.h"
 #include "src/score/choices.h"
 #include "src/score/diagnostics.h"
-#include "src/score/thresholds.h"
+#include "src/score/threshold_score.h"
 
 namespace cortiscore::cli {
 
@@ -41,7 +42,7 @@ int64_t count_nan(const std::vector<double>& values) {
   return std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
 }
 
-Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
+Evaluation delta_of_values(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   Rows rows;
   const auto list = [&](const char* flag, const std::string& path) {
@@ -57,18 +58,16 @@ Evaluation value_delta(const MetricArguments& a, Json& /*more*/) {
       array.presentation_axes = {0};
     }
     rows.match(array, "Average the values of a stimulus");
-    const auto values = array.values.to(at::kDouble).contiguous();
-    return std::vector<double>(values.const_data_ptr<double>(),
-                               values.const_data_ptr<double>() + values.numel());
+    return array.values.to(at::kDouble).contiguous();
   };
   const auto x = list("source", a.source), y = list("target", a.target);
   rows.say();
-  if (x.size() != y.size())
-    throw bad_input({a.target, "values", std::to_string(y.size()),
-                     std::to_string(x.size()) + " as in " + a.source, ""});
-  std::vector<double> scores;
-  for (size_t i = 0; i < x.size(); ++i)
-    scores.push_back(std::clamp(std::exp(-a.scale * std::abs(x[i] - y[i])), 0.0, 1.0));
+  if (x.numel() != y.numel())
+    throw bad_input({a.target, "values", std::to_string(y.numel()),
+                     std::to_string(x.numel()) + " as in " + a.source, ""});
+  const auto of_pairs = value_delta(x, y, a.scale);
+  const auto* const first = of_pairs.const_data_ptr<double>();
+  const std::vector<double> scores(first, first + of_pairs.numel());
   auto e = of_values(scores, "value");
   e.warnings = left_out(count_nan(scores), static_cast<int64_t>(scores.size()),
                         "pairs of values hold NaN and are left out of the mean");
@@ -112,8 +111,9 @@ Evaluation threshold(const MetricArguments& a, Json& more) {
     if (baselines.size() != subjects.size())
       throw bad_input({a.baseline_target, "subjects", std::to_string(baselines.size()),
                        std::to_string(subjects.size()) + " as in " + a.target, ""});
-    for (size_t i = 0; i < subjects.size(); ++i) subjects[i] /= baselines[i];
-    model = baseline > 0 ? model / baseline : 0;
+    for (size_t i = 0; i < subjects.size(); ++i)
+      subjects[i] = threshold_elevation(subjects[i], baselines[i]);
+    model = model_elevation(model, baseline);
   }
   more["model_threshold"] = number(model);
   const auto total = static_cast<int64_t>(subjects.size());
@@ -150,14 +150,11 @@ Evaluation ks(const MetricArguments& a, Json& /*more*/) {
   const auto draws = ks_similarity(source, target, bins, a.n_boot > 0 ? a.n_boot : 1000);
   std::vector<double> values(draws.const_data_ptr<double>(),
                              draws.const_data_ptr<double>() + draws.numel());
-  const auto n_nan =
-      std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
-  for (auto& warning : left_out(n_nan, static_cast<int64_t>(values.size()),
+  for (auto& warning : left_out(count_nan(values), static_cast<int64_t>(values.size()),
                                 "draws have no value and are left out; of more than a tenth the "
                                 "score is 0, as the platform's"))
     warnings.push_back(std::move(warning));
-  if (10 * n_nan > static_cast<int64_t>(values.size())) values.assign(1, 0.0);
-  auto e = of_values(values, "draw of model units");
+  auto e = of_values(counted_draws(std::move(values)), "draw of model units");
   e.warnings = std::move(warnings);
   if (source.numel() == 1) {
     e.estimate.error = NAN;
@@ -323,7 +320,7 @@ Evaluation resampled_error(const MetricArguments& a, Json& more) {
 }  // namespace
 
 std::map<std::string, Run> value_metrics() {
-  return {{"value_delta", value_delta},        {"threshold", threshold},
+  return {{"value_delta", delta_of_values},    {"threshold", threshold},
           {"threshold_elevation", threshold},  {"ks_similarity", ks},
           {"factor_dimensionality", factors},  {"match", match},
           {"ost", object_solution_times},      {"logistic", logistic},

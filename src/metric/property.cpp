@@ -1,5 +1,8 @@
 #include "src/metric/property.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include <ATen/ATen.h>
 
 #include "src/core/random.h"
@@ -45,6 +48,13 @@ at::Tensor ks_similarity(const at::Tensor& model,
   last.narrow(0, n_bins - 1, 1).fill_(1);
   const auto all_last = (last - p).abs().amax();
   return 1 - (m - p).abs().amax(1) / at::maximum(all_first, all_last);
+}
+
+std::vector<double> counted_draws(std::vector<double> draws) {
+  const auto undefined =
+      std::count_if(draws.begin(), draws.end(), [](double v) { return std::isnan(v); });
+  if (10 * undefined > static_cast<int64_t>(draws.size())) draws.assign(draws.size(), 0.0);
+  return draws;
 }
 
 }  // namespace cortiscore

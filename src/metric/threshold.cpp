@@ -179,6 +179,14 @@ double model_threshold(const AccuracyCurve& curve, double mean_accuracy, double 
   return found;
 }
 
+double threshold_elevation(double threshold, double baseline) {
+  return baseline > 0 ? threshold / baseline : std::nan("");
+}
+
+double model_elevation(double threshold, double baseline) {
+  return baseline > 0 ? threshold / baseline : 0;
+}
+
 std::vector<double> threshold_scores(double model, const std::vector<double>& subjects) {
   std::vector<double> scores;
   for (const auto t : subjects) scores.push_back(std::max(0.0, 1 - std::abs(t - model) / t));

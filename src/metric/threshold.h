@@ -30,6 +30,11 @@ AccuracyCurve accuracy_by(const std::vector<double>& x, const std::vector<bool>&
 /// Source: Malania, Herzog & Westheimer 2007; BENCHMARKS.md 2.14.
 double model_threshold(const AccuracyCurve& curve, double mean_accuracy, double accuracy);
 
+/// A threshold over that of a baseline; NaN where the baseline is not positive.
+double threshold_elevation(double threshold, double baseline);
+/// The same of a model's thresholds: 0 where none was found for the baseline, as the platform counts it.
+double model_elevation(double threshold, double baseline);
+
 /// max(0, 1 - |T - s| / T) for each subject's threshold (or elevation) T.
 std::vector<double> threshold_scores(double model, const std::vector<double>& subjects);
 

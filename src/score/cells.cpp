@@ -8,6 +8,7 @@
 
 #include "cortiscore/error.h"
 #include "src/metric/accuracy_delta.h"
+#include "src/metric/value_delta.h"
 #include "src/score/diagnostics.h"
 #include "src/score/statistics.h"
 
@@ -224,7 +225,7 @@ Evaluation evaluate_cells(const CellMetric& metric,
               ((accuracy - metric.lapse / 2) / (1 - metric.lapse)).nanmean(1);
           const auto theirs = gain_area(free_of_lapses, metric.positions);
           const auto ours = gain_area(accuracy_of(counts, network).squeeze(1), metric.positions);
-          return (-metric.scale * (ours - theirs).abs()).exp().clamp(0, 1).unsqueeze(1);
+          return value_delta(ours, theirs, metric.scale).unsqueeze(1);
         },
         subjects.all, "nothing");
     e.warnings = empty_cells(accuracy_of(ones_of(subjects), subjects)[0], "subjects");

@@ -15,7 +15,7 @@
 #include "src/core/parallel.h"
 #include "src/linalg/span.h"
 #include "src/mapping/logistic.h"
-#include "src/metric/factors.h"
+#include "src/metric/factor_terms.h"
 #include "src/metric/predictivity.h"
 #include "src/metric/property.h"
 #include "src/metric/responsive_units.h"
@@ -23,10 +23,10 @@
 #include "src/score/behavior.h"
 #include "src/score/cells.h"
 #include "src/score/choices.h"
-#include "src/score/domains.h"
+#include "src/score/domain_score.h"
 #include "src/score/evaluate.h"
-#include "src/score/properties.h"
-#include "src/score/solution_times.h"
+#include "src/score/property_score.h"
+#include "src/score/solution_time_score.h"
 
 namespace cortiscore {
 namespace {

@@ -5,7 +5,7 @@
 #include "src/data/choices.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/domains/definition.h"
-#include "src/score/domains.h"
+#include "src/score/domain_score.h"
 
 namespace cortiscore {
 

@@ -7,7 +7,7 @@
 
 #include "src/engine/benchmark.h"
 #include "src/engine/outcome.h"
-#include "src/metric/factors.h"
+#include "src/metric/factor_terms.h"
 
 namespace cortiscore {
 

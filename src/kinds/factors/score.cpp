@@ -5,7 +5,7 @@
 #include "src/core/progress.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/factors/definition.h"
-#include "src/score/factors.h"
+#include "src/score/factor_score.h"
 
 namespace cortiscore {
 namespace {

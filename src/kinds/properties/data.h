@@ -7,7 +7,7 @@
 
 #include "src/benchmark/recordings.h"
 #include "src/kinds/properties/definition.h"
-#include "src/score/properties.h"
+#include "src/score/property_score.h"
 
 namespace cortiscore {
 

@@ -7,7 +7,7 @@
 #include "src/engine/candidate.h"
 #include "src/kinds/properties/data.h"
 #include "src/metric/tuning.h"
-#include "src/score/properties.h"
+#include "src/score/property_score.h"
 
 namespace cortiscore {
 namespace {

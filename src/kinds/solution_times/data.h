@@ -3,7 +3,7 @@
 
 #include "src/benchmark/recordings.h"
 #include "src/kinds/solution_times/definition.h"
-#include "src/score/solution_times.h"
+#include "src/score/solution_time_score.h"
 
 namespace cortiscore {
 

@@ -7,7 +7,7 @@
 #include "src/core/progress.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/solution_times/data.h"
-#include "src/score/solution_times.h"
+#include "src/score/solution_time_score.h"
 
 namespace cortiscore {
 namespace {

@@ -11,6 +11,7 @@
 #include "src/data/choices.h"
 #include "src/data/table.h"
 #include "src/data/thresholds.h"
+#include "src/metric/threshold.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -69,14 +70,17 @@ ThresholdData load_thresholds(const ThresholdBenchmark& benchmark, Workbench& wo
     const std::map<std::string, double> baseline(in_order.begin(), in_order.end());
     data.data_sha256.push_back(sha256_of_file(baseline_path));
     std::vector<std::string> without;
-    for (const auto& [subject, threshold] : thresholds) {
-      if (!baseline.contains(subject)) without.push_back(subject);
+    for (auto& [subject, threshold] : thresholds) {
+      const auto found = baseline.find(subject);
+      threshold =
+          found == baseline.end() ? std::nan("") : threshold_elevation(threshold, found->second);
+      if (std::isnan(threshold)) without.push_back(subject);
     }
-    for (auto& warning : left_out(thresholds.size(), "subjects",
-                                  "have no threshold in the baseline and are left out", without))
+    for (auto& warning :
+         left_out(thresholds.size(), "subjects",
+                  "have no threshold in the baseline, or none above 0, and are left out", without))
       data.warnings.push_back(std::move(warning));
-    std::erase_if(thresholds, [&](const auto& one) { return !baseline.contains(one.first); });
-    for (auto& [subject, threshold] : thresholds) threshold /= baseline.at(subject);
+    std::erase_if(thresholds, [](const auto& one) { return std::isnan(one.second); });
   }
   for (const auto& [subject, threshold] : thresholds) {
     data.subjects.push_back(subject);

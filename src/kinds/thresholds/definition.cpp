@@ -4,7 +4,7 @@
 
 #include "cortiscore/error.h"
 #include "src/kinds/thresholds/data.h"
-#include "src/score/thresholds.h"
+#include "src/score/threshold_score.h"
 
 namespace cortiscore {
 

@@ -5,8 +5,9 @@
 #include "src/engine/candidate.h"
 #include "src/kinds/thresholds/data.h"
 #include "src/mapping/logistic.h"
+#include "src/metric/threshold.h"
 #include "src/score/diagnostics.h"
-#include "src/score/thresholds.h"
+#include "src/score/threshold_score.h"
 
 namespace cortiscore {
 namespace {
@@ -98,8 +99,7 @@ Outcome ThresholdBenchmark::score(const Candidate& candidate, Workbench& workben
       const auto baseline =
           threshold_of(*data.baseline, chosen.narrow(0, n_test, data.baseline->n_presentations()),
                        benchmark.accuracy);
-      auto& model = models.back();
-      model = baseline.threshold > 0 ? model / baseline.threshold : 0;
+      models.back() = model_elevation(models.back(), baseline.threshold);
       outcome.n["accuracy_network_baseline"] = number(baseline.accuracy);
     }
     fit_s += fitting.seconds();

@@ -1,4 +1,4 @@
-#include "src/score/factors.h"
+#include "src/score/factor_score.h"
 
 #include <cmath>
 

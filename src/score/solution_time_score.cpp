@@ -1,4 +1,4 @@
-#include "src/score/solution_times.h"
+#include "src/score/solution_time_score.h"
 
 #include <cmath>
 

@@ -1,4 +1,4 @@
-#include "src/metric/factors.h"
+#include "src/metric/factor_terms.h"
 
 #include <algorithm>
 

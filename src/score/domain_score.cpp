@@ -1,4 +1,4 @@
-#include "src/score/domains.h"
+#include "src/score/domain_score.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,6 +1,6 @@
 #pragma once
 #include "cortiscore/score.h"
-#include "src/metric/factors.h"
+#include "src/metric/factor_terms.h"
 
 namespace cortiscore {
 

@@ -1,4 +1,4 @@
-#include "src/score/thresholds.h"
+#include "src/score/threshold_score.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "src/score/properties.h"
+#include "src/score/property_score.h"
 
 #include <algorithm>
 #include <cmath>
@@ -139,11 +139,8 @@ at::Tensor defined(const at::Tensor& values) {
 Estimate estimate_of(const at::Tensor& draws, const BootstrapOptions& options) {
   Estimate estimate;
   const auto all = draws.cpu().contiguous();
-  std::vector<double> values(all.const_data_ptr<double>(),
-                             all.const_data_ptr<double>() + all.numel());
-  const auto undefined =
-      std::count_if(values.begin(), values.end(), [](double v) { return std::isnan(v); });
-  if (10 * undefined > static_cast<int64_t>(values.size())) values.assign(values.size(), 0.0);
+  const auto* const first = all.const_data_ptr<double>();
+  auto values = counted_draws({first, first + all.numel()});
   estimate.value = mean_skip_nan(values);
   estimate.error = deviation(values, 0);
   estimate.split_values = {estimate.value};
