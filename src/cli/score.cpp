@@ -1,7 +1,8 @@
-#include <filesystem>
+#include <deque>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <numeric>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -14,7 +15,7 @@
 #include "src/cli/score_flags.h"
 #include "src/core/progress.h"
 #include "src/engine/checkpoint_files.h"
-#include "src/engine/score_network.h"
+#include "src/engine/sweep.h"
 #include "src/kinds/kinds.h"
 #include "src/results/store.h"
 
@@ -43,52 +44,63 @@ void run(const Arguments& arguments, Outcome& outcome) {
   }
   Store store(flags.store());
   Workbench workbench(flags.options(benchmarks), arguments.networks.size() > 1);
-  // With one pair an error is the process's; with many it is that pair's, and the others go on.
-  const bool one = arguments.networks.size() * benchmarks.size() == 1;
-  int64_t failed = 0;
+  const auto& options = workbench.options();
   bool header = false;
-  const auto print = [&](const Json& record) {
+  const auto print = [&](const Json& record, bool scored) {
     if (flags.json) {
       std::cout << canonical(record) << std::endl;
     } else {
       if (!std::exchange(header, true)) print_header();
       print_row(record);
     }
+    if (!scored) return;
+    for (const auto& warning : record.at("warnings"))
+      log_line("warning: " + warning.get<std::string>());
   };
-  for (const auto& path : arguments.networks) {
-    std::vector<Json> records;
-    std::optional<Candidate> candidate;
-    for (const auto& benchmark : benchmarks) {
-      const auto body = [&] {
-        if (!candidate) {
-          candidate = open_candidate(path, workbench.options().device, workbench.options().load,
-                                     arguments.variable);
-          plan_scores(*candidate, benchmarks, workbench, &store, flags.again);
-        }
-        log_line(candidate->identifier + " on " + benchmark->identifier);
-        auto result = score_pair(*candidate, *benchmark, workbench, &store, flags.again);
-        print(result.record);
-        if (!result.stored) {
-          for (const auto& warning : result.record.at("warnings"))
-            log_line("warning: " + warning.get<std::string>());
-        }
-        records.push_back(std::move(result.record));
-      };
-      if (one) {
-        body();
-      } else if (const auto failure = attempt(body)) {
-        ++failed;
-        const auto name =
-            candidate ? candidate->identifier : std::filesystem::path(path).stem().string();
-        const auto record = failure_record(name, path, *benchmark, *failure);
-        store.append(record);
-        log_line("failed: " + name + " on " + benchmark->identifier + ": " + failure->message);
-        if (flags.json) print(record);
-      }
-    }
-    if (!flags.json && records.size() == benchmarks.size())
-      print_composite(records, manifests_of(benchmarks), tree);
+  // With one pair an error is the process's; with many it is that pair's, and the others go on.
+  if (arguments.networks.size() * benchmarks.size() == 1) {
+    const auto candidate = open_candidate(arguments.networks.front(), options.device, options.load,
+                                          arguments.variable);
+    plan_scores(candidate, benchmarks, workbench, &store, flags.again);
+    const auto result = score_pair(candidate, *benchmarks.front(), workbench, &store, flags.again);
+    return print(result.record, !result.stored);
   }
+  std::vector<size_t> all(benchmarks.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  std::deque<SweepItem> items;
+  for (const auto& path : arguments.networks) {
+    Checkpoint checkpoint;
+    checkpoint.path = path;
+    checkpoint.variable = arguments.variable;
+    items.push_back({std::move(checkpoint), all});
+  }
+  const auto next = [&](const std::stop_token&) -> std::optional<SweepItem> {
+    if (items.empty()) return std::nullopt;
+    auto item = std::move(items.front());
+    items.pop_front();
+    return item;
+  };
+  int64_t failed = 0;
+  size_t of_network = 0;
+  std::vector<Json> records;  // of a network
+  score_items(next, benchmarks, workbench, store, flags.again,
+              [&](PairEnd end, const Json& record) {
+                if (end == PairEnd::kFailed) {
+                  ++failed;
+                  log_line("failed: " + record.at("model_identifier").get<std::string>() + " on " +
+                           record.at("benchmark_identifier").get<std::string>() + ": " +
+                           record.at("message").get<std::string>());
+                  if (flags.json) print(record, false);
+                } else {
+                  print(record, end == PairEnd::kScored);
+                  records.push_back(record);
+                }
+                if (++of_network < benchmarks.size()) return;
+                if (!flags.json && records.size() == benchmarks.size())
+                  print_composite(records, manifests_of(benchmarks), tree);
+                records.clear();
+                of_network = 0;
+              });
   if (failed) outcome.exit_code = static_cast<int>(ErrorKind::kPairsFailed);
 }
 

@@ -84,7 +84,8 @@ class Opener {
       }
       return with_weights(checkpoint);
     }
-    if (!checkpoint.path.ends_with(".pt2")) return open_candidate(checkpoint.path, device_, load_);
+    if (!checkpoint.path.ends_with(".pt2"))
+      return open_candidate(checkpoint.path, device_, load_, checkpoint.variable);
     const auto signature = Network::signature(checkpoint.path);
     if (graph_ && !signature.empty() && signature == signature_)
       return candidate_of(graph_->with_weights(checkpoint.path));

@@ -18,6 +18,7 @@ struct Checkpoint {
   Json tags = Json::object();  ///< of the manifest's other columns; kept in the record
   std::string prefix = {};     ///< beginning of the names in a weight file that are meant
   bool named = false;          ///< the identifier is the user's own
+  std::string variable = {};   ///< which array, of a file of activations that holds several
 };
 
 /// Paths, patterns as a shell expands them, and folders (checkpoint_files), in the order given and natural order within.
