@@ -8,7 +8,6 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
@@ -22,7 +21,6 @@
 #include "src/core/device.h"
 #include "src/core/failure.h"
 #include "src/core/parallel.h"
-#include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
 #include "src/engine/score_network.h"
 #include "src/kinds/kinds.h"
@@ -152,46 +150,25 @@ nb::dict internal_consistency_of(const nb::object& trials, int64_t n_splits, int
   return out;
 }
 
-// Canonical JSON, one record a pair.
+// Canonical JSON, one record a pair. @param options  a JSON object, by the names of score_options
 std::vector<std::string> score(const std::string& network,
                                const std::vector<std::string>& benchmarks,
-                               const std::map<std::string, std::string>& layers,
                                const std::optional<std::string>& results,
-                               const std::string& convention,
-                               const std::string& mode,
-                               int64_t candidates,
-                               int64_t n_boot,
-                               double memory_gib,
-                               const std::string& spill,
                                bool again,
-                               const std::string& device,
-                               const std::optional<std::string>& layer_map,
-                               const std::string& precision,
-                               bool allow_torchscript,
-                               bool allow_native_code,
-                               bool cuda_graphs) {
+                               const std::string& options) {
   const nb::gil_scoped_release released;
   const OneThread one;
-  ScoreOptions options;
-  options.convention = ceiling_convention(convention);
-  options.mode = top_vector_mode(mode);
-  options.layers = layers;
-  if (layer_map) read_commitment(*layer_map, options);
-  options.n_candidates = candidates;
-  options.memory_gib = memory_gib;
-  options.spill_folder = spill;
-  options.bootstrap.n_boot = n_boot;
-  check_numbers(options);
-  options.device = device_of(device);
-  options.load = {forward_precision(precision), allow_torchscript, allow_native_code, cuda_graphs};
-  Workbench workbench(options, /*many_networks=*/false);
+  const auto named = Json::parse(options);
+  Workbench workbench(score_options(named), /*many_networks=*/false);
+  const auto& of_run = workbench.options();
   std::optional<Store> store;
   if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;
-  const auto candidate = open_candidate(network, options.device, options.load);
+  const auto candidate = open_candidate(network, of_run.device, of_run.load);
   Benchmarks found;
   for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
-  check_regions(layers, found);
+  // A layer map may hold other regions.
+  check_regions(named.at("layers").get<std::map<std::string, std::string>>(), found);
   plan_scores(candidate, found, workbench, records_in, again);
   std::vector<std::string> records;
   for (const auto& benchmark : found) {
@@ -225,11 +202,8 @@ void define(nb::module_& module) {
              nb::arg("mode"), nb::arg("alpha"));
   module.def("internal_consistency", &internal_consistency_of, nb::arg("trials"),
              nb::arg("n_splits"), nb::arg("seed"));
-  module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("layers"),
-             nb::arg("results").none(), nb::arg("convention"), nb::arg("mode"),
-             nb::arg("candidates"), nb::arg("n_boot"), nb::arg("memory_gib"), nb::arg("spill"),
-             nb::arg("again"), nb::arg("device"), nb::arg("layer_map").none(), nb::arg("precision"),
-             nb::arg("allow_torchscript"), nb::arg("allow_native_code"), nb::arg("cuda_graphs"));
+  module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("results").none(),
+             nb::arg("again"), nb::arg("options"));
 }
 
 }  // namespace

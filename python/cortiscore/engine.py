@@ -35,6 +35,11 @@ _native = _load()
 Error = _native.Error
 
 
+def _plain(value):
+    """A NumPy number, or a path, as JSON has it."""
+    return value.item() if isinstance(value, np.generic) else os.fspath(value)
+
+
 def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
           bootstrap=1000, memory_gib=4.0, spill=None, again=False, device="cpu", layer_map=None, precision="float32", allow_torchscript=False,
           allow_native_code=False, cuda_graphs=False):
@@ -53,11 +58,14 @@ def score(network, benchmarks, *, layers=None, results=None, ceiling_convention=
     results     a store: what it holds is not scored again, what is scored is durable there before this returns
     """
     names = [benchmarks] if isinstance(benchmarks, (str, os.PathLike)) else list(benchmarks)
-    layers = {"": layers} if isinstance(layers, str) else dict(layers or {})
-    texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], layers,
-                          None if results is None else os.fspath(results), ceiling_convention, mode, candidates, bootstrap,
-                          memory_gib, "" if spill is None else os.fspath(spill), again, str(device), None if layer_map is None else os.fspath(layer_map), precision,
-                          allow_torchscript, allow_native_code, cuda_graphs)
+    named = {"layers": {"": layers} if isinstance(layers, str) else dict(layers or {}), "ceiling_convention": ceiling_convention,
+             "mode": mode, "candidates": candidates, "bootstrap": bootstrap, "memory_gib": memory_gib, "spill": spill, "device": str(device),
+             "layer_map": layer_map, "precision": precision, "allow_torchscript": allow_torchscript, "allow_native_code": allow_native_code,
+             "cuda_graphs": cuda_graphs}
+    named = {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value  # which JSON has not, and nobody means
+             for name, value in named.items() if value is not None}
+    options = json.dumps(named, default=_plain)
+    texts = _native.score(os.fspath(network), [os.fspath(n) for n in names], None if results is None else os.fspath(results), again, options)
     return [json.loads(text) for text in texts]
 
 

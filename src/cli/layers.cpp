@@ -21,6 +21,7 @@
 #include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/engine/layer_profile.h"
+#include "src/engine/options.h"
 #include "src/engine/outcome.h"
 #include "src/kinds/kinds.h"
 
@@ -135,12 +136,12 @@ void print_profiles(const std::vector<LayerProfile>& profiles) {
 void run(const Arguments& arguments) {
   Benchmarks benchmarks;
   for (const auto& name : arguments.benchmarks) benchmarks.push_back(find_benchmark(name));
-  ScoreOptions options;
-  arguments.memory.put(options);
-  options.reference_photos = arguments.photos;
-  options.mode = top_vector_mode(arguments.mode);
-  options.device = device_of(arguments.device);
-  options.load = arguments.load.options();
+  Json named = {{"reference_photos", arguments.photos},
+                {"mode", arguments.mode},
+                {"device", arguments.device}};
+  named.update(arguments.memory.named());
+  named.update(arguments.load.named());
+  const auto options = score_options(named);
   Workbench workbench(options, /*many_networks=*/false);
   const auto candidate = open_candidate(arguments.network, options.device, options.load);
   if (!candidate.network) {

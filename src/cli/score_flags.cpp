@@ -5,8 +5,6 @@
 #include <CLI/Formatter.hpp>
 
 #include "src/cli/flags.h"
-#include "src/core/device.h"
-#include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
 #include "src/kinds/kinds.h"
 
@@ -31,8 +29,15 @@ void LoadFlags::add_trust(CLI::App& verb) {
                 "open packages of AOTInductor, which are native code");
 }
 
+Json LoadFlags::named() const {
+  return {{"precision", precision},
+          {"allow_torchscript", allow_torchscript},
+          {"allow_native_code", allow_native_code},
+          {"cuda_graphs", cuda_graphs}};
+}
+
 LoadOptions LoadFlags::options() const {
-  return {forward_precision(precision), allow_torchscript, allow_native_code, cuda_graphs};
+  return score_options(named()).load;
 }
 
 void MemoryFlags::add(CLI::App& verb) {
@@ -46,9 +51,8 @@ void MemoryFlags::add(CLI::App& verb) {
                   "folder on a disk: a layer that does not fit is written there in one pass");
 }
 
-void MemoryFlags::put(ScoreOptions& options) const {
-  options.memory_gib = gib;
-  options.spill_folder = spill;
+Json MemoryFlags::named() const {
+  return {{"memory_gib", gib}, {"spill", spill}};
 }
 
 void ScoreFlags::add(CLI::App& verb) {
@@ -90,18 +94,15 @@ Benchmarks ScoreFlags::benchmarks() const {
 }
 
 ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
-  ScoreOptions out;
-  out.convention = ceiling_convention(convention);
-  out.layers = layers_by_region(layers);
-  check_regions(out.layers, benchmarks);
-  if (!layer_map.empty()) read_commitment(layer_map, out);
-  out.n_candidates = candidates;
-  memory.put(out);
-  out.mode = top_vector_mode(mode);
-  out.bootstrap.n_boot = n_boot;
-  out.device = device_of(device);
-  out.load = load.options();
-  return out;
+  const auto by_region = layers_by_region(layers);
+  check_regions(by_region, benchmarks);
+  Json named = {
+      {"layers", by_region}, {"candidates", candidates}, {"ceiling_convention", convention},
+      {"mode", mode},        {"bootstrap", n_boot},      {"device", device}};
+  if (!layer_map.empty()) named["layer_map"] = layer_map;
+  named.update(memory.named());
+  named.update(load.named());
+  return score_options(named);
 }
 
 std::string ScoreFlags::store() const {

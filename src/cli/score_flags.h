@@ -19,6 +19,8 @@ struct LoadFlags {
   void add(CLI::App& verb);
   /// Those of code alone.
   void add_trust(CLI::App& verb);
+  /// By the names of score_options (src/engine/options.h).
+  Json named() const;
   LoadOptions options() const;
 };
 
@@ -28,7 +30,7 @@ struct MemoryFlags {
   std::string spill;
 
   void add(CLI::App& verb);
-  void put(ScoreOptions& options) const;
+  Json named() const;
 };
 
 /// The flags that `score` and `sweep` share.

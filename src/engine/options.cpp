@@ -1,21 +1,15 @@
 #include "src/engine/options.h"
 
+#include <algorithm>
+#include <functional>
+#include <limits>
 #include <set>
 
 #include "cortiscore/error.h"
+#include "src/core/device.h"
+#include "src/engine/layer_profile.h"
 
 namespace cortiscore {
-namespace {
-
-void need(bool fine, const char* flag, const std::string& found, const char* expected) {
-  if (!fine) {
-    throw Error(ErrorKind::kUsage,
-                std::string(flag) + ": found " + found + ", expected " + expected + ".");
-  }
-}
-
-}  // namespace
-
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks) {
   std::set<std::string> regions;
   for (const auto& benchmark : benchmarks) regions.insert(benchmark->region);
@@ -30,13 +24,98 @@ void check_regions(const std::map<std::string, std::string>& layers, const Bench
   }
 }
 
-void check_numbers(const ScoreOptions& options) {
-  need(options.n_candidates >= 1, "--candidates", std::to_string(options.n_candidates),
-       "1 or more");
-  need(options.bootstrap.n_boot >= 1 && options.bootstrap.n_boot <= kMostDraws, "--bootstrap",
-       std::to_string(options.bootstrap.n_boot), "1 draw or more, up to a hundred million");
-  need(options.memory_gib > 0 && options.memory_gib <= kMostGib, "--memory-gib",
-       std::to_string(options.memory_gib), "a positive number of GiB");
+namespace {
+
+using Setter = std::function<void(ScoreOptions&, const std::string& flag, const Json&)>;
+
+[[noreturn]] void refuse(const std::string& flag, const Json& found, const std::string& expected) {
+  throw Error(ErrorKind::kUsage, flag + ": found " +
+                                     (found.is_null() ? "nothing" : found.dump().substr(0, 60)) +
+                                     ", expected " + expected + ".");
+}
+
+std::string text(const std::string& flag, const Json& value) {
+  if (!value.is_string()) refuse(flag, value, "text");
+  return value.get<std::string>();
+}
+
+Setter word(void (*set)(ScoreOptions&, const std::string&)) {
+  return [set](ScoreOptions& o, const std::string& flag, const Json& v) { set(o, text(flag, v)); };
+}
+
+Setter flag_of(bool& (*member)(ScoreOptions&)) {
+  return [member](ScoreOptions& o, const std::string& flag, const Json& v) {
+    if (!v.is_boolean()) refuse(flag, v, "true or false");
+    member(o) = v.get<bool>();
+  };
+}
+
+Setter whole(int64_t& (*member)(ScoreOptions&), int64_t most, const char* expected) {
+  return [=](ScoreOptions& o, const std::string& flag, const Json& v) {
+    if (!v.is_number_integer() || v.get<double>() < 1 ||
+        v.get<double>() > static_cast<double>(most))
+      refuse(flag, v, expected);
+    member(o) = v.get<int64_t>();
+  };
+}
+
+void set_memory(ScoreOptions& o, const std::string& flag, const Json& v) {
+  const double gib = v.is_number() ? v.get<double>() : 0;
+  if (!(gib > 0 && gib <= kMostGib)) refuse(flag, v, "a positive number of GiB");
+  o.memory_gib = gib;
+}
+
+void set_layers(ScoreOptions& o, const std::string& flag, const Json& v) {
+  if (!v.is_object()) refuse(flag, v, "an object of region: layer");
+  for (const auto& [region, layer] : v.items()) o.layers[region] = text(flag, layer);
+}
+
+const std::map<std::string, Setter>& setters() {
+  static const std::map<std::string, Setter> all = {
+      {"layers", set_layers},
+      {"layer_map", word([](ScoreOptions& o, const std::string& v) { read_commitment(v, o); })},
+      {"candidates", whole([](ScoreOptions& o) -> int64_t& { return o.n_candidates; },
+                           std::numeric_limits<int64_t>::max(), "1 or more")},
+      {"ceiling_convention",
+       word([](ScoreOptions& o, const std::string& v) { o.convention = ceiling_convention(v); })},
+      {"mode", word([](ScoreOptions& o, const std::string& v) { o.mode = top_vector_mode(v); })},
+      {"bootstrap", whole([](ScoreOptions& o) -> int64_t& { return o.bootstrap.n_boot; },
+                          kMostDraws, "1 draw or more, up to a hundred million")},
+      {"memory_gib", set_memory},
+      {"spill", word([](ScoreOptions& o, const std::string& v) { o.spill_folder = v; })},
+      {"reference_photos",
+       word([](ScoreOptions& o, const std::string& v) { o.reference_photos = v; })},
+      {"device", word([](ScoreOptions& o, const std::string& v) { o.device = device_of(v); })},
+      {"precision", word([](ScoreOptions& o, const std::string& v) {
+         o.load.precision = forward_precision(v);
+       })},
+      {"allow_torchscript",
+       flag_of([](ScoreOptions& o) -> bool& { return o.load.allow_torchscript; })},
+      {"allow_native_code",
+       flag_of([](ScoreOptions& o) -> bool& { return o.load.allow_native_code; })},
+      {"cuda_graphs", flag_of([](ScoreOptions& o) -> bool& { return o.load.cuda_graphs; })}};
+  return all;
+}
+
+}  // namespace
+
+ScoreOptions score_options(const Json& named) {
+  ScoreOptions options;
+  // Layers that were named go before those of a map, whatever the order of names.
+  if (named.contains("layers")) set_layers(options, "--layer", named.at("layers"));
+  for (const auto& [name, value] : named.items()) {
+    if (name == "layers") continue;
+    const auto setter = setters().find(name);
+    if (setter == setters().end()) {
+      std::vector<std::string> known;
+      for (const auto& [other, set] : setters()) known.push_back(other);
+      throw Error(ErrorKind::kUsage, unknown_name("option", name, "scoring", known).what());
+    }
+    auto flag = "--" + name;
+    std::replace(flag.begin(), flag.end(), '_', '-');
+    setter->second(options, flag, value);
+  }
+  return options;
 }
 
 }  // namespace cortiscore

@@ -15,8 +15,9 @@ constexpr double kMostGib = 1e6;
 /// @throws Error(kUsage)  a layer for a region that none of the benchmarks is of, with the regions that are there
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
-/// Of callers that have no flags, which check theirs as they are read.
-/// @throws Error(kUsage)  a number out of range, by its flag
-void check_numbers(const ScoreOptions& options);
+/// Options of scoring by their names, which flags, Python's arguments and files share: those of `cortiscore score --help`,
+/// with _ for -, and `layers`, an object of region: layer. What is not named keeps its default.
+/// @throws Error(kUsage)  a name that is none, a value of another type or out of range, by its flag
+ScoreOptions score_options(const Json& named);
 
 }  // namespace cortiscore

@@ -203,7 +203,9 @@ def test_the_module_says_what_it_leaves_out_too(tmp_path):
                        (2, lambda: cortiscore.internal_consistency(trials, splits=-1)), (2, lambda: cortiscore.internal_consistency(trials, seed=2**40)),
                        (5, lambda: cortiscore.internal_consistency(trials[0])), (5, lambda: cortiscore.metric("pls", x, y, stratify=[1, 2, 3])),
                        (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", bootstrap=0)),
-                       (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", memory_gib=float("nan")))):
+                       (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", memory_gib=float("nan"))),
+                       (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", candidates="many")),
+                       (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", again=True, cuda_graphs="yes"))):
         with pytest.raises(cortiscore.Error) as caught:
             call()
         assert caught.value.exit_code == code, caught.value
