@@ -10,7 +10,7 @@ from .recordings import run  # noqa: E402
 
 
 def main():
-    from .exporter import main  # torch is loaded inside the border
+    from .export_command import main  # torch is loaded inside the border
 
     main()
 

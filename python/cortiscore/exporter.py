@@ -3,7 +3,6 @@
 From Python:        import cortiscore; cortiscore.export(model, "net.pt2", input_size=224, mean=..., std=...)
 From the shell:     cortiscore model export torchvision:resnet18 -o resnet18.pt2 [--weights FILE]
 """
-import argparse
 import collections
 import contextlib
 import copy
@@ -16,21 +15,19 @@ import logging
 import operator
 import pathlib
 import re
-import sys
 import warnings
 
 import torch
 
-from .binary import ask
 from .checkpoints import saved_names
-from .recordings import BadInput, Parser, written_whole
+from .recordings import BadInput, written_whole
 
 
 class BadNetwork(BadInput, ValueError):
     """Why a module cannot be exported, and what to do: one sentence each."""
 
 
-def _refused(what, found, expected, action=""):
+def refused(what, found, expected, action=""):
     return BadNetwork(f"{what}: found {found}, expected {expected}.{f' {action}.' if action else ''}")
 
 
@@ -87,30 +84,30 @@ def on_device(model, device):
     try:
         return copy.deepcopy(model).to(device)
     except (RuntimeError, NotImplementedError) as error:
-        raise _refused("device", f"weights elsewhere ({_first_line(error)})", str(device), f"Move the module there: model.to(\"{device}\")") from error
+        raise refused("device", f"weights elsewhere ({_first_line(error)})", str(device), f"Move the module there: model.to(\"{device}\")") from error
 
 
 def check_model(model, mean, std):
     """What no export can put right. Returns the network inside of wrappers."""
     if not isinstance(model, torch.nn.Module):
-        raise _refused("model", type(model).__name__, "a torch.nn.Module")
+        raise refused("model", type(model).__name__, "a torch.nn.Module")
     model = unwrapped(model)
     if model.training:
-        raise _refused("model", "training mode", "eval mode", "Call model.eval() first, or batch statistics would be scored")
+        raise refused("model", "training mode", "eval mode", "Call model.eval() first, or batch statistics would be scored")
     if (mean is None) != (std is None):
-        raise _refused("mean and std", "one of them", "both or neither")
+        raise refused("mean and std", "one of them", "both or neither")
     if mean is not None and not (len(mean) == len(std) == 3 and all(value > 0 for value in std)):
-        raise _refused("mean and std", f"{list(mean)} and {list(std)}", "a number for each of three channels, std above 0")
+        raise refused("mean and std", f"{list(mean)} and {list(std)}", "a number for each of three channels, std above 0")
     for name, module in model.named_modules():
         kind = type(module).__module__
         if kind.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")):
-            raise _refused(f"module {name or '(the network)'}", f"a quantised {type(module).__name__}, whose weights torch.export cannot read",
+            raise refused(f"module {name or '(the network)'}", f"a quantised {type(module).__name__}, whose weights torch.export cannot read",
                            "floating-point weights", "Export the network as it was before quantisation")
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
-            raise _refused(f"module {name}", "a batch norm without running statistics, whose output depends on the other stimuli of a batch",
+            raise refused(f"module {name}", "a batch norm without running statistics, whose output depends on the other stimuli of a batch",
                            "track_running_stats=True", "Train it with running statistics, or replace it")
         if any(isinstance(p, torch.nn.parameter.UninitializedParameter) for p in module._parameters.values()):
-            raise _refused(f"module {name}", "lazy weights without a shape", "weights", "Run the network once before it is exported")
+            raise refused(f"module {name}", "lazy weights without a shape", "weights", "Run the network once before it is exported")
     return model
 
 
@@ -244,7 +241,7 @@ def _check_forward(model):
     if len(needed) < 2 and first not in ("input_ids", "text", "input_values", "input_features", "tokens", "token_ids"):
         return
     tower = next((name for name in _TOWERS if isinstance(getattr(model, name, None), torch.nn.Module)), None)
-    raise _refused(f"forward of {type(model).__name__}", " and ".join(needed) or first, "images alone",
+    raise refused(f"forward of {type(model).__name__}", " and ".join(needed) or first, "images alone",
                    f"Export its vision tower, which is model.{tower}" if tower else "Wrap it in a module whose forward takes images")
 
 
@@ -264,7 +261,7 @@ def tapped_on(model, example, layers=None):
         except Exception as error:  # whatever a user's module raises
             tapped.__exit__()
             first = first or error
-    raise _refused(f"input of {example.shape[-1]} x {example.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, model)}",
+    raise refused(f"input of {example.shape[-1]} x {example.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, model)}",
                    "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
                    "Give the size that it was made for (--input-size, input_size=), or wrap it in a module that takes such images") from first
 
@@ -329,12 +326,12 @@ def _check_graph(program):
         stack = list((node.meta.get("nn_module_stack") or {}).values())
         module = f"module {stack[-1][0].removeprefix('network.') or '(the network)'}" if stack else "the network"
         if not isinstance(node.target, torch._ops.OpOverload) or node.target.namespace != "aten":
-            raise _refused(module, f"the operator {node.target}", "operators of PyTorch's own (aten)",
+            raise refused(module, f"the operator {node.target}", "operators of PyTorch's own (aten)",
                            "Write it in those, or save the network by torch.jit.trace, which is opened with --allow-torchscript")
         name = node.target._schema.name.partition("::")[2]
         trains = "dropout" in name and (len(node.args) < 3 or node.args[2] is not False) and node.args[1:2] != (0.0,)
         if name in _DRAWS or trains:
-            raise _refused(module, f"an operator that draws random numbers (aten.{name}) even in eval mode", "the same output every time",
+            raise refused(module, f"an operator that draws random numbers (aten.{name}) even in eval mode", "the same output every time",
                            "Take the drawing out of its forward; dropout is written as a module or with training=self.training")
 
 
@@ -364,7 +361,7 @@ def _traced(tapped, example):
                     program = trace()
     except Exception as error:  # torch.export raises of many kinds
         fixed = re.search(r"specializ|not all values of|Constraints violated", str(error))
-        raise _refused(f"torch.export{_culprit(error, tapped.network)}", f"\"{_first_line(error)}\"",
+        raise refused(f"torch.export{_culprit(error, tapped.network)}", f"\"{_first_line(error)}\"",
                        "a forward that takes any number of images" if fixed else "a forward of plain tensor operations",
                        "Write it for any (x.shape[0], not len(x)), or save torch.export.export(model, (one image,)) by torch.export.save: that archive runs image by image"
                        if fixed else
@@ -427,68 +424,3 @@ def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identif
     with written_whole(path) as temporary:  # a killed export leaves no half archive under the final name
         torch.export.save(program, temporary, extra_files={"cortiscore.json": json.dumps(table)})
     return table
-
-
-def check_runs(source, path):
-    """Asks the engine whether it runs an archive; one that it does not is not left behind."""
-    try:
-        ask("model", "inspect", path)
-    except BadInput as error:
-        path.unlink()
-        why = str(error).removeprefix(f"{path}: ").removesuffix(" Export the network again with `cortiscore model export`.")
-        raise _refused(source, f"a network that the engine does not run ({why.rstrip('.')})", "operators of docs/formats.md",
-                       "Write that step with other operators, or export the module that comes before it") from None
-
-
-def main():
-    from . import sources
-
-    parser = Parser(prog="cortiscore model export", description=__doc__,
-                    formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", help=sources.HELP)
-    parser.add_argument("-o", "--output", type=pathlib.Path, help="archive to write (default: NAME.pt2)")
-    parser.add_argument("--weights", help="checkpoint (.pth, .ckpt, .safetensors, ...) of the network; the number of classes is the file's")
-    parser.add_argument("--prefix", help="beginning of the names in --weights that are meant, e.g. teacher.")
-    parser.add_argument("--pretrained", action="store_true", help="the library's own weights, fetched where they are not here yet (timm, torchvision)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of random weights (default 0)")
-    parser.add_argument("--input-size", type=int, help="N of the N x N input")
-    parser.add_argument("--mean", type=_numbers, help="R,G,B of values in 0..1, where the source does not say")
-    parser.add_argument("--std", type=_numbers, help="R,G,B")
-    parser.add_argument("--native", action="store_true",
-                        help="write native code of AOTInductor instead, with the outputs of --layer (score it with --allow-native-code)")
-    parser.add_argument("--layer", action="append", default=[], help="of --native: a layer; repeat for several")
-    parser.add_argument("--identifier", help="the name that results carry (default: the file's stem)")
-    arguments = parser.parse_args()
-    if arguments.native != bool(arguments.layer):
-        parser.error("--native takes --layer, and --layer is of --native alone")
-    if arguments.input_size is not None and not 1 <= arguments.input_size <= 8192:
-        parser.error(f"--input-size: found {arguments.input_size}, expected 1 to 8192")
-    if arguments.weights and arguments.pretrained:
-        parser.error("--weights and --pretrained both say which weights: leave one away")
-    torch.manual_seed(arguments.seed)
-    asked = {key: getattr(arguments, key) for key in ("input_size", "mean", "std") if getattr(arguments, key)}
-    model, options = sources.build(arguments.source, weights=arguments.weights, prefix=arguments.prefix, pretrained=arguments.pretrained, asked=asked)
-    options |= asked
-    output = arguments.output or pathlib.Path(arguments.source.replace(":", "_").rpartition("/")[2] + ".pt2")
-    if arguments.native:
-        from .native import compile as write
-
-        options["layers"] = arguments.layer
-    else:
-        write = export
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", UserWarning)
-        table = write(model, output, **{"identifier": arguments.identifier, **options})
-    if not arguments.native:
-        check_runs(arguments.source, output)
-    for warning in said:
-        if pathlib.Path(warning.filename).parent == pathlib.Path(__file__).parent:
-            print(f"note: {warning.message}", file=sys.stderr)
-    print(f"{output}: {len(table['layers'])} layers, input {options['input_size']} x {options['input_size']}")
-
-
-def _numbers(text):
-    values = [float(value) for value in text.split(",")]
-    if len(values) != 3:
-        raise ValueError(text)
-    return values

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <system_error>
 
 #include <sys/stat.h>
@@ -62,21 +63,53 @@ at::Tensor read_array(const std::string& path, const std::string& variable) {
   return one_bin ? array.values.select(2, 0) : array.values;
 }
 
-std::string sha256_of(const std::string& bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &length, EVP_sha256(), nullptr);
-  std::string hex;
-  for (unsigned i = 0; i < length; ++i) {
-    constexpr const char* kHex = "0123456789abcdef";
-    hex += kHex[digest[i] >> 4U];
-    hex += kHex[digest[i] & 15U];
+namespace {
+
+// SHA-256 of what comes in parts.
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
   }
-  return hex;
+  void add(const char* bytes, size_t n) { EVP_DigestUpdate(context_.get(), bytes, n); }
+  std::string hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    EVP_DigestFinal_ex(context_.get(), digest, &length);
+    std::string text;
+    for (unsigned i = 0; i < length; ++i) {
+      constexpr const char* kHex = "0123456789abcdef";
+      text += kHex[digest[i] >> 4U];
+      text += kHex[digest[i] & 15U];
+    }
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+std::string sha256_of(const std::string& bytes) {
+  Sha256 all;
+  all.add(bytes.data(), bytes.size());
+  return all.hex();
 }
 
 std::string sha256_of_file(const std::string& path) {
-  return sha256_of(read_file(path));
+  auto left = size_of(path);
+  std::ifstream stream(path, std::ios::binary);
+  std::vector<char> part(size_t{1} << 20);
+  Sha256 all;
+  while (left > 0 && stream) {
+    stream.read(part.data(), std::min<int64_t>(left, static_cast<int64_t>(part.size())));
+    all.add(part.data(), static_cast<size_t>(stream.gcount()));
+    left -= stream.gcount();
+  }
+  if (left > 0)
+    throw bad_input({path, "", "it cannot be read", "a readable file", "Check its permissions"});
+  return all.hex();
 }
 
 }  // namespace cortiscore

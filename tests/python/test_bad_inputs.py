@@ -554,4 +554,4 @@ def test_checkpoints_and_networks_for_python(lab):
     cases += [(["no_such.py", "-o", "n.pt2"], ["no_such.py"]), (["folder", "-o", "n.pt2"], ["folder"]), (["torchvision:no_such", "-o", "n.pt2"], ["no_such"]), (["alexnet"], ["alexnet"]), ([], ["source"]), (["pixels", "-o", "/proc/none/n.pt2"], ["/proc/none"]),
               (["pixels", "-o", "n.pt2", "--input-size", "abc"], ["--input-size"]), (["pixels", "-o", "n.pt2", "--input-size", "-3"], ["--input-size"]), (["pixels", "-o", "n.pt2", "--seed", "abc"], ["--seed"]), (["pixels", "-o", "n.pt2", "--native"], ["--native"]),
               (["pixels", "-o", "n.pt2", "--layer", "a"], ["--layer"]), (["torchvision:squeezenet1_1", "-o", "n.pt2", "--weights", "junk.pth"], ["junk.pth"]), (["torchvision:squeezenet1_1", "-o", "n.pt2", "--weights", "no_such.pth"], ["no_such.pth"])]
-    walk_python(lab, "from cortiscore.exporter import main", cases)
+    walk_python(lab, "from cortiscore.export_command import main", cases)

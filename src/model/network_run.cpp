@@ -1,0 +1,178 @@
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/error.h"
+#include "src/model/network_state.h"
+
+namespace cortiscore {
+
+void Network::clear_cast_weights() {
+  at::autocast::clear_cache();
+}
+
+std::vector<int64_t> Network::last_uses(int64_t last_node) const {
+  const auto& s = *state_->graph;
+  std::vector<int64_t> last_use(s.names.size(), -1);
+  for (int64_t n = 0; n <= last_node; ++n) {
+    for (const auto& argument : s.nodes[static_cast<size_t>(n)].arguments) {
+      for (const auto value : argument.values) {
+        if (value >= 0) last_use[static_cast<size_t>(value)] = n;
+      }
+    }
+  }
+  return last_use;
+}
+
+int64_t Network::working_bytes(int64_t n, const std::vector<std::string>& layers) const {
+  const int64_t input = n * 3 * this->input().size * this->input().size * int64_t{sizeof(float)};
+  if (state_->program) {
+    int64_t largest = 0;
+    for (const auto& name : layers) largest = std::max(largest, layer(name).n_features());
+    return input + 3 * n * largest * int64_t{sizeof(float)};
+  }
+  const auto& s = *state_->graph;
+  int64_t last_node = -1;
+  for (const auto& name : layers) last_node = std::max(last_node, ends_at(name));
+  const auto last_use = last_uses(last_node);
+  int64_t live = 0, most = 0;
+  std::vector<bool> gone(s.names.size());
+  const auto drop = [&](int64_t value) {
+    if (value < 0 || gone[static_cast<size_t>(value)]) return;
+    gone[static_cast<size_t>(value)] = true;
+    live -= s.bytes[static_cast<size_t>(value)];
+  };
+  for (int64_t node = 0; node <= last_node; ++node) {
+    const auto& of_node = s.nodes[static_cast<size_t>(node)];
+    for (const auto& numbers : of_node.outputs) {
+      for (const auto value : numbers) {
+        if (value >= 0) live += s.bytes[static_cast<size_t>(value)];
+      }
+    }
+    most = std::max(most, live);
+    for (const auto& argument : of_node.arguments) {
+      for (const auto value : argument.values) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] == node &&
+            s.made_by[static_cast<size_t>(value)] >= 0)
+          drop(value);
+      }
+    }
+    for (const auto& numbers : of_node.outputs) {
+      for (const auto value : numbers) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] < 0) drop(value);
+      }
+    }
+  }
+  int64_t held = 0;  // a file may say what it likes of its batch
+  if (__builtin_mul_overflow(n, most, &held) || __builtin_add_overflow(held, input, &held))
+    return std::numeric_limits<int64_t>::max();
+  return held;
+}
+
+void Network::Graph::check_batch(int64_t n,
+                                 const graph::Values& constants,
+                                 const std::string& where) const {
+  {
+    const std::lock_guard lock(checking);
+    if (checked.contains(n)) return;
+  }
+  const auto shapes = graph::shapes_of(nodes, constants, names.size(), input_number,
+                                       {n, 3, input.size, input.size}, where);
+  const auto growth =
+      static_cast<double>(std::max<int64_t>(n, traced_batch)) / static_cast<double>(traced_batch);
+  for (const auto& node : nodes) {
+    for (const auto& numbers : node.outputs) {
+      for (const auto number : numbers) {
+        if (number < 0) continue;
+        const auto i = static_cast<size_t>(number);
+        if (static_cast<double>(shapes.bytes[i]) > growth * static_cast<double>(traced_bytes[i])) {
+          throw graph::not_run(node,
+                               c10::str("the shape ", shapes.sizes[i], " in a batch of ", n,
+                                        ", more than as many times that of one of ", traced_batch),
+                               where);
+        }
+      }
+    }
+  }
+  const std::lock_guard lock(checking);
+  checked.insert(n);
+}
+
+void Network::run(const at::Tensor& batch,
+                  const std::vector<std::string>& layers,
+                  const Tap& tap) const {
+  const Autocast autocast(state_->device, state_->precision);
+  if (state_->program) {
+    state_->program->run(batch, layers, tap);
+    return;
+  }
+  const auto& s = *state_->graph;
+  // What is tapped when a node has run, and where the graph can be cut. Place 0 is the input's, n + 1 node n's.
+  struct Part {
+    size_t layer, value;
+    double weight;
+  };
+  std::vector<std::vector<Part>> ends(s.nodes.size() + 1);
+  std::vector<size_t> missing(layers.size());
+  std::vector<at::Tensor> sums(layers.size());
+  int64_t last_node = -1;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto parts = parts_of(layers[i]);
+    missing[i] = parts.size();
+    for (const auto& [value, weight] : parts) {
+      const auto node = s.made_by[value];
+      ends[static_cast<size_t>(node + 1)].push_back({i, value, weight});
+      last_node = std::max(last_node, node);
+    }
+  }
+  const auto last_use = last_uses(last_node);
+  s.check_batch(batch.size(0), state_->constants, state_->path);
+  auto values = state_->constants;
+  values[s.input_number] = s.writes_input ? batch.clone() : batch;
+  const auto tap_after = [&](int64_t node) {
+    for (const auto& [i, value, weight] : ends[static_cast<size_t>(node + 1)]) {
+      const auto output = values[value].toTensor();
+      if (weight == 1) {
+        tap(i, output);
+        continue;
+      }
+      auto& sum = sums[i];
+      sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
+      if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
+    }
+  };
+  const auto refuse = [&](const graph::Node& node, const std::string& words) {
+    // A device's errors, and too little memory, are not the graph's.
+    if (state_->device.is_cpu() && words.find("allocate memory") == std::string::npos)
+      throw graph::not_run(node, words, state_->path);
+  };
+  tap_after(-1);
+  for (int64_t n = 0; n <= last_node; ++n) {
+    const auto& node = s.nodes[static_cast<size_t>(n)];
+    try {
+      graph::call(node, values);
+    } catch (const c10::OutOfMemoryError&) {
+      throw;
+    } catch (const c10::Error& e) {
+      refuse(node, e.what_without_backtrace());
+      throw;
+    }
+    tap_after(n);
+    for (const auto& argument : node.arguments) {
+      for (const auto value : argument.values) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] == n)
+          values[static_cast<size_t>(value)] = {};
+      }
+    }
+    for (const auto& numbers : node.outputs) {
+      for (const auto value : numbers) {
+        if (value >= 0 && last_use[static_cast<size_t>(value)] < 0)
+          values[static_cast<size_t>(value)] = {};
+      }
+    }
+  }
+}
+
+}  // namespace cortiscore
