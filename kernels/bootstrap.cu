@@ -182,7 +182,7 @@ cudaError_t weighted_median(const double* values,
                             int64_t m,
                             cudaStream_t stream) {
   if (b * s == 0) return cudaSuccess;
-  if (m > 2048) return cudaErrorInvalidValue;
+  if (m > kMostMedianEntries) return cudaErrorInvalidValue;
   const size_t bytes = 2 * sizeof(double) * static_cast<size_t>(m);
   weighted_median_kernel<<<static_cast<unsigned>(b * s), kMedianThreads, bytes, stream>>>(
       values, counts, median, b_values, b_counts, s, static_cast<int>(m));
@@ -198,8 +198,8 @@ cudaError_t split_half(const double* c,
                        int64_t m,
                        cudaStream_t stream) {
   if (splits == 0 || m == 0) return cudaSuccess;
+  if (r > kMostRepetitions) return cudaErrorInvalidValue;
   const size_t bytes = sizeof(double) * static_cast<size_t>(r * r);
-  if (bytes > 48 * 1024) return cudaErrorInvalidValue;
   const dim3 grid(static_cast<unsigned>((splits + kSplitThreads - 1) / kSplitThreads),
                   static_cast<unsigned>(m));
   split_half_kernel<<<grid, kSplitThreads, bytes, stream>>>(c, in_first, noise, out, splits,

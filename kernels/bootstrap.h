@@ -32,11 +32,14 @@ cudaError_t pearson_epilogue(const double* sums,
                              int64_t m,
                              cudaStream_t stream);
 
+/// The longest row that weighted_median takes: values and counts lie in shared memory.
+constexpr int64_t kMostMedianEntries = 2048;
+
 /// numpy.nanmedian of each row, entry i counting counts[i] times (src/ops/weighted_median.h).
 /// @param values  device, [b_values, s, m] float64, NaN skipped; b_values is b or 1
 /// @param counts  device, [b_counts, m] float64 >= 0; b_counts is b or 1
 /// @param median  device, [b, s] out
-/// Regime: m <= 2048: every entry counts what lies below it, m^2 comparisons, no sort; the row lies in shared memory.
+/// Regime: m <= kMostMedianEntries: every entry counts what lies below it, m^2 comparisons, no sort; the row lies in shared memory.
 /// Launch: b s blocks of 128 threads.
 cudaError_t weighted_median(const double* values,
                             const double* counts,
@@ -48,12 +51,15 @@ cudaError_t weighted_median(const double* values,
                             int64_t m,
                             cudaStream_t stream);
 
+/// The most repetitions that split_half takes: their covariances fit 48 KB of shared memory.
+constexpr int64_t kMostRepetitions = 75;
+
 /// Split-half correlations of complete trials from their covariances (src/ceiling/internal_consistency.cpp).
 /// @param c          device, [m, r, r] float64: covariances of the repetitions of each neuroid, over presentations
 /// @param in_first   device, [splits, r] uint8: 1 where the repetition is in the first half
 /// @param noise      device, [m] float64: variance of a half's mean that counts as constant
 /// @param out        device, [splits, m] float64: r of the halves, NaN where one is constant
-/// Regime: r <= 75, so that a covariance fits 48 KB of shared memory. Launch: m x ceil(splits / 128) blocks of 128.
+/// Regime: r <= kMostRepetitions. Launch: m x ceil(splits / 128) blocks of 128.
 cudaError_t split_half(const double* c,
                        const uint8_t* in_first,
                        const double* noise,

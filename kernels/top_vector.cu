@@ -108,6 +108,7 @@ cudaError_t top_vector(const double* g,
                        int64_t m,
                        cudaStream_t stream) {
   if (f == 0 || m == 0) return cudaSuccess;
+  if (m > kMostTopVectorRows) return cudaErrorInvalidValue;
   int device = 0;
   int most = 0;
   if (auto e = cudaGetDevice(&device); e != cudaSuccess) return e;

@@ -5,10 +5,13 @@
 
 namespace cortiscore::kernels {
 
+/// The largest matrix that top_vector takes: four vectors of this length lie in shared memory.
+constexpr int64_t kMostTopVectorRows = 4096;
+
 /// The iterate at which scikit-learn's NIPALS loop stops, for f symmetric matrices at once (src/ops/top_vector.h has the
 /// mathematics; its CPU loop does the same sums in another order).
 ///
-/// @param g      device, [f, m, m] float64, symmetric positive semi-definite
+/// @param g      device, [f, m, m] float64, symmetric positive semi-definite, m <= kMostTopVectorRows
 /// @param start  device, [f, m] float64
 /// @param v, gv  device, [f, m] out: unit vector and G v
 /// @param rayleigh, iterations, marginal  device, [f] out

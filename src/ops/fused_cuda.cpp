@@ -59,10 +59,9 @@ std::optional<at::Tensor> pearson_columns(const at::Tensor& x,
 std::optional<TopVector> top_vector(const at::Tensor& g_any,
                                     const at::Tensor& start_any,
                                     const TopVectorOptions& options) {
-  constexpr int64_t kMost = 4096;  // four vectors of this length lie in shared memory
   const auto g = g_any.contiguous();
   const auto start = start_any.contiguous();
-  if (!serves({g, start}) || g.size(1) > kMost) return std::nullopt;
+  if (!serves({g, start}) || g.size(1) > kernels::kMostTopVectorRows) return std::nullopt;
   const c10::cuda::CUDAGuard guard(g.device());
   const int64_t f = g.size(0), m = g.size(1);
   TopVector out{at::empty({f, m}, g.options()), at::empty({f, m}, g.options()),
@@ -100,10 +99,10 @@ bool rank2_update(at::Tensor& g, const at::Tensor& u, const at::Tensor& h) {
 
 std::optional<at::Tensor> weighted_median(const at::Tensor& values_any,
                                           const at::Tensor& counts_any) {
-  constexpr int64_t kMost = 2048;
   const auto values = values_any.contiguous();
   const auto counts = counts_any.contiguous();
-  if (!serves({values, counts}) || values.size(2) > kMost) return std::nullopt;
+  if (!serves({values, counts}) || values.size(2) > kernels::kMostMedianEntries)
+    return std::nullopt;
   const c10::cuda::CUDAGuard guard(values.device());
   const int64_t b = std::max(values.size(0), counts.size(0));
   auto median = at::empty({b, values.size(1)}, values.options());
@@ -136,8 +135,8 @@ bool bootstrap_counts(uint64_t seed, int word, int64_t first, at::Tensor& counts
 std::optional<at::Tensor> split_half(const at::Tensor& c,
                                      const at::Tensor& in_first,
                                      const at::Tensor& noise) {
-  constexpr int64_t kMost = 75;
-  if (!serves({c, noise}) || !serves({in_first}, at::kByte) || c.size(1) > kMost)
+  if (!serves({c, noise}) || !serves({in_first}, at::kByte) ||
+      c.size(1) > kernels::kMostRepetitions)
     return std::nullopt;
   const c10::cuda::CUDAGuard guard(c.device());
   auto r = at::empty({in_first.size(0), c.size(0)}, c.options());
