@@ -1,10 +1,17 @@
 """What every Python test shares: the built command line, and the folder of real data (absent on most machines)."""
+import atexit
+import collections
 import csv
+import functools
+import itertools
 import json
 import os
 import pathlib
+import queue
+import struct
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -14,9 +21,64 @@ BINARY = pathlib.Path(os.environ.get("CORTISCORE_BINARY", ROOT / "build/cpu/cort
 SHARED = pathlib.Path(os.environ.get("CORTISCORE_SHARED_DATA", ROOT.parent / "shared/data"))
 
 
+# Where a test sets one of these, it gets a program that loads its own libraries, which read them then or as they are taken down.
+OF_LIBRARIES = ("LD_LIBRARY_PATH", "OMP_", "OPENBLAS_", "MKL_", "MALLOC_", "GLIBC_", "CUDA_", "HDF5_", "FAULT_LOG")
+
+
+@functools.cache
+def _scratch():
+    folder = tempfile.TemporaryDirectory(prefix="cortiscore_tests_")
+    atexit.register(folder.cleanup)
+    return pathlib.Path(folder.name)
+
+
+@functools.cache
+def compiled(name):
+    """A library for LD_PRELOAD, of tests/support/NAME.c."""
+    library = _scratch() / f"{name}.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / f"tests/support/{name}.c", "-ldl"], check=True)
+    return library
+
+
+class Commands:
+    """The command line with its libraries loaded once, which takes half a second; each run is a process of its own, forked where main
+    begins (tests/support/forked_main.c)."""
+
+    free, count = collections.defaultdict(queue.LifoQueue), itertools.count()
+
+    def __init__(self, *libraries):
+        name = f"{os.getpid()}_{next(Commands.count)}"
+        self.out, self.err = (_scratch() / f"{name}.{end}" for end in ("out", "err"))
+        self.server = subprocess.Popen([BINARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       env={**os.environ, "LD_PRELOAD": ":".join(map(str, (compiled("forked_main"), *libraries)))})
+        atexit.register(self.server.wait)
+        atexit.register(self.server.stdin.close)
+
+    @classmethod
+    def run(cls, words, env, cwd=None, seconds=0, errors="strict"):
+        """As subprocess.run; a run that takes longer than `seconds` ends by SIGALRM. What env preloads is loaded before the fork, too.
+        Threads that call this at the same time have a server each."""
+        libraries = (env["LD_PRELOAD"],) if "LD_PRELOAD" in env else ()
+        try:
+            one = cls.free[libraries].get_nowait()
+        except queue.Empty:
+            one = cls(*libraries)
+        asked = [one.out, one.err, cwd or os.getcwd(), str(seconds), *(f"{name}={value}" for name, value in env.items()), "", *words]
+        text = b"".join(os.fsencode(word) + b"\0" for word in asked)
+        one.server.stdin.write(struct.pack("<i", len(text)) + text)
+        one.server.stdin.flush()
+        code = os.waitstatus_to_exitcode(struct.unpack("<i", one.server.stdout.read(4))[0])
+        said = [path.read_text(errors=errors) for path in (one.out, one.err)]
+        cls.free[libraries].put(one)
+        return subprocess.CompletedProcess(words, code, *said)
+
+
 def run(*arguments, env=None):
-    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True,
-                          env={**os.environ, **(env or {})})
+    """What the command line does with these arguments."""
+    words = [word if isinstance(word, bytes) else str(word) for word in arguments]
+    if any(name.startswith(OF_LIBRARIES) for name in env or {}):
+        return subprocess.run([BINARY, *words], capture_output=True, text=True, env={**os.environ, **env})
+    return Commands.run(words, {**os.environ, **(env or {})})
 
 
 def peak_bytes(*arguments, code=0):
@@ -28,6 +90,20 @@ def peak_bytes(*arguments, code=0):
     status, peak = map(int, done.stdout.split())
     assert status == code, done.stderr
     return peak, done.stderr
+
+
+def bytes_read(*arguments, env=None):
+    """(bytes that one run of the command line reads by system calls, standard output). What libraries read as they are loaded is part
+    of it, what is mapped is not. From a parent of its own: the kernel adds up what a process and the children that it waited for read."""
+    script = ("import re, subprocess, sys; say = lambda: int(re.search(r'rchar: (\\d+)', open('/proc/self/io').read())[1]); before = say(); "
+              "done = subprocess.run(sys.argv[1:], capture_output=True, text=True); out = len(done.stdout.encode()); "
+              "print(done.returncode, say() - before - out); print(done.stdout, end=''); print(done.stderr, end='', file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", script, BINARY, *map(str, arguments)], capture_output=True, text=True, check=True,
+                          env={**os.environ, **(env or {})})
+    first, out = done.stdout.split("\n", 1)
+    status, count = map(int, first.split())
+    assert status == 0, done.stderr
+    return count, out
 
 
 def run_json(*arguments, env=None):
@@ -78,8 +154,6 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def faults(tmp_path_factory):
+def faults():
     """The library that makes file operations fail (tests/support/faults.c), for LD_PRELOAD."""
-    library = tmp_path_factory.mktemp("faults") / "faults.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, ROOT / "tests/support/faults.c", "-ldl"], check=True)
-    return library
+    return compiled("faults")

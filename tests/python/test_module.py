@@ -91,17 +91,17 @@ def test_torch_is_left_as_it_was_and_python_goes_on():
 
     def tick():
         while not done.is_set():
-            ticks.append(time.monotonic())
+            ticks.append(None)
             time.sleep(0.001)
 
     thread = threading.Thread(target=tick)
     thread.start()
-    start = time.monotonic()
+    before = len(ticks)
     cortiscore.metric("pls", x, y)
-    end = time.monotonic()
+    after = len(ticks)
     done.set()
     thread.join()
-    assert sum(start < t < end for t in ticks) > 3
+    assert after - before > 3
     assert torch.get_num_threads() == 2 and torch.is_grad_enabled() and torch.equal(torch.get_rng_state(), state)
 
 

@@ -277,7 +277,9 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
     done = run(*sweep, "--limit", 2, env=env)
     assert done.returncode == 0 and "left by --limit" in done.stderr
     plan = json.loads(run(*sweep, "--dry-run", "--json", env=env).stdout)
-    assert len(plan["pairs"]) == 2 and plan["stored"] == 2 and 0 < plan["seconds"] < 60
+    assert len(plan["pairs"]) == 2 and plan["stored"] == 2
+    took = [json.loads(line)["record"]["timing_ms"]["total"] / 1e3 for path in (tmp_path / "s").glob("*.jsonl") for line in path.open()]
+    assert plan["seconds"] == pytest.approx(2 * np.mean(took))  # what it took for those that are stored
     assert plan["stimulus_bytes"] == 320 * 3 * 32 * 32 and plan["forward_passes"] == 1 and plan["spilled_bytes"] == 0
     run(*sweep, env=env)
     found = records(tmp_path / "s", env)
@@ -413,12 +415,14 @@ def test_signals_stop_it_and_it_goes_on(world, env, tmp_path, undisturbed, numbe
     store = tmp_path / "s"
     process = subprocess.Popen([BINARY, *map(str, command(world, store)), "--device", devices], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env={**os.environ, **env, **({"SLURM_JOB_ID": "1"} if slurm else {})})
+    start = time.monotonic()
     process.stdout.readline()
     process.stdout.readline()  # the header, and a first row: it is in the middle of the second pair
+    scored = time.monotonic()
     process.send_signal(number)
-    start = time.monotonic()
     _, error = process.communicate()
-    assert process.returncode == code and time.monotonic() - start < 2, error
+    # A tenth of what came before, on an idle machine; its load slows down both.
+    assert process.returncode == code and time.monotonic() - scored < 3 * (scored - start), error
     assert "the same command goes on from here" in error
     stored = len(lines(store))
     assert 1 <= stored < 12

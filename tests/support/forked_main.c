@@ -1,6 +1,7 @@
 // LD_PRELOAD for tests that start one program hundreds of times: its libraries are loaded once, and each case is a process of its
 // own, forked where main begins. Asked over standard input: a 4-byte length, then strings that end in 0: where to write standard
-// output and standard error, seconds until SIGALRM, and the arguments. Answers on standard output: waitpid's status, 4 bytes.
+// output and standard error, the working folder, seconds until SIGALRM (0: none), the environment (NAME=VALUE, until an empty
+// string), and the arguments. Answers on standard output: waitpid's status, 4 bytes.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -33,8 +34,13 @@ static void opened_as(const char* path, int flags, int as) {
     close(file);
 }
 
+static char* next(char** at) {
+    char* text = *at;
+    *at += strlen(text) + 1;
+    return text;
+}
+
 static int serve(int count, char** words, char** environment) {
-    unsetenv("LD_PRELOAD");  // what the program starts is no server
     int32_t size, status;
     while (whole(take, 0, (char*)&size, sizeof size)) {
         char* text = malloc(size);
@@ -43,12 +49,14 @@ static int serve(int count, char** words, char** environment) {
         if (child == 0) {
             setsid();
             char** arguments = calloc(size + 1, sizeof *arguments);
-            char* out = text;
-            char* err = out + strlen(out) + 1;
-            char* seconds = err + strlen(err) + 1;
+            char* at = text;
+            char *out = next(&at), *err = next(&at), *folder = next(&at), *seconds = next(&at), *variable;
+            if (chdir(folder)) abort();
+            clearenv();  // LD_PRELOAD too: what the program starts is no server
+            while (*(variable = next(&at))) putenv(variable);
             arguments[0] = words[0];
             count = 1;
-            for (char* at = seconds + strlen(seconds) + 1; at < text + size; at += strlen(at) + 1) arguments[count++] = at;
+            while (at < text + size) arguments[count++] = next(&at);
             opened_as("/dev/null", O_RDONLY, 0);
             opened_as(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
             opened_as(err, O_WRONLY | O_CREAT | O_TRUNC, 2);
