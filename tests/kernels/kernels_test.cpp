@@ -13,6 +13,7 @@
 #include "kernels/pearson_columns.h"
 #include "kernels/ranks.h"
 #include "kernels/top_vector.h"
+#include "tests/support/no_device.h"
 
 namespace cortiscore::kernels {
 namespace {
@@ -48,8 +49,7 @@ class Kernels : public testing::Test {
  protected:
   void SetUp() override {
     int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0)
-      GTEST_SKIP() << "no CUDA device on this machine";
+    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) CORTISCORE_END_WITHOUT_CUDA();
   }
   std::vector<double> normal(size_t n) {
     std::normal_distribution<double> draw;

@@ -3,6 +3,7 @@ import atexit
 import collections
 import csv
 import functools
+import importlib
 import itertools
 import json
 import os
@@ -135,6 +136,14 @@ def write(path, rows):
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def pytest_runtest_setup(item):
+    needs = item.get_closest_marker("cuda")
+    if needs and not importlib.import_module("torch").cuda.is_available():
+        if os.environ.get("CORTISCORE_REQUIRE_CUDA") == "1":
+            pytest.fail("CORTISCORE_REQUIRE_CUDA=1, and no CUDA device on this machine", pytrace=False)
+        pytest.skip(f"needs a CUDA device: {needs.args[0]}")
 
 
 @pytest.fixture

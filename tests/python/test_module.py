@@ -159,7 +159,7 @@ def test_the_makefile_and_the_dask_job_of_the_documents(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "scores/bank_V4.json").read_text())["score"]["ceiled"] == by_name["bank_V4"]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: arrays that live there are worked on there")
+@pytest.mark.cuda("arrays that live there are worked on there")
 def test_arrays_on_a_gpu():
     x, y = (torch.from_numpy(a) for a in data())
     on_cpu, on_gpu = cortiscore.metric("pls", x, y), cortiscore.metric("pls", x.cuda(), y.cuda())

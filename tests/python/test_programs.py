@@ -185,7 +185,7 @@ def test_model_export_writes_native_code(tmp_path):
     assert [layer["name"] for layer in layers] == ["features.3"]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: TorchScript and native code there")
+@pytest.mark.cuda("TorchScript and native code there")
 @pytest.mark.parametrize("how", ["torchscript", "native"])
 def test_programs_on_a_gpu(how, stimuli, tmp_path):
     model = random_network(torchvision.models.resnet18)

@@ -147,7 +147,7 @@ def test_a_window_averages_calls_by_the_portion_that_it_covers(stimuli, tmp_path
         assert done.returncode == code and all(word in done.stderr for word in words), done.stderr
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: calls and windows there")
+@pytest.mark.cuda("calls and windows there")
 def test_calls_and_windows_on_a_gpu(stimuli, tmp_path):
     network(CORnetR, tmp_path / "net.pt2", time_bins_ms=BINS)
     names = ["IT@70-170", "IT@1", "IT"]

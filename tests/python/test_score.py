@@ -325,7 +325,7 @@ def test_a_device_that_is_not_here(home, network, name, code, word):
     assert len(done.stderr.strip().splitlines()) == 1 and word in done.stderr and name in done.stderr
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: a network and its mapping on the GPU")
+@pytest.mark.cuda("a network and its mapping on the GPU")
 @pytest.mark.parametrize("benchmark", ["Simulated2026.V4-pls", "Simulated2026-error_consistency"])
 def test_a_gpu_agrees_with_the_cpu(home, network, benchmark):
     """Float32 activations differ in their last bits; a score of those agrees as far as the metric is smooth in them."""
@@ -357,7 +357,7 @@ def test_benchmarks_on_the_same_stimuli_share_a_forward_pass(home, network, tmp_
         assert same(alone) == same(record)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: TF32 and autocast there")
+@pytest.mark.cuda("TF32 and autocast there")
 @pytest.mark.parametrize("precision", ["tf32", "bf16", "fp16"])
 def test_precisions_on_a_gpu(home, network, precision):
     """Each is recorded, differs from float32, and comes near it."""

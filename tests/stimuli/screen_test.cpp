@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/devices.h"
+
 namespace cortiscore {
 namespace {
 
@@ -35,7 +37,7 @@ TEST(Normaliser, ATableAndTheDefinitionHaveTheSameBits) {
 }
 
 TEST(Normaliser, AGpuHasTheBitsOfTheCpu) {
-  if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device";
+  if (!at::hasCUDA()) CORTISCORE_END_WITHOUT_CUDA();
   const auto there = Normaliser(kMean, kStd, at::Device(at::kCUDA, 0))(every_byte());
   EXPECT_TRUE(at::equal(there.to(at::kCPU), Normaliser(kMean, kStd, at::kCPU)(every_byte())));
 }

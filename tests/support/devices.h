@@ -4,14 +4,15 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/no_device.h"
+
 namespace cortiscore::test {
 
-/// A test body over every device: the CPU always, CUDA where there is one (else skipped, with the reason).
+/// A test body over every device: the CPU always, CUDA where there is one (else no_device.h's end).
 class OnDevice : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (std::string(GetParam()) == "cuda" && !at::hasCUDA())
-      GTEST_SKIP() << "no CUDA device on this machine";
+    if (std::string(GetParam()) == "cuda" && !at::hasCUDA()) CORTISCORE_END_WITHOUT_CUDA();
   }
   at::Device device() const { return at::Device(GetParam()); }
 };
