@@ -23,7 +23,7 @@ from where import put_rows
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 GIB = 2**30
 V4, IT = "Cowley2023.V4-pls", "Kriegeskorte2008.IT.human-rdm"
@@ -67,7 +67,8 @@ def main():
                "reduce_s": round(profile["timing_ms"]["reduce"] / 1e3), "planned_gib": round(peak["planned"] / GIB, 2),
                "resident_gib": round(peak["resident"] / GIB, 2), "resident_over_plan": round(peak["resident"] / plan, 3)}
         rows.append(row)
-        print("| " + " | ".join(str(row[k]) for k in ("network", "layers", "stimuli", "activations_gib", "allowed_gib", "on_disk_gib", "passes", "seconds", "planned_gib",
+        print("| " + " | ".join(str(row[k]) for k in ("network", "layers", "stimuli", "activations_gib", "allowed_gib", "on_disk_gib", "passes", "seconds",
+                                                      "planned_gib",
                                                       "resident_gib", "resident_over_plan")) + " |", flush=True)
     if arguments.out:
         put_rows(arguments.out, rows)

@@ -23,7 +23,7 @@ from where import put_rows
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BINARY = os.environ.get("CORTISCORE_BINARY", str(ROOT / "build/cpu/cortiscore"))
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 
 def main():

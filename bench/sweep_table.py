@@ -58,7 +58,7 @@ def take(program, weights):
 def cortiscore(*arguments):
     """Seconds, and the records that were printed."""
     start = time.monotonic()
-    done = subprocess.run([BINARY, *map(str, arguments), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([BINARY, *map(str, arguments), "--json"], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
     return time.monotonic() - start, [json.loads(line) for line in done.stdout.splitlines()]
@@ -162,7 +162,8 @@ def main():
     print("| layer | --device | forward s | sweep s | beyond forward | one `score` each s | beyond forward | PyTorch + scikit-learn s | sweep is |")
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for r in rows:
-        print(f"| {r['layer']} | {r['device']} | {r['forward_s']:.3f} | {r['sweep_s']:.3f} | {r['beyond_forward_s']:.3f} ({100 * r['beyond_forward_share']:.1f} %) "
+        print(f"| {r['layer']} | {r['device']} | {r['forward_s']:.3f} | {r['sweep_s']:.3f} | {r['beyond_forward_s']:.3f} "
+              f"({100 * r['beyond_forward_share']:.1f} %) "
               f"| {r['score_process_s']:.2f} | {r['score_beyond_forward_s']:.2f} | {r['pytorch_sklearn_s']:.2f} "
               f"| {r['pytorch_sklearn_s'] / r['sweep_s']:.1f}x |")
     print("largest difference of a score from scikit-learn's:", max(r["largest_score_difference"] for r in rows))

@@ -147,7 +147,7 @@ def one(name):
             there = list(outputs)
             asked = list(dict.fromkeys([*there[:: max(1, len(there) // COMPARED)], there[-1]]))
             run(set(asked), images, saved)
-            del model
+            model = None
             engine("extract", folder / "net.pt2", "--stimuli", folder / "stimuli.csv",
                    *[flag for layer in asked for flag in ("--layer", layer)], "-o", folder / "out")
         except RuntimeError as error:

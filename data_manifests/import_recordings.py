@@ -6,7 +6,8 @@ SOURCE holds the files that recordings/NAME.json name, or the copies that they a
 originals from the public repositories that they cite, and calls this. Names: Cowley2023 (macaque V4), Henaff2021 (macaque
 V1), Kriegeskorte2008 (monkey and human IT, RDMs), Cichy2014 (human EVC and IT, RDMs), Geirhos2021 (choices of ten
 observers). Output goes to FOLDER/data, where `cortiscore score` looks (default: $CORTISCORE_HOME, else
-$XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again writes the same arrays again. Nothing here is licensed for redistribution with this project.
+$XDG_DATA_HOME/cortiscore, else ~/.local/share/cortiscore). Running it again writes the same arrays again. Nothing here is
+licensed for redistribution with this project.
 """
 import argparse
 import csv
@@ -25,8 +26,7 @@ from PIL import Image
 OBJECTS = ["bear", "elephant", "face", "car", "dog", "apple", "chair", "plane"]
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
-from cortiscore.recordings import (BadInput, Parser, default_home, run, sha256_of, write_assembly, write_hashes,  # noqa: E402
-                                   write_rdms, write_stimuli, write_table)
+from cortiscore.recordings import BadInput, Parser, default_home, run, sha256_of, write_assembly, write_hashes, write_rdms, write_stimuli, write_table
 
 
 def stop(message):

@@ -6,7 +6,7 @@ import warnings
 logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", module="torch.*")
 
-from .recordings import run  # noqa: E402
+from .recordings import run
 
 
 def main():

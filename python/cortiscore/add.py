@@ -29,7 +29,6 @@ import math
 import os
 import pathlib
 import re
-import shutil
 import tempfile
 
 import numpy as np

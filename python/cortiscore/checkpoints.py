@@ -288,7 +288,8 @@ def _read_state(path, wanted, key, prefix, saved_as):
     tensors, states, others = flatten(found)
     if not tensors:
         inside = ", ".join(name for name, _ in _named_entries(found))[:300]
-        raise bad(path, inside or (found.name if isinstance(found, (Placeholder, Global)) else type(found).__name__), f"a state dict under one of {', '.join(PLAIN)}", "Name it with --key")
+        raise bad(path, inside or (found.name if isinstance(found, (Placeholder, Global)) else type(found).__name__),
+                  f"a state dict under one of {', '.join(PLAIN)}", "Name it with --key")
     # A tensor that a tool's wrapper holds is one of no plain kind: said where it is missed.
     odd = collections.Counter(other.name for other in others.values() if re.match(r"torch\.|torch_|numpy|safetensors", other.name))
     if wanted is None:

@@ -50,8 +50,8 @@ def to_choices(arguments, stimuli):
         spelled = {name.strip().lower(): name for name in categories}
         alike = next((name for name in outside if name.strip().lower() in spelled), None)
         if alike is not None:
-            raise BadInput(f"{path}: {key}: found \"{alike}\" in {outside[alike]} of {len(trials)} trials beside \"{spelled[alike.strip().lower()]}\", expected "
-                           "one spelling of a category: another counts as another answer. Write it alike.")
+            raise BadInput(f"{path}: {key}: found \"{alike}\" in {outside[alike]} of {len(trials)} trials beside "
+                           f"\"{spelled[alike.strip().lower()]}\", expected one spelling of a category: another counts as another answer. Write it alike.")
         if outside and key == "truth":
             raise BadInput(f"{path}: truth: found \"{next(iter(outside))}\", which {arguments.categories} does not have ({sum(outside.values())} trials), "
                            "expected its categories. Name the outputs that speak for it there.")

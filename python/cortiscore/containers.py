@@ -1,6 +1,5 @@
 """Arrays in the files that this field keeps them in: .npy, .npz, HDF5, NetCDF; MATLAB's are in matlab.py."""
 import dataclasses
-import pathlib
 import zipfile
 
 import numpy as np

@@ -363,7 +363,8 @@ def _traced(tapped, example):
         fixed = re.search(r"specializ|not all values of|Constraints violated", str(error))
         raise refused(f"torch.export{_culprit(error, tapped.network)}", f"\"{_first_line(error)}\"",
                        "a forward that takes any number of images" if fixed else "a forward of plain tensor operations",
-                       "Write it for any (x.shape[0], not len(x)), or save torch.export.export(model, (one image,)) by torch.export.save: that archive runs image by image"
+                       "Write it for any (x.shape[0], not len(x)), or save torch.export.export(model, (one image,)) by torch.export.save: "
+                       "that archive runs image by image"
                        if fixed else
                        "Take out what depends on values of tensors, or save it by torch.jit.trace, which is opened with --allow-torchscript") from error
     _check_graph(program)

@@ -40,7 +40,7 @@ class File:
         return self.found == self.digest
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Options:
     jobs: int = 8
     stall_s: int = 30  # without a byte, then it is tried again

@@ -30,7 +30,7 @@ def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0
         tapped, calls = tapped_on(model, example, {layer.partition("#")[0] for layer in layers})
         with tapped:
             shapes = {}
-            for place, (call, key) in enumerate((call, key) for call in calls for key in call.keys):
+            for place, (call, key) in enumerate((one, key) for one in calls for key in one.keys):
                 # The last call of a module that runs several times; its first tensor, and each by its key.
                 for name in {call.name, f"{call.name}#{key}"} if key == call.keys[0] else {f"{call.name}#{key}"}:
                     shapes[name] = (place, call.shapes[call.keys.index(key)], tapped.types[call.name])

@@ -72,7 +72,8 @@ def presentations(path, nwb, arguments, columns):
         tables["trials"] = nwb.trials
     if arguments.presentations:
         if arguments.presentations not in tables:
-            raise BadInput(f"{path}: --presentations: found \"{arguments.presentations}\", expected one of: {', '.join(tables) or 'none, there is no table of intervals'}.")
+            raise BadInput(f"{path}: --presentations: found \"{arguments.presentations}\", "
+                           f"expected one of: {', '.join(tables) or 'none, there is no table of intervals'}.")
         return arguments.presentations, tables[arguments.presentations]
     named = columns.get("stimulus_id")
     good = {name: table for name, table in tables.items() if (named in table.colnames if named else any(i in table.colnames for i in IDS))}

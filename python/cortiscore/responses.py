@@ -157,8 +157,9 @@ def refuse_other_trials(table, rows, keys, others):
         before, row = differing
         place = f"stimulus \"{row[stimulus]}\"" + "".join(f", {what} \"{row[key]}\"" for what, key in (("neuroid", neuroid), ("repetition", repetition)) if key)
         values = " and ".join(f"\"{r[name]}\"" if r[name] is not None else "nothing" for r in (before, row))
-        raise BadInput(f"{table.path}: {name}: found {values} for {place}, expected rows that are repetitions of one another. Save the rows of one {name} alone "
-                       "or their mean; if it numbers repetitions, " + (f"call it so{f' (--columns repetition={name})' if path_is_table else ''}" if not repetition else "put it into the repetition's name")
+        raise BadInput(f"{table.path}: {name}: found {values} for {place}, expected rows that are repetitions of one another. "
+                       f"Save the rows of one {name} alone or their mean; if it numbers repetitions, "
+                       + (f"call it so{f' (--columns repetition={name})' if path_is_table else ''}" if not repetition else "put it into the repetition's name")
                        + "; if it says nothing, leave the column out of the file.")
 
 

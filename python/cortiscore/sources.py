@@ -306,7 +306,8 @@ def _processed(source, name, here, config, asked):
     if "input_size" not in options and "input_size" not in asked:
         raise BadInput(f"{path}: found no size of images, expected one. Say it: --input-size.")
     values = f"mean {_short(options['mean'])}, std {_short(options['std'])}" if "mean" in options else "values in 0..1 as they are, not normalised,"
-    say(f"note: input {options.get('input_size', asked.get('input_size'))} a side, {values} by its preprocessor_config.json; stimuli are shown by their visual angle, not cropped")
+    say(f"note: input {options.get('input_size', asked.get('input_size'))} a side, {values} by its preprocessor_config.json; "
+        "stimuli are shown by their visual angle, not cropped")
     return options
 
 

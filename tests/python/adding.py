@@ -14,8 +14,8 @@ from PIL import Image
 from conftest import BINARY, ROOT
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import add, binary, images, tables  # noqa: E402
-from cortiscore.recordings import BadInput  # noqa: E402
+from cortiscore import add, binary, images, tables
+from cortiscore.recordings import BadInput
 
 
 class Added:

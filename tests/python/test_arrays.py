@@ -91,12 +91,12 @@ def test_numpy_files_that_are_no_real_numbers_say_what_to_do(tmp_path):
 def test_damaged_numpy_headers_are_told_in_printable_words(tmp_path):
     np.save(tmp_path / "x.npy", RNG.normal(size=(4, 2)))
     whole = (tmp_path / "x.npy").read_bytes()
-    for name, data in {
+    for data in {
         "byte": whole.replace(b"'<f8'", b"'\xbcf8'"), "kind": whole.replace(b"'<f8'", b"'<\xbc8'"), "dict": whole.replace(b"{", b"\x00"),
         "shape": whole.replace(b"(4, 2)", b"(4,\xff2)"), "negative": whole.replace(b"(4, 2)", b"(4,-2)"), "version": whole[:6] + b"\x07" + whole[7:],
         "cut": whole[:-8], "short": whole[:9], "none": b"", "huge": whole.replace(b"(4, 2), }", b"(9999999999,)}"),
         "key": whole.replace(b"shape", b"shade"), "quote": whole.replace(b"'shape'", b"'shape "),
-    }.items():
+    }.values():
         (tmp_path / "bad.npy").write_bytes(data)
         refused(["bad.npy"], "metric", "ridge", "--source", tmp_path / "bad.npy", "--target", tmp_path / "x.npy")
 

@@ -24,7 +24,7 @@ from PIL import Image
 from conftest import BINARY, ROOT, Commands, run, save, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 SECONDS = 300  # none of these takes one of its own; those that run in Python take many where others work too
 DOCUMENTED = {2, 3, 4, 5, 6, 7}
@@ -294,7 +294,7 @@ def test_layer_maps_trees_and_splits_that_are_none(world, commands):
         (world / f"split{i}.json").write_text(json.dumps(split))
         cases.append((["metric", "ridge", *XY, "--splits", f"split{i}.json"], [f"split{i}.json"]))
     tree = {"schema_version": 1, "identifier": "t", "leaf": "ceiled", "missing": "zero", "tree": {"name": "t", "children": [{"benchmark": "Lab.V4-pls"}]}}
-    for i, (where, other, change) in enumerate(mutations(tree)):
+    for i, (_, _, change) in enumerate(mutations(tree)):
         (world / f"tree{i}.json").write_text(json.dumps(with_change(tree, change)))
         cases.append((["score", "x.npy", "-b", "neural.json", "--tree", f"tree{i}.json", "--results", "trees"], [f"tree{i}.json"], True))
     walk(commands, cases)
@@ -304,7 +304,7 @@ def test_layer_maps_trees_and_splits_that_are_none(world, commands):
 def test_manifests_with_a_wrong_value_in_every_place(world, commands, kind):
     manifest = {"neural": NEURAL, "rdm": RDM, "choices": CHOICES}[kind]
     cases = []
-    for i, (where, other, change) in enumerate(mutations(manifest)):
+    for i, (where, _, change) in enumerate(mutations(manifest)):
         name = f"{kind}_{i}.json"
         (world / name).write_text(json.dumps(with_change(manifest, change)))
         cases.append((["score", "x.npy", "-b", name, "--bootstrap", "10", "--results", f"results_{kind}"], [name, manifest["identifier"], "x.npy", "stimuli.csv", "choices.csv", "classes.csv", "a.nc", "rdms.nc", where.split(".")[-1], "home"], True))

@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 
 from conftest import run, run_json, write
 
-
 CLASSES = ["bear", "car", "dog", "plane"]
 
 

@@ -17,7 +17,7 @@ from test_fetch import Handler, server  # noqa: F401
 
 FILES = ROOT / "tests/fixtures/brainio"
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
-from brainio_files import GROUPS, REPETITIONS, STIMULI, choices, responses  # noqa: E402
+from brainio_files import GROUPS, REPETITIONS, STIMULI, choices, responses
 
 SETS = {  # benchmark: seed and regions of the fixture, and its bins within the manifest's window
     "MajajHong2015public.V4-pls": (1, "V4 IT IT V4 IT V4 V4".split(), 1, [0]),
@@ -221,7 +221,8 @@ SCIALOM = dict(zip([f"{kind}-{n}" for kind in ("phosphenes", "segments") for n i
 for _name, _ceiling in (SCIALOM | {"rgb": .98484, "contours": .97794}).items():
     OFFICIAL |= {f"Scialom2024_{_name}BehavioralAccuracyDistance": (8, _ceiling, 48, None), f"Scialom2024_{_name}EngineeringAccuracy": (8, None, 48, None)}
 for _name, _consistency, _distance in (("phosphenes", .45755, .89533), ("segments", .42529, .89052)):
-    OFFICIAL |= {f"Scialom2024_{_name}-allErrorConsistency": (8, _consistency, 528, None), f"Scialom2024_{_name}-allAccuracyDistance": (8, _distance, 528, None)}
+    OFFICIAL |= {f"Scialom2024_{_name}-allErrorConsistency": (8, _consistency, 528, None),
+                 f"Scialom2024_{_name}-allAccuracyDistance": (8, _distance, 528, None)}
 SIZE = "as the network's"  # 1.6: no screen scaling
 OFFICIAL |= {f"Geirhos2021{name}-top1": (SIZE, None, None, None) for name in GEIRHOS}
 OFFICIAL |= {f"Hermann2020cueconflict-{metric}": (SIZE, None, 1280, None) for metric in ("shape_bias", "shape_match")}

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT, run_json, save, write
 
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
-import brainscore as made  # noqa: E402
+import brainscore as made
 
 CLASSES = made.CLASSES
 EXPECTED = json.loads((ROOT / "tests/fixtures/brainscore.json").read_text())

@@ -22,8 +22,8 @@ from safetensors.torch import save_file, save_model
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore.checkpoints import load_into, read_state  # noqa: E402
-from cortiscore.recordings import BadInput  # noqa: E402
+from cortiscore.checkpoints import load_into, read_state
+from cortiscore.recordings import BadInput
 
 
 class Net(torch.nn.Module):
@@ -68,11 +68,12 @@ def saved(path, what, **options):
 
 BESIDE = {
     "namespace": argparse.Namespace(lr=0.1, path=pathlib.Path("/x")), "numpy": [np.float64(1.5), np.arange(3), np.array("x", object), np.random.get_state()],
-    "date": datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc), "enum": Color.RED, "partial": functools.partial(max, 1),
+    "date": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "enum": Color.RED, "partial": functools.partial(max, 1),
     "class": Net, "function": os.path.join, "record": Record(a=Record(b=1)), "mapping": Mapping(a=1), "rng": torch.get_rng_state(), "set": {1, "a"},
     "default": collections.defaultdict(list, a=[1]), "counter": collections.Counter("aab"), "deque": collections.deque([1]), "bytes": bytearray(b"abc"),
     "space": types.SimpleNamespace(x=1), "slice": slice(1, 2), "dtype": torch.float16, "device": torch.device("cpu"), "complex": 1 + 2j,
-    "sparse": torch.eye(3).to_sparse(), "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "big": 1 << 200, "exception": ValueError("x"),
+    "sparse": torch.eye(3).to_sparse(), "quantised": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "big": 1 << 200,
+    "exception": ValueError("x"),
     "module": torch.nn.Linear(2, 2), "optimizer": torch.optim.SGD(Net().parameters(), 0.1, momentum=0.9).state_dict(),
 }
 
@@ -151,7 +152,8 @@ def test_no_checkpoint_runs_code(tmp_path):
     torch.save(Calls(os.system, touch), inner)
     gadgets = {
         "system": Calls(os.system, touch), "eval": Calls(eval, f"open({str(marker)!r}, 'w')"), "exec": Calls(exec, f"open({str(marker)!r}, 'w')"),
-        "import": Calls(__import__, "antigravity"), "getattr": Calls(getattr, ValueError("x"), "args"), "popen": Calls(subprocess.Popen, ["touch", str(marker)]),
+        "import": Calls(__import__, "antigravity"), "getattr": Calls(getattr, ValueError("x"), "args"),
+        "popen": Calls(subprocess.Popen, ["touch", str(marker)]),
         "load": Calls(torch.load, str(tmp_path / "inner.pth"), None, None), "from bytes": Calls(torch.storage._load_from_bytes, inner.getvalue()),
         "reduce of reduce": Calls(Calls, Calls(os.system, touch)), "open": Calls(open, str(marker), "w"), "partial": Calls(functools.partial, os.system, touch),
         "map": Calls(list, Calls(map, os.system, [touch])), "mkdir": Calls(os.mkdir, str(marker)), "bytearray": Calls(bytearray, 1 << 44),
@@ -177,7 +179,7 @@ def test_no_checkpoint_runs_code(tmp_path):
         "persistent": text + p.BINPERSID, "persistent text": p.PERSID + touch.encode() + b"\n", "deep": p.EMPTY_TUPLE + p.TUPLE1 * 200_000 + p.NONE +
         p.POP, "deep key": p.EMPTY_DICT + p.EMPTY_TUPLE + p.TUPLE1 * 200_000 + p.NONE + p.SETITEM, "buffer": p.NEXT_BUFFER, "no opcode": b"\xfe",
         "itself": p.EMPTY_LIST + p.BINPUT + b"\x00" + p.BINGET + b"\x00" + p.APPEND}
-    for name, opcodes in raw.items():
+    for opcodes in raw.values():
         body = p.PROTO + b"\x04" + opcodes + p.STOP
         with zipfile.ZipFile(tmp_path / "r.pth", "w") as archive:
             archive.writestr("a/data.pkl", body)
@@ -218,9 +220,12 @@ def test_sizes_that_lie_are_refused(tmp_path):
 
 
 PREFIXES = {
-    "plain": ({"state_dict": SEED1}, ""), "ddp": (under("module."), ""), "both": (under("module._orig_mod."), ""), "any": ({"a": {"b": under("tower.net.")}}, ""),
-    "in the middle": ({k.replace("blocks.", "blocks.module.").replace("stem.", "_fsdp_wrapped_module.stem._checkpoint_wrapped_module."): v for k, v in SEED1.items()}, ""),
-    "a part": ({**under("student."), "loss.weight": torch.ones(3)}, "left out 1 "), "a head": ({**SEED1, "head2.weight": torch.ones(2)}, 'such as "head2.weight"'),
+    "plain": ({"state_dict": SEED1}, ""), "ddp": (under("module."), ""), "both": (under("module._orig_mod."), ""),
+    "any": ({"a": {"b": under("tower.net.")}}, ""),
+    "in the middle": ({k.replace("blocks.", "blocks.module.").replace("stem.", "_fsdp_wrapped_module.stem._checkpoint_wrapped_module."): v for k,
+                       v in SEED1.items()}, ""),
+    "a part": ({**under("student."), "loss.weight": torch.ones(3)}, "left out 1 "),
+    "a head": ({**SEED1, "head2.weight": torch.ones(2)}, 'such as "head2.weight"'),
     "no counters": ({k: v for k, v in SEED1.items() if not k.endswith("tracked")}, ""), "averaged too": ({"model": SEED1, "model_ema": SEED2}, "not taken"),
     "equal twice": ({**under("a."), **under("b.")}, "left out"), "positions": ({**SEED1, "blocks.0.attn_mask": torch.ones(2)}, "left out 1 "),
 }
@@ -241,9 +246,11 @@ def test_a_beginning_that_the_file_lacks_is_put_on(tmp_path):
 
 
 @pytest.mark.parametrize("what, words", [
-    ({**under("student."), **under("teacher.", SEED2)}, ["2 sets", '"student."', '"teacher."', "--prefix"]), ({"student": SEED1, "teacher": SEED2}, ["2 sets", "--prefix"]),
+    ({**under("student."), **under("teacher.", SEED2)}, ["2 sets", '"student."', '"teacher."', "--prefix"]),
+    ({"student": SEED1, "teacher": SEED2}, ["2 sets", "--prefix"]),
     ({"net": SEED1, "model": SEED2}, ["2 sets"]), (Net(1, depth=3).state_dict(), ["inside modules", "blocks.2", "Export the graph"]),
-    ({**SEED1, "blocks.1.0.scale": torch.ones(4)}, ["inside modules", "blocks.1.0.scale"]), ({**SEED1, "blocks.1.se.weight": torch.ones(4)}, ["inside", "se.weight"]),
+    ({**SEED1, "blocks.1.0.scale": torch.ones(4)}, ["inside modules", "blocks.1.0.scale"]),
+    ({**SEED1, "blocks.1.se.weight": torch.ones(4)}, ["inside", "se.weight"]),
     (Net(1, depth=1).state_dict(), ["6 of the 20 weights missing"]), ({**SEED1, "head.weight": torch.ones(7, 4)}, ["head.weight", "[7, 4]", "[5, 4]"])])
 def test_what_could_be_another_network_is_refused(what, words, tmp_path):
     with pytest.raises(BadInput) as error:

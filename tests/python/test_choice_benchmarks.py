@@ -9,7 +9,6 @@ from scipy.stats import pearsonr
 
 from conftest import run, run_json, write
 
-
 NAMES = ["bear", "cat", "dog", "elephant"]
 N, N_SUBJECTS = 120, 7
 

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from conftest import ROOT, run
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
-from cortiscore.checkpoints import load_into  # noqa: E402
-from cortiscore.convert import convert, main  # noqa: E402
-from cortiscore.recordings import run as run_python  # noqa: E402
+from cortiscore import export
+from cortiscore.checkpoints import load_into
+from cortiscore.convert import convert, main
+from cortiscore.recordings import run as run_python
 
 
 def network(seed=0):
@@ -32,7 +32,8 @@ SAVED = {
     "lightning": {"state_dict": prefixed("model."), "epoch": 3, "hyper_parameters": {"lr": 0.1}},
     "averaged beside": {"model": STATE, "model_ema": OTHER}, "only averaged": {"state_dict_ema": STATE, "step": 1},
     "one other": {"student": STATE, "loss": 0.5}, "half": {k: v.half() if v.is_floating_point() else v for k, v in STATE.items()},
-    "tied": {**STATE, "norm.bias": STATE["norm.weight"].data}, "parameters": {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in STATE.items()},
+    "tied": {**STATE, "norm.bias": STATE["norm.weight"].data},
+    "parameters": {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in STATE.items()},
 }
 
 

@@ -12,9 +12,8 @@ import scipy.sparse
 import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
-from conftest import run
 from adding import accepted, add_here, pictures, refused, stored
-
+from conftest import run
 from cortiscore.containers import read_array
 from cortiscore.recordings import BadInput
 
@@ -167,9 +166,11 @@ def test_packed_hdf5_is_unpacked_as_xarray_does(tmp_path, trials):
     packed = np.round(trials * 100).astype(np.int16)
     packed[2, 1, 0] = -9999
     small = np.array([[1, 2, -1], [3, -2, 5]], np.int8)
-    cases = [(packed, {"_FillValue": np.int16(-9999), "scale_factor": 0.01, "add_offset": 2.0}), (packed, {"missing_value": np.int16(-9999), "scale_factor": 0.5}),
+    cases = [(packed, {"_FillValue": np.int16(-9999), "scale_factor": 0.01, "add_offset": 2.0}),
+             (packed, {"missing_value": np.int16(-9999), "scale_factor": 0.5}),
              (packed, {"_FillValue": np.int16(-9999), "scale_factor": np.float32(0.01), "add_offset": np.float32(2.0)}),
-             (small, {"_Unsigned": "true", "_FillValue": np.int8(-1)}), (small, {"_Unsigned": "true", "_FillValue": np.uint8(255), "scale_factor": np.float32(0.1)}),
+             (small, {"_Unsigned": "true", "_FillValue": np.int8(-1)}),
+             (small, {"_Unsigned": "true", "_FillValue": np.uint8(255), "scale_factor": np.float32(0.1)}),
              (small.view(np.uint8), {"_Unsigned": "false", "_FillValue": np.uint8(255)})]
     for values, attributes in cases:
         with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -310,7 +311,8 @@ def test_files_that_are_not_what_their_names_say(lab, tmp_path):
     """Every one is refused in one line that names the file; nothing is left behind."""
     for suffix in (".npy", ".npz", ".mat", ".h5", ".hdf5", ".nc", ".csv", ".nwb", ".xlsx"):
         path = tmp_path / f"a{suffix}"
-        for content in (b"",) if suffix == ".csv" else (b"", b"\0", b"\x93NUMPY\1\0\xbc\0{", b"PK\3\4 no archive", b"\x89HDF\r\n\x1a\n" + bytes(100), b"CDF\1 no", b"MATLAB 5.0 MAT-file" + bytes(200)):
+        for content in (b"",) if suffix == ".csv" else (b"", b"\0", b"\x93NUMPY\1\0\xbc\0{", b"PK\3\4 no archive", b"\x89HDF\r\n\x1a\n" + bytes(100),
+                                                        b"CDF\1 no", b"MATLAB 5.0 MAT-file" + bytes(200)):
             path.write_bytes(content)
             message = refused(tmp_path / "home", *flags(path, lab))
             assert f"a{suffix}" in message and message.strip().isprintable(), message
@@ -327,7 +329,8 @@ def test_files_that_are_not_what_their_names_say(lab, tmp_path):
 def test_wrong_dims_are_refused(lab, tmp_path, trials):
     path = tmp_path / "a.npy"
     np.save(path, trials)
-    for dims, words in [("presentation,neuroid", "12 x 3 x 4"), ("presentation,neuroid,time", "averaged first"), ("presentation,neuroid,neuroid", "every name once"),
+    for dims, words in [("presentation,neuroid", "12 x 3 x 4"), ("presentation,neuroid,time", "averaged first"),
+                        ("presentation,neuroid,neuroid", "every name once"),
                         ("neuroid,presentation,repetition", "found 3, expected 12"), ("", "--dims: found none"), ("repetition,neuroid,x", "Axis 0")]:
         assert words in refused(tmp_path / "home", *flags(path, lab, *(["--dims", dims] if dims else []))), dims
     np.save(path, np.zeros((N, N)))
@@ -373,7 +376,8 @@ def write_rdms(path, rdms, kind):
             "stimulus_id": ("presentation", np.array(IDS)[shuffled]), "subject": ("subject", [f"monkey {k}" for k in range(len(rdms))])}).to_netcdf(path)
 
 
-@pytest.mark.parametrize("kind, suffix", [("npz", ".npz"), ("condensed vector", ".npy"), ("condensed rows", ".npz"), ("hdf5", ".hdf5"), ("nan diagonal", ".npy"),
+@pytest.mark.parametrize("kind, suffix", [("npz", ".npz"), ("condensed vector", ".npy"), ("condensed rows", ".npz"), ("hdf5", ".hdf5"),
+                                          ("nan diagonal", ".npy"),
                                           ("float32", ".npy"), ("ids in another order", ".nc")])
 def test_rdms_of_every_container(lab, tmp_path, rdms, kind, suffix):
     path = tmp_path / f"rdms{suffix}"

@@ -321,7 +321,8 @@ def test_images_may_be_an_array_beside_the_responses(tmp_path):
     for shape, dtype in (((N, 10, 14, 4), np.uint8), ((N, 10, 14, 3), np.float32)):
         with h5py.File(tmp_path / "bad.h5", "w") as file:
             file["images"] = np.zeros(shape, dtype)
-        message = refused(tmp_path / "other", "Lab", "--region", "V1", "--responses", tmp_path / "nsd.hdf5", "--variable", "betas", "--stimuli", tmp_path / "bad.h5")
+        message = refused(tmp_path / "other", "Lab", "--region", "V1", "--responses", tmp_path / "nsd.hdf5", "--variable", "betas", "--stimuli",
+                          tmp_path / "bad.h5")
         assert "images" in message and "uint8" in message and " x ".join(map(str, shape)) in message, message
 
 

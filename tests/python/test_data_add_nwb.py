@@ -10,7 +10,7 @@ import pytest
 from adding import accepted, pictures, refused, stored
 
 pynwb = pytest.importorskip("pynwb")
-from hdmf.common import DynamicTable, VectorData  # noqa: E402
+from hdmf.common import DynamicTable, VectorData
 
 N, UNITS, TRIALS = 12, 3, 4
 IDS = [f"im{i:03d}" for i in range(N)]
@@ -29,7 +29,7 @@ def spikes():
 
 
 def write(path, spikes=None, id_column="stimulus_id", blank=False, observed=None, rates=None, table=None, more=False):
-    nwb = pynwb.NWBFile("a session", "id", datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc))
+    nwb = pynwb.NWBFile("a session", "id", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC))
     nwb.add_trial_column(id_column, "what was shown")
     for start, name in zip(STARTS, IDS_SHOWN):
         nwb.add_trial(start_time=start, stop_time=start + 0.2, **{id_column: name})

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from conftest import BINARY, run
 from adding import accepted, add_here, pictures, refused, stored
-
+from conftest import BINARY, run
 from cortiscore.recordings import BadInput
 from cortiscore.responses import refuse_well_known
 from cortiscore.tables import read_table
@@ -186,7 +185,8 @@ def test_one_odd_field_makes_no_text_of_a_column_with_decimal_commas(lab, tmp_pa
 @pytest.fixture
 def choices():
     generator = np.random.default_rng(3)
-    return pd.DataFrame([{"subject": f"Jos\u00e9{s}", "stimulus_id": name, "truth": ["cat", "ca\u00f1"][i % 2], "choice": ["cat", "ca\u00f1"][generator.integers(2)]}
+    return pd.DataFrame([{"subject": f"Jos\u00e9{s}", "stimulus_id": name, "truth": ["cat", "ca\u00f1"][i % 2],
+                          "choice": ["cat", "ca\u00f1"][generator.integers(2)]}
                          for s in range(3) for i, name in enumerate(IDS)])
 
 

@@ -2,8 +2,6 @@
 import csv
 import dataclasses
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -14,10 +12,10 @@ import torchvision
 import xarray as xr
 from PIL import Image
 
-from conftest import ROOT, extract, run, run_json, write
+from conftest import ROOT, extract, run, run_json
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 SIZE, N = 32, 20
 
@@ -528,7 +526,8 @@ def test_a_folder_of_hugging_face(stimuli, tmp_path):
     model = transformers.ViTForImageClassification(transformers.ViTConfig(**size)).eval()
     folder = tmp_path / "vit"
     model.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "size": {"height": SIZE, "width": SIZE},
+    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4],
+                                                                 "size": {"height": SIZE, "width": SIZE},
                                                                  "do_normalize": True, "do_rescale": True, "do_resize": True, "rescale_factor": 1 / 255}))
     done = verb(f"hf:{folder}", "-o", tmp_path / "net.pt2")
     assert done.returncode == 0, done.stderr
@@ -602,7 +601,8 @@ def test_what_a_file_does_not_say_of_its_images_is_said(tmp_path, capsys):
 
     path = tmp_path / "net.py"
     path.write_text("import torch\nnet = torch.nn.Sequential(torch.nn.Flatten()).eval()\ndef sized(): return net, {'input_size': 8}\ndef bare(): return net\n")
-    for name, asked, words in (("bare", {}, "input_size 224, values in 0..1 as they are, not normalised"), ("net", {"input_size": 9}, "images are prepared: values in"),
+    for name, asked, words in (("bare", {}, "input_size 224, values in 0..1 as they are, not normalised"),
+                               ("net", {"input_size": 9}, "images are prepared: values in"),
                                ("bare", {"mean": [0.0] * 3}, "images are prepared: input_size 224. Return")):
         sources.build(f"{path}:{name}", asked=asked)
         assert words in capsys.readouterr().err, name

@@ -1,6 +1,5 @@
 """How many of a layer's dimensions carry shape and texture (the platform's Islam2021), beside NumPy and Python's own
 generator."""
-import json
 import random
 import sys
 
@@ -12,7 +11,7 @@ from PIL import Image
 from conftest import ROOT, extract, run, run_json, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 SHAPES, TEXTURES, SIZE = 30, 5, 16
 NAME = "Islam2021-{}_it_dimensionality"
@@ -40,7 +39,8 @@ def home(tmp_path_factory):
     generator.shuffle(rows)
     for s, t in rows:
         Image.fromarray((255 * shapes[s] * textures[t]).astype(np.uint8)).save(folder / f"s{s}_t{t}.png")
-    write(folder / "stimulus_Islam2021.csv", [{"stimulus_id": f"s{s}_t{t}", "filename": f"s{s}_t{t}.png", "shape": f"s{s}", "texture": f"t{t}"} for s, t in rows])
+    write(folder / "stimulus_Islam2021.csv", [{"stimulus_id": f"s{s}_t{t}", "filename": f"s{s}_t{t}.png", "shape": f"s{s}", "texture": f"t{t}"} for s,
+                                              t in rows])
     export(Small().eval(), home / "small.pt2", input_size=SIZE)
     return home
 

@@ -22,8 +22,8 @@ import pytest
 from conftest import BINARY, ROOT, SHARED, run
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import fetch as fetching  # noqa: E402
-from cortiscore.fetch import BadInput, File, Options, fetch  # noqa: E402
+from cortiscore import fetch as fetching
+from cortiscore.fetch import BadInput, File, Options, fetch
 
 SIZE = 300_000
 QUICK = Options(jobs=4, stall_s=1, wait_s=0.02)

@@ -17,7 +17,7 @@ from PIL import Image
 from conftest import BINARY, ROOT, extract, run, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 TOOL = pathlib.Path(os.environ.get("CORTISCORE_GRAPH_FUZZ", BINARY.parent / "tests/graph_fuzz"))
 MODEL, EXTRA, WEIGHTS = "models/model.json", "extra/cortiscore.json", "data/weights/model_weights_config.json"
@@ -131,7 +131,8 @@ def hostile_graphs(model):
     low = -(1 << 63)
     for op, a, b in (("floordiv", 1, 0), ("floordiv", low, -1), ("mul", HUGE, 4), ("add", HUGE, HUGE), ("sub", low, 1), ("mul", low, -1)):
         before(f"arithmetic_{op}_{b}", arithmetic(op, a, b))
-    for i, out in enumerate(([{"as_none": True}], [{"as_tensors": [{"name": "i"}]}], [], [{}], [{"as_tensor": {"name": "i"}}], [{"as_sym_int": {"as_int": 3}}])):
+    for i, out in enumerate(([{"as_none": True}], [{"as_tensors": [{"name": "i"}]}], [], [{}], [{"as_tensor": {"name": "i"}}],
+                             [{"as_sym_int": {"as_int": 3}}])):
         before(f"arithmetic_output_{i}", arithmetic("mul", 1, 1, out))
     for i, inputs in enumerate(([], [{}], [{"arg": {}}, {"arg": {"as_int": 1}}], [{"arg": IMAGES}, {"arg": {"as_string": "x"}}])):
         before(f"arithmetic_inputs_{i}", {**arithmetic("mul", 1, 1), "inputs": inputs})
@@ -170,9 +171,11 @@ def hostile_weights(config):
             ([HUGE, HUGE], [HUGE, 1], 0), ([-1], [1], 0), ([4], [-1], 3), ([1], [1], 107), ([1], [1], 108), ([], [], 108), ([10 ** 10], [0], 0),
             ([1 << 32, 0], [1, 1], 0), ([2, 2], [(1 << 63) - 1, 1], 0), ([4], [1], -1), ([], [1], 0), ([1] * 100, [1] * 100, 0))):
         new = copy.deepcopy(config)
-        new["config"][name]["tensor_meta"].update(sizes=[{"as_int": n} for n in sizes], strides=[{"as_int": n} for n in strides], storage_offset={"as_int": offset})
+        new["config"][name]["tensor_meta"].update(sizes=[{"as_int": n} for n in sizes], strides=[{"as_int": n} for n in strides],
+                                                  storage_offset={"as_int": offset})
         yield f"weights_{i}", new
-    for change in ({"path_name": "../../models/model.json"}, {"path_name": "nosuch"}, {"path_name": 3}, {"use_pickle": True}, {"use_pickle": "x"}, {"tensor_meta": {}}):
+    for change in ({"path_name": "../../models/model.json"}, {"path_name": "nosuch"}, {"path_name": 3}, {"use_pickle": True}, {"use_pickle": "x"},
+                   {"tensor_meta": {}}):
         new = copy.deepcopy(config)
         new["config"][name].update(change)
         yield f"weights_{next(iter(change))}_{len(str(change))}", new
@@ -183,7 +186,8 @@ def hostile_tables(table):
         {"mean": [1.0] * 1000, "std": [0.0]}, {"mean": [1, 1, 1], "std": [1, 0, 1]}, {"layers": []}, {"layers": [{"name": "a"}]}, {"layers": {}},
         {"layers": [{"name": "a", "value": "conv2d"}] * 3}, {"layers": [{"name": "a", "value": "p_network_conv_weight"}]},
         {"layers": [{"name": "a", "value": "images"}]}, {"layers": [{"name": "a", "value": "nosuch"}]}, {"identifier": 5}, {"degrees": -1},
-        {"layers": [{"name": "a", "value": "conv2d", "time_bins_ms": [[]]}]}, {"layers": [{"name": "a", "value": "conv2d", "time_bins_ms": [[0, 1], [1, 1e308]]}]}]
+        {"layers": [{"name": "a", "value": "conv2d", "time_bins_ms": [[]]}]},
+        {"layers": [{"name": "a", "value": "conv2d", "time_bins_ms": [[0, 1], [1, 1e308]]}]}]
     for i, change in enumerate(changes):
         yield f"table_{i}", {**table, **change}
 

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from conftest import ROOT, extract, run, run_json, save, write
 
 sys.path.insert(0, str(ROOT / "python"))
-import cortiscore  # noqa: E402
+import cortiscore
 
 V4, IT = "Simulated2026.V4-pls", "Simulated2026.IT-pls"
 

@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import ShuffleSplit
 

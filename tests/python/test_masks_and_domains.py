@@ -18,7 +18,7 @@ from conftest import ROOT, extract, run, run_json, write
 from test_resampling import philox_words
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 N, SIZE = 1200, 12
 
@@ -179,7 +179,8 @@ def test_readouts_by_domain(home, tmp_path):
             scaler = StandardScaler().fit(x[rows[train]])
             model = RidgeClassifierCV(alphas=[1e-4, 1e-3, 1e-2, 0.1, 1, 10]).fit(scaler.transform(x[rows[train]]), labels[rows[train]])
             decisions = model.decision_function(scaler.transform(x[rows[test]]))
-            accuracies.append(np.mean([decisions[i, t] > decisions[i, c] for (i, t), c in itertools.product(enumerate(labels[rows[test]]), range(6)) if c != t]))
+            accuracies.append(np.mean([decisions[i, t] > decisions[i, c] for (i, t),
+                                       c in itertools.product(enumerate(labels[rows[test]]), range(6)) if c != t]))
         means[domain] = np.mean(accuracies)
     assert {p["identifier"]: p["raw"] for p in record["populations"]} == pytest.approx({f"domain {d}": m for d, m in means.items()}, abs=1e-12)
     values = list(means.values())

@@ -14,7 +14,7 @@ from PIL import Image
 from conftest import BINARY, ROOT, run, run_json, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 V4 = "Simulated2026.V4-pls"
 N, WIDE = 320, 16 * 64 * 64  # stimuli of the simulated cortex; features of layer 0

@@ -13,7 +13,7 @@ from conftest import ROOT, run, run_json
 from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 BATCH = 16  # the engine's micro-batch: equal bits need equal shapes

@@ -15,7 +15,7 @@ from conftest import BINARY, ROOT, run_json, save
 
 os.environ.setdefault("CORTISCORE_MODULE_DIR", str(BINARY.parent / "python"))
 sys.path.insert(0, str(ROOT / "python"))
-import cortiscore  # noqa: E402
+import cortiscore
 
 
 def data(n=120, p=40, m=7, seed=0):
@@ -139,8 +139,8 @@ def test_the_makefile_and_the_dask_job_of_the_documents(tmp_path, monkeypatch):
     banks = [tmp_path / f"data/Simulated2026/bank_{region}.npy" for region in ("V4", "IT")]
     own = lambda code: code.replace("Cowley2023.V4-pls", "Simulated2026.V4-pls").replace("/shared/results", str(tmp_path / "s"))
     names = {"paths": [str(bank) for bank in banks]}
-    from dask.distributed import LocalCluster
     import dask.distributed
+    from dask.distributed import LocalCluster
 
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setattr(dask.distributed, "Client", lambda: client)

@@ -20,7 +20,7 @@ from conftest import ROOT, run, run_json, write
 from test_behavior import correlate, kappa, pattern, scores_of_halves
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 N_TRAIN, N_TEST, N_NEUROIDS, REPETITIONS = 70, 40, 6, 5
 SUBJECTS = ["3", "7", "10"]
@@ -304,7 +304,8 @@ def observers(tmp_path_factory, small):
     truth = np.arange(N_SHOWN) % N_OBJECTS
     labels = np.arange(N_FIT) % N_OBJECTS
     # Objects differ in the colour of a patch, so that there is something to read out.
-    for group, kinds, ids, stem in ((fit_images, labels, fit_ids, manifest["readout"]["fit_stimulus_set"]), (images, truth, test_ids, manifest["stimulus_set"])):
+    for group, kinds, ids, stem in ((fit_images, labels, fit_ids, manifest["readout"]["fit_stimulus_set"]),
+                                    (images, truth, test_ids, manifest["stimulus_set"])):
         for image, kind, name in zip(group, kinds, ids):
             image[:4, :4] = (image[:4, :4] * 0.6 + [40 * kind, 90 - 20 * kind, 20 * kind]).astype(np.uint8)
             image[4:8, 4:8, kind % 3] = image[4:8, 4:8, kind % 3] // 2 + 25 * kind

@@ -15,7 +15,7 @@ from conftest import ROOT, extract, run, run_json, write
 from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
-import cortiscore  # noqa: E402
+import cortiscore
 
 SIZE, N, BATCH = 96, 20, 16
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}

@@ -12,7 +12,7 @@ from conftest import ROOT, extract, run, run_json, save
 from v1_world import CENTRE, SETS, own_set, write_world
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 MANIFESTS = sorted((ROOT / "data_manifests/benchmarks").glob("Marques2020_*.json"))
 

@@ -13,7 +13,7 @@ from conftest import ROOT, extract, run, run_json, write
 from hooks import calls_of, randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 SIZE, N, BATCH = 64, 48, 16
 

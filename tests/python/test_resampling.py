@@ -178,7 +178,7 @@ def test_ceiled_score_carries_its_ceilings_uncertainty(tmp_path):
     halves = [(np.nanmean(trials[a], axis=0), np.nanmean(trials[b], axis=0))
               for a, b in ShuffleSplit(10, train_size=0.5, random_state=1).split(trials)]
 
-    def ceiling(presentation=np.ones(60, int), neuroid=np.ones(8, int)):
+    def ceiling(presentation=np.ones(60, int), neuroid=np.ones(8, int)):  # noqa: B008
         medians = []
         for a, b in halves:
             r = []
@@ -197,7 +197,8 @@ def test_ceiled_score_carries_its_ceilings_uncertainty(tmp_path):
     np.testing.assert_allclose([ours["ceiled_ci_lo"], ours["ceiled_ci_hi"]], np.percentile(draws, [2.5, 97.5]), rtol=1e-9)
     assert ours["ceiled_error"] == pytest.approx(np.std(draws, ddof=1), rel=1e-8)
     for convention, power in (("r_over_c_squared", 2), ("r_over_c", 1)):
-        other = run_json("metric", "ridge", *save(tmp_path, source=x, target=y, trials=trials), "--over", "presentation,neuroid", "--bootstrap", 100, "--ceiling-convention", convention)
+        other = run_json("metric", "ridge", *save(tmp_path, source=x, target=y, trials=trials), "--over", "presentation,neuroid", "--bootstrap", 100,
+                         "--ceiling-convention", convention)
         assert other["ceiled"] == pytest.approx((ours["score"] / ours["ceiling"]) ** power, rel=1e-12)
         draws = [(drawn_score(y, splits, predictions, presentation=a, neuroid=b) / ceiling(a, b)) ** power for a, b in zip(p, m)]
         np.testing.assert_allclose([other["ceiled_ci_lo"], other["ceiled_ci_hi"]], np.percentile(draws, [2.5, 97.5]), rtol=1e-9)

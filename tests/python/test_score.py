@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from PIL import Image
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedShuffleSplit
@@ -18,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from conftest import ROOT, run, run_json
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 warnings.filterwarnings("ignore")
 REGIONS = ["V1", "V4", "IT"]

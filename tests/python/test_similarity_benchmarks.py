@@ -17,7 +17,7 @@ from sklearn.metrics import cohen_kappa_score
 from conftest import ROOT, SHARED, run, run_json, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 N, SUBJECTS = 24, 3
 CATEGORIES = ["bear", "boat", "cat", "dog"]

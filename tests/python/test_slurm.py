@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, run
+from conftest import run
 from test_sweep import FLAGS, exported, lines, undisturbed, world  # noqa: F401  fixtures
 
 pytestmark = pytest.mark.slow

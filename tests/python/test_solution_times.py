@@ -3,8 +3,8 @@ float64. TensorFlow's own start is replaced by the documented one; everything el
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import fsolve
 from scipy.interpolate import interp1d
+from scipy.optimize import fsolve
 from scipy.stats import norm, spearmanr, truncnorm
 from sklearn.model_selection import ShuffleSplit
 from sklearn.preprocessing import StandardScaler

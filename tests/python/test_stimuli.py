@@ -1,6 +1,7 @@
 """Image decoding, placement and resize against Pillow, to the bit: `cortiscore extract` of a network that does nothing."""
 import csv
 import io
+import sys
 import zipfile
 
 import numpy as np
@@ -10,10 +11,8 @@ from PIL import Image
 
 from conftest import ROOT, run
 
-import sys
-
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 
 @pytest.fixture(scope="module")

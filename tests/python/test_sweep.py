@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from conftest import BINARY, ROOT, run, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 BENCHMARK = "Simulated2026.V4-pls"
 FLAGS = ["-b", BENCHMARK, "--layer", "4", "--bootstrap", "50"]

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from conftest import BINARY, ROOT, run
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 FLAGS = ["-b", "Small.V4-ridge", "--layer", "flat", "--bootstrap", "50"]
 

@@ -84,7 +84,7 @@ def test_tables_of_every_dialect_are_read_as_pandas_wrote_them(tmp_path):
         expected = pd.read_csv(path, sep=options["sep"], encoding=options["encoding"], dtype=str, keep_default_na=False,
                                lineterminator=None, index_col=0 if options["index"] else None)
         written.append((path, options, frame, expected))
-    for (path, options, frame, expected), table in zip(written, understood([w[0] for w in written])):
+    for (_, options, frame, expected), table in zip(written, understood([w[0] for w in written])):
         assert "error" not in table, (table, options)
         assert table["columns"] == list(frame.columns), (table["notes"], options)
         assert table["separator"] == {",": "comma", ";": "semicolon", "\t": "tab"}[options["sep"]]

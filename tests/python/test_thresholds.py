@@ -15,7 +15,7 @@ from conftest import ROOT, extract, run, run_json, write
 
 sys.path.insert(0, str(ROOT / "python"))
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 FIXTURE = np.load(ROOT / "tests/fixtures/microsaccades.npz")
 SIZE = FIXTURE["pixels"].shape[1]
@@ -122,7 +122,8 @@ def threshold_by_hand(home, tmp_path, fit, name, subjects, baseline=None):
     def choices(name):
         chosen = model.predict(scaler.transform(activations(home, name, 10).astype(float)))
         rows = [r for r in rows_of(home, name) for _ in range(10)]
-        return write(tmp_path / f"{name}.csv", [{"stimulus_id": f"{r['stimulus_id']}.{i}", "truth": r["image_label"], "choice": c, "offset": r["vernier_offset"]}
+        return write(tmp_path / f"{name}.csv", [{"stimulus_id": f"{r['stimulus_id']}.{i}", "truth": r["image_label"], "choice": c,
+                                                 "offset": r["vernier_offset"]}
                                                 for i, (r, c) in enumerate(zip(rows, chosen))])
 
     np.save(tmp_path / "subjects.npy", subjects)

@@ -10,7 +10,7 @@ from PIL import Image
 from conftest import ROOT, run, run_json, write
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import export  # noqa: E402
+from cortiscore import export
 
 BATCH = 16  # the engine's micro-batch: equal bits need equal shapes
 
