@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <CLI/App.hpp>
@@ -135,47 +136,41 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
 }
 
 // Which metrics read a flag: names, or "arrays" for those on arrays, "maps" for mappings, "cv" for rdm_cv and its like.
-// Flags that are not here are read by all, or are refused where they are read.
-struct Readers {
-  const char* flag;
-  std::vector<std::string> metrics;
-};
-const std::vector<Readers>& readers() {
-  static const std::vector<Readers> all = {{"--train-source", {"arrays", "logistic"}},
-                                           {"--train-target", {"arrays", "logistic"}},
-                                           {"--test-source", {"arrays", "logistic"}},
-                                           {"--test-target", {"arrays", "logistic"}},
-                                           {"--splits", {"maps", "cv"}},
-                                           {"--stratify", {"maps", "cv", "factor_dimensionality"}},
-                                           {"--components", {"pls"}},
-                                           {"--mode", {"pls"}},
-                                           {"--precision", {"pls", "ridge", "ridgecv"}},
-                                           {"--alpha", {"ridge"}},
-                                           {"--alphas", {"ridgecv"}},
-                                           {"--cutoff", {"linear"}},
-                                           {"--source-rdm", {"rdm"}},
-                                           {"--target-rdm", {"rdm"}},
-                                           {"--distance", {"rdm"}},
-                                           {"--comparison", {"rdm"}},
-                                           {"--trials", {"arrays"}},
-                                           {"--versus", {"arrays"}},
-                                           {"--permutations", {"arrays"}},
-                                           {"--ceiling-splits", {"arrays"}},
-                                           {"--ceiling-convention", {"arrays"}},
-                                           {"--predictions", {"arrays"}},
-                                           {"--per-neuroid", {"arrays"}},
-                                           {"--whole", {"accuracy_delta"}},
-                                           {"--manipulated", {"accuracy_delta"}},
-                                           {"--accuracy", {"threshold", "threshold_elevation"}},
-                                           {"--baseline-source", {"threshold_elevation"}},
-                                           {"--baseline-target", {"threshold_elevation"}},
-                                           {"--scale", {"value_delta"}},
-                                           {"--bins", {"ks_similarity", "ost"}},
-                                           {"--probabilities", {"logistic"}},
-                                           {"--axes", {"bootstrap_error"}},
-                                           {"--c", {"logistic"}},
-                                           {"--skipna", {"i1", "i1n", "i2", "i2n", "o1", "o2"}},
-                                           {"--cosine", {"match"}}};
+// Metrics on arrays say their own (array_metrics). Flags that are not here are read by all, or are refused where they are
+// read.
+using Readers = std::map<std::string, std::vector<std::string>>;
+const Readers& readers() {
+  static const Readers all = [] {
+    Readers of = {{"--train-source", {"arrays", "logistic"}},
+                  {"--train-target", {"arrays", "logistic"}},
+                  {"--test-source", {"arrays", "logistic"}},
+                  {"--test-target", {"arrays", "logistic"}},
+                  {"--splits", {"maps", "cv"}},
+                  {"--stratify", {"maps", "cv", "factor_dimensionality"}},
+                  {"--trials", {"arrays"}},
+                  {"--versus", {"arrays"}},
+                  {"--permutations", {"arrays"}},
+                  {"--ceiling-splits", {"arrays"}},
+                  {"--ceiling-convention", {"arrays"}},
+                  {"--predictions", {"arrays"}},
+                  {"--per-neuroid", {"arrays"}},
+                  {"--whole", {"accuracy_delta"}},
+                  {"--manipulated", {"accuracy_delta"}},
+                  {"--accuracy", {"threshold", "threshold_elevation"}},
+                  {"--baseline-source", {"threshold_elevation"}},
+                  {"--baseline-target", {"threshold_elevation"}},
+                  {"--scale", {"value_delta"}},
+                  {"--bins", {"ks_similarity", "ost"}},
+                  {"--probabilities", {"logistic"}},
+                  {"--axes", {"bootstrap_error"}},
+                  {"--c", {"logistic"}},
+                  {"--skipna", {"i1", "i1n", "i2", "i2n", "o1", "o2"}},
+                  {"--cosine", {"match"}}};
+    for (const auto& metric : array_metrics()) {
+      for (const auto& flag : metric.flags) of[flag].push_back(metric.base);
+    }
+    return of;
+  }();
   return all;
 }
 
@@ -201,7 +196,7 @@ void refuse_unread(const CLI::App& verb, const std::string& metric) {
                                               : one == "cv"   ? "rdm_cv, cka_cv, cka_biased_cv"
                                                               : one);
     throw Error(ErrorKind::kUsage,
-                std::string(flag) + ": metric " + metric + " does not read it, " + those + " do" +
+                flag + ": metric " + metric + " does not read it, " + those + " do" +
                     (metrics.size() == 1 && metrics[0] != "arrays" ? "es." : ".") +
                     " Leave it away.");
   }

@@ -15,16 +15,15 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-const std::vector<std::string> kSimilarities = {"rdm", "cka", "cka_biased", "pearsonr"};
 const std::vector<std::string> kPrefixes = {"reverse", "scaled", "spantime"};
 
 Evaluation evaluate_mapping(const MetricName& name,
                             const MetricInputs& inputs,
-                            const at::Tensor& target_in) {
+                            const std::optional<at::Tensor>& order) {
   auto options = inputs.mapping;
   options.kind = mapping_kinds().at(name.base);
   auto source = inputs.source;
-  auto target = target_in;
+  auto target = ordered_target(inputs, order);
   if (name.prefix == "reverse") std::swap(source, target);
   if (name.prefix == "scaled") {
     const auto y = target.to(at::kDouble);
@@ -61,14 +60,40 @@ Evaluation evaluate_mapping(const MetricName& name,
 
 }  // namespace
 
-std::vector<std::string> array_metric_names() {
-  std::vector<std::string> names;
-  for (const auto& [mapping, kind] : mapping_kinds()) {
-    names.push_back(mapping);
-    for (const auto& prefix : kPrefixes) names.push_back(prefix + "_" + mapping);
+const std::vector<ArrayMetric>& array_metrics() {
+  static const std::vector<std::string> of_rdm = {"--source-rdm", "--target-rdm", "--distance",
+                                                  "--comparison"};
+  static const std::string varied = " presentations or more whose patterns are not constant";
+  static const std::vector<ArrayMetric> all = {
+      {"linear", true, false, {"--cutoff"}, "", evaluate_mapping},
+      {"neuron_to_neuron", true, false, {}, "", evaluate_mapping},
+      {"pls", true, false, {"--components", "--mode", "--precision"}, "", evaluate_mapping},
+      {"ridge", true, false, {"--alpha", "--precision"}, "", evaluate_mapping},
+      {"ridgecv", true, false, {"--alphas", "--precision"}, "", evaluate_mapping},
+      {"rdm", false, true, of_rdm, "rdm takes 3" + varied, evaluate_rdm},
+      {"cka", false, true, {}, "cka takes 4" + varied, evaluate_cka},
+      {"cka_biased", false, true, {}, "cka_biased takes 2" + varied, evaluate_cka},
+      {"pearsonr", false, false, {}, "", evaluate_pearson}};
+  return all;
+}
+
+const ArrayMetric& array_metric(const std::string& base) {
+  for (const auto& metric : array_metrics()) {
+    if (metric.base == base) return metric;
   }
-  for (const auto& name : kSimilarities) names.push_back(name);
-  for (const auto* name : {"rdm_cv", "cka_cv", "cka_biased_cv"}) names.emplace_back(name);
+  throw unknown_name("metric", base, "this version", array_metric_names());
+}
+
+std::vector<std::string> array_metric_names() {
+  std::vector<std::string> names, subsets;
+  for (const auto& metric : array_metrics()) {
+    names.push_back(metric.base);
+    for (const auto& prefix : kPrefixes) {
+      if (metric.mapping) names.push_back(prefix + "_" + metric.base);
+    }
+    if (metric.cv) subsets.push_back(metric.base + "_cv");
+  }
+  names.insert(names.end(), subsets.begin(), subsets.end());
   return names;
 }
 
@@ -89,30 +114,26 @@ MetricName metric_name(const std::string& full) {
   name.split = !name.cv && drop_suffix("_split");
   if (rest.starts_with("dual_")) rest = rest.substr(5);
   name.base = rest;
-  const bool mapping = mapping_kinds().contains(rest);
-  const bool similarity =
-      std::find(kSimilarities.begin(), kSimilarities.end(), rest) != kSimilarities.end();
-  if (mapping ||
-      (similarity && name.prefix.empty() && !name.split && !(name.cv && rest == "pearsonr")))
-    return name;
+  for (const auto& metric : array_metrics()) {
+    if (metric.base != rest) continue;
+    name.mapping = metric.mapping;
+    if (metric.mapping || (name.prefix.empty() && !name.split && (metric.cv || !name.cv)))
+      return name;
+  }
   throw unknown_name("metric", full, "this version", array_metric_names());
 }
 
 std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& e) {
   // Mappings and correlations lose neuroids; a similarity is one number a subject or subset, or none.
   std::vector<std::string> warnings;
-  if (name.maps()) {
+  if (const auto& metric = array_metric(name.base); metric.mapping) {
     warnings = warnings_of(e.fit, e.estimate, {});
-  } else if (name.base == "pearsonr") {
+  } else if (metric.undefined.empty()) {
     warnings = undefined_warnings(e.estimate, {});
   } else {
     warnings = left_out(e.estimate.per_neuroid.isnan().sum().item<int64_t>(),
                         e.estimate.per_neuroid.numel(),
-                        std::string("values are undefined and left out of the mean: ") +
-                            (name.base == "rdm"   ? "rdm takes 3"
-                             : name.base == "cka" ? "cka takes 4"
-                                                  : "cka_biased takes 2") +
-                            " presentations or more whose patterns are not constant");
+                        "values are undefined and left out of the mean: " + metric.undefined);
   }
   warnings.insert(warnings.end(), e.warnings.begin(), e.warnings.end());
   return with_reason(std::move(warnings), e.estimate.value);
@@ -121,12 +142,7 @@ std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& e
 Evaluation evaluate(const MetricName& name,
                     const MetricInputs& inputs,
                     const std::optional<at::Tensor>& order) {
-  if (name.base == "rdm") return evaluate_rdm(name, inputs, order);
-  const auto target = order ? inputs.target.index_select(0, *order) : inputs.target;
-  check_rows(inputs.source, target);
-  if (name.base == "pearsonr") return evaluate_pearson(inputs, target);
-  if (name.base.starts_with("cka")) return evaluate_cka(name, inputs, target);
-  return evaluate_mapping(name, inputs, target);
+  return array_metric(name.base).evaluate(name, inputs, order);
 }
 
 }  // namespace cortiscore

@@ -39,17 +39,35 @@ struct Evaluation {
   std::vector<double> per_time_bin;  ///< spantime: median over neuroids, mean over splits, a bin
 };
 
-/// How a name is put together: [reverse_|scaled_|spantime_] mapping [_cv|_split], or a similarity: rdm, rdm_cv, cka,
-/// cka_cv, cka_biased, cka_biased_cv, pearsonr. Mappings: pls, ridge, ridgecv, linear, neuron_to_neuron; dual_ridge and
+/// How a name is put together: [reverse_|scaled_|spantime_] mapping [_cv|_split], or a similarity [_cv]. dual_ridge and
 /// dual_ridgecv are ridge and ridgecv (the form is chosen by the shape).
 struct MetricName {
-  std::string base;    ///< pls, ridge, ..., rdm, cka, cka_biased, pearsonr
+  std::string base;    ///< of an ArrayMetric
   std::string prefix;  ///< reverse, scaled, spantime or empty
   bool cv = false;     ///< rdm_cv, cka_cv: over ten subsets of 90 %
   bool split = false;  ///< fixed train and test presentations
+  bool mapping = true;
 
-  bool maps() const { return base != "rdm" && base != "pearsonr" && !base.starts_with("cka"); }
+  bool maps() const { return mapping; }
 };
+
+/// A metric on arrays by its base name.
+struct ArrayMetric {
+  std::string base;
+  bool mapping;
+  bool cv;  ///< a similarity that has a variant over subsets, _cv
+  std::vector<std::string>
+      flags;              ///< of the command line, beside those that all metrics on arrays read
+  std::string undefined;  ///< a similarity: of what there is no value
+  /// @param order  an order of the target's presentations, for a permutation null
+  Evaluation (*evaluate)(const MetricName& name,
+                         const MetricInputs& inputs,
+                         const std::optional<at::Tensor>& order);
+};
+/// The only list of them: a new metric is a row here, its arithmetic in src/metric, and its line in docs/metrics.md.
+const std::vector<ArrayMetric>& array_metrics();
+/// @throws Error(kUnknownName)
+const ArrayMetric& array_metric(const std::string& base);
 
 /// @throws Error(kUnknownName)  with the nearest names
 MetricName metric_name(const std::string& name);

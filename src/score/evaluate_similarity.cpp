@@ -50,8 +50,10 @@ at::Tensor pairs_among(const at::Tensor& rows, int64_t n) {
 
 }  // namespace
 
-void check_rows(const at::Tensor& source, const at::Tensor& target) {
-  if (source.size(0) == target.size(0)) return;
+at::Tensor ordered_target(const MetricInputs& inputs, const std::optional<at::Tensor>& order) {
+  const auto& source = inputs.source;
+  auto target = order ? inputs.target.index_select(0, *order) : inputs.target;
+  if (source.size(0) == target.size(0)) return target;
   throw bad_input({"target", "presentations", std::to_string(target.size(0)),
                    std::to_string(source.size(0)) + " as in the source",
                    "Rows of source and target must be the same stimuli in the same order"});
@@ -126,8 +128,8 @@ Evaluation evaluate_rdm(const MetricName& name,
 
 Evaluation evaluate_cka(const MetricName& name,
                         const MetricInputs& inputs,
-                        const at::Tensor& target) {
-  check_rows(inputs.source, target);
+                        const std::optional<at::Tensor>& order) {
+  const auto target = ordered_target(inputs, order);
   const auto k = centred_gram(inputs.source);
   const auto l = centred_gram(target);
   const int64_t n = k.size(0);
@@ -153,7 +155,10 @@ Evaluation evaluate_cka(const MetricName& name,
   return result;
 }
 
-Evaluation evaluate_pearson(const MetricInputs& inputs, const at::Tensor& target) {
+Evaluation evaluate_pearson(const MetricName& /*name*/,
+                            const MetricInputs& inputs,
+                            const std::optional<at::Tensor>& order) {
+  const auto target = ordered_target(inputs, order);
   if (inputs.source.sizes() != target.sizes()) {
     throw bad_input({"target", "shape", c10::str(target.sizes()),
                      c10::str(inputs.source.sizes()) + " as the source",

@@ -1,4 +1,6 @@
 """`cortiscore metric rdm | cka` against rsatoolbox, SciPy and NumPy, run here."""
+import re
+
 import numpy as np
 import pytest
 from rsatoolbox.data import Dataset
@@ -6,7 +8,7 @@ from rsatoolbox.rdm import calc_rdm, compare
 from scipy.stats import spearmanr
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from conftest import run, run_json, save
+from conftest import ROOT, run, run_json, save
 
 
 def responses(n=40, p=30, m=20, seed=0):
@@ -208,3 +210,11 @@ def test_bad_input(tmp_path):
     assert done.returncode == 4 and "tau-a" in done.stderr
     done = run("metric", "rdm", *save(tmp_path, source=x, target=y), "--over", "neuroid", "--bootstrap", 10)
     assert done.returncode == 2 and "presentation" in done.stderr
+
+
+def test_every_metric_on_arrays_has_its_line_in_the_documents():
+    documented = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", (ROOT / "docs/metrics.md").read_text(), re.M))))
+    listed = re.search(r"on arrays: (.+?);", " ".join(run("metric", "--help").stdout.split())).group(1).split(", ")
+    assert {"pls", "cka", "rdm_cv"} <= set(listed)
+    plain = [name for name in listed if not name.startswith(("reverse_", "scaled_", "spantime_"))]
+    assert set(plain) <= documented, set(plain) - documented
