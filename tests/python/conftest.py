@@ -3,17 +3,21 @@ import atexit
 import collections
 import csv
 import functools
+import hashlib
 import importlib
 import itertools
 import json
 import os
 import pathlib
 import queue
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 
+import filelock
+import jsonschema
 import numpy as np
 import pytest
 
@@ -129,6 +133,13 @@ def save(tmp_path, **arrays):
     return out
 
 
+def validator(name):
+    """Validates documents by data_manifests/NAME.schema.json, which is a schema itself."""
+    schema = json.loads((ROOT / f"data_manifests/{name}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).validate
+
+
 def write(path, rows):
     """A CSV of dicts; returns its path."""
     with open(path, "w", newline="") as out:
@@ -146,6 +157,21 @@ def pytest_runtest_setup(item):
         pytest.skip(f"needs a CUDA device: {needs.args[0]}")
 
 
+def simulate_cortex(folder):
+    """Writes the simulated cortex into a data folder, and returns it. It takes ten seconds, and gives the same bytes each time: it is made
+    once a version of what makes it, beside the command line, and copied."""
+    script = ROOT / "data_manifests/simulate_cortex.py"
+    version = hashlib.sha256(b"".join(path.read_bytes() for path in (script, *sorted(ROOT.glob("python/requirements*.txt"))))).hexdigest()
+    made = BINARY.parent / f"simulated_cortex_{version[:16]}"
+    with filelock.FileLock(f"{made}.lock"):
+        if not made.exists():
+            with tempfile.TemporaryDirectory(dir=BINARY.parent) as partial:
+                subprocess.run([sys.executable, script, "--home", partial], check=True, stdout=subprocess.DEVNULL)
+                os.rename(pathlib.Path(partial) / "data", made)
+    shutil.copytree(made, folder / "data")
+    return folder
+
+
 @pytest.fixture
 def real_data():
     """../shared/data, or a skip that says what is missing."""
@@ -157,9 +183,7 @@ def real_data():
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """A data folder with the simulated cortex."""
-    folder = tmp_path_factory.mktemp("home")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
-    return folder
+    return simulate_cortex(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,10 @@ import subprocess
 import sys
 import urllib.parse
 
-import jsonschema
 import numpy as np
 import pytest
 
-from conftest import BINARY, ROOT, run, run_json
+from conftest import BINARY, ROOT, run, run_json, validator
 from test_fetch import Handler, server  # noqa: F401
 
 FILES = ROOT / "tests/fixtures/brainio"
@@ -142,11 +141,11 @@ def test_stimuli_that_lack_a_neuroid_can_be_left_out(cache, tmp_path):
 
 def test_the_platforms_files_are_all_named():
     """287 sets of its storage, and two that no list of it has; what is not known is null, says why, and is counted."""
-    schema = json.loads((ROOT / "data_manifests/brainio.schema.json").read_text())
+    validate = validator("brainio")
     sets, nulls, files = {}, {"sha1": 0, "version_id": 0, "bytes": 0}, 0
     for path in (ROOT / "data_manifests/brainio").glob("*.json"):
         plugin = json.loads(path.read_text())
-        jsonschema.validate(plugin, schema)
+        validate(plugin)
         assert plugin["plugin"] == path.stem
         for entry in plugin["sets"]:
             assert (entry["identifier"], entry["kind"]) not in sets

@@ -2,7 +2,6 @@
 import csv
 import json
 import shutil
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -13,7 +12,7 @@ import xarray as xr
 from PIL import Image
 from sklearn.decomposition import PCA
 
-from conftest import ROOT, extract, run, run_json, save, write
+from conftest import ROOT, extract, run, run_json, save, simulate_cortex, write
 
 sys.path.insert(0, str(ROOT / "python"))
 import cortiscore
@@ -25,7 +24,7 @@ V4, IT = "Simulated2026.V4-pls", "Simulated2026.IT-pls"
 def home(tmp_path_factory):
     """The simulated cortex, and another recording of its V4: the same stimuli, other trials."""
     folder = tmp_path_factory.mktemp("home")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    simulate_cortex(folder)
     (folder / "benchmarks").mkdir()
     other = json.loads((ROOT / f"data_manifests/benchmarks/{V4}.json").read_text())
     other["identifier"] = "Other.V4-pls"

@@ -1,6 +1,7 @@
 """The engine inside Python: the same numbers as the command line and scikit-learn, arrays read in place."""
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ import torch
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
-from conftest import BINARY, ROOT, run_json, save
+from conftest import BINARY, ROOT, run_json, save, simulate_cortex
 
 os.environ.setdefault("CORTISCORE_MODULE_DIR", str(BINARY.parent / "python"))
 sys.path.insert(0, str(ROOT / "python"))
@@ -106,9 +107,7 @@ def test_torch_is_left_as_it_was_and_python_goes_on():
 
 
 def test_score_is_the_command_lines(tmp_path):
-    import subprocess
-
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", tmp_path], check=True)
+    simulate_cortex(tmp_path)
     bank = tmp_path / "data/Simulated2026/bank_V4.npy"
     line = run_json("score", bank, "-b", "Simulated2026.V4-pls", "--results", tmp_path / "a",
                     env={"CORTISCORE_HOME": str(tmp_path)})
@@ -131,9 +130,7 @@ def code_of(heading, language):
 
 
 def test_the_makefile_and_the_dask_job_of_the_documents(tmp_path, monkeypatch):
-    import subprocess
-
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", tmp_path], check=True)
+    simulate_cortex(tmp_path)
     monkeypatch.setenv("CORTISCORE_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
     banks = [tmp_path / f"data/Simulated2026/bank_{region}.npy" for region in ("V4", "IT")]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
-from conftest import ROOT, run, run_json
+from conftest import ROOT, run, run_json, validator
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -225,11 +225,9 @@ def test_bad_manifests(home, network, tmp_path):
 
 
 def test_manifests_follow_their_schema():
-    import jsonschema
-
-    schema = json.loads((ROOT / "data_manifests/benchmark.schema.json").read_text())
+    validate = validator("benchmark")
     for path in (ROOT / "data_manifests/benchmarks").glob("*.json"):
-        jsonschema.validate(json.loads(path.read_text()), schema)
+        validate(json.loads(path.read_text()))
 
 
 def test_records_follow_their_schema(home, network, tmp_path):

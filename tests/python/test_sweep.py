@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from conftest import BINARY, ROOT, run, write
+from conftest import BINARY, ROOT, run, simulate_cortex, write
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -38,7 +38,7 @@ def tiny(seed):
 def world(tmp_path_factory):
     """A data folder with the simulated cortex, a graph, and weight files of it."""
     folder = tmp_path_factory.mktemp("world")
-    subprocess.run([sys.executable, ROOT / "data_manifests/simulate_cortex.py", "--home", folder], check=True)
+    simulate_cortex(folder)
     export(tiny(0), folder / "graph.pt2", input_size=32)
     (folder / "w").mkdir()
     for i in range(12):
