@@ -58,9 +58,10 @@ RdmCeiling PreparedRdm::compared_for_ceiling(
       return upper_bound(subjects);
     case RdmBenchmark::Bound::kLower:
       return lower_bound(subjects);
-    default:
-      return pairs_of_subjects(subjects);
+    case RdmBenchmark::Bound::kPairs:
+      break;
   }
+  return pairs_of_subjects(subjects);
 }
 
 const RdmPart& PreparedRdm::whole() {
