@@ -140,7 +140,7 @@ def main():
                          "prediction_sd": float((np.abs(predicted[0][test] - reference) / y.std(0)).max()), "score": None})
             half = lambda a, t: a.astype(t).astype(np.float64)
             bfloat = (x.astype(np.float32).view(np.uint32) + 0x8000 & 0xFFFF0000).view(np.float32).astype(np.float64)
-            for name, features, flags in (("fast", x, ("--precision", "fast")), ("exact instead of sklearn mode", x, ("--mode", "exact")),
+            for name, features, flags in (("fast", x, ("--products", "fast")), ("exact instead of sklearn mode", x, ("--mode", "exact")),
                                           ("features stored as float32", half(x, np.float32), ()),
                                           ("features stored as float16", half(x, np.float16), ()),
                                           ("features stored as bfloat16", bfloat, ())):

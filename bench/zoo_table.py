@@ -104,8 +104,8 @@ def main():
         done = lines_of("--quiet", "score", path, *flags, "--results", results, "--json")
         print(name, *(f"{BENCHMARKS[r['benchmark_identifier']]} {number(r['score']['ceiled'])}" for r in done
                       if r["status"] == "ok" and r["composite"]), sep="  ", flush=True)
-    ranking = lines_of("results", "rank", "--store", results, "--json")
-    records = lines_of("results", "show", "--store", results, "--json")
+    ranking = lines_of("results", "rank", "--results", results, "--json")
+    records = lines_of("results", "show", "--results", results, "--json")
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     short = summary(ranking, top1)
     long = ["# Every network at hand on every recording at hand", "",

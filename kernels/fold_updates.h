@@ -5,10 +5,12 @@
 
 namespace cortiscore::kernels {
 
-/// S <- C - S - n xbar ybar' for every fold: cross-products of what a fold leaves out become those of its train rows.
+/// S <- C - S - n xbar ybar' for every fold: cross-products of what a fold leaves out become those
+/// of its train rows.
 /// @param s  device, [f, p, m] float64, in place  @param c  device, [p, m], shared by all folds
 /// @param x_mean  [f, p]  @param y_mean  [f, m]  @param n  [f] float64
-/// One pass: 16 f p m + 8 p m bytes. Launch: a thread an element of [p, m], looping over folds, 256 a block.
+/// One pass: 16 f p m + 8 p m bytes. Launch: a thread an element of [p, m], looping over folds, 256
+/// a block.
 cudaError_t downdate(double* s,
                      const double* c,
                      const double* x_mean,

@@ -2,8 +2,8 @@
 
 namespace cortiscore::kernels {
 
-/// Sum over a block of kThreads threads in a fixed order; every thread gets it. `scratch` holds kThreads / 32 doubles and
-/// may be used again right after.
+/// Sum over a block of kThreads threads in a fixed order; every thread gets it. `scratch` holds
+/// kThreads / 32 doubles and may be used again right after.
 template <int kThreads>
 __device__ double block_sum(double value, double* scratch) {
   for (int offset = 16; offset > 0; offset /= 2) value += __shfl_down_sync(~0U, value, offset);

@@ -6,7 +6,8 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// out = G v: symmetric, so thread i adds down column i, which neighbouring threads read side by side.
+// out = G v: symmetric, so thread i adds down column i, which neighbouring threads read side by
+// side.
 __device__ void multiply(const double* g, const double* v, double* out, int m) {
   for (int i = threadIdx.x; i < m; i += kThreads) {
     double sum = 0;

@@ -52,22 +52,26 @@ Assembly select(const Assembly& assembly,
 /// @throws Error(kBadInput)  no such coordinate, text in it, or no value above
 Assembly select_above(const Assembly& assembly, const std::string& coordinate, double threshold);
 
-/// The mean, skipping NaN, of the time bins from start_ms on that end by end_ms, as one bin. Source: Brain-Score's
-/// time_bin selection and its mean over them (FreemanZiemba2013: 1-ms bins from 50 to 200).
+/// The mean, skipping NaN, of the time bins from start_ms on that end by end_ms, as one bin.
+/// Source: Brain-Score's time_bin selection and its mean over them (FreemanZiemba2013: 1-ms bins
+/// from 50 to 200).
 /// @throws Error(kBadInput)  no such bins
 Assembly mean_of_bins(const Assembly& assembly, double start_ms, double end_ms);
 
-/// Start and end, in ms, of the time bins from start_ms on that end by end_ms, in order. @throws Error(kBadInput)  none
+/// Start and end, in ms, of the time bins from start_ms on that end by end_ms, in order.
+/// @throws Error(kBadInput)  none
 std::vector<std::pair<double, double>> bins_within(const Assembly& assembly,
                                                    double start_ms,
                                                    double end_ms);
 
-/// The time bins from start_ms on that end by end_ms, each bin of a neuroid a neuroid of its own, "ID@START-END": bins
+/// The time bins from start_ms on that end by end_ms, each bin of a neuroid a neuroid of its own,
+/// "ID@START-END": bins
 /// fastest. @throws Error(kBadInput)  no such bins
 Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms);
 
-/// Presentations x neuroids of one time bin (dims in any order), sorted into repetitions by the coordinates stimulus_id
-/// (or the older image_id) and `repetition`; without that coordinate, repeated ids count up.
+/// Presentations x neuroids of one time bin (dims in any order), sorted into repetitions by the
+/// coordinates stimulus_id (or the older image_id) and `repetition`; without that coordinate,
+/// repeated ids count up.
 /// @throws Error(kBadInput)  no stimulus_id, several time bins, or one (stimulus, repetition) twice
 Trials to_trials(const Assembly& assembly, const std::string& repetition = "repetition");
 

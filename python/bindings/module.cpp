@@ -1,5 +1,6 @@
-// `_cortiscore`: the engine in a Python process. Arrays come in by DLPack without a copy and are worked on where they
-// live; Python's lock is released meanwhile. python/cortiscore/engine.py documents what users call.
+// `_cortiscore`: the engine in a Python process. Arrays come in by DLPack without a copy and are
+// worked on where they live; Python's lock is released meanwhile. python/cortiscore/engine.py
+// documents what users call.
 #include <cmath>
 #include <limits>
 #include <optional>

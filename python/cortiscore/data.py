@@ -6,7 +6,6 @@ import runpy
 import sys
 import urllib.parse
 
-from . import add, export_data
 from .fetch import File, Options, fetch, github_url
 from .recordings import HASHES, BadInput, Parser, UnknownName, default_home, read_json, run, sha256_of
 
@@ -169,6 +168,8 @@ def export_set(arguments):
     folder, _ = find_set(arguments.name, arguments.home)
     if not folder.is_dir():
         raise BadInput(f"{folder}: found no such folder, expected the recording. Run cortiscore data fetch {arguments.name}.")
+    from . import export_data
+
     export_data.export_folder(folder, arguments.output)
 
 
@@ -205,6 +206,8 @@ def main():
     if word == "import":
         return import_sets(rest)
     if word == "add":
+        from . import add  # arrays and images: the other verbs need neither
+
         return add.main(rest)
     parser = Parser(prog=f"cortiscore data {word}")
     parser.add_argument("--home", type=pathlib.Path, default=default_home(), help="default: $CORTISCORE_HOME")

@@ -4,11 +4,13 @@ Arrays are NumPy's, torch's, CuPy's or anything with `__dlpack__`; they are read
 command line with the same flags, to the bit. Every function raises `cortiscore.Error` (with `exit_code`, the command
 line's) where the command line prints a message and exits.
 """
+import functools
 import importlib.util
 import json
 import os
 import pathlib
 import sys
+import warnings
 
 import numpy as np
 import torch  # noqa: F401  loads the LibTorch that the module links
@@ -83,7 +85,22 @@ def metric(name, source, target, *, splits=None, stratify=None, components=25, m
     return _native.metric(name, source, target, splits, codes, components, mode, alpha)
 
 
-def internal_consistency(trials, *, splits=10, seed=1):
+def _renamed(**now):
+    """A function whose arguments were called otherwise before: they work for one release more, with a warning."""
+    def wrap(function):
+        @functools.wraps(function)
+        def call(*positional, **named):
+            for old, new in now.items():
+                if old in named and new not in named:
+                    warnings.warn(f"{function.__name__}: {old} is called {new} now; the old name goes with the next release", FutureWarning, stacklevel=2)
+                    named[new] = named.pop(old)
+            return function(*positional, **named)
+        return call
+    return wrap
+
+
+@_renamed(splits="ceiling_splits")
+def internal_consistency(trials, *, ceiling_splits=10, seed=1):
     """Split-half reliability of trials [repetition, presentation, neuroid], NaN for missing: ceiling, error,
     split_ceilings, per_neuroid [split, neuroid]."""
-    return _native.internal_consistency(trials, splits, seed)
+    return _native.internal_consistency(trials, ceiling_splits, seed)

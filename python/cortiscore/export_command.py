@@ -1,16 +1,19 @@
-"""`cortiscore model export`: a network by its source, written by `export` or `compile`."""
+"""Write a network as a .pt2 archive (torch.export: a graph as JSON plus raw weights) with a table of its layers.
+
+    cortiscore model export torchvision:resnet18 -o resnet18.pt2 [--weights FILE]
+
+From Python: cortiscore.export(model, "net.pt2", input_size=224, mean=..., std=...)
+"""
 import argparse
 import pathlib
 import sys
 import warnings
 
-import torch
-
-from . import exporter, sources
 from .binary import ask
-from .exporter import export, refused
-from .native import compile
 from .recordings import BadInput, Parser
+
+HELP = ("torchvision:NAME, timm:NAME, hf:FOLDER (or a name on the hub), FILE.py:FUNCTION (returning a module, or a module and "
+        "{'input_size': N, 'mean': ..., 'std': ...}), pixels or efficientnet_lite0")
 
 
 def check_runs(source, path):
@@ -18,6 +21,8 @@ def check_runs(source, path):
     try:
         ask("model", "inspect", path)
     except BadInput as error:
+        from .exporter import refused
+
         path.unlink()
         why = str(error).removeprefix(f"{path}: ").removesuffix(" Export the network again with `cortiscore model export`.")
         raise refused(source, f"a network that the engine does not run ({why.rstrip('.')})", "operators of docs/formats.md",
@@ -25,9 +30,9 @@ def check_runs(source, path):
 
 
 def main():
-    parser = Parser(prog="cortiscore model export", description=exporter.__doc__,
+    parser = Parser(prog="cortiscore model export", description=__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", help=sources.HELP)
+    parser.add_argument("source", help=HELP)
     parser.add_argument("-o", "--output", type=pathlib.Path, help="archive to write (default: NAME.pt2)")
     parser.add_argument("--weights", help="checkpoint (.pth, .ckpt, .safetensors, ...) of the network; the number of classes is the file's")
     parser.add_argument("--prefix", help="beginning of the names in --weights that are meant, e.g. teacher.")
@@ -38,7 +43,7 @@ def main():
     parser.add_argument("--std", type=_numbers, help="R,G,B")
     parser.add_argument("--native", action="store_true",
                         help="write native code of AOTInductor instead, with the outputs of --layer (score it with --allow-native-code)")
-    parser.add_argument("--layer", action="append", default=[], help="of --native: a layer; repeat for several")
+    parser.add_argument("-l", "--layer", action="append", default=[], help="of --native: a layer; repeat for several")
     parser.add_argument("--identifier", help="the name that results carry (default: the file's stem)")
     arguments = parser.parse_args()
     if arguments.native != bool(arguments.layer):
@@ -47,6 +52,12 @@ def main():
         parser.error(f"--input-size: found {arguments.input_size}, expected 1 to 8192")
     if arguments.weights and arguments.pretrained:
         parser.error("--weights and --pretrained both say which weights: leave one away")
+    import torch  # takes seconds, which --help and a slip need not
+
+    from . import sources
+    from .exporter import export
+    from .native import compile
+
     torch.manual_seed(arguments.seed)
     asked = {key: getattr(arguments, key) for key in ("input_size", "mean", "std") if getattr(arguments, key)}
     model, options = sources.build(arguments.source, weights=arguments.weights, prefix=arguments.prefix, pretrained=arguments.pretrained, asked=asked)

@@ -16,7 +16,7 @@ import traceback
 import zipfile
 import zlib
 
-import numpy as np
+# NumPy would be most of what a command that only lists recordings takes: the writers of arrays import it.
 
 HASHES = "files.json"  # of a recording's folder: the SHA-256 of every file beside it
 
@@ -180,6 +180,8 @@ def written_whole(path):
 def to_repetitions(values, stimulus_of, repetition_of=None):
     """([repetition, stimulus, neuroid], stimuli) of values [presentation, neuroid]: stimuli as they first come, repetitions
     in order, NaN where one is missing; repeated stimuli count up where repetitions have no number."""
+    import numpy as np
+
     if repetition_of is None:
         seen = collections.Counter()
         repetition_of = [(seen.update([stimulus]), seen[stimulus] - 1)[1] for stimulus in stimulus_of]
@@ -226,6 +228,8 @@ def _write_netcdf(array, path):
 def narrowed(values):
     """[presentation, neuroid] as float32, unless that rounds some neuroid's values by more than 1e-5 of their deviation, as it
     does where they lie far from zero."""
+    import numpy as np
+
     with np.errstate(over="ignore", invalid="ignore"):
         single = values.astype(np.float32)
         lost, deviation = np.nanmax(np.abs(values - single), axis=0, initial=0), np.nanstd(values, axis=0)
@@ -237,6 +241,7 @@ def write_assembly(path, identifier, responses, stimulus, neuroid_ids, region, w
     """responses [repetition, stimulus, neuroid], NaN where missing; presentations that no neuroid has are left out.
     stimulus: coordinates, one value a stimulus; window_ms: start and end of the one time bin, or None. Returns what was
     written, in words."""
+    import numpy as np
     import xarray as xr
 
     repetitions, n_stimuli, _ = responses.shape
@@ -257,6 +262,7 @@ def write_assembly(path, identifier, responses, stimulus, neuroid_ids, region, w
 
 def write_rdms(path, identifier, rdms, subjects, ids, region, extra):
     """rdms [subject, stimulus, stimulus], symmetric with a zero diagonal. Returns what was written, in words."""
+    import numpy as np
     import xarray as xr
 
     rdms = np.asarray(rdms, float)

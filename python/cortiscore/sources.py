@@ -11,12 +11,11 @@ import sys
 import torch
 
 from .checkpoints import load_into, read_state
+from .export_command import HELP
 from .exporter import BadNetwork, unwrapped
 from .recordings import BadInput, UnknownName, check_file
 
 IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-HELP = ("torchvision:NAME, timm:NAME, hf:FOLDER (or a name on the hub), FILE.py:FUNCTION (returning a module, or a module and "
-        "{'input_size': N, 'mean': ..., 'std': ...}), pixels or efficientnet_lite0")
 
 
 def say(text):

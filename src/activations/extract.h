@@ -11,10 +11,12 @@
 
 namespace cortiscore {
 
-/// How the network's archive and a benchmark's visual angle prepare a stimulus. @param stimulus_degrees  0: fills the field
+/// How the network's archive and a benchmark's visual angle prepare a stimulus.
+/// @param stimulus_degrees  0: fills the field
 Preprocessing preprocessing_of(const Network& network, double stimulus_degrees);
 
-/// Where a pass on a CPU spends its time: seconds, the mean over its threads. On a GPU, which is not waited for, zero.
+/// Where a pass on a CPU spends its time: seconds, the mean over its threads. On a GPU, which is
+/// not waited for, zero.
 struct PassSeconds {
   double decode = 0;     ///< files to pixels on the screen
   double normalise = 0;  ///< pixels to the network's input
@@ -22,8 +24,9 @@ struct PassSeconds {
   double keep = 0;       ///< copies of the layers asked for
 };
 
-/// What is done with a layer's output on a micro-batch: (index into the layers asked for, first stimulus, how many of the
-/// rows are stimuli, rows [network.micro_batch(), n_features]). On a CPU several threads call it at once, for different stimuli.
+/// What is done with a layer's output on a micro-batch: (index into the layers asked for, first
+/// stimulus, how many of the rows are stimuli, rows [network.micro_batch(), n_features]). On a CPU
+/// several threads call it at once, for different stimuli.
 using Keep = std::function<void(size_t, int64_t, int64_t, const at::Tensor&)>;
 
 /// Runs `layers` on every stimulus and hands them over as they appear. On a CPU micro-batches run
@@ -60,8 +63,8 @@ class KeptColumns {
   Columns columns_;
 };
 
-/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a layer, on the network's
-/// device.
+/// Activations of `layers` on every stimulus, flattened: one [n_stimuli, n_features] float32 a
+/// layer, on the network's device.
 std::vector<at::Tensor> extract(const Network& network,
                                 Screen& screen,
                                 const std::vector<std::string>& layers,

@@ -22,7 +22,8 @@ struct LayerToPlan {
   int64_t in_step = 0;      ///< what they take beyond that where they work side by side
 };
 
-/// What a plan depends on, beside layers and the number of threads: shapes, so the same job has the same plan every time.
+/// What a plan depends on, beside layers and the number of threads: shapes, so the same job has the
+/// same plan every time.
 struct PlanLimits {
   std::string network;  ///< for messages
   int64_t n_stimuli = 0;
@@ -33,9 +34,11 @@ struct PlanLimits {
   std::optional<int64_t> spill_bytes{};  ///< room on disk; none: nothing is spilled
 };
 
-/// How layers larger than memory are reduced: layers that fit are held together, pass by pass; one that does not is written to
-/// disk during one pass, or takes several, each of which keeps some of its columns. All give the same bits.
-/// Source: ALGORITHMS.md section 7; by columns instead of rows, so that products are summed in one order.
+/// How layers larger than memory are reduced: layers that fit are held together, pass by pass; one
+/// that does not is written to disk during one pass, or takes several, each of which keeps some of
+/// its columns. All give the same bits.
+/// Source: ALGORITHMS.md section 7; by columns instead of rows, so that products are summed in one
+/// order.
 struct MemoryPlan {
   enum class Way { kResident, kSpilled, kPasses };
   struct Step {
@@ -52,8 +55,9 @@ struct MemoryPlan {
 };
 
 /// @param layers  in order of execution
-/// @throws Error(kOutOfMemory)  a micro-batch that does not fit; a layer of which not even one block of columns fits, or that needs all of them and does not
-///   fit, or that would take more than a hundred passes; the message says what would do
+/// @throws Error(kOutOfMemory)  a micro-batch that does not fit; a layer of which not even one
+///   block of columns fits, or that needs all of them and does not fit, or that would take more
+///   than a hundred passes; the message says what would do
 MemoryPlan plan_memory(const std::vector<LayerToPlan>& layers, const PlanLimits& limits);
 
 /// "1.5 GiB", or "12 MiB" of less than a tenth.

@@ -25,7 +25,8 @@ class Recorded final : public MicroBatchGraph {
         auto& segment = segments_.back();
         segment.graph->capture_end();
         segment.layer = layer;
-        // Without a share in the memory, so that what is recorded after this may overwrite it, as it does when it runs.
+        // Without a share in the memory, so that what is recorded after this may overwrite it, as
+        // it does when it runs.
         segment.output = at::from_blob(
             output.data_ptr(), output.sizes(), output.strides(), [](void*) {}, output.options(),
             output.device());
@@ -52,15 +53,16 @@ class Recorded final : public MicroBatchGraph {
     at::Tensor output;
   };
 
-  // Segments share their memory: they run again in the order in which they were recorded. Other threads of the process, a
-  // training loop's among them, may do as they like meanwhile.
+  // Segments share their memory: they run again in the order in which they were recorded. Other
+  // threads of the process, a training loop's among them, may do as they like meanwhile.
   void begin() {
     segments_.push_back({std::make_unique<at::cuda::CUDAGraph>(), 0, {}});
     segments_.back().graph->capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
   }
 
-  // After what cannot be recorded: the stream, the allocator and Torch's generator have to learn that recording is over. What
-  // fails here has ended already, or failed for the reason that is on its way to the caller.
+  // After what cannot be recorded: the stream, the allocator and Torch's generator have to learn
+  // that recording is over. What fails here has ended already, or failed for the reason that is on
+  // its way to the caller.
   void abandon() {
     const auto regardless = [](const auto& work) {
       try {
@@ -114,7 +116,8 @@ std::unique_ptr<MicroBatchGraph> MicroBatchGraph::record(const Network& network,
   std::string why;
   try {
     const c10::cuda::CUDAStreamGuard on(side);
-    // First as it is: libraries make handles, plans and workspaces in a first run, and may not while it is recorded.
+    // First as it is: libraries make handles, plans and workspaces in a first run, and may not
+    // while it is recorded.
     const auto plain = bits_of(layers.size(), images,
                                [&](const Network::Tap& tap) { network.run(images, layers, tap); });
     recorded->record(network, layers);

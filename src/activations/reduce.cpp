@@ -47,7 +47,8 @@ ReductionMemory coordinates_memory(int64_t n, int64_t p) {
 
 namespace {
 
-// A float32 sum may overflow where every value is finite; a copy in float64 would be twice the layer.
+// A float32 sum may overflow where every value is finite; a copy in float64 would be twice the
+// layer.
 bool finite(const at::Tensor& values) {
   return std::isfinite(values.sum().item<double>()) || values.isfinite().all().item<bool>();
 }
@@ -196,8 +197,8 @@ class Extraction {
     times_.reduce_s += timer.seconds() - (times_.forward_s - forward_s);
   }
 
-  // Every reduction of a layer; where one gives a value that is not finite, `fine` says whether the layer is: a reduction
-  // may have NaN of its own, an RDM where a pattern is constant.
+  // Every reduction of a layer; where one gives a value that is not finite, `fine` says whether the
+  // layer is: a reduction may have NaN of its own, an RDM where a pattern is constant.
   void reduce(size_t layer, FeatureBlocks& blocks, const std::function<bool()>& fine) {
     for (const auto& reduction : wanted_[layer].reductions) {
       check_stop();
@@ -309,8 +310,8 @@ class Extraction {
     });
   }
 
-  // First sweep: inner products of the reference, whose columns are let go. Then part by part: the reference again, turned
-  // into columns of the basis, and the stimuli's products with those.
+  // First sweep: inner products of the reference, whose columns are let go. Then part by part: the
+  // reference again, turned into columns of the basis, and the stimuli's products with those.
   void take_span_by_passes(const MemoryPlan::Step& step) {
     const auto layer = step.layers[0];
     InSpan in_span;

@@ -7,16 +7,19 @@
 
 namespace cortiscore {
 
-/// A layer on disk: written by micro-batches as it appears, read by blocks of features, which lie together in the file. The
-/// file has no name, so nothing is left of it when the process ends, however that ends.
+/// A layer on disk: written by micro-batches as it appears, read by blocks of features, which lie
+/// together in the file. The file has no name, so nothing is left of it when the process ends,
+/// however that ends.
 class SpilledLayer final : public FeatureBlocks {
  public:
   /// Takes the room at once. @param folder  an existing one, not a file system in memory
-  /// @throws Error(kUsage)  a folder that cannot be written; Error(kOutOfMemory)  too little room on disk
+  /// @throws Error(kUsage)  a folder that cannot be written; Error(kOutOfMemory)  too little room
+  ///                        on disk
   SpilledLayer(const std::string& folder, int64_t rows, int64_t features, const at::Device& device);
   ~SpilledLayer() override;
 
-  /// Rows first..first+n-1. Several threads may write different rows at once. @param rows  [n, features]
+  /// Rows first..first+n-1. Several threads may write different rows at once. @param rows  [n,
+  /// features]
   void write(int64_t first, const at::Tensor& rows);
   void each(const Visit& visit) override;
 

@@ -15,11 +15,13 @@ struct AlignedSubjects {
   SubjectChoices choices;
 };
 /// @param stimuli  columns, in order; empty: the table's own, sorted by id
-/// @throws Error(kBadInput)  a subject saw a stimulus twice, a stimulus is none of `stimuli` or stands in two conditions
+/// @throws Error(kBadInput)  a subject saw a stimulus twice, a stimulus is none of `stimuli` or
+///                           stands in two conditions
 AlignedSubjects align_subjects(const ChoiceTable& table,
                                const std::vector<std::string>& stimuli = {});
 
-/// A column by whose values trials are told apart: the values that count, in order; all, sorted, where none are named.
+/// A column by whose values trials are told apart: the values that count, in order; all, sorted,
+/// where none are named.
 struct CellColumn {
   std::string column;
   std::vector<std::string> values;
@@ -30,7 +32,8 @@ struct CellColumn {
 std::vector<CellColumn> with_values(std::vector<CellColumn> columns,
                                     const std::vector<const Table*>& tables);
 
-/// The cell of every row, the last column's values running fastest; -1 where a value does not count.
+/// The cell of every row, the last column's values running fastest; -1 where a value does not
+/// count.
 std::vector<int64_t> cells_of(const Table& table, const std::vector<CellColumn>& columns);
 int64_t count_of(const std::vector<CellColumn>& columns);
 
@@ -41,7 +44,8 @@ CellTrials trials_in(const ChoiceTable& table,
                      const std::vector<std::string>& stimuli,
                      const std::vector<std::string>& subjects);
 
-/// What the platform's draws of subjects go by: the names, where all are whole numbers; else places in sorted order.
+/// What the platform's draws of subjects go by: the names, where all are whole numbers; else places
+/// in sorted order.
 std::vector<int64_t> subject_numbers(const std::vector<std::string>& subjects);
 
 /// Trials with sample_obj and dist_obj, coded by the sorted distinct choices.

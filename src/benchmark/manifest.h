@@ -46,15 +46,15 @@ struct Manifest {
   const std::string& column(const std::string& ours) const;
 };
 
-/// Makes of a benchmark one of its populations, in no composite since its parent takes part already: "ay2_u003" of
-/// "Henaff2021.V1-pls" is "Henaff2021.V1.ay2_u003-pls".
+/// Makes of a benchmark one of its populations, in no composite since its parent takes part
+/// already: "ay2_u003" of "Henaff2021.V1-pls" is "Henaff2021.V1.ay2_u003-pls".
 void become_population(Manifest& benchmark, const std::string& population);
 
 /// Coordinates (or columns) and the values of each that are taken.
 using AcceptedValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// One manifest, field by field. What is wrong is said of the field last asked for: by its own Error(kBadInput), or where
-/// nlohmann throws, by who calls.
+/// One manifest, field by field. What is wrong is said of the field last asked for: by its own
+/// Error(kBadInput), or where nlohmann throws, by who calls.
 class ManifestReader {
  public:
   using Json = nlohmann::json;

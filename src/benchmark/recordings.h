@@ -18,10 +18,12 @@ struct Recordings {
 /// A stimulus set, opened and hashed: its table, then its ids and images.
 Recordings open_stimuli(const std::string& path);
 
-/// The first of several columns that a set has; where it has none, the last, of which the set then says so.
+/// The first of several columns that a set has; where it has none, the last, of which the set then
+/// says so.
 const std::string& column_of(const StimulusSet& stimuli, const std::vector<std::string>& columns);
 
-/// A file of a benchmark: under home()/data, beside its manifest, or, named brainio/FILE, in $BRAINIO_HOME (~/.brainio).
+/// A file of a benchmark: under home()/data, beside its manifest, or, named brainio/FILE, in
+/// $BRAINIO_HOME (~/.brainio).
 /// @throws Error(kBadInput)  it is in neither place; the message says how to import it
 std::string data_file(const Manifest& benchmark, const std::string& name);
 
@@ -31,7 +33,8 @@ std::string place_of(const Manifest& benchmark, const std::string& name);
 /// data_manifests of this project: $CORTISCORE_MANIFESTS, else where the build had it.
 std::string manifest_folder();
 
-/// The .json files of a folder of manifest_folder(), in order, then those of the same folder of home().
+/// The .json files of a folder of manifest_folder(), in order, then those of the same folder of
+/// home().
 std::vector<std::string> manifest_files(const std::string& folder);
 
 }  // namespace cortiscore

@@ -114,7 +114,8 @@ int64_t count_along(const Assembly& assembly, const std::string& coordinate) {
                               assembly.dims.begin());
 }
 
-// Appends a file's populations: one, or one for every value of the coordinate `each`, or every time bin.
+// Appends a file's populations: one, or one for every value of the coordinate `each`, or every time
+// bin.
 void load_populations(const Manifest& benchmark,
                       const ResponseFiles& files,
                       const AssemblyFile& entry,

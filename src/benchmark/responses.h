@@ -71,7 +71,8 @@ struct Responses
 };
 
 /// Reads assemblies and stimulus set.
-/// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not fit together
+/// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not fit
+///                           together
 Responses load_responses(const Manifest& benchmark, const ResponseFiles& files);
 
 }  // namespace cortiscore

@@ -7,7 +7,8 @@
 
 namespace cortiscore {
 
-/// The rows of a table (truth, ost, i1) whose object IT solves, and all that is known of them but a network's features.
+/// The rows of a table (truth, ost, i1) whose object IT solves, and all that is known of them but a
+/// network's features.
 struct SolvedRows {
   std::vector<int64_t> rows;
   SolvedImages images;

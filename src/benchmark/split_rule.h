@@ -9,8 +9,9 @@
 
 namespace cortiscore {
 
-/// How presentations are divided: "shuffle", "stratified_shuffle", "leave_one_group_out", "train_test", which trains on one
-/// stimulus set and tests on another, or "column", whose stimulus set says "train" or "test" (others are not used).
+/// How presentations are divided: "shuffle", "stratified_shuffle", "leave_one_group_out",
+/// "train_test", which trains on one stimulus set and tests on another, or "column", whose stimulus
+/// set says "train" or "test" (others are not used).
 struct SplitRule {
   std::string kind;
   std::string by;  ///< column of the stimulus set: classes or groups

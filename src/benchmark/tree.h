@@ -17,7 +17,8 @@ struct TreeNode {
   double weight = 1;  ///< in its parent's mean
 };
 
-/// How scores become one: a file of data_manifests/trees or home()/trees, schema version 1 (docs/formats.md).
+/// How scores become one: a file of data_manifests/trees or home()/trees, schema version 1
+/// (docs/formats.md).
 struct Tree {
   enum class Missing {
     kZero,  ///< a child without a score counts as zero; where all lack one, so does the node
@@ -36,8 +37,8 @@ std::vector<Tree> all_trees();
 /// @throws Error(kUnknownName)  with the nearest names
 Tree find_tree(const std::string& name);
 
-/// The tree with these benchmarks hung under the nodes that attach, without nodes that have no leaf left. Benchmarks that
-/// join no composite, and those whose parent is no node, are left out.
+/// The tree with these benchmarks hung under the nodes that attach, without nodes that have no leaf
+/// left. Benchmarks that join no composite, and those whose parent is no node, are left out.
 Tree with_benchmarks(Tree tree, const std::vector<Manifest>& benchmarks);
 
 /// A score and the standard deviation of its error (NaN: unknown).
@@ -58,7 +59,8 @@ struct NodeScore {
 /// Source: BENCHMARKS.md 4.1 (zero: since 2024; skip: before), 4.3.
 std::vector<NodeScore> aggregate(const Tree& tree, const std::map<std::string, LeafScore>& scores);
 
-/// Three decimals without the leading zero, as the platform shows scores (".549", "1.000"); "X" where it is NaN.
+/// Three decimals without the leading zero, as the platform shows scores (".549", "1.000"); "X"
+/// where it is NaN.
 std::string platform_text(double score);
 
 }  // namespace cortiscore

@@ -8,12 +8,14 @@ namespace cortiscore {
 /// How well a model's RDM could agree with subjects', from the subjects' own.
 struct RsaBounds {
   at::Tensor
-      upper;  ///< [subjects] each subject with the mean over all, itself included: the ceiling in use
+      upper;  ///< [subjects] each subject with the mean over all, itself included: the ceiling in
+              ///< use
   at::Tensor
       lower;  ///< [subjects] each subject with the mean over the others (leave one subject out)
 };
 
-/// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one from the sum of all
+/// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one
+/// from the sum of all
 /// would leave its rounding. @param rdms  [2 or more subjects, n_pairs] float64
 at::Tensor means_of_others(const at::Tensor& rdms);
 

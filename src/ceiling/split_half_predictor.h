@@ -5,14 +5,18 @@
 
 namespace cortiscore {
 
-/// The platform's SplitHalfPredictorConsistency: halves of the repetitions drawn anew for every presentation.
+/// The platform's SplitHalfPredictorConsistency: halves of the repetitions drawn anew for every
+/// presentation.
 ///
-/// In every split, for each presentation in order, its repetitions (those with any value) are permuted by
-/// numpy.random.default_rng(seed); the first floor(R / 2) and the rest are averaged, NaN skipped. Presentations with
-/// fewer than 2 repetitions are left out; a split needs 10 presentations, else it is NaN. Pearson r per neuroid over
-/// presentations, raised by Spearman-Brown.
-/// @param trials  [n_repetitions, n_presentations, n_neuroids] float32 or float64, NaN where missing
-/// @param shown   [n_repetitions, n_presentations] bool, on the CPU: which trials exist. It decides what the generator is
+/// In every split, for each presentation in order, its repetitions (those with any value) are
+/// permuted by numpy.random.default_rng(seed); the first floor(R / 2) and the rest are averaged,
+/// NaN skipped. Presentations with fewer than 2 repetitions are left out; a split needs 10
+/// presentations, else it is NaN. Pearson r per neuroid over presentations, raised by
+/// Spearman-Brown.
+/// @param trials  [n_repetitions, n_presentations, n_neuroids] float32 or float64, NaN where
+///                missing
+/// @param shown   [n_repetitions, n_presentations] bool, on the CPU: which trials exist. It decides
+///                what the generator is
 /// asked for, so it must not have to be fetched from a device
 /// @return [n_splits, n_neuroids] float64
 /// Source: BENCHMARKS.md 2.4.

@@ -91,8 +91,9 @@ std::vector<int64_t> Rows::match(const std::vector<std::string>& ids,
   return {order.const_data_ptr<int64_t>(), order.const_data_ptr<int64_t>() + order.numel()};
 }
 
-// Labels that count rows are their ids as soon as another file has the same labels of its dim in another order: that is
-// what xarray aligns by, and what is left where rows were shuffled or sorted.
+// Labels that count rows are their ids as soon as another file has the same labels of its dim in
+// another order: that is what xarray aligns by, and what is left where rows were shuffled or
+// sorted.
 void Rows::name_by_labels(LabelledArray& array) {
   const auto same_set = [](auto a, auto b) {
     std::sort(a.begin(), a.end());

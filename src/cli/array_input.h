@@ -19,21 +19,23 @@ Splits read_splits(const std::string& path, int64_t n);
 /// The axes of arrays that metrics take.
 extern const std::vector<std::string> kRows, kRowsInTime;  // presentation, neuroid[, time_bin]
 
-/// Which array of a file that can hold several (.nc, .h5, .npz): --variable NAME for all files, or FLAG=NAME for one.
+/// Which array of a file that can hold several (.nc, .h5, .npz): --variable NAME for all files, or
+/// FLAG=NAME for one.
 class Variables {
  public:
   /// @param flags  those that name files: "source", "target"
   /// @throws Error(kUsage)  one flag twice
   Variables(const std::vector<std::string>& given, const std::vector<std::string>& flags);
-  /// "" where none is named. @throws Error(kUsage)  one is named for a file that holds one array alone
+  /// "" where none is named. @throws Error(kUsage)  one is named for a file that holds one array
+  /// alone
   std::string of(const std::string& flag, const std::string& path) const;
 
  private:
   std::map<std::string, std::string> names_;  // by flag; "" for all
 };
 
-/// What the rows of a run are called, by the first file that says so. Files that do are put into its order; those that do
-/// not are matched by place.
+/// What the rows of a run are called, by the first file that says so. Files that do are put into
+/// its order; those that do not are matched by place.
 class Rows {
  public:
   /// @param action  what to do where a stimulus is there twice
@@ -62,14 +64,15 @@ class Rows {
 /// The ids of a table's rows; none where it has no such column.
 std::vector<std::string> ids_of(const Table& table);
 
-/// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that says how to get them.
+/// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that
+/// says how to get them.
 void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag);
 
 /// The interval of a bootstrap and what was drawn, under the keys that metric and ceiling share.
 void add_interval(Json& result, const Resampled& resampled, const ResampleOptions& options);
 
-/// The result as one JSON line, with the notes so far (how files were understood), or its `key` as a sentence with warnings on stderr; a
-/// value that is null has a warning.
+/// The result as one JSON line, with the notes so far (how files were understood), or its `key` as
+/// a sentence with warnings on stderr; a value that is null has a warning.
 void print_result(Json result, const char* key, bool json);
 
 }  // namespace cortiscore::cli

@@ -14,9 +14,12 @@
 #include "src/benchmark/recordings.h"
 #include "src/benchmark/tree.h"
 #include "src/cli/commands.h"
+#include "src/cli/flags.h"
 #include "src/cli/record_table.h"
+#include "src/cli/table.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
+#include "src/core/terminal.h"
 #include "src/engine/workbench.h"
 #include "src/kinds/kinds.h"
 #include "src/results/store.h"
@@ -77,7 +80,7 @@ Json measured_of(const Benchmark& benchmark) {
 
 void list(const Arguments& arguments) {
   std::vector<std::pair<std::shared_ptr<const Benchmark>, Json>> rows;
-  int width = 9;
+  int64_t width = 9;
   for (const auto& found : all_benchmarks()) {
     const auto& benchmark = *found;
     auto json = described(benchmark);
@@ -87,12 +90,13 @@ void list(const Arguments& arguments) {
     if (!arguments.modality.empty() && benchmark.modality != arguments.modality) continue;
     if (!arguments.access.empty() && benchmark.access != arguments.access) continue;
     if (arguments.here && !json.at("here").get<bool>()) continue;
-    width = std::max(width, static_cast<int>(benchmark.identifier.size()));
+    width = std::max(width, columns_of(benchmark.identifier));
     rows.emplace_back(found, std::move(json));
   }
+  const std::vector<Column> columns = {
+      {0, width, true}, {1, 9, true}, {1, 20, true}, {1, 28, true}, {1, 16, true}};
   if (!arguments.json && !rows.empty())
-    std::printf("%-*s %-9s %-20s %-28s %s\n", width, "benchmark", "region", "metric", "ceiling",
-                "data");
+    print_cells(columns, {"benchmark", "region", "metric", "ceiling", "data"});
   for (const auto& [found, json] : rows) {
     const auto& benchmark = *found;
     if (arguments.json) {
@@ -102,9 +106,8 @@ void list(const Arguments& arguments) {
     const auto data = json.at("here").get<bool>()       ? "here"
                       : benchmark.how_to_import.empty() ? "missing"
                                                         : "run: " + benchmark.how_to_import;
-    std::printf("%-*s %-9s %-20s %-28s %s\n", width, benchmark.identifier.c_str(),
-                benchmark.region.c_str(), benchmark.metric.c_str(),
-                benchmark.ceiling_name().c_str(), data.c_str());
+    print_cells(columns, {benchmark.identifier, benchmark.region, benchmark.metric,
+                          benchmark.ceiling_name(), data});
   }
 }
 
@@ -205,15 +208,16 @@ void add_benchmark(CLI::App& app, Outcome& /*outcome*/) {
   auto* listed = verb->add_subcommand("list", "Every benchmark, and whether its data are here");
   listed->add_option("--region", arguments->region, "only this region");
   listed->add_option("--kind", arguments->kind, "neural or behavior")
-      ->check(CLI::IsMember({"neural", "behavior"}));
+      ->check(one_of({"neural", "behavior"}));
   listed->add_option("--species", arguments->species, "macaque, human, ...");
   listed->add_option("--modality", arguments->modality, "electrophysiology, fMRI, EEG or behavior");
   listed->add_option("--access", arguments->access, "public, or private: needs credentials")
-      ->check(CLI::IsMember({"public", "private"}));
+      ->check(one_of({"public", "private"}));
   listed->add_flag("--here", arguments->here, "only those whose data are on this machine");
   auto* informed =
       verb->add_subcommand("info", "One benchmark: definition, data, ceiling, citation");
   informed->add_option("name", arguments->name, "identifier, a population of one, or a manifest")
+      ->type_name("BENCHMARK")
       ->required();
   auto* treed = verb->add_subcommand("trees", "How benchmarks become a composite");
   for (auto* sub : {listed, informed, treed})

@@ -31,7 +31,6 @@ namespace cortiscore::cli {
 namespace {
 
 struct CeilingArguments : MetricArguments {
-  int64_t n_splits = 10;
   int64_t seed = -1;
 };
 
@@ -79,10 +78,11 @@ void run_trials(const CeilingArguments& a) {
   if (a.name == "internal_consistency") {
     const bool complete = !trials.isnan().any().item<bool>();
     values = internal_consistency(
-        trials.to(device), {a.n_splits, static_cast<uint32_t>(a.seed < 0 ? 1 : a.seed), complete});
+        trials.to(device),
+        {a.ceiling_splits, static_cast<uint32_t>(a.seed < 0 ? 1 : a.seed), complete});
   } else {
     values = split_half_predictor(trials.to(device), trials.isnan().logical_not().any(2),
-                                  a.n_splits, static_cast<uint32_t>(a.seed < 0 ? 0 : a.seed));
+                                  a.ceiling_splits, static_cast<uint32_t>(a.seed < 0 ? 0 : a.seed));
   }
   auto estimate = aggregate(values);
   const auto few = few_trials(trials);
@@ -105,7 +105,7 @@ void run_trials(const CeilingArguments& a) {
   out["n"] = {{"repetitions", trials.size(0)},
               {"presentations", trials.size(1)},
               {"neuroids", trials.size(2)},
-              {"splits", a.n_splits}};
+              {"splits", a.ceiling_splits}};
   out["timing_ms"] = {{"ceiling", 1e3 * seconds}};
   say_place(labelled, "repetition");
   print_result(out, "ceiling", a.json);
@@ -209,7 +209,7 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   auto& a = *arguments;
   std::string names;
   for (const auto& name : kCeilings) names += (names.empty() ? "" : ", ") + name;
-  verb->add_option("name", a.name, names)->required();
+  offer(verb->add_option("name", a.name, names)->required(), kCeilings);
   verb->add_option(
           "--trials", a.trials,
           "repetitions x presentations x neuroids, NaN where missing: .npy, .npz, .h5, or an "
@@ -218,18 +218,17 @@ void add_ceiling(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--variable", a.variables,
                    "of a file that holds several arrays (.nc, .h5, .npz), which one")
       ->allow_extra_args(false);
-  verb->add_option("--splits", a.n_splits, "split halves")->capture_default_str()->check(count());
+  verb->add_option("--ceiling-splits", a.ceiling_splits, "split halves")
+      ->capture_default_str()
+      ->check(count());
   verb->add_option("--seed", a.seed,
                    "seed of the splits [internal_consistency 1, split_half_predictor 0]")
       ->check(seed_number());
-  verb->add_option("--comparison", a.comparison, "rsa: spearman, pearson, cosine, tau-a or rho-a")
-      ->capture_default_str();
+  add_comparison_flag(*verb, a.comparison);
   verb->add_option("--whole", a.whole, "accuracy_delta: condition of the whole images");
   verb->add_option("--manipulated", a.manipulated,
                    "accuracy_delta: condition of the manipulated ones");
-  verb->add_option("--device", a.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_flag(*verb, a.device);
   verb->add_option("--bootstrap", a.n_boot, "draws of the bootstrap; 0 for none [1000]")
       ->check(count_or_none());
   verb->add_option("--over", a.over,

@@ -10,7 +10,8 @@
 
 namespace cortiscore::cli {
 
-/// Whether a network is right on each of `stimuli`. @throws Error(kBadInput)  a stimulus that it lacks, or twice
+/// Whether a network is right on each of `stimuli`. @throws Error(kBadInput)  a stimulus that it
+/// lacks, or twice
 at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& stimuli);
 
 /// Choices of subjects, and of a network where one is compared, in the same cells.
@@ -25,7 +26,8 @@ CellChoices cell_choices(const std::string& metric,
                          const std::string& whole,
                          const std::string& manipulated);
 
-/// Value, error, parts, interval and draws of an evaluation, under the keys that metric and ceiling share.
+/// Value, error, parts, interval and draws of an evaluation, under the keys that metric and ceiling
+/// share.
 void add_evaluation(Json& out,
                     const MetricArguments& arguments,
                     const Evaluation& evaluation,

@@ -8,7 +8,8 @@ class App;
 
 namespace cortiscore::cli {
 
-/// What a verb's callback returns as the process's exit code is left here; main reads it after parsing.
+/// What a verb's callback returns as the process's exit code is left here; main reads it after
+/// parsing.
 struct Outcome {
   int exit_code = 0;
 };
@@ -22,6 +23,7 @@ void add_extract(CLI::App& app, Outcome& outcome);
 void add_layers(CLI::App& app, Outcome& outcome);
 void add_data(CLI::App& app, Outcome& outcome);
 void add_benchmark(CLI::App& app, Outcome& outcome);
+void add_completion(CLI::App& app, Outcome& outcome);
 void add_model(CLI::App& app, Outcome& outcome);
 void add_doctor(CLI::App& app, Outcome& outcome);
 

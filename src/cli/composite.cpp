@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <limits>
 #include <set>
 
 #include "cortiscore/error.h"
 #include "src/cli/record_table.h"
+#include "src/cli/table.h"
 #include "src/core/notes.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
+#include "src/core/terminal.h"
 #include "src/data/arrays.h"
 #include "src/data/number_text.h"
 #include "src/data/table.h"
@@ -25,7 +26,8 @@ LeafScore leaf_of(const Json& record, const Tree& tree) {
   if (record.at("status") != "ok") return {std::nan(""), std::nan("")};
   if (tree.raw) {
     const auto& raw = record.at("raw");
-    // Of what has no ceiling, the platform's error is the spread of single choices; the interval is the mean's.
+    // Of what has no ceiling, the platform's error is the spread of single choices; the interval is
+    // the mean's.
     const double value = value_of(record.at("score"), "raw");
     if (!record.at("score").at("ceiling_convention").is_null())
       return {value, value_of(raw, "error")};
@@ -83,10 +85,9 @@ void print_composite(const std::vector<Json>& records,
   }
   const double half = 1.96 * composite.error;
   const auto interval = cell(composite.value - half) + " .. " + cell(composite.value + half);
-  std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  mean of %s\n",
-              printable(records.front().at("model_identifier").get<std::string>()).c_str(),
-              tree.identifier.c_str(), "", "", cell(composite.value).c_str(), interval.c_str(), "",
-              parts.c_str());
+  print_record_cells({printable(records.front().at("model_identifier").get<std::string>()),
+                      tree.identifier, "", "", cell(composite.value), interval, "",
+                      "mean of " + parts});
 }
 
 std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const Tree& tree) {
@@ -193,20 +194,21 @@ void print_ranking(const std::vector<Ranked>& ranking, bool json) {
         shown.push_back(i);
     }
   }
-  std::printf("%4s  %-30s %9s %7s", "rank", "network", "composite", "+-");
-  for (const auto i : shown)
-    std::printf("  %*s", static_cast<int>(std::max<size_t>(first[i].label.size(), 5)),
-                first[i].label.c_str());
-  std::printf("\n");
+  std::vector<Column> columns = {{0, 4}, {2, 30, true}, {1, 9}, {1, 7}};
+  std::vector<std::string> header = {"rank", "network", "composite", "+-"};
+  for (const auto i : shown) {
+    columns.push_back({2, std::max<int64_t>(columns_of(first[i].label), 5)});
+    header.push_back(first[i].label);
+  }
+  print_cells(columns, header);
   for (const auto& ranked : ranking) {
     const auto& composite = ranked.nodes.front();
-    std::printf("%4s  %-30s %9s %7s", ranked.place ? std::to_string(ranked.place).c_str() : "-",
-                printable(ranked.model).c_str(), platform_text(composite.value).c_str(),
-                std::isnan(composite.error) ? "" : platform_text(composite.error).c_str());
-    for (const auto i : shown)
-      std::printf("  %*s", static_cast<int>(std::max<size_t>(first[i].label.size(), 5)),
-                  platform_text(ranked.nodes[i].value).c_str());
-    std::printf("\n");
+    std::vector<std::string> cells = {
+        ranked.place ? std::to_string(ranked.place) : "-", printable(ranked.model),
+        platform_text(composite.value),
+        std::isnan(composite.error) ? "" : platform_text(composite.error)};
+    for (const auto i : shown) cells.push_back(platform_text(ranked.nodes[i].value));
+    print_cells(columns, cells);
   }
 }
 

@@ -74,28 +74,6 @@ void report(bool json) {
       benchmarks.size() - ready);
 }
 
-constexpr const char* kBash = R"(_cortiscore() {
-  local words="score layers sweep metric ceiling results benchmark data extract model doctor completion --threads --quiet --no-progress --version --help"
-  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}
-  case $previous in
-    -b | --benchmark) words=$(cortiscore doctor --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
-    --mode) words="sklearn exact" ;;
-    --ceiling-convention) words="r2_over_c r_over_c_squared r_over_c" ;;
-    metric) words="pls ridge ridgecv linear neuron_to_neuron rdm cka cka_biased error_consistency accuracy i2n" ;;
-    ceiling) words="internal_consistency split_half_predictor rsa leave_one_subject_out error_consistency i2n" ;;
-    model) words="inspect export" ;;
-    results) words="show rank export merge gc" ;;
-    benchmark) words="list info trees" ;;
-    data) words="list import verify add" ;;
-    info) words=$(cortiscore benchmark list --json 2>/dev/null | grep -o '"identifier":"[^"]*"' | cut -d'"' -f4) ;;
-    *) [[ $COMP_CWORD -gt 1 ]] && words=$(cortiscore "$verb" --help 2>/dev/null | grep -oE -- '--[a-z-]+' | sort -u) ;;
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  [[ $word == -* ]] || COMPREPLY+=($(compgen -f -- "$word"))
-}
-complete -o filenames -F _cortiscore cortiscore
-)";
-
 }  // namespace
 
 void add_doctor(CLI::App& app, Outcome& /*outcome*/) {
@@ -104,9 +82,6 @@ void add_doctor(CLI::App& app, Outcome& /*outcome*/) {
                                   "What this machine can do, and which benchmarks have their data");
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([json] { report(*json); });
-  auto* completion =
-      app.add_subcommand("completion", "Bash completion: source <(cortiscore completion)");
-  completion->callback([] { std::fputs(kBash, stdout); });
 }
 
 }  // namespace cortiscore::cli

@@ -24,7 +24,7 @@ struct Arguments {
   LoadFlags load;
   std::vector<std::string> layers;
   double degrees = 8;
-  int64_t trials = 1;
+  int64_t repetitions = 1;
 };
 
 Assembly as_assembly(const Network& network,
@@ -54,7 +54,7 @@ void run(const Arguments& arguments) {
   const auto stimuli = StimulusSet::open(arguments.stimuli);
   std::filesystem::create_directories(arguments.output);
   auto preprocessing = preprocessing_of(network, arguments.degrees);
-  preprocessing.trials = arguments.trials;
+  preprocessing.trials = arguments.repetitions;
   Screen screen(stimuli, preprocessing, false);
   Progress progress("presentations", screen.size());
   const auto activations =
@@ -80,24 +80,22 @@ void add_extract(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("network", arguments->network, ".pt2 archive")->required();
   verb->add_option("--stimuli", arguments->stimuli, "CSV with stimulus_id and filename")
       ->required();
-  verb->add_option(
-          "--layer", arguments->layers,
-          "layer, with :cls or :mean for its class token or its mean over tokens or places; "
-          "repeat for several")
-      ->required()
-      ->allow_extra_args(false);
+  add_layer_flag(*verb, arguments->layers,
+                 "layer, with :cls or :mean for its class token or its mean over tokens or places; "
+                 "repeat for several")
+      ->required();
   verb->add_option("--degrees", arguments->degrees, "visual angle of the stimuli")
       ->capture_default_str()
       ->check(positive_number(360));
-  verb->add_option("--trials", arguments->trials,
+  verb->add_option("--repetitions", arguments->repetitions,
                    "presentations of every stimulus, moved by the platform's microsaccades; the "
                    "trials of each are rows one after the other")
       ->check(count(1000000))
       ->capture_default_str();
   verb->add_option("--format", arguments->format, "npy, or nc: an assembly that xarray opens")
-      ->check(CLI::IsMember({"npy", "nc"}))
+      ->check(one_of({"npy", "nc"}))
       ->capture_default_str();
-  verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
+  add_device_flag(*verb, arguments->device);
   arguments->load.add(*verb);
   verb->add_option("-o,--output", arguments->output,
                    "folder for LAYER.npy (or .nc), [stimuli, features] float32")

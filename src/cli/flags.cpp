@@ -1,5 +1,6 @@
 #include "src/cli/flags.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -7,6 +8,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
+#include "src/core/device.h"
 #include "src/core/folders.h"
 
 namespace cortiscore::cli {
@@ -69,10 +71,74 @@ CLI::Validator positive_number(double most) {
           ""};
 }
 
+CLI::Validator one_of(const std::vector<std::string>& words) {
+  std::string set, list;
+  for (size_t i = 0; i < words.size(); ++i) {
+    set += (i ? "," : "") + words[i];
+    list += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
+  }
+  return {[words, list](std::string& text) {
+            const bool known = std::find(words.begin(), words.end(), text) != words.end();
+            return known ? std::string() : refused(text, list);
+          },
+          "{" + set + "}"};
+}
+
+void offer(CLI::Option* option, const std::vector<std::string>& names) {
+  std::string set;
+  for (const auto& name : names) set += (set.empty() ? "{" : ",") + name;
+  option->type_name(set + "}");
+}
+
+CLI::Option* add_benchmark_flag(CLI::App& verb, std::vector<std::string>& names, const char* text) {
+  return verb.add_option("-b,--benchmark", names, text)
+      ->type_name("BENCHMARK")
+      ->required()
+      ->allow_extra_args(false);
+}
+
+CLI::Option* add_layer_flag(CLI::App& verb, std::vector<std::string>& layers, const char* text) {
+  return verb.add_option("-l,--layer", layers, text)->allow_extra_args(false);
+}
+
+void add_tree_flag(CLI::App& verb, std::string& tree) {
+  verb.add_option("--tree", tree, "how benchmarks become one: a tree, or its file")
+      ->type_name("TREE")
+      ->capture_default_str();
+}
+
+CLI::Option* add_device_flag(CLI::App& verb, std::string& device, bool several) {
+  auto* option = verb.add_option("--device", device,
+                                 several ? "cpu, cuda or cuda:N; a list of them, or cuda:all, has "
+                                           "a process each"
+                                         : "cpu, cuda or cuda:N")
+                     ->capture_default_str();
+  if (!several) {
+    option->check({[](std::string& name) {
+                     static_cast<void>(device_of(name));
+                     return std::string();
+                   },
+                   ""});
+  }
+  return option;
+}
+
+CLI::Option* add_ceiling_convention_flag(CLI::App& verb, std::string& convention) {
+  return verb
+      .add_option("--ceiling-convention", convention,
+                  "r2_over_c (since 2026), r_over_c_squared (2019 to 2025) or r_over_c")
+      ->check(one_of({"r2_over_c", "r_over_c_squared", "r_over_c"}))
+      ->capture_default_str();
+}
+
+CLI::Option* add_comparison_flag(CLI::App& verb, std::string& comparison) {
+  return verb.add_option("--comparison", comparison, "rdm, rsa: how RDMs are compared")
+      ->check(one_of({"spearman", "pearson", "cosine", "tau-a", "rho-a"}))
+      ->capture_default_str();
+}
+
 void add_results_flag(CLI::App& verb, std::string& folder) {
-  auto* results =
-      verb.add_option("--results", folder, "store of results; default $CORTISCORE_HOME/results");
-  verb.add_option("--store", folder)->group("")->excludes(results);
+  verb.add_option("--results", folder, "store of results; default $CORTISCORE_HOME/results");
 }
 
 std::string results_folder(const std::string& given) {

@@ -17,9 +17,11 @@
 #include "src/cli/profile_plot.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
+#include "src/cli/table.h"
 #include "src/core/device.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
+#include "src/core/terminal.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
 #include "src/engine/outcome.h"
@@ -37,8 +39,8 @@ struct Arguments {
   bool json = false;
 };
 
-// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer has no such thing, or less
-// than so many features.
+// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer
+// has no such thing, or less than so many features.
 std::string matched(const Network& network,
                     const std::string& layer,
                     const std::string& match,
@@ -108,28 +110,25 @@ Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
 }
 
 void print_profiles(const std::vector<LayerProfile>& profiles) {
-  size_t width = 5;
-  for (const auto& layer : profiles.front().layers) width = std::max(width, layer.layer.size());
-  const auto pad = static_cast<int>(width);
-  std::printf("%-*s %10s", pad, "layer", "features");
-  for (const auto& profile : profiles)
-    std::printf("  %*s",
-                static_cast<int>(std::max<size_t>(profile.benchmark->identifier.size(), 17)),
-                profile.benchmark->identifier.c_str());
-  std::printf("\n");
+  int64_t width = 5;
+  for (const auto& layer : profiles.front().layers)
+    width = std::max(width, columns_of(printable(layer.layer)));
+  std::vector<Column> columns = {{0, width, true}, {1, 10}};
+  std::vector<std::string> header = {"layer", "features"};
+  for (const auto& profile : profiles) {
+    header.push_back(profile.benchmark->identifier);
+    columns.push_back({2, std::max<int64_t>(columns_of(header.back()), 17)});
+  }
+  print_cells(columns, header);
   for (size_t i = 0; i < profiles.front().layers.size(); ++i) {
     const auto& layer = profiles.front().layers[i];
-    std::printf("%-*s %10lld", pad, printable(layer.layer).c_str(),
-                static_cast<long long>(layer.n_features));
+    std::vector<std::string> cells = {printable(layer.layer), std::to_string(layer.n_features)};
     for (const auto& profile : profiles) {
       const auto& raw = profile.layers[i].raw;
-      const auto text =
-          cell(raw.value) + " +- " + cell(raw.error) + (i == profile.best() ? " *" : "  ");
-      std::printf("  %*s",
-                  static_cast<int>(std::max<size_t>(profile.benchmark->identifier.size(), 17)),
-                  text.c_str());
+      cells.push_back(cell(raw.value) + " +- " + cell(raw.error) +
+                      (i == profile.best() ? " *" : "  "));
     }
-    std::printf("\n");
+    print_cells(columns, cells);
   }
 }
 
@@ -178,10 +177,8 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
       "layers",
       "Every layer of a network on benchmarks: the profile along depth, and a commitment");
   verb->add_option("network", arguments->network, ".pt2 archive")->required();
-  verb->add_option("-b,--benchmark", arguments->benchmarks,
-                   "neural benchmark, or manifest; repeat for several")
-      ->required()
-      ->allow_extra_args(false);
+  add_benchmark_flag(*verb, arguments->benchmarks,
+                     "neural benchmark, or manifest; repeat for several");
   verb->add_option(
       "--match", arguments->match,
       "only layers like this (*, ?); ending with :cls or :mean, their class tokens or means");
@@ -190,14 +187,14 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
       ->capture_default_str()
       ->check(count_or_none());
   verb->add_option("--mode", arguments->mode, "PLS: sklearn or exact")
-      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->check(one_of({"sklearn", "exact"}))
       ->capture_default_str();
   arguments->memory.add(*verb);
   verb->add_option("--reference-photos", arguments->photos,
                    "stimulus set (CSV): layers with more features than photos are kept in their "
                    "span, as the platform's "
                    "LayerPCA keeps its principal components");
-  verb->add_option("--device", arguments->device, "cpu, cuda or cuda:N")->capture_default_str();
+  add_device_flag(*verb, arguments->device);
   arguments->load.add(*verb);
   verb->add_option(
       "-o,--output", arguments->output,

@@ -9,10 +9,10 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
-#include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
 #include "src/cli/slurm.h"
+#include "src/cli/usage.h"
 #include "src/core/failure.h"
 #include "src/core/host_allocator.h"
 #include "src/core/parallel.h"
@@ -29,17 +29,24 @@ constexpr const char* kFooter =
     "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
 
-// A flag that takes one value each time is not shown as one that takes several.
+// A flag that takes one value each time is not shown as one that takes several; of many names, the
+// description says which.
 class Help : public CLI::Formatter {
+  static constexpr size_t kWidestType = 80;
+
  public:
   std::string make_option_opts(const CLI::Option* option) const override {
     auto text = CLI::Formatter::make_option_opts(option);
     const auto several = option->get_allow_extra_args() ? std::string::npos : text.find(" ...");
-    return several == std::string::npos ? text : text.erase(several, 4);
+    if (several != std::string::npos) text.erase(several, 4);
+    const auto type = option->get_type_name();
+    const auto at = type.size() > kWidestType ? text.find(type) : std::string::npos;
+    return at == std::string::npos ? text : text.replace(at, type.size(), "NAME");
   }
 };
 
-// A message as a terminal can show it: what is echoed in it may be a file's name, or a cell, of any length.
+// A message as a terminal can show it: what is echoed in it may be a file's name, or a cell, of any
+// length.
 std::string shortened(const std::string& message) {
   constexpr size_t kMost = 2000, kEnd = 700;
   if (message.size() <= kMost) return message;
@@ -57,23 +64,6 @@ int fail(const cortiscore::Failure& failure) {
   return failure.exit_code;
 }
 
-// Flags that do not parse, in the words of every other message.
-int fail(const CLI::App& app, const CLI::ParseError& error) {
-  const CLI::App* verb = &app;
-  while (!verb->get_subcommands().empty()) verb = verb->get_subcommands().front();
-  std::string name;
-  for (const auto* part = verb; part; part = part->get_parent())
-    name = part->get_name() + (name.empty() ? "" : " " + name);
-  std::string what = error.what();
-  // A flag that nobody knows says more than that something is missing beside it.
-  if (const auto unknown = app.remaining(true);
-      dynamic_cast<const CLI::RequiredError*>(&error) && !unknown.empty())
-    what = CLI::ExtrasError(unknown).what();
-  if (!what.empty() && what.back() == '.') what.pop_back();
-  return fail({static_cast<int>(cortiscore::ErrorKind::kUsage),
-               cortiscore::printable(what + ". `" + name + " --help` lists what it takes.")});
-}
-
 int run(int argc, char** argv) {
   using cortiscore::set_progress;
   using cortiscore::set_quiet;
@@ -82,6 +72,7 @@ int run(int argc, char** argv) {
   CLI::App app{"Scores artificial neural networks against the brain.", "cortiscore"};
   app.formatter(std::make_shared<Help>());
   app.require_subcommand(1);
+  app.fallthrough();  // flags of every verb are known after it as well
   app.footer(kFooter);
   app.set_version_flag("--version", "cortiscore " CORTISCORE_VERSION);
   int64_t threads = 0;
@@ -94,10 +85,12 @@ int run(int argc, char** argv) {
   app.add_flag("-q,--quiet", quiet, "no messages on stderr but errors");
   app.add_flag("--no-progress", no_progress,
                "no progress line (off anyway where stderr is no terminal)");
+  std::vector<std::string> notes;  // on the words themselves
   app.parse_complete_callback([&] {
     set_thread_count(threads);
     set_quiet(quiet);
     set_progress(!no_progress);
+    for (const auto& note : notes) cortiscore::log_line("note: " + note);
     at::set_num_threads(
         1);  // parallel over folds, layers and micro-batches instead: see core/parallel.h
   });
@@ -113,10 +106,16 @@ int run(int argc, char** argv) {
   cli::add_data(app, outcome);
   cli::add_extract(app, outcome);
   cli::add_doctor(app, outcome);
+  cli::add_completion(app, outcome);
   try {
-    app.parse(argc, argv);
+    cli::refuse_empty_values(app);
+    auto [words, found] = cli::words_of(app, argc, argv);
+    notes = std::move(found);
+    cli::keep_arguments(words);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& e) {
-    return e.get_exit_code() == 0 ? app.exit(e) : fail(app, e);
+    if (e.get_exit_code() == 0) return app.exit(e);
+    throw cli::usage_error(app, e);
   }
   return outcome.exit_code;
 }
@@ -126,7 +125,6 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     cortiscore::use_caching_host_allocator();
-    cortiscore::cli::keep_arguments(argc, argv);
     return run(argc, argv);
   } catch (...) {
     return fail(cortiscore::current_failure());

@@ -49,11 +49,11 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
       ->capture_default_str()
       ->check(count(1000000));
   option("--mode", a.mode, "pls: the iterate that scikit-learn stops at, or the converged one")
-      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->check(one_of({"sklearn", "exact"}))
       ->capture_default_str();
-  option("--precision", a.precision,
-         "pls, ridge, ridgecv: products of Gram size in fp64, or fast (scores within 1e-6)")
-      ->check(CLI::IsMember({"fp64", "fast"}))
+  option("--products", a.products,
+         "pls, ridge, ridgecv: those of Gram size in fp64, or fast (scores within 1e-6)")
+      ->check(one_of({"fp64", "fast"}))
       ->capture_default_str();
   option("--alpha", a.alpha, "ridge: penalty")->capture_default_str()->check(positive_number());
   option("--alphas", a.alphas,
@@ -64,9 +64,10 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
   verb.add_flag("--source-rdm", a.source_rdm, "rdm: the source is an RDM, n x n")->group(arrays);
   verb.add_flag("--target-rdm", a.target_rdm, "rdm: the target is an RDM, or subjects x n x n")
       ->group(arrays);
-  option("--distance", a.distance, "rdm: correlation, cosine or euclidean")->capture_default_str();
-  option("--comparison", a.comparison, "rdm: spearman, pearson, cosine, tau-a or rho-a")
+  option("--distance", a.distance, "rdm: of two responses")
+      ->check(one_of({"correlation", "cosine", "euclidean"}))
       ->capture_default_str();
+  add_comparison_flag(verb, a.comparison)->group(arrays);
   auto* trials = option(
       "--trials", a.trials,
       "repetitions x presentations x neuroids behind --target: adds its ceiling and the ceiled "
@@ -75,15 +76,11 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
       ->needs(trials)
       ->capture_default_str()
       ->check(count());
-  option("--ceiling-convention", a.convention, "r2_over_c, r_over_c_squared or r_over_c")
-      ->needs(trials)
-      ->capture_default_str();
+  add_ceiling_convention_flag(verb, a.convention)->group(arrays)->needs(trials);
   option("--predictions", a.predictions,
          "write splits x presentations x neuroids as .npy, NaN where a split did not test");
   option("--per-neuroid", a.per_neuroid, "write splits x neuroids as .npy");
-  option("--device", a.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+  add_device_flag(verb, a.device)->group(arrays);
 }
 
 void add_resampling_options(CLI::App& verb, MetricArguments& a) {
@@ -98,7 +95,7 @@ void add_resampling_options(CLI::App& verb, MetricArguments& a) {
          "that the metric has]");
   option("--level", a.level, "of the interval")->check(number_between(0, 1))->capture_default_str();
   option("--interval", a.interval, "percentile or bca")
-      ->check(CLI::IsMember({"percentile", "bca"}))
+      ->check(one_of({"percentile", "bca"}))
       ->capture_default_str();
   option("--versus", a.versus, "a second source: its score, the paired difference and p values");
   option("--permutations", a.n_permutations,
@@ -135,9 +132,9 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
       ->group("Choices and properties");
 }
 
-// Which metrics read a flag: names, or "arrays" for those on arrays, "maps" for mappings, "cv" for rdm_cv and its like.
-// Metrics on arrays say their own (array_metrics). Flags that are not here are read by all, or are refused where they are
-// read.
+// Which metrics read a flag: names, or "arrays" for those on arrays, "maps" for mappings, "cv" for
+// rdm_cv and its like. Metrics on arrays say their own (array_metrics). Flags that are not here are
+// read by all, or are refused where they are read.
 using Readers = std::map<std::string, std::vector<std::string>>;
 const Readers& readers() {
   static const Readers all = [] {
@@ -217,10 +214,14 @@ void refuse_variable_of_nothing(const MetricArguments& a) {
 void add_metric(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<MetricArguments>();
   auto* verb = app.add_subcommand("metric", "A metric on your own arrays or choices");
-  verb->add_option("name", arguments->name,
-                   "on arrays: " + names(array_metric_names()) +
-                       "; on choices and properties: " + names(behavior_metric_names()))
-      ->required();
+  const auto on_arrays = array_metric_names(), on_choices = behavior_metric_names();
+  auto all = on_arrays;
+  all.insert(all.end(), on_choices.begin(), on_choices.end());
+  offer(verb->add_option("name", arguments->name,
+                         "on arrays: " + names(on_arrays) +
+                             "; on choices and properties: " + names(on_choices))
+            ->required(),
+        all);
   add_array_options(*verb, *arguments);
   add_resampling_options(*verb, *arguments);
   add_behavior_options(*verb, *arguments);

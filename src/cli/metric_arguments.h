@@ -12,7 +12,7 @@ struct MetricArguments {
   std::string name, source, target;
   std::string train_source, train_target, test_source, test_target;
   std::string splits, stratify, predictions, per_neuroid, versus, trials, bins;
-  std::string mode = "sklearn", precision = "fp64", device = "cpu", over, interval = "percentile";
+  std::string mode = "sklearn", products = "fp64", device = "cpu", over, interval = "percentile";
   std::string distance = "correlation", comparison = "spearman", convention = "r2_over_c";
   std::vector<std::string> variables;
   std::string whole, manipulated, baseline_source, baseline_target, probabilities;
@@ -22,7 +22,8 @@ struct MetricArguments {
   bool source_rdm = false, target_rdm = false, skipna = false, cosine = false, json = false;
 };
 
-/// Bootstrap options from the flags: axes are those that the evaluation has, its usual one drawn by default.
+/// Bootstrap options from the flags: axes are those that the evaluation has, its usual one drawn by
+/// default.
 /// @throws Error(kUsage)  --over names an axis that this metric lacks
 ResampleOptions resample_options(const MetricArguments& arguments,
                                  const Evaluation& evaluation,

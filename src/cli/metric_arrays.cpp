@@ -165,7 +165,7 @@ MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
   MappingOptions options;
   options.pls.n_components = arguments.components;
   options.pls.top.mode = top_vector_mode(arguments.mode);
-  options.precision = arguments.precision == "fast" ? Precision::kFast : Precision::kFloat64;
+  options.precision = arguments.products == "fast" ? Precision::kFast : Precision::kFloat64;
   options.ridge_alpha = arguments.alpha;
   if (!arguments.alphas.empty()) {
     const auto values = read_array(arguments.alphas).to(at::kDouble).flatten().contiguous();
@@ -211,13 +211,14 @@ Json base_result(const MetricArguments& arguments, const MetricName& name, const
     out["iterations"] = nested(e.fit.iterations.cpu());
     out["marginal"] = e.fit.marginal.sum().item<int64_t>();
     out["mode"] = arguments.mode;
-    out["precision"] = arguments.precision;
+    out["products"] = arguments.products;
   }
   if (e.fit.alpha.defined()) out["alpha"] = nested(e.fit.alpha.cpu());
   return out;
 }
 
-// Trials are repeated recordings of the target: a metric that predicts or compares its neuroids has their ceiling.
+// Trials are repeated recordings of the target: a metric that predicts or compares its neuroids has
+// their ceiling.
 bool name_has_ceiling(const std::string& name) {
   const auto parsed = metric_name(name);
   return (parsed.maps() || parsed.base == "pearsonr") && parsed.prefix != "reverse" &&

@@ -10,7 +10,8 @@
 
 namespace cortiscore::cli {
 
-/// A metric on choices or values: reads its files, evaluates, and may add keys of its own to the result.
+/// A metric on choices or values: reads its files, evaluates, and may add keys of its own to the
+/// result.
 using Run = std::function<Evaluation(const MetricArguments&, Json&)>;
 
 /// Metrics that compare numbers rather than choices: thresholds, properties, embeddings, readouts.

@@ -28,6 +28,7 @@ void add_python_verb(CLI::App& parent,
                      const std::vector<std::string>& leading) {
   auto* verb = parent.add_subcommand(name, text);
   verb->prefix_command();
+  verb->fallthrough(false);  // none of its words are ours
   verb->set_help_flag();
   verb->callback([verb, module, leading] {
     auto words = leading;

@@ -3,10 +3,17 @@
 #include <cmath>
 #include <cstdio>
 
+#include "src/cli/table.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
 
 namespace cortiscore::cli {
+namespace {
+
+const std::vector<Column> kRecord = {{0, 30, true}, {1, 40, true}, {1, 6}, {1, 8},
+                                     {1, 7},        {1, 15},       {2, 7}, {2, 24, true}};
+
+}  // namespace
 
 double value_of(const Json& object, const char* key) {
   return object.at(key).is_null() ? std::nan("") : object.at(key).get<double>();
@@ -19,10 +26,14 @@ std::string cell(double value, const char* format) {
   return text;
 }
 
+void print_record_cells(const std::vector<std::string>& cells) {
+  print_cells(kRecord, cells);
+}
+
 void print_header() {
   erase_line();
-  std::printf("%-30s %-40s %6s %8s %7s %15s  %7s  %s\n", "network", "benchmark", "raw", "ceiling",
-              "ceiled", "95% interval", "seconds", "layer (region)");
+  print_record_cells({"network", "benchmark", "raw", "ceiling", "ceiled", "95% interval", "seconds",
+                      "layer (region)"});
 }
 
 void print_row(const Json& record) {
@@ -30,8 +41,9 @@ void print_row(const Json& record) {
   const auto benchmark = printable(record.at("benchmark_identifier").get<std::string>());
   erase_line();
   if (record.at("status") != "ok") {
-    std::printf("%-30s %-40s failed: %s\n", network.c_str(), benchmark.c_str(),
-                printable(record.at("message").get<std::string>()).c_str());
+    print_cells(
+        {kRecord[0], kRecord[1], {1, 24, true}},
+        {network, benchmark, "failed: " + printable(record.at("message").get<std::string>())});
     std::fflush(stdout);
     return;
   }
@@ -39,12 +51,11 @@ void print_row(const Json& record) {
   // Of the ceiled score; of the raw one where the data hold no ceiling.
   const auto& error = record.at(score.at("ceiling_convention").is_null() ? "raw" : "error");
   const auto interval = cell(value_of(error, "ci_lo")) + " .. " + cell(value_of(error, "ci_hi"));
-  std::printf("%-30s %-40s %6s %8s %7s %15s  %7.1f  %s (%s)\n", network.c_str(), benchmark.c_str(),
-              cell(value_of(score, "raw")).c_str(), cell(value_of(score, "ceiling")).c_str(),
-              cell(value_of(score, "ceiled")).c_str(), interval.c_str(),
-              record.at("timing_ms").at("total").get<double>() / 1e3,
-              printable(record.at("layer").get<std::string>()).c_str(),
-              printable(record.at("region").get<std::string>()).c_str());
+  print_record_cells({network, benchmark, cell(value_of(score, "raw")),
+                      cell(value_of(score, "ceiling")), cell(value_of(score, "ceiled")), interval,
+                      cell(record.at("timing_ms").at("total").get<double>() / 1e3, "%.1f"),
+                      printable(record.at("layer").get<std::string>()) + " (" +
+                          printable(record.at("region").get<std::string>()) + ")"});
   std::fflush(stdout);
 }
 

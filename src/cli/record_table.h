@@ -8,6 +8,8 @@ namespace cortiscore::cli {
 /// The table of `score`, `sweep` and `results show`: one line a record, ok or failed.
 void print_header();
 void print_row(const Json& record);
+/// A row of that table: network, benchmark, raw, ceiling, ceiled, interval, seconds, layer.
+void print_record_cells(const std::vector<std::string>& cells);
 
 /// A number of a record, NaN where it is null.
 double value_of(const Json& object, const char* key);

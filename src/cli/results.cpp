@@ -81,7 +81,8 @@ std::string csv_text(std::string text) {
   return csv_field(text);
 }
 
-// Scalars by dotted name, e.g. score.raw; lists as JSON. The columns are fixed: rows of different benchmarks agree.
+// Scalars by dotted name, e.g. score.raw; lists as JSON. The columns are fixed: rows of different
+// benchmarks agree.
 constexpr const char* kColumns[] = {"model_identifier",
                                     "benchmark_identifier",
                                     "benchmark_version",
@@ -203,10 +204,10 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
     return sub;
   };
   const auto add_filter = [&](CLI::App* sub) {
-    sub->add_option("--model", arguments->filter.model, "only model identifiers like this (*, ?)");
+    sub->add_option("--network", arguments->filter.model, "only networks like this (*, ?)");
     sub->add_option("--benchmark", arguments->filter.benchmark, "only benchmarks like this (*, ?)");
     sub->add_option("--status", arguments->filter.status, "ok or failed")
-        ->check(CLI::IsMember({"ok", "failed"}));
+        ->check(one_of({"ok", "failed"}));
   };
   auto* shown = add("show", "One line a result; may run while a sweep writes");
   add_filter(shown);
@@ -214,8 +215,7 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   shown->callback([arguments] { show(*arguments); });
   auto* ranked = add("rank", "Networks by their composite");
   add_filter(ranked);
-  ranked->add_option("--tree", arguments->tree, "how benchmarks become one: a tree, or its file")
-      ->capture_default_str();
+  add_tree_flag(*ranked, arguments->tree);
   ranked->add_option("--table", arguments->table,
                      "published scores instead of the store: .csv or .tsv with a column model and "
                      "one a benchmark");
@@ -224,7 +224,7 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   auto* exported = add("export", "Every result as CSV, JSON lines or Parquet");
   add_filter(exported);
   exported->add_option("--format", arguments->format, "csv, jsonl or parquet")
-      ->check(CLI::IsMember({"csv", "jsonl", "parquet"}))
+      ->check(one_of({"csv", "jsonl", "parquet"}))
       ->capture_default_str();
   exported->add_option("-o,--output", arguments->output, "file; default: stdout");
   exported->add_flag("--no-timings", arguments->no_timings,

@@ -11,6 +11,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/composite.h"
+#include "src/cli/flags.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/core/progress.h"
@@ -115,8 +116,7 @@ void add_score(CLI::App& app, Outcome& outcome) {
       ->required();
   verb->add_option("--variable", arguments->variable,
                    "of a file of activations that holds several arrays, which one");
-  verb->add_option("--tree", arguments->tree, "how benchmarks become one: a tree, or its file")
-      ->capture_default_str();
+  add_tree_flag(*verb, arguments->tree);
   arguments->flags.add(*verb);
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });
 }

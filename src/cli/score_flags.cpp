@@ -13,7 +13,7 @@ namespace cortiscore::cli {
 void LoadFlags::add(CLI::App& verb) {
   verb.add_option("--precision", precision,
                   "of forward passes: float32, tf32 (on a GPU), bf16 or fp16 (torch.autocast)")
-      ->check(CLI::IsMember({"float32", "tf32", "bf16", "fp16"}))
+      ->check(one_of({"float32", "tf32", "bf16", "fp16"}))
       ->capture_default_str();
   verb.add_flag(
       "--cuda-graphs", cuda_graphs,
@@ -55,32 +55,26 @@ Json MemoryFlags::named() const {
   return {{"memory_gib", gib}, {"spill", spill}};
 }
 
-void ScoreFlags::add(CLI::App& verb) {
-  verb.add_option("-b,--benchmark", names, "identifier or manifest; repeat for several")
-      ->required()
-      ->allow_extra_args(false);
-  verb.add_option(
-          "-l,--layer", layers,
-          "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once each), "
-          "with :cls or :mean for its class token or its mean over tokens or places; without it, "
-          "whole layers compete on alternating halves")
-      ->allow_extra_args(false);
+void ScoreFlags::add(CLI::App& verb, bool several_devices) {
+  add_benchmark_flag(verb, names, "identifier or manifest; repeat for several");
+  add_layer_flag(
+      verb, layers,
+      "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once each), "
+      "with :cls or :mean for its class token or its mean over tokens or places; without it, "
+      "whole layers compete on alternating halves");
   verb.add_option("--layer-map", layer_map, "layers that `cortiscore layers -o FILE` chose");
   verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
       ->capture_default_str()
       ->check(count());
-  verb.add_option("--ceiling-convention", convention,
-                  "of PLS: r2_over_c (since 2026), r_over_c_squared (2019 to 2025) or r_over_c")
-      ->capture_default_str();
+  add_ceiling_convention_flag(verb, convention);
   verb.add_option("--mode", mode, "PLS: sklearn (the iterate it stops at) or exact")
-      ->check(CLI::IsMember({"sklearn", "exact"}))
+      ->check(one_of({"sklearn", "exact"}))
       ->capture_default_str();
   verb.add_option("--bootstrap", n_boot, "bootstrap draws")
       ->capture_default_str()
       ->check(count(kMostDraws));
   memory.add(verb);
-  verb.add_option("--device", device, "cpu, cuda or cuda:N: runs networks and mappings")
-      ->capture_default_str();
+  add_device_flag(verb, device, several_devices);
   load.add(verb);
   add_results_flag(verb, results);
   verb.add_flag("--again", again, "score even where the same score is stored");

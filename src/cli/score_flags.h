@@ -42,7 +42,7 @@ struct ScoreFlags {
   LoadFlags load;
   bool json = false, again = false;
 
-  void add(CLI::App& verb);
+  void add(CLI::App& verb, bool several_devices = false);
 
   Benchmarks benchmarks() const;
   /// @throws Error(kUsage)  a layer for a region that none of `benchmarks` is of

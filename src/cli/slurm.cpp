@@ -29,7 +29,8 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
-// The task's own process gets the signals that Slurm sends to the batch shell. 75 means "run me again".
+// The task's own process gets the signals that Slurm sends to the batch shell. 75 means "run me
+// again".
 constexpr const char* kBody = R"sh(
 limit=
 trap 'limit=1; kill -USR1 "$child" 2>/dev/null' USR1
@@ -85,14 +86,14 @@ std::vector<std::string> arguments_of_main;
 
 }  // namespace
 
-void keep_arguments(int argc, char** argv) {
-  arguments_of_main.assign(argv, argv + argc);
+void keep_arguments(std::vector<std::string> words) {
+  arguments_of_main = std::move(words);
 }
 
 std::vector<std::string> own_arguments() {
   const auto& words = arguments_of_main;
   std::vector<std::string> kept = {fs::read_symlink("/proc/self/exe").string()};
-  for (size_t i = 1; i < words.size(); ++i) {
+  for (size_t i = 0; i < words.size(); ++i) {
     if (!words[i].starts_with("--slurm")) {
       kept.push_back(words[i]);
     } else if (words[i] != "--slurm" && words[i] != "--slurm-wait" &&

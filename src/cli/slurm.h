@@ -11,17 +11,19 @@ struct SlurmFlags {
   std::string partition, time, gres, profile;
 };
 
-/// Writes FOLDER/slurm/sweep-TIME.sbatch, in which every array task runs `arguments` with its own --shard, is told a
-/// minute before its time limit, and is requeued where it exits with 75; submits it and prints the job's number.
+/// Writes FOLDER/slurm/sweep-TIME.sbatch, in which every array task runs `arguments` with its own
+/// --shard, is told a minute before its time limit, and is requeued where it exits with 75; submits
+/// it and prints the job's number.
 /// @param arguments  the command line without the flags --slurm-*
 /// @return  0, with --slurm-wait the highest exit code of the tasks
-/// @throws Error(kNoDevice)  there is no sbatch, or it refuses; kBadInput  the script cannot be written
+/// @throws Error(kNoDevice)  there is no sbatch, or it refuses; kBadInput  the script cannot be
+///                           written
 int submit_array(const SlurmFlags& flags,
                  const std::vector<std::string>& arguments,
                  const std::string& folder);
 
 /// Called where main begins, for own_arguments().
-void keep_arguments(int argc, char** argv);
+void keep_arguments(std::vector<std::string> words);
 
 /// This process's command line without the flags --slurm-*; the program by its path.
 std::vector<std::string> own_arguments();

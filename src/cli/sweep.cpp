@@ -29,7 +29,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::vector<std::string> checkpoints, manifests;
+  std::vector<std::string> checkpoints, tables;
   std::string graph, prefix, shard = "0/1";
   ScoreFlags flags;
   SweepOptions options;
@@ -165,8 +165,9 @@ void run(const Arguments& arguments, Outcome& outcome) {
   parse_shard(arguments.shard, options);
   std::vector<std::string> notes;
   auto checkpoints = expand(arguments.checkpoints, arguments.graph, notes);
-  for (const auto& manifest : arguments.manifests) {
-    for (auto& checkpoint : read_manifest(manifest)) checkpoints.push_back(std::move(checkpoint));
+  for (const auto& table : arguments.tables) {
+    for (auto& checkpoint : read_checkpoint_table(table))
+      checkpoints.push_back(std::move(checkpoint));
   }
   for (const auto& note : notes) log_line("note: " + printable(note));
   if (!arguments.prefix.empty()) {
@@ -181,7 +182,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   }
   name_checkpoints(checkpoints);
   if (checkpoints.empty()) {
-    throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --manifest of them.");
+    throw Error(ErrorKind::kUsage, "sweep: name checkpoints, or a --checkpoint-table of them.");
   }
   const auto benchmarks = flags.benchmarks();
   check_regions(layers_by_region(flags.layers), benchmarks);
@@ -242,7 +243,7 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
       "checkpoints", arguments->checkpoints,
       "paths, quoted patterns or folders of a run: .pt2 archives, activations, or with "
       "--graph weights (.safetensors, .pth, .ckpt, .bin, their indexes, .pt2)");
-  verb->add_option("--manifest", arguments->manifests,
+  verb->add_option("--checkpoint-table", arguments->tables,
                    "CSV with a column model, optionally weights and identifier; other columns are "
                    "tags that records carry");
   verb->add_option("--graph", arguments->graph, "archive whose graph runs the weight files");
@@ -273,9 +274,7 @@ void add_sweep(CLI::App& app, Outcome& outcome) {
       "--slurm-profile", slurm.profile,
       "file with more lines for the head of the script (#SBATCH ..., module load ...)");
   verb->add_flag("--slurm-wait", slurm.wait, "return when no task is left, with their exit code");
-  arguments->flags.add(*verb);
-  verb->get_option("--device")
-      ->description("cpu, cuda or cuda:N; a list of them, or cuda:all, has a process each");
+  arguments->flags.add(*verb, /*several_devices=*/true);
   verb->add_option("--worker", arguments->worker)->group("");
   verb->add_option("--worker-threads", arguments->worker_threads)->group("");
   verb->callback([arguments, &outcome] { run(*arguments, outcome); });

@@ -103,8 +103,8 @@ std::pair<Descriptor, Descriptor> make_pipe() {
   return {Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
-// An item with a worker or on its way to one. One that was there when a worker died is done alone, so that the blame
-// falls on the checkpoint that it belongs to: another may have been loading.
+// An item with a worker or on its way to one. One that was there when a worker died is done alone,
+// so that the blame falls on the checkpoint that it belongs to: another may have been loading.
 struct Queued {
   SweepItem item;
   bool alone = false;

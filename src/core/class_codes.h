@@ -5,7 +5,8 @@
 
 namespace cortiscore {
 
-/// numpy.unique(values, return_inverse=True)[1]: the place of each value among the sorted distinct ones.
+/// numpy.unique(values, return_inverse=True)[1]: the place of each value among the sorted distinct
+/// ones.
 template <typename T>
 std::vector<int64_t> class_codes(const std::vector<T>& values) {
   std::map<T, int64_t> code;

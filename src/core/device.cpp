@@ -68,8 +68,8 @@ void synchronize(const at::Device& device) {
   if (device.is_cuda()) at::detail::getCUDAHooks().deviceSynchronize(device.index());
 }
 
-// Products by the older setting and convolutions by the newer one: each is what torch accepts whatever the process set
-// before; it refuses an operator whose two settings disagree.
+// Products by the older setting and convolutions by the newer one: each is what torch accepts
+// whatever the process set before; it refuses an operator whose two settings disagree.
 ReproducibleFloat32::ReproducibleFloat32(bool tf32)
     : products_(at::globalContext().float32MatmulPrecision()),
       convolutions_(

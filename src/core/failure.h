@@ -9,7 +9,8 @@ struct Failure {
   std::string message;  ///< one printable line
 };
 
-/// Of the exception that is being handled; call it in a catch block. The one border between exceptions and users.
+/// Of the exception that is being handled; call it in a catch block. The one border between
+/// exceptions and users.
 Failure current_failure();
 
 }  // namespace cortiscore

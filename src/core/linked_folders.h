@@ -4,8 +4,9 @@
 
 namespace cortiscore {
 
-/// Which folders a walk below `top` enters: links lead to folders too (large files lie on other disks), but each folder
-/// is entered once, by its own name where it has one below `top`, and no link leads in a circle.
+/// Which folders a walk below `top` enters: links lead to folders too (large files lie on other
+/// disks), but each folder is entered once, by its own name where it has one below `top`, and no
+/// link leads in a circle.
 class LinkedFolders {
  public:
   explicit LinkedFolders(const std::filesystem::path& top);

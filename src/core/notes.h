@@ -4,8 +4,8 @@
 
 namespace cortiscore {
 
-/// Says on stderr how a file was understood where that was not plain: `note: WHERE: TEXT`, once a process.
-/// Safe to call from any thread.
+/// Says on stderr how a file was understood where that was not plain: `note: WHERE: TEXT`, once a
+/// process. Safe to call from any thread.
 void note(const std::string& where, const std::string& text);
 
 /// Every note so far, as it was printed but for its first word: for a result's `notes`.

@@ -20,19 +20,21 @@ namespace {
 std::atomic<int64_t> g_threads{0};
 thread_local bool t_inside = false;
 
-// One intra-operator thread of Torch in a new thread. At its first use in a thread Torch takes over the process's number,
-// which another caller may have set: that has to come first, or a nested loop would find that number and restore it.
+// One intra-operator thread of Torch in a new thread. At its first use in a thread Torch takes over
+// the process's number, which another caller may have set: that has to come first, or a nested loop
+// would find that number and restore it.
 void settle() {
   at::get_num_threads();
   at::set_num_threads(1);
 }
 
-// Threads that wait for work, so that a loop of microseconds does not pay for making any, nor for waking them where one
-// loop follows the other. One loop uses them at a time.
+// Threads that wait for work, so that a loop of microseconds does not pay for making any, nor for
+// waking them where one loop follows the other. One loop uses them at a time.
 class Pool {
  public:
-  // Runs `work` in the caller and in up to `helpers` threads; helpers that have not begun when the caller returns from
-  // it are not waited for. False, and nothing is done, while another loop has the pool.
+  // Runs `work` in the caller and in up to `helpers` threads; helpers that have not begun when the
+  // caller returns from it are not waited for. False, and nothing is done, while another loop has
+  // the pool.
   bool run(int64_t helpers, const std::function<void()>& work) {
     const std::unique_lock<std::mutex> busy(busy_, std::try_to_lock);
     if (!busy) return false;
@@ -58,8 +60,9 @@ class Pool {
   }
 
  private:
-  // One at a time, and until it has settled: that changes numbers of the whole process, which must not happen after the
-  // caller has its own back; and in a forked child it replaces a pool of Torch's, which two threads must not do at once.
+  // One at a time, and until it has settled: that changes numbers of the whole process, which must
+  // not happen after the caller has its own back; and in a forked child it replaces a pool of
+  // Torch's, which two threads must not do at once.
   void start(std::unique_lock<std::mutex>& lock) {
     const auto before = n_threads_;
     std::thread([this] { serve(); }).detach();
@@ -117,7 +120,8 @@ class Pool {
   const std::function<void()>* work_ = nullptr;
 };
 
-// Never destroyed: its threads outlive static objects. A forked child has none of them, and makes its own.
+// Never destroyed: its threads outlive static objects. A forked child has none of them, and makes
+// its own.
 std::atomic<Pool*> g_pool{nullptr};
 
 Pool& pool() {

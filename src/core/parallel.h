@@ -11,15 +11,17 @@ void set_thread_count(int64_t n);
 
 /// Calls `body(i)` for i in 0..n-1, each once, on up to `thread_count()` threads.
 ///
-/// Every call runs with one intra-operator thread of Torch, whatever the number of threads here: a sum inside an
-/// operator is then always taken in the same order, so no thread count can change a bit of a score. The first
-/// exception is rethrown after all threads have stopped. Nested calls run in the caller's thread.
+/// Every call runs with one intra-operator thread of Torch, whatever the number of threads here: a
+/// sum inside an operator is then always taken in the same order, so no thread count can change a
+/// bit of a score. The first exception is rethrown after all threads have stopped. Nested calls run
+/// in the caller's thread.
 /// @param most  threads at most, where memory is short
 void parallel_for(int64_t n,
                   const std::function<void(int64_t)>& body,
                   int64_t most = std::numeric_limits<int64_t>::max());
 
-/// One intra-operator thread of Torch in the calling thread while it lives; the number before comes back.
+/// One intra-operator thread of Torch in the calling thread while it lives; the number before comes
+/// back.
 class OneThread {
  public:
   OneThread();

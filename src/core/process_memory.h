@@ -3,7 +3,8 @@
 
 namespace cortiscore {
 
-/// Bytes of this process in memory, and the most that they have been; 0 where the system does not say.
+/// Bytes of this process in memory, and the most that they have been; 0 where the system does not
+/// say.
 struct ResidentBytes {
   int64_t now = 0, most = 0;
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "src/core/printable.h"
+#include "src/core/terminal.h"
 
 namespace cortiscore {
 namespace {
@@ -13,13 +14,18 @@ bool g_progress = true;
 bool g_quiet = false;
 std::string g_status;
 
-bool draws() {
+bool on_terminal() {
   static const bool terminal = isatty(STDERR_FILENO) != 0;
-  return g_progress && !g_quiet && terminal;
+  return terminal;
+}
+
+bool draws() {
+  return g_progress && !g_quiet && on_terminal();
 }
 
 void draw(const std::string& text) {
-  std::fprintf(stderr, "\r\033[K%s", text.c_str());
+  // One column less than there are: what fills the last one may wrap.
+  std::fprintf(stderr, "\r\033[K%s", cut_to(text, terminal_columns(STDERR_FILENO) - 1).c_str());
   std::fflush(stderr);
 }
 
@@ -67,7 +73,8 @@ void erase_line() {
 
 void log_line(const std::string& line) {
   if (g_quiet) return;
-  erase_line();
+  if (on_terminal())
+    draw("");  // of this process, or of a sweep's first, whose workers draw nothing themselves
   std::fprintf(stderr, "%s\n", printable(line).c_str());
   if (draws() && !g_status.empty()) draw(g_status);
 }

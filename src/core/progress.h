@@ -19,7 +19,8 @@ class Timer {
 /// Progress is off unless stderr is a terminal; `--no-progress` turns it off there too.
 void set_progress(bool enabled);
 
-/// One line on stderr with count, rate and time left; erased when done. Silent where progress is off.
+/// One line on stderr with count, rate and time left; erased when done. Silent where progress is
+/// off.
 class Progress {
  public:
   Progress(const std::string& label, int64_t total);
@@ -40,12 +41,13 @@ class Progress {
 /// One line on stderr, at any verbosity but quiet.
 void log_line(const std::string& line);
 
-/// Where a longer job stands: kept on the last line of a terminal, behind a Progress that is under way, until it is
-/// replaced. Silent where progress is off. Call from one thread at a time.
+/// Where a longer job stands: kept on the last line of a terminal, behind a Progress that is under
+/// way, until it is replaced. Silent where progress is off. Call from one thread at a time.
 /// @returns  whether it is shown
 bool set_status(const std::string& line);
 
-/// Before a line on stdout: what is drawn on the last line of a terminal goes; the next drawing brings it back.
+/// Before a line on stdout: what is drawn on the last line of a terminal goes; the next drawing
+/// brings it back.
 void erase_line();
 void set_quiet(bool quiet);
 

@@ -103,7 +103,8 @@ std::vector<int64_t> NumpyRandomState::permutation(int64_t n) {
 
 namespace {
 
-// numpy.random.SeedSequence(seed).generate_state(4, uint64) for a seed of one 32-bit word and a pool of four.
+// numpy.random.SeedSequence(seed).generate_state(4, uint64) for a seed of one 32-bit word and a
+// pool of four.
 std::array<uint64_t, 4> seed_sequence(uint32_t seed) {
   constexpr uint32_t kInitA = 0x43b0d7e5U, kMultA = 0x931e8875U, kInitB = 0x8b51f9ddU,
                      kMultB = 0x58f38dedU, kMixL = 0xca01f9ddU, kMixR = 0x4973f715U;

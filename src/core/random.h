@@ -18,8 +18,10 @@ class Mt19937 {
   size_t position_ = 624;
 };
 
-/// NumPy's legacy `RandomState(seed)`: MT19937 and the draws that scikit-learn's splitters make, bit for bit.
-/// Source: numpy/random/src/mt19937/mt19937.c (seeding, tempering) and legacy distributions (random_interval).
+/// NumPy's legacy `RandomState(seed)`: MT19937 and the draws that scikit-learn's splitters make,
+/// bit for bit.
+/// Source: numpy/random/src/mt19937/mt19937.c (seeding, tempering) and legacy distributions
+/// (random_interval).
 class NumpyRandomState : public Mt19937 {
  public:
   explicit NumpyRandomState(uint32_t seed) : Mt19937(seed) {}
@@ -30,20 +32,23 @@ class NumpyRandomState : public Mt19937 {
   std::vector<int64_t> permutation(int64_t n);
 };
 
-/// Python's `random.Random(seed)`, bit for bit. Source: Modules/_randommodule.c (init_by_array), Lib/random.py.
+/// Python's `random.Random(seed)`, bit for bit. Source: Modules/_randommodule.c (init_by_array),
+/// Lib/random.py.
 class PythonRandom : public Mt19937 {
  public:
   explicit PythonRandom(uint32_t seed);
   /// `random()`: [0, 1) with 53 bits.
   double uniform();
-  /// `randrange(n)`, and the place that `choice` takes of n: bits of n, again until they are below it.
+  /// `randrange(n)`, and the place that `choice` takes of n: bits of n, again until they are below
+  /// it.
   int64_t below(int64_t n);
 };
 
-/// NumPy's `default_rng(seed)`: PCG64 seeded through SeedSequence, and the draws of `Generator` that the published
-/// platform makes, bit for bit.
-/// Source: O'Neill 2014 (PCG XSL-RR 128/64); numpy/random/bit_generator.pyx (SeedSequence), _generator.pyx (shuffle),
-/// distributions.c (random_interval; buffered_bounded_lemire_uint32: Lemire 2019).
+/// NumPy's `default_rng(seed)`: PCG64 seeded through SeedSequence, and the draws of `Generator`
+/// that the published platform makes, bit for bit.
+/// Source: O'Neill 2014 (PCG XSL-RR 128/64); numpy/random/bit_generator.pyx (SeedSequence),
+/// _generator.pyx (shuffle), distributions.c (random_interval; buffered_bounded_lemire_uint32:
+/// Lemire 2019).
 class NumpyGenerator {
  public:
   explicit NumpyGenerator(uint32_t seed);

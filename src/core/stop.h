@@ -8,7 +8,8 @@ struct Stopped : std::exception {
   const char* what() const noexcept override { return "stopped by a signal"; }
 };
 
-/// SIGINT, SIGTERM and SIGUSR1 ask the process to stop from here on; a second one ends it as by default.
+/// SIGINT, SIGTERM and SIGUSR1 ask the process to stop from here on; a second one ends it as by
+/// default.
 void stop_on_signals();
 
 /// The signal that asked, 0 while none has.

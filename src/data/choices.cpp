@@ -106,7 +106,8 @@ ChoiceTable read_choices(const std::string& path) {
   say("stimulus_id", table.stimulus_id);
   say("truth", table.truth);
   say("choice", table.choice);
-  // A spelling of its own ("Dog" where the truth is "dog") is never right, and looks like a poor observer.
+  // A spelling of its own ("Dog" where the truth is "dog") is never right, and looks like a poor
+  // observer.
   const std::set<std::string> truths(table.truth.begin(), table.truth.end());
   std::map<std::string, int64_t> others;
   for (const auto& choice : table.choice) {

@@ -9,8 +9,9 @@
 
 namespace cortiscore {
 
-/// Choices of observers, one row a trial: a behavioural assembly of BrainIO (.nc), or a CSV with stimulus_id, truth, choice and, optionally, subject, condition,
-/// sample_obj, dist_obj and further variables. Or a network's probabilities: stimulus_id, truth and one column a choice.
+/// Choices of observers, one row a trial: a behavioural assembly of BrainIO (.nc), or a CSV with
+/// stimulus_id, truth, choice and, optionally, subject, condition, sample_obj, dist_obj and further
+/// variables. Or a network's probabilities: stimulus_id, truth and one column a choice.
 struct ChoiceTable {
   Table table;
   std::vector<std::string> stimulus_id, truth, choice;  ///< choice is empty for probabilities
@@ -31,7 +32,8 @@ using ColumnValues = std::vector<std::pair<std::string, std::vector<std::string>
 /// The rows of a file of choices, as they are.
 Table read_choice_rows(const std::string& path);
 
-/// What the rows of a file say. @param exclude  rows that have one of these values are left out; a column that is not there excludes nothing
+/// What the rows of a file say. @param exclude  rows that have one of these values are left out; a
+/// column that is not there excludes nothing
 /// @throws Error(kBadInput)  a missing column, no rows, a probability that is no number or negative
 ChoiceTable choices_of(Table rows, const ColumnValues& exclude = {});
 ChoiceTable read_choices(const std::string& path);
@@ -39,7 +41,8 @@ ChoiceTable read_choices(const std::string& path);
 /// Whether two fields say the same: "0.0" is "0".
 bool same_value(const std::string& a, const std::string& b);
 
-/// Codes of values among `known`. @throws Error(kBadInput)  naming path, column and the value that is not there
+/// Codes of values among `known`. @throws Error(kBadInput)  naming path, column and the value that
+/// is not there
 std::vector<int64_t> codes_among(const std::vector<std::string>& values,
                                  const std::vector<std::string>& known,
                                  const std::string& path,

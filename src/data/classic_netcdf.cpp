@@ -1,6 +1,6 @@
-// Classic NetCDF in its three widths. The grammar is that of the NetCDF User's Guide, "File Format Specifications":
-// https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html; it is small and has not changed since
-// CDF-5 of 2012, so reading it takes no library beside HDF5.
+// Classic NetCDF in its three widths. The grammar is that of the NetCDF User's Guide, "File Format
+// Specifications": https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html;
+// it is small and has not changed since CDF-5 of 2012, so reading it takes no library beside HDF5.
 #include <algorithm>
 #include <array>
 #include <bit>

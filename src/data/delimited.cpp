@@ -24,7 +24,8 @@ struct Limits {
   size_t bytes = std::numeric_limits<size_t>::max();
 };
 
-// Walks over the text once. A flaw is thrown, or noted as `flawed` where the separator is only being tried.
+// Walks over the text once. A flaw is thrown, or noted as `flawed` where the separator is only
+// being tried.
 class Splitter {
  public:
   Splitter(Records& records, std::string path, bool trying)

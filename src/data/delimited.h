@@ -38,10 +38,12 @@ struct Records {
   std::string where(size_t record) const { return "line " + std::to_string(line[record]); }
 };
 
-/// Splits a text into records at LF, CRLF or CR and into fields at commas, semicolons or tabs, whichever divides its
-/// first records evenly. Quotes as in RFC 4180; spaces around what stands in no quotes are left out. Lines that begin
-/// with # before the first record, and Excel's line sep=, are no records.
-/// @throws Error(kBadInput)  a separator that cannot be told, quotes that do not close, a field or a line that is too long
+/// Splits a text into records at LF, CRLF or CR and into fields at commas, semicolons or tabs,
+/// whichever divides its first records evenly. Quotes as in RFC 4180; spaces around what stands in
+/// no quotes are left out. Lines that begin with # before the first record, and Excel's line sep=,
+/// are no records.
+/// @throws Error(kBadInput)  a separator that cannot be told, quotes that do not close, a field or
+///                           a line that is too long
 Records split_records(std::string text, const std::string& path);
 
 /// What the separators are called in messages: comma, semicolon, tab.

@@ -6,8 +6,8 @@
 
 namespace cortiscore::hdf5 {
 
-/// Owns one HDF5 identifier and closes it with the call it was opened for. HDF5's own error stack is kept silent;
-/// `check` throws Error(kBadInput) with its innermost message instead.
+/// Owns one HDF5 identifier and closes it with the call it was opened for. HDF5's own error stack
+/// is kept silent; `check` throws Error(kBadInput) with its innermost message instead.
 class Handle {
  public:
   using Close = herr_t (*)(hid_t);
@@ -34,7 +34,8 @@ class Handle {
 /// Turns off HDF5's printing of its error stack, for this thread.
 void silence();
 
-/// @return value, if it is not negative. @throws Error(kBadInput) naming the file and what was being done
+/// @return value, if it is not negative. @throws Error(kBadInput) naming the file and what was
+///         being done
 hid_t check(hid_t value, const std::string& file, const std::string& doing);
 
 Handle open_file(const std::string& path);

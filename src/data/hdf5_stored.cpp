@@ -20,7 +20,8 @@ std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-// A coordinate variable of several dims, or one that is named as a dim but lies along another, has this before its name.
+// A coordinate variable of several dims, or one that is named as a dim but lies along another, has
+// this before its name.
 std::string without_prefix(const std::string& name) {
   const std::string prefix = "_nc4_non_coord_";
   return name.starts_with(prefix) ? name.substr(prefix.size()) : name;
@@ -145,8 +146,8 @@ class Hdf5File : public StoredFile {
   explicit Hdf5File(const std::string& path) : StoredFile(path), file_(hdf5::open_file(path)) {
     attributes_ = attributes_of(file_.get());
     std::vector<std::string> names;
-    // Soft links that lead nowhere and links to other files are no variables of this one; a dataset that two hard links
-    // name is visited once.
+    // Soft links that lead nowhere and links to other files are no variables of this one; a dataset
+    // that two hard links name is visited once.
     check(H5Ovisit(
               file_.get(), H5_INDEX_NAME, H5_ITER_INC,
               [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
@@ -207,7 +208,8 @@ class Hdf5File : public StoredFile {
     };
     const Handle type(check(H5Dget_type(dataset.get()), path_, reading(variable)), H5Tclose);
     if (H5Tget_class(type.get()) == H5T_ENUM) {
-      // HDF5 turns no enumeration into integers; in this machine's byte order its bytes are those of its base type.
+      // HDF5 turns no enumeration into integers; in this machine's byte order its bytes are those
+      // of its base type.
       const Handle native(
           check(H5Tget_native_type(type.get(), H5T_DIR_ASCEND), path_, reading(variable)),
           H5Tclose);
@@ -288,13 +290,15 @@ class Hdf5File : public StoredFile {
       H5DSget_scale_name(dataset.get(), label, sizeof label);
       variable.only_length = std::string(label).starts_with("This is a netCDF dimension but not");
     }
-    // Text of one character a value along two dims or more: the last is its characters, as netCDF's char.
+    // Text of one character a value along two dims or more: the last is its characters, as netCDF's
+    // char.
     if (kind.type == StoredType::kText && rank > 1 && H5Tis_variable_str(type.get()) <= 0 &&
         H5Tget_size(type.get()) == 1) {
       variable.dims.pop_back();
       variable.shape.pop_back();
     }
-    // netCDF-C calls a variable that is named as a dim of another shape _nc4_non_coord_NAME: the dim itself holds no values.
+    // netCDF-C calls a variable that is named as a dim of another shape _nc4_non_coord_NAME: the
+    // dim itself holds no values.
     if (!variable.only_length) {
       if (!stored_names_.emplace(variable.name, name).second)
         throw bad_input({path_, "variable \"" + variable.name + "\"", "it twice", "each name once",

@@ -22,8 +22,8 @@ namespace {
 
 const std::vector<std::string> kStimulusIds = {"stimulus_id", "image_id"};
 
-// What a dim is for, by what the field calls it; "" where the name says nothing. "trial" is a repetition where those are
-// wanted and no other dim is one, else a presentation.
+// What a dim is for, by what the field calls it; "" where the name says nothing. "trial" is a
+// repetition where those are wanted and no other dim is one, else a presentation.
 std::string role_of(const std::string& dim) {
   static const std::map<std::string, std::string> kRoles = {{"presentation", "presentation"},
                                                             {"stimulus", "presentation"},
@@ -107,8 +107,8 @@ void rename_dim(Assembly& array, size_t axis, const std::string& name) {
   array.dims[axis] = name;
 }
 
-// Ids beside an array in a container that gives dims no names are of an axis as long as they are: of several the first has
-// the stimuli, as everywhere.
+// Ids beside an array in a container that gives dims no names are of an axis as long as they are:
+// of several the first has the stimuli, as everywhere.
 void name_rows(Assembly& array) {
   for (const auto& name : kStimulusIds) {
     const auto ids = array.coords.find(name);
@@ -286,7 +286,8 @@ IdsAlong ids_along(const Assembly& array,
     ids = &found->second;
     name = wanted;
   }
-  // Labels of the dim itself: xarray's `stimulus` along `stimulus`. Numbers that count from 0 or 1 are places.
+  // Labels of the dim itself: xarray's `stimulus` along `stimulus`. Numbers that count from 0 or 1
+  // are places.
   const auto count = [](const std::vector<double>& numbers) {
     for (size_t i = 0; i < numbers.size(); ++i) {
       if (numbers[i] != numbers[0] + static_cast<double>(i)) return false;
@@ -400,7 +401,8 @@ std::vector<std::string> align_columns(Assembly& rdms) {
   const auto rank = rdms.values.dim();
   const auto& rows = rdms.dims[static_cast<size_t>(rank - 2)];
   const auto& columns = rdms.dims[static_cast<size_t>(rank - 1)];
-  // stimulus_id, or with whatever behind it tells rows from columns: stimulus_id_other, stimulus_id_2, stimulus_id.1
+  // stimulus_id, or with whatever behind it tells rows from columns: stimulus_id_other,
+  // stimulus_id_2, stimulus_id.1
   const auto ids_of_dim = [&](const std::string& dim) {
     if (dim.empty()) return std::vector<std::string>();
     auto names = kStimulusIds;

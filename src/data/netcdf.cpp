@@ -31,8 +31,8 @@ std::optional<Coordinate> read_coordinate(const StoredFile& file, const StoredVa
   return std::nullopt;
 }
 
-// What the NetCDF library leaves where nothing was written. Without a fill value of the file's own these are no data:
-// netCDF4 masks them, xarray does not.
+// What the NetCDF library leaves where nothing was written. Without a fill value of the file's own
+// these are no data: netCDF4 masks them, xarray does not.
 void check_written(const at::Tensor& values,
                    const StoredVariable& variable,
                    const std::string& path) {

@@ -42,7 +42,8 @@ Error damaged(const std::string& path,
   return bad_input({path, field, found, expected, "Write or copy the file again"});
 }
 
-// The product of a shape whose entries come from the file; nothing where it does not fit into `limit`.
+// The product of a shape whose entries come from the file; nothing where it does not fit into
+// `limit`.
 uint64_t count_of(const std::vector<uint64_t>& shape, uint64_t limit, bool& fits) {
   uint64_t count = 1;
   for (const auto size : shape) {

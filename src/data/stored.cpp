@@ -74,8 +74,8 @@ std::optional<Packing> packing(const StoredVariable& variable,
   return Packing{found->numbers[0], found->type};
 }
 
-// xarray's _choose_float_dtype (xarray/coding/variables.py), where something is packed. A factor that is an integer,
-// which xarray would compute in integers, is computed in float64.
+// xarray's _choose_float_dtype (xarray/coding/variables.py), where something is packed. A factor
+// that is an integer, which xarray would compute in integers, is computed in float64.
 at::ScalarType packed_type(StoredType type,
                            const std::optional<Packing>& scale,
                            const std::optional<Packing>& offset) {
@@ -160,7 +160,8 @@ at::Tensor StoredFile::numbers(const StoredVariable& variable) const {
     // A fill value that is NaN masks nothing, and leaves xarray with the stored float type.
     const bool stays = fills.empty() && (fill || other) && is_float(variable.type);
     const auto type = stays ? values.scalar_type() : packed_type(variable.type, scale, offset);
-    // In float32, a factor of float64 is multiplied in float64 and then rounded, as NumPy does in place.
+    // In float32, a factor of float64 is multiplied in float64 and then rounded, as NumPy does in
+    // place.
     const auto apply = [&](const std::optional<Packing>& p, bool multiply) {
       if (!p) return;
       const bool wide = values.scalar_type() == at::kFloat && p->type != StoredType::kFloat32;

@@ -58,12 +58,14 @@ class StoredFile {
   const std::vector<StoredVariable>& variables() const { return variables_; }
   const std::map<std::string, StoredAttribute>& attributes() const { return attributes_; }
 
-  /// Numbers as xarray.open_dataset decodes them: `_Unsigned`, then `_FillValue` and `missing_value` become NaN, then
-  /// `scale_factor` and `add_offset`, in the float type that xarray takes.
+  /// Numbers as xarray.open_dataset decodes them: `_Unsigned`, then `_FillValue` and
+  /// `missing_value` become NaN, then `scale_factor` and `add_offset`, in the float type that
+  /// xarray takes.
   /// @return float32 or float64, one axis a dim
   /// @throws Error(kBadInput)  they cannot be read; integers beyond 2^53
   at::Tensor numbers(const StoredVariable& variable) const;
-  /// The same as values of a coordinate: numbers, or text where integers are beyond 2^53, which ids are.
+  /// The same as values of a coordinate: numbers, or text where integers are beyond 2^53, which ids
+  /// are.
   std::variant<std::vector<std::string>, std::vector<double>> coordinate_values(
       const StoredVariable& variable) const;
   /// @return one entry a value, in C order; padding is cut off
@@ -71,11 +73,12 @@ class StoredFile {
 
  protected:
   explicit StoredFile(std::string path) : path_(std::move(path)) {}
-  /// How many texts a variable holds. @param width  characters of each: without any they take no room in the file, which may
+  /// How many texts a variable holds. @param width  characters of each: without any they take no
+  /// room in the file, which may
   /// then say any number. @throws Error(kBadInput)  more than 2^24 of no characters
   size_t n_texts(const StoredVariable& variable, size_t width) const;
-  /// Values of the stored type, in this machine's byte order: float16 as float32; of uint64 the bits, as int64; of
-  /// uint16 and uint32 the values, as int32 and int64.
+  /// Values of the stored type, in this machine's byte order: float16 as float32; of uint64 the
+  /// bits, as int64; of uint16 and uint32 the values, as int32 and int64.
   virtual at::Tensor raw(const StoredVariable& variable) const = 0;
 
   std::string path_;
@@ -83,14 +86,15 @@ class StoredFile {
   std::map<std::string, StoredAttribute> attributes_;
 };
 
-/// Opens NetCDF-4, HDF5, or a classic NetCDF file (NetCDF-3: CDF-1, CDF-2 with 64-bit offsets, CDF-5), by its first
+/// Opens NetCDF-4, HDF5, or a classic NetCDF file (NetCDF-3: CDF-1, CDF-2 with 64-bit offsets,
+/// CDF-5), by its first
 /// bytes. @throws Error(kBadInput)  none of them, truncated or damaged
 std::unique_ptr<StoredFile> open_stored(const std::string& path);
 std::unique_ptr<StoredFile> open_hdf5(const std::string& path);
 std::unique_ptr<StoredFile> open_classic_netcdf(const std::string& path);
 
-/// The variable that holds the data: the one named; else `data` or `__xarray_dataarray_variable__`, as xarray and BrainIO
-/// name a DataArray; else the only one of numbers that is no coordinate.
+/// The variable that holds the data: the one named; else `data` or `__xarray_dataarray_variable__`,
+/// as xarray and BrainIO name a DataArray; else the only one of numbers that is no coordinate.
 /// @throws Error(kBadInput)  none, or several; the message names them
 const StoredVariable& data_variable(const StoredFile& file, const std::string& wanted);
 

@@ -208,7 +208,8 @@ class Layout {
     return counts_down(records_, column, from, n_records_);
   }
 
-  // Names, or a first row of numbers: what is not plain is refused, since a guess is a presentation more or less.
+  // Names, or a first row of numbers: what is not plain is refused, since a guess is a presentation
+  // more or less.
   bool first_record_names() {
     size_t texts = 0, numbers = 0, empty = 0, integers = 0, decimals = 0;
     for (size_t c = 0; c < width_; ++c) {
@@ -307,7 +308,8 @@ class Layout {
     const auto named = [&](const char* name) {
       return std::find(out_.columns.begin(), out_.columns.end(), name) != out_.columns.end();
     };
-    // Of a stimulus set, columns are only taken by name; published ones keep pandas' indices of larger sets.
+    // Of a stimulus set, columns are only taken by name; published ones keep pandas' indices of
+    // larger sets.
     const bool stimuli = (named("stimulus_id") || named("image_id")) &&
                          (named("filename") || named("image_file_name"));
     size_t kept = 0, empty = 0;
@@ -375,8 +377,8 @@ class Layout {
            ", column " + std::to_string(out_.place[c] + 1) + ")";
   }
 
-  // 2.314 beside 297 and 603, where commas would be decimal: two thousand or two? Numbers below a thousand have no point where
-  // points part thousands, and no number begins with a zero then.
+  // 2.314 beside 297 and 603, where commas would be decimal: two thousand or two? Numbers below a
+  // thousand have no point where points part thousands, and no number begins with a zero then.
   void refuse_points_in_thousands() const {
     if (records_.separator != ';') return;
     std::string grouped;

@@ -30,7 +30,8 @@ struct TableLayout {
 /// @throws Error(kBadInput)  as read_table
 TableLayout lay_out(const std::string& path);
 
-/// Whether a column of this name holds names, never numbers: stimulus_id, truth, choice, subject, filename, ...
+/// Whether a column of this name holds names, never numbers: stimulus_id, truth, choice, subject,
+/// filename, ...
 bool holds_names(const std::string& column);
 
 }  // namespace cortiscore

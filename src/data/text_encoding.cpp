@@ -116,7 +116,8 @@ DecodedText decode_windows_1252(const std::string& bytes, const std::string& pat
           "is no UTF-8: read as Windows-1252 (Latin-1). Save it as UTF-8 if names look wrong"};
 }
 
-// Most text in UTF-16 has a NUL in every second byte: in the odd ones where the low byte comes first.
+// Most text in UTF-16 has a NUL in every second byte: in the odd ones where the low byte comes
+// first.
 char nul_pattern(const std::string& bytes) {
   size_t nul[2] = {0, 0};
   const size_t n = std::min<size_t>(bytes.size(), 4096) / 2 * 2;

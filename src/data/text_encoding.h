@@ -11,9 +11,10 @@ struct DecodedText {
   std::string note;  ///< what a reader should hear of it; empty for UTF-8
 };
 
-/// Recognises UTF-8, UTF-16 and UTF-32 by their marks, UTF-16 without one by its NUL bytes, and takes what is no UTF-8
-/// for Windows-1252, of which Latin-1 is a part.
-/// @throws Error(kBadInput)  NUL bytes in text, halves of characters, bytes of two encodings or of none of these
+/// Recognises UTF-8, UTF-16 and UTF-32 by their marks, UTF-16 without one by its NUL bytes, and
+/// takes what is no UTF-8 for Windows-1252, of which Latin-1 is a part.
+/// @throws Error(kBadInput)  NUL bytes in text, halves of characters, bytes of two encodings or of
+///                           none of these
 DecodedText decode_text(std::string bytes, const std::string& path);
 
 /// Appends the UTF-8 of a code point.

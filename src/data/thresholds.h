@@ -10,10 +10,10 @@ struct Thresholds {
   std::vector<double> values;  ///< positive, in the stimuli's unit; NaN where a subject has none
 };
 
-/// Of a table with a column `threshold`, and `subject` where they are named; else of any array of numbers, with the names of
-/// a coordinate `subject`.
-/// @throws Error(kBadInput)  thresholds that are not positive and finite; a subject twice; a table of several columns
-///   without `threshold`
+/// Of a table with a column `threshold`, and `subject` where they are named; else of any array of
+/// numbers, with the names of a coordinate `subject`.
+/// @throws Error(kBadInput)  thresholds that are not positive and finite; a subject twice; a table
+///   of several columns without `threshold`
 Thresholds read_thresholds(const std::string& path);
 
 }  // namespace cortiscore

@@ -22,7 +22,8 @@ struct ShownStimuli {
   std::string group() const;
 };
 
-/// A set that a benchmark shows on the way to its score. Its size on the screen is the set's column `degrees`, where it
+/// A set that a benchmark shows on the way to its score. Its size on the screen is the set's column
+/// `degrees`, where it
 /// has one, else the benchmark's. @throws Error(kBadInput)  several sizes in one set
 ShownStimuli shown_set(const Manifest& benchmark, const Recordings& set, int64_t trials = 1);
 
@@ -33,19 +34,22 @@ struct ActivationRequest {
   NamedReduction reduction;
 };
 
-/// What a candidate's forward passes gave and what is still wanted of them: everything that benchmarks on the same stimuli,
-/// of the same size on the screen, look at comes from one pass, whatever their layers and reductions. Kept as long as a
-/// benchmark that was announced has not taken it.
+/// What a candidate's forward passes gave and what is still wanted of them: everything that
+/// benchmarks on the same stimuli, of the same size on the screen, look at comes from one pass,
+/// whatever their layers and reductions. Kept as long as a benchmark that was announced has not
+/// taken it.
 class ActivationPlan {
  public:
   /// Announces a request. @param group  stimuli and their size on the screen
   void want(const std::string& group, const ActivationRequest& request);
 
-  /// All that was announced and not made, a group's layers in order of execution: one pass's, where memory allows.
+  /// All that was announced and not made, a group's layers in order of execution: one pass's, where
+  /// memory allows.
   std::map<std::string, std::vector<LayerWanted>> wanted(const Network& network) const;
 
-  /// What a request asks for. Where some of it was not made yet, one pass makes all that is wanted of its group; where that
-  /// fails (another benchmark's layer may be at fault), one of this request alone.
+  /// What a request asks for. Where some of it was not made yet, one pass makes all that is wanted
+  /// of its group; where that fails (another benchmark's layer may be at fault), one of this
+  /// request alone.
   std::vector<ReducedLayer> take(const std::string& group,
                                  const ActivationRequest& request,
                                  const Network& network,

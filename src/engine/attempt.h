@@ -6,7 +6,8 @@
 
 namespace cortiscore {
 
-/// Runs `body`; what it throws becomes a value, but for Stopped and for a store that cannot be written.
+/// Runs `body`; what it throws becomes a value, but for Stopped and for a store that cannot be
+/// written.
 std::optional<Failure> attempt(const std::function<void()>& body);
 
 }  // namespace cortiscore

@@ -16,7 +16,8 @@ namespace cortiscore {
 struct LayerScores;
 struct Outcome;
 
-/// A benchmark: what its manifest says, and what its kind makes of it. Each kind is a room of src/kinds.
+/// A benchmark: what its manifest says, and what its kind makes of it. Each kind is a room of
+/// src/kinds.
 class Benchmark : public Manifest {
  public:
   explicit Benchmark(Manifest manifest) : Manifest(std::move(manifest)) {}
@@ -26,12 +27,14 @@ class Benchmark : public Manifest {
   virtual std::vector<std::string> files() const = 0;
 
   /// What was shown and recorded, read once a workbench.
-  /// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not fit together
+  /// @throws Error(kBadInput)  files that are not there (with how to import them), or that do not
+  ///                           fit together
   virtual const Recordings& recordings(Workbench& workbench) const = 0;
 
   virtual LayerRule layer_rule() const = 0;
 
-  /// What scoring takes of a candidate's forward passes; nothing of kinds that show what they find they need.
+  /// What scoring takes of a candidate's forward passes; nothing of kinds that show what they find
+  /// they need.
   virtual std::optional<ActivationRequest> request(const Candidate& candidate,
                                                    Workbench& workbench) const = 0;
 

@@ -20,7 +20,8 @@ struct Candidate {
       stimulus_ids;    ///< of the features' rows; empty where their file has none
   std::string sha256;  ///< of the features
   std::string
-      fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or the features
+      fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or
+                    ///< the features
   std::shared_ptr<ActivationPlan> plan;  ///< of its forward passes; with a network
   double open_s = 0;  ///< seconds to read it: a network, or weights for a graph that is there
 };
@@ -34,8 +35,9 @@ Candidate open_candidate(const std::string& path,
                          const LoadOptions& options = {},
                          const std::string& variable = "");
 
-/// The features of a candidate without a network, in the order of `ids`, one a presentation: by its rows' own ids where
-/// it has them (rows of other stimuli are left out, with a line on stderr), else by place.
+/// The features of a candidate without a network, in the order of `ids`, one a presentation: by its
+/// rows' own ids where it has them (rows of other stimuli are left out, with a line on stderr),
+/// else by place.
 /// @param expected  what rows there must be, in words  @param action  what to do else
 /// @throws Error(kBadInput)  another number of rows, a stimulus missing or there twice
 at::Tensor features_for(const Candidate& candidate,

@@ -173,7 +173,8 @@ std::vector<std::string> in_folder(const fs::path& folder,
   return found;
 }
 
-// Of run/checkpoint-500/model.safetensors in run "checkpoint-500"; of run/epoch3.safetensors "epoch3".
+// Of run/checkpoint-500/model.safetensors in run "checkpoint-500"; of run/epoch3.safetensors
+// "epoch3".
 std::string name_in(const fs::path& folder, const std::string& path) {
   auto inner = fs::path(path).lexically_relative(folder);
   std::error_code error;

@@ -15,15 +15,17 @@ namespace cortiscore {
 /// begin, begin + 1, ... end - 1.
 std::vector<int64_t> rows_from(int64_t begin, int64_t end);
 
-/// Rows from `first` on of the even-indexed groups of a column, in sorted order of the groups, and of the odd ones.
+/// Rows from `first` on of the even-indexed groups of a column, in sorted order of the groups, and
+/// of the odd ones.
 /// @throws Error(kBadInput)  one group alone
 std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const StimulusSet& stimuli,
                                                                   const std::string& by,
                                                                   int64_t first = 0);
 
-/// A committed layer scored on all presentations; or layers that compete on each half of the presentations, the best
-/// scored on the other half, so that none is scored on what chose it.
-/// @param select_by  column of the stimulus set whose groups alternate; empty: layers do not compete
+/// A committed layer scored on all presentations; or layers that compete on each half of the
+/// presentations, the best scored on the other half, so that none is scored on what chose it.
+/// @param select_by  column of the stimulus set whose groups alternate; empty: layers do not
+///                   compete
 /// @param prepared   whole() and halves() of its parts
 /// @param value      (layer, part): what layers compete by
 /// @param score      (layer, part): scores the chosen one, once or once a half

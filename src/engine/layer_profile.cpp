@@ -124,7 +124,8 @@ void check_commitment(const Benchmark& benchmark, Workbench& workbench) {
   const auto chosen = options.chosen_on.find(benchmark.region);
   const auto layer = options.layers.find(benchmark.region);
   if (chosen == options.chosen_on.end() || layer == options.layers.end()) return;
-  // Recordings alone, the last is the stimulus set's: other responses to the same images are other data.
+  // Recordings alone, the last is the stimulus set's: other responses to the same images are other
+  // data.
   const auto& own = benchmark.recordings(workbench).data_sha256;
   for (const auto& [map_layer, identifier, data] : chosen->second) {
     if (map_layer != layer->second) continue;  // another was named by hand

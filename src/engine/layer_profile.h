@@ -24,22 +24,23 @@ struct LayerProfile {
   size_t best() const;
 };
 
-/// Scores `layers` on all presentations of every benchmark, in one forward pass over each stimulus set. Each is mapped as
-/// soon as its activations are whole, so that memory holds no more than `--memory-gib` of activations.
+/// Scores `layers` on all presentations of every benchmark, in one forward pass over each stimulus
+/// set. Each is mapped as soon as its activations are whole, so that memory holds no more than
+/// `--memory-gib` of activations.
 /// @throws Error(kUsage)  a behavioural benchmark: its readout has one place
 std::vector<LayerProfile> profile_layers(const Candidate& candidate,
                                          const Benchmarks& benchmarks,
                                          const std::vector<std::string>& layers,
                                          Workbench& workbench);
 
-/// The layer of each region with the highest mean of raw scores over the region's profiles (of the same layers), and what
-/// it was chosen on: the file that `--layer-map` reads (docs/formats.md).
+/// The layer of each region with the highest mean of raw scores over the region's profiles (of the
+/// same layers), and what it was chosen on: the file that `--layer-map` reads (docs/formats.md).
 Json commitment_json(const Candidate& candidate,
                      const std::vector<LayerProfile>& profiles,
                      Workbench& workbench);
 
-/// Takes a commitment's layers into `options`, unless a layer of that region is there already. A plain object of
-/// region: layer, as the platform writes it, is one too. @throws Error(kBadInput)
+/// Takes a commitment's layers into `options`, unless a layer of that region is there already. A
+/// plain object of region: layer, as the platform writes it, is one too. @throws Error(kBadInput)
 void read_commitment(const std::string& path, ScoreOptions& options);
 
 /// @throws Error(kUsage)  the benchmark's layer was chosen on the benchmark's own data

@@ -13,8 +13,8 @@ namespace cortiscore {
 std::vector<std::string> candidate_layers(const Network& network,
                                           int64_t count,
                                           int64_t min_features) {
-  // Modules that share a value (a block and its last activation) count once, under the outer, shorter name; the table
-  // is in order of execution.
+  // Modules that share a value (a block and its last activation) count once, under the outer,
+  // shorter name; the table is in order of execution.
   std::vector<std::string> distinct;
   std::map<std::string, size_t> place;
   for (const auto& layer : network.layers()) {
@@ -54,8 +54,8 @@ std::string left_out_layers(const Network& network) {
          " not tried, without features of every stimulus: " + named;
 }
 
-// A layer named for every region means those that a map or a readout looks at: a classifier's decisions are its output's,
-// unless its region itself is named.
+// A layer named for every region means those that a map or a readout looks at: a classifier's
+// decisions are its output's, unless its region itself is named.
 std::string committed_layer(const ScoreOptions& options, const Benchmark& benchmark) {
   std::vector<std::string> keys = {benchmark.region};
   if (benchmark.layer_rule().otherwise != LayerRule::Otherwise::kOutput) keys.emplace_back();

@@ -51,21 +51,24 @@ std::string in_window_of(const Benchmark& benchmark,
 /// The layer that was committed to for a benchmark, by a map or by hand; empty without one.
 std::string committed_layer(const ScoreOptions& options, const Benchmark& benchmark);
 
-/// What a record says of how its layer was found: committed to (with what it was chosen on), `last` or `output`.
+/// What a record says of how its layer was found: committed to (with what it was chosen on), `last`
+/// or `output`.
 /// @param layers  those of layers_for: one
 Json layer_selection_json(const Candidate& candidate,
                           const Benchmark& benchmark,
                           const ScoreOptions& options,
                           const std::vector<std::string>& layers);
 
-/// Layers that are tried where none is committed to: outputs of distinct graph values with at least `min_features`
-/// features, evenly spaced in depth, whole. Single calls of a module that runs several times are not among them, nor further
-/// tensors of one that returns several, nor layers that are unusable.
+/// Layers that are tried where none is committed to: outputs of distinct graph values with at least
+/// `min_features` features, evenly spaced in depth, whole. Single calls of a module that runs
+/// several times are not among them, nor further tensors of one that returns several, nor layers
+/// that are unusable.
 std::vector<std::string> candidate_layers(const Network& network,
                                           int64_t count,
                                           int64_t min_features);
 
-/// The layers that were not tried since they are unusable, in one sentence with what was found in each; empty without any.
+/// The layers that were not tried since they are unusable, in one sentence with what was found in
+/// each; empty without any.
 std::string left_out_layers(const Network& network);
 
 }  // namespace cortiscore

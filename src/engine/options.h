@@ -12,11 +12,13 @@ constexpr int64_t kMostDraws = 100000000;
 constexpr double kMostGib = 1e6;
 
 /// @param layers  by region, "" for every region
-/// @throws Error(kUsage)  a layer for a region that none of the benchmarks is of, with the regions that are there
+/// @throws Error(kUsage)  a layer for a region that none of the benchmarks is of, with the regions
+///                        that are there
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
-/// Options of scoring by their names, which flags, Python's arguments and files share: those of `cortiscore score --help`,
-/// with _ for -, and `layers`, an object of region: layer. What is not named keeps its default.
+/// Options of scoring by their names, which flags, Python's arguments and files share: those of
+/// `cortiscore score --help`, with _ for -, and `layers`, an object of region: layer. What is not
+/// named keeps its default.
 /// @throws Error(kUsage)  a name that is none, a value of another type or out of range, by its flag
 ScoreOptions score_options(const Json& named);
 

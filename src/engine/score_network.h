@@ -12,8 +12,8 @@
 
 namespace cortiscore {
 
-/// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart, the same inputs give
-/// the same record.
+/// One candidate on one benchmark: the record of docs/formats.md, schema version 1. Timings apart,
+/// the same inputs give the same record.
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
 
 /// @param identifier  the network's, or its file's stem where it did not open
@@ -22,8 +22,8 @@ Json failure_record(const std::string& identifier,
                     const Benchmark& benchmark,
                     const Failure& failure);
 
-/// A pair's record, from the store where that has it under this name (`stored`), or under another name (then stored
-/// under this one too), else scored and stored.
+/// A pair's record, from the store where that has it under this name (`stored`), or under another
+/// name (then stored under this one too), else scored and stored.
 /// @param store  null: nothing is looked up or stored
 /// @param tags   an object that the record carries
 struct PairResult {
@@ -37,9 +37,9 @@ PairResult score_pair(const Candidate& candidate,
                       bool again,
                       const Json& tags = Json::object());
 
-/// Announces what scoring on `benchmarks` takes of a candidate's forward passes, so that those on the same stimuli share
-/// one. What the store holds is left out (unless `again`), and what cannot be read or has no layer to score: that says so
-/// when its turn comes.
+/// Announces what scoring on `benchmarks` takes of a candidate's forward passes, so that those on
+/// the same stimuli share one. What the store holds is left out (unless `again`), and what cannot
+/// be read or has no layer to score: that says so when its turn comes.
 void plan_scores(const Candidate& candidate,
                  const Benchmarks& benchmarks,
                  Workbench& workbench,

@@ -136,7 +136,8 @@ class Opener {
 
 bool in_shard(const Checkpoint& checkpoint, const SweepOptions& options) {
   if (options.shards <= 1) return true;
-  // By contents of the list alone, so that every worker cuts it the same way, whatever is stored already.
+  // By contents of the list alone, so that every worker cuts it the same way, whatever is stored
+  // already.
   const auto digest =
       sha256_of(checkpoint.path + "\n" + checkpoint.graph + "\n" + checkpoint.identifier);
   const auto number = std::stoull(digest.substr(0, 15), nullptr, 16);
@@ -234,13 +235,14 @@ void name_checkpoints(std::vector<Checkpoint>& checkpoints) {
     const auto name = name_of(checkpoint);
     const auto [other, fresh] = taken.try_emplace(name, checkpoint.path);
     if (fresh) continue;
-    throw bad_input(
-        {checkpoint.path, "", "the name \"" + name + "\", which " + other->second + " has too",
-         "a name each in the results", "Give them in a --manifest with a column identifier"});
+    throw bad_input({checkpoint.path, "",
+                     "the name \"" + name + "\", which " + other->second + " has too",
+                     "a name each in the results",
+                     "Give them in a --checkpoint-table with a column identifier"});
   }
 }
 
-std::vector<Checkpoint> read_manifest(const std::string& path) {
+std::vector<Checkpoint> read_checkpoint_table(const std::string& path) {
   const auto table = read_table(path);
   const auto folder = fs::path(path).parent_path();
   const auto place = [&](const std::string& file) {

@@ -5,9 +5,9 @@
 
 namespace cortiscore {
 
-/// Reads checkpoints by a Python that stays: `python -m cortiscore.convert --serve`, which knows their formats and by which
-/// rules their names are a graph's (docs/formats.md, Weights). It runs no code of theirs, starts with the first
-/// checkpoint, and ends with this object.
+/// Reads checkpoints by a Python that stays: `python -m cortiscore.convert --serve`, which knows
+/// their formats and by which rules their names are a graph's (docs/formats.md, Weights). It runs
+/// no code of theirs, starts with the first checkpoint, and ends with this object.
 class WeightReader {
  public:
   /// @param folder  for the file of the checkpoint in hand; empty: the system's

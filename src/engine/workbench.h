@@ -32,18 +32,21 @@ struct ScoreOptions {
   double memory_gib = 4;      ///< passes under way, activations, and what becomes of them
   std::string spill_folder;   ///< for layers that do not fit; may be empty
   std::string
-      reference_photos;  ///< layer choice: the stimulus set in whose span wide layers are kept; may be empty
+      reference_photos;  ///< layer choice: the stimulus set in whose span wide layers are kept; may
+                         ///< be empty
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
   at::Device device = at::kCPU;  ///< runs networks and mappings
   LoadOptions load;              ///< of networks
 };
 
-/// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli, each made once.
+/// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli,
+/// each made once.
 class Workbench {
  public:
   /// @param many_networks  whether stimuli are shown again to the next one
-  /// @param stimulus_bytes  decoded stimuli that are kept; beyond it, sets are decoded again each time
+  /// @param stimulus_bytes  decoded stimuli that are kept; beyond it, sets are decoded again each
+  ///                        time
   explicit Workbench(ScoreOptions options,
                      bool many_networks,
                      int64_t stimulus_bytes = int64_t{2} << 30);
@@ -54,7 +57,8 @@ class Workbench {
             options_.spill_folder};
   }
 
-  /// What is made when it is first asked for, and kept: of a benchmark by its manifest's SHA-256, of several by what they
+  /// What is made when it is first asked for, and kept: of a benchmark by its manifest's SHA-256,
+  /// of several by what they
   /// share. @param name  among all of type T
   template <typename T, typename Make>
   T& once(const std::string& name, const Make& make) {
@@ -65,7 +69,8 @@ class Workbench {
 
   /// A stimulus set that benchmarks share, by its file.
   const Recordings& opened(const Manifest& benchmark, const std::string& file);
-  /// Responses that the benchmarks of one network's layer share, by a name; those of the network before are let go.
+  /// Responses that the benchmarks of one network's layer share, by a name; those of the network
+  /// before are let go.
   std::map<std::string, at::Tensor>& responses(const std::string& of);
   /// Stimuli on the screen of a network's input.
   Screen& screen(const ShownStimuli& shown, const Network& network);

@@ -20,7 +20,8 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// Which room a manifest is read by: what it is compared with, its metric, and of behaviour its readout.
+// Which room a manifest is read by: what it is compared with, its metric, and of behaviour its
+// readout.
 struct Kind {
   bool neural;
   Words metrics;
@@ -44,7 +45,8 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
-// The kinds of a list that have something, or all that they have of it, each once, to name in a message.
+// The kinds of a list that have something, or all that they have of it, each once, to name in a
+// message.
 template <typename Has>
 std::vector<Kind> those(const std::vector<Kind>& some, const Has& has) {
   std::vector<Kind> found;

@@ -17,7 +17,8 @@ Benchmarks all_benchmarks();
 /// What they have in common, to hang in a tree.
 std::vector<Manifest> manifests_of(const Benchmarks& benchmarks);
 
-/// A benchmark by name: an identifier, a population of one ("Henaff2021.V1.ay2_u003-pls"), or the path of a manifest.
+/// A benchmark by name: an identifier, a population of one ("Henaff2021.V1.ay2_u003-pls"), or the
+/// path of a manifest.
 /// @throws Error(kUnknownName)  with the nearest names
 std::shared_ptr<const Benchmark> find_benchmark(const std::string& name);
 

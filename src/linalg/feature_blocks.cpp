@@ -17,7 +17,8 @@ at::Tensor by_columns(FeatureBlocks& x,
 }
 
 int64_t block_bytes(int64_t rows, int64_t features) {
-  // The block itself, and up to three strips of 512 columns a thread that are turned or solved for (linalg/gram.cpp).
+  // The block itself, and up to three strips of 512 columns a thread that are turned or solved for
+  // (linalg/gram.cpp).
   const int64_t strips = std::max<int64_t>(1, 3 * thread_count() / 8);
   return rows * std::min(features, FeatureBlocks::kWidth) * (1 + strips) * int64_t{sizeof(double)};
 }

@@ -6,11 +6,12 @@
 
 namespace cortiscore {
 
-/// The features of n presentations, some columns at a time, as often as asked and the same each time: of a matrix in
-/// memory, or of one that is larger than memory and comes from a file or from forward passes.
+/// The features of n presentations, some columns at a time, as often as asked and the same each
+/// time: of a matrix in memory, or of one that is larger than memory and comes from a file or from
+/// forward passes.
 ///
-/// What is summed over features is summed over blocks of kWidth in ascending order wherever they come from, so that how
-/// much memory there is never changes a bit.
+/// What is summed over features is summed over blocks of kWidth in ascending order wherever they
+/// come from, so that how much memory there is never changes a bit.
 class FeatureBlocks {
  public:
   static constexpr int64_t kWidth = 4096;
@@ -23,8 +24,9 @@ class FeatureBlocks {
   int64_t rows() const { return rows_; }
   int64_t features() const { return features_; }
 
-  /// Called with (first column, columns [rows, width] float32 or float64), in ascending order; `width` is a multiple of
-  /// kWidth but for the last. The tensor is valid during the call; not modified.
+  /// Called with (first column, columns [rows, width] float32 or float64), in ascending order;
+  /// `width` is a multiple of kWidth but for the last. The tensor is valid during the call; not
+  /// modified.
   using Visit = std::function<void(int64_t, const at::Tensor&)>;
   virtual void each(const Visit& visit) = 0;
 

@@ -65,7 +65,8 @@ class AllowTf32 {
   bool before_;
 };
 
-// out += a a' on a GPU from three TF32 products: each factor as the sum of two of 11 bits, but for the smallest term.
+// out += a a' on a GPU from three TF32 products: each factor as the sum of two of 11 bits, but for
+// the smallest term.
 void add_tf32_product(const at::Tensor& a, at::Tensor& out) {
   const AllowTf32 guard;
   for (int64_t begin = 0; begin < a.size(1); begin += kShortSum) {
@@ -170,8 +171,8 @@ at::Tensor cross_gram(const at::Tensor& x, Precision precision) {
 
 namespace {
 
-// L^-1 (X - mean) (X - mean)' L^-T + L^-1 1 lift 1' L^-T, streamed over blocks of features: the Gram matrix of what the
-// factor L of the first pass has made nearly orthonormal.
+// L^-1 (X - mean) (X - mean)' L^-T + L^-1 1 lift 1' L^-T, streamed over blocks of features: the
+// Gram matrix of what the factor L of the first pass has made nearly orthonormal.
 at::Tensor whitened_gram(FeatureBlocks& x, const at::Tensor& factor, const at::Tensor& lift) {
   constexpr int64_t kColumns = 512;  // right-hand sides of one triangular solve
   const auto solve = [&](const at::Tensor& b) {
@@ -210,8 +211,8 @@ at::Tensor isometric_coordinates(FeatureBlocks& x, Precision precision) {
   const at::Tensor& factor = std::get<0>(first);
   const at::Tensor& info = std::get<1>(first);
   if (gram.is_cpu() && info.const_data_ptr<int>()[0] == 0) {
-    // Below this ratio of pivots, eps times the squared condition number is within the bound on predictions.
-    // Fast products have lost more than a second pass could bring back.
+    // Below this ratio of pivots, eps times the squared condition number is within the bound on
+    // predictions. Fast products have lost more than a second pass could bring back.
     const double well_conditioned = precision == Precision::kFast ? 1e300 : 30;
     const auto pivots = factor.diagonal().contiguous();
     const auto [least, most] = std::minmax_element(

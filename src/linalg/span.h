@@ -5,16 +5,19 @@
 
 namespace cortiscore {
 
-/// The space that reference rows span about their mean, by an orthonormal basis: what a PCA with all its components keeps.
+/// The space that reference rows span about their mean, by an orthonormal basis: what a PCA with
+/// all its components keeps.
 ///
-/// The platform chooses layers on 1000 principal components fitted to 1000 photos (LayerPCA). Centred, those have rank 999:
-/// component 1000 is a direction of rounding alone, and is left out here. Mappings without scaling are blind to rotation,
-/// so any orthonormal basis of the same space gives the same scores; this one is that of the principal components.
-/// Coordinates of a row x are (x - mean) basis': sums over columns, so that neither the reference nor x need be whole.
+/// The platform chooses layers on 1000 principal components fitted to 1000 photos (LayerPCA).
+/// Centred, those have rank 999: component 1000 is a direction of rounding alone, and is left out
+/// here. Mappings without scaling are blind to rotation, so any orthonormal basis of the same space
+/// gives the same scores; this one is that of the principal components. Coordinates of a row x are
+/// (x - mean) basis': sums over columns, so that neither the reference nor x need be whole.
 /// Source: scikit-learn's PCA; ALGORITHMS.md section 0, facts 2 and 3.
 class Span {
  public:
-  /// Columns at a time of the products; parts of a layer begin at multiples of it, so that parts give the bits of the whole.
+  /// Columns at a time of the products; parts of a layer begin at multiples of it, so that parts
+  /// give the bits of the whole.
   static constexpr int64_t kWidth = 8 * FeatureBlocks::kWidth;
 
   /// @param reference  m rows
@@ -33,8 +36,10 @@ class Span {
   at::Tensor turn_;  // [size, m] float64
 };
 
-/// sum += x basis'. Products are float32 over kWidth columns, their sum float64: the basis is orthonormal, so nothing is
-/// amplified. The same bits for the same number of rows. @param x  [b, width] float32  @param sum  [b, size] float64
+/// sum += x basis'. Products are float32 over kWidth columns, their sum float64: the basis is
+/// orthonormal, so nothing is
+/// amplified. The same bits for the same number of rows. @param x  [b, width] float32  @param
+/// sum  [b, size] float64
 void add_span_products(const at::Tensor& x, const at::Tensor& basis, at::Tensor& sum);
 
 }  // namespace cortiscore

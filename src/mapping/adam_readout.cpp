@@ -11,7 +11,8 @@
 namespace cortiscore {
 namespace {
 
-// Quantiles of a standard normal between -2 and 2, scaled so that what is left has variance 1 / n_features.
+// Quantiles of a standard normal between -2 and 2, scaled so that what is left has variance 1 /
+// n_features.
 at::Tensor first_weights(int64_t n_features, int64_t n_classes) {
   constexpr double kLower = 0.022750131948179207;    // Phi(-2)
   constexpr double kDeviation = 0.8796256610342398;  // of a standard normal cut off at 2

@@ -62,8 +62,8 @@ at::Tensor train_mask(const Folds& folds, const at::Tensor& x) {
 
 at::Tensor cross_product(const at::Tensor& x, const at::Tensor& y) {
   if (!x.is_cpu()) return at::mm(x.t(), y);
-  // In blocks of columns that depend on their number alone, so that threads share it without changing a bit; wide ones,
-  // since each block packs y anew.
+  // In blocks of columns that depend on their number alone, so that threads share it without
+  // changing a bit; wide ones, since each block packs y anew.
   const int64_t block = std::clamp<int64_t>(x.size(1) / 4, 64, 512);
   auto out = at::empty({x.size(1), y.size(1)}, x.options());
   const int64_t blocks = (x.size(1) + block - 1) / block;

@@ -61,8 +61,9 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
   check(x_raw, y_raw, "linear");
   auto x = less_column_means(x_raw);
   const int64_t p = x.size(1);
-  // Least squares sees features through inner products alone. An orthogonal factor keeps the condition number, which
-  // a Gram matrix would square: with no penalty there is nothing to hide that.
+  // Least squares sees features through inner products alone. An orthogonal factor keeps the
+  // condition number, which a Gram matrix would square: with no penalty there is nothing to hide
+  // that.
   if (p > x.size(0)) x = std::get<1>(at::linalg_qr(x.t(), "r")).t().contiguous();
   const auto y = y_raw.to(at::kDouble);
   std::vector<at::Tensor> predictions(splits.size());

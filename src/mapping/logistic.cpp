@@ -32,8 +32,8 @@ struct Problem {
   }
 };
 
-// Solves H s = -g. The intercepts share one flat direction (adding a constant to all); conjugate gradients never
-// leaves the span of g, which is orthogonal to it.
+// Solves H s = -g. The intercepts share one flat direction (adding a constant to all); conjugate
+// gradients never leaves the span of g, which is orthogonal to it.
 at::Tensor newton_step(const Problem& problem, const at::Tensor& p, const at::Tensor& g) {
   auto s = at::zeros_like(g);
   auto r = -g;
@@ -68,8 +68,9 @@ LogisticReadout fit_logistic(const at::Tensor& x,
   problem.penalty.narrow(0, x.size(1), 1).zero_();
   auto theta = at::zeros({n_classes, x.size(1) + 1}, options);
   LogisticReadout readout;
-  // A fixed number of steps, each the best of three lengths: nothing has to be asked of the device. The loss is
-  // strictly convex but for the intercepts' common shift; from zero, Newton is quadratic within a few steps.
+  // A fixed number of steps, each the best of three lengths: nothing has to be asked of the device.
+  // The loss is strictly convex but for the intercepts' common shift; from zero, Newton is
+  // quadratic within a few steps.
   constexpr int64_t kSteps = 12;
   for (int64_t i = 0; i < kSteps; ++i) {
     const auto p = problem.probabilities(theta);
@@ -105,7 +106,8 @@ FittedReadout fit_readout(const at::Tensor& x,
                           double c) {
   const int64_t n_fit = labels.size(0);
   auto scaled = standardise(x, n_fit);
-  // The readout sees features through inner products alone (the intercept takes the shift), so coordinates serve.
+  // The readout sees features through inner products alone (the intercept takes the shift), so
+  // coordinates serve.
   if (scaled.size(1) > scaled.size(0)) scaled = isometric_coordinates(scaled);
   auto readout = fit_logistic(scaled.narrow(0, 0, n_fit), labels, n_classes, c);
   return {std::move(readout), std::move(scaled)};

@@ -20,15 +20,16 @@
 namespace cortiscore {
 namespace {
 
-// Letters in this file: F splits, N presentations, P features, M targets, A components. Everything float64, X and Y
-// globally centred.
+// Letters in this file: F splits, N presentations, P features, M targets, A components. Everything
+// float64, X and Y globally centred.
 
-// Which targets vary over the train rows: scikit-learn zeroes those whose centred values all lie below 10 eps, and
-// starts from the first other one. [F, M] bool
+// Which targets vary over the train rows: scikit-learn zeroes those whose centred values all lie
+// below 10 eps, and starts from the first other one. [F, M] bool
 at::Tensor live_targets(const at::Tensor& y, const Folds& folds, const Splits& splits) {
   const auto n_folds = static_cast<int64_t>(splits.size());
   if (y.is_cpu()) {
-    // Variances from downdated sums settle it where none is near zero, without a copy of every fold's rows.
+    // Variances from downdated sums settle it where none is near zero, without a copy of every
+    // fold's rows.
     const auto squares = y.square().sum(0) - folds.y_out.square().sum(1);
     const auto variance = squares / folds.n_train.unsqueeze(1) - folds.y_mean.square();
     const auto clear = (variance > 1e-6 * y.square().mean(0) + 1e-24).all();
@@ -47,8 +48,9 @@ at::Tensor live_targets(const at::Tensor& y, const Folds& folds, const Splits& s
   return live;
 }
 
-// Targets as PLS sees them. With more targets than presentations Y = L Q' is replaced by L [N, N]: joint PLS of Y
-// equals that of L with the start vector Q'e_j, and predictions rotate back (ALGORITHMS.md section 6).
+// Targets as PLS sees them. With more targets than presentations Y = L Q' is replaced by L [N, N]:
+// joint PLS of Y equals that of L with the start vector Q'e_j, and predictions rotate back
+// (ALGORITHMS.md section 6).
 struct Targets {
   at::Tensor values;    // [N, M] or L [N, N]
   at::Tensor rotation;  // Q [M, N], or undefined
@@ -65,12 +67,13 @@ Targets rotate_targets(const at::Tensor& y, const at::Tensor& live) {
   return {r.t().contiguous(), q, q.index_select(0, first)};
 }
 
-// Few targets are exhausted before the last component, and what is left of S is then a small difference.
-// The rank-2 update hides a loss of the smallest eigenvalue of G (2e-10 sd was seen with 4 targets): up to this many, G
-// is formed anew each time, which is cheap.
+// Few targets are exhausted before the last component, and what is left of S is then a small
+// difference. The rank-2 update hides a loss of the smallest eigenvalue of G (2e-10 sd was seen
+// with 4 targets): up to this many, G is formed anew each time, which is cheap.
 constexpr int64_t kFewTargets = 32;
-// Downdated sums round S and X'X apart, which such a difference shows as well (1e-12 in a score, 1e-10 sd in predictions,
-// with 4 targets): up to this many, both come from the train rows themselves, and agree as in exact arithmetic.
+// Downdated sums round S and X'X apart, which such a difference shows as well (1e-12 in a score,
+// 1e-10 sd in predictions, with 4 targets): up to this many, both come from the train rows
+// themselves, and agree as in exact arithmetic.
 constexpr int64_t kFewerTargets = 8;
 
 // S_k = S - P' diag(tau) Q, formed in full, and G = S_k'S_k for one fold.
@@ -88,9 +91,9 @@ double trace_of(const double* g, int64_t m) {
   return sum;
 }
 
-// The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before that shows.
-// On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since asking would synchronise and
-// the product costs a device little.
+// The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before
+// that shows. On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since
+// asking would synchronise and the product costs a device little.
 void reform_g(PlsLoop& loop, int64_t f, int64_t k, std::vector<double>& trace_formed) {
   constexpr double kShrunk = 1e-2;
   const int64_t m = loop.g.size(1);
@@ -158,8 +161,8 @@ void make_room(PlsLoop& loop, int64_t n_components) {
   loop.trace = loop.g.diagonal(0, 1, 2).sum(1);
 }
 
-// Fills a loop, and counts. On a CPU a fold does all that it has to between two products in one go, while its S and G are in
-// the cache; elsewhere all folds take every step together.
+// Fills a loop, and counts. On a CPU a fold does all that it has to between two products in one go,
+// while its S and G are in the cache; elsewhere all folds take every step together.
 // @param start  [F, M] where power iterations start
 PlsPrediction find_components(PlsLoop& loop,
                               const TimesTrain& times_train,

@@ -31,20 +31,24 @@ struct PlsPrediction {
   at::Tensor offset;    ///< [n_targets] mean over all presentations
 };
 
-/// PLS2 regression (scikit-learn's PLSRegression(scale=False)) fitted on each split's train presentations.
+/// PLS2 regression (scikit-learn's PLSRegression(scale=False)) fitted on each split's train
+/// presentations.
 ///
-/// All splits share X'Y, of which each subtracts the rows that it leaves out, and X'X or one pass over X a component, which
-/// ever takes less (ALGORITHMS.md 1a, algorithms 2 and 1).
-/// More features than presentations go through `isometric_coordinates` first, so there is one algorithm.
-/// More targets than presentations are rotated into as many dimensions as there are presentations, exactly, so nothing
-/// of size n_targets^2 is formed; predictions rotate back a split at a time.
-/// Mode kSklearn stops every power iteration where scikit-learn does; kExact takes leading eigenvectors.
-/// Bounds: predictions within 1e-10 sd of Y of scikit-learn, iteration counts equal (ALGORITHMS.md 5a).
+/// All splits share X'Y, of which each subtracts the rows that it leaves out, and X'X or one pass
+/// over X a component, which ever takes less (ALGORITHMS.md 1a, algorithms 2 and 1). More features
+/// than presentations go through `isometric_coordinates` first, so there is one algorithm. More
+/// targets than presentations are rotated into as many dimensions as there are presentations,
+/// exactly, so nothing of size n_targets^2 is formed; predictions rotate back a split at a time.
+/// Mode kSklearn stops every power iteration where scikit-learn does; kExact takes leading
+/// eigenvectors.
+/// Bounds: predictions within 1e-10 sd of Y of scikit-learn, iteration counts equal (ALGORITHMS.md
+/// 5a).
 ///
 /// @param x  [n_presentations, n_features] float32 or float64, finite; not modified
 /// @param y  [n_presentations, n_targets] float32 or float64, finite, same device; not modified
 /// @throws Error(kBadInput)  fewer features or train presentations than components
-/// Sources: Wold 1975; Dayal & MacGregor 1997 (kernel PLS); Engstrom & Jensen 2025 (fold downdates).
+/// Sources: Wold 1975; Dayal & MacGregor 1997 (kernel PLS); Engstrom & Jensen 2025 (fold
+/// downdates).
 PlsPrediction pls_cross_validate(const at::Tensor& x,
                                  const at::Tensor& y,
                                  const Splits& splits,

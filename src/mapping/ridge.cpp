@@ -21,8 +21,8 @@ void append_linspace(std::vector<double>& out, double from, double to, int n, bo
   for (int i = 0; i < n; ++i) out.push_back(end && i == n - 1 ? to : from + i * step);
 }
 
-// What a list of penalties shares on one set of train rows: X V, the squared norms of its columns (eigenvalues of X'X,
-// relatively accurate also where they are small), and V.
+// What a list of penalties shares on one set of train rows: X V, the squared norms of its columns
+// (eigenvalues of X'X, relatively accurate also where they are small), and V.
 struct Spectrum {
   at::Tensor vectors;  // V [p, k]
   at::Tensor scores;   // X V [n, k]
@@ -49,8 +49,9 @@ Spectrum dual_spectrum_of(const at::Tensor& x, const at::Tensor& gram_of_rows) {
   return s;
 }
 
-// l / (l + a) for eigenvalues l [k] and penalties a [g], as a product [k, r] x [r, g] of the smallest r that is exact to
-// rounding; the left factor is divided by l, as `Spectrum::scores` holds sqrt(l) twice.
+// l / (l + a) for eigenvalues l [k] and penalties a [g], as a product [k, r] x [r, g] of the
+// smallest r that is exact to rounding; the left factor is divided by l, as `Spectrum::scores`
+// holds sqrt(l) twice.
 struct Filter {
   at::Tensor left;   // [k, r]
   at::Tensor right;  // [r, g]
@@ -59,8 +60,9 @@ struct Filter {
 Filter low_rank_filter(const at::Tensor& values, const at::Tensor& alphas) {
   const auto full = values.unsqueeze(1) / (values.unsqueeze(1) + alphas.unsqueeze(0));
   const auto [u, s, vh] = at::linalg_svd(full, false);
-  // Asking a device for the rank would be a synchronisation, so elsewhere than on the CPU the bound stands for it: the
-  // kernel is a Cauchy matrix, whose singular values fall by e^(-pi^2 / log(range)) or faster.
+  // Asking a device for the rank would be a synchronisation, so elsewhere than on the CPU the bound
+  // stands for it: the kernel is a Cauchy matrix, whose singular values fall by e^(-pi^2 /
+  // log(range)) or faster.
   int64_t rank = std::min<int64_t>(s.size(0), 48);
   if (s.is_cpu()) {
     rank = 1;  // a layer of constants has no singular value, and needs a product all the same
@@ -85,7 +87,8 @@ at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tens
   const auto filter = low_rank_filter(s.values, alphas);
   const int64_t rank = filter.left.size(1);
   auto total = at::zeros({n, alphas.size(0)}, y.options());
-  // Blocks of targets bound the fitted values held at once to 64 MB, and their residuals to 99 / 30 of that.
+  // Blocks of targets bound the fitted values held at once to 64 MB, and their residuals to 99 / 30
+  // of that.
   const int64_t width = std::max<int64_t>(1, (int64_t{8} << 20) / (rank * n));
   for (int64_t begin = 0; begin < y.size(1); begin += width) {
     const int64_t m = std::min(width, y.size(1) - begin);
@@ -108,22 +111,23 @@ at::Tensor errors_from(const Spectrum& s, const at::Tensor& y_in, const at::Tens
   return (total / (1 - leverage).square()).mean(0) / static_cast<double>(y_in.size(1));
 }
 
-// One split's weights [p, m] for any targets, from what was factored once; `cross` is X'Y of its train rows where
-// shared sums give it.
+// One split's weights [p, m] for any targets, from what was factored once; `cross` is X'Y of its
+// train rows where shared sums give it.
 using Solver = std::function<at::Tensor(const at::Tensor& cross, const at::Tensor& y)>;
 
 Solver spectral_solver(const Spectrum& s, const at::Tensor& alpha) {
   return [vectors = s.vectors, scores = s.scores, shrunk = (s.values + alpha).unsqueeze(1)](
              const at::Tensor&, const at::Tensor& y) {
-    // (X V)'Y and not V'(X'Y): what is zero in exact arithmetic is then smaller by the root of its eigenvalue.
+    // (X V)'Y and not V'(X'Y): what is zero in exact arithmetic is then smaller by the root of its
+    // eigenvalue.
     return at::mm(vectors, at::mm(scores.t(), y) / shrunk);
   };
 }
 
-// One penalty: (X'X + a)^-1 X'Y by Cholesky, or X'(XX' + a)^-1 Y. Where a penalty is too small for a singular matrix, the
-// eigenvectors' way, whose eigenvalues are relatively accurate (scikit-learn falls back to an SVD there). Asking a device
-// for the status would be a synchronisation, so elsewhere than on the CPU such a split is NaN, which is reported, and
-// not a poor number.
+// One penalty: (X'X + a)^-1 X'Y by Cholesky, or X'(XX' + a)^-1 Y. Where a penalty is too small for
+// a singular matrix, the eigenvectors' way, whose eigenvalues are relatively accurate (scikit-learn
+// falls back to an SVD there). Asking a device for the status would be a synchronisation, so
+// elsewhere than on the CPU such a split is NaN, which is reported, and not a poor number.
 Solver solver_of_one(const at::Tensor& x, const at::Tensor& gram, double alpha, bool dual) {
   auto penalised = gram.clone();
   penalised.diagonal().add_(alpha);
@@ -147,7 +151,8 @@ at::Tensor gram_of_train_rows(const at::Tensor& k, const at::Tensor& train) {
   return part - mean - mean.unsqueeze(1) + mean.mean();
 }
 
-// Y, or where targets outnumber presentations as many of their coordinates: a common penalty does not feel a rotation.
+// Y, or where targets outnumber presentations as many of their coordinates: a common penalty does
+// not feel a rotation.
 at::Tensor targets_for_choice(const at::Tensor& y) {
   if (y.size(1) <= y.size(0)) return y;
   return std::get<1>(at::linalg_qr(y.t(), "r")).t().contiguous();
@@ -195,8 +200,9 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   result.predictions.resize(splits.size());
   result.alpha = at::full({n_folds}, options.alphas.front(), x.options());
   result.at_end = at::zeros({n_folds}, x.options().dtype(at::kBool));
-  // With fewer train rows than features X'X is singular, and what is zero in exact arithmetic would be rounding over the
-  // penalty, which test rows multiply: there the dual form, whose weights stay in the span of the train rows.
+  // With fewer train rows than features X'X is singular, and what is zero in exact arithmetic would
+  // be rounding over the penalty, which test rows multiply: there the dual form, whose weights stay
+  // in the span of the train rows.
   const bool dual = std::any_of(splits.begin(), splits.end(), [&](const Split& split) {
     return static_cast<int64_t>(split.train.size()) < x.size(1);
   });

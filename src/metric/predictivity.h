@@ -15,7 +15,8 @@ namespace cortiscore {
 /// How source features become predicted target responses.
 enum class MappingKind { kPls, kRidge, kRidgeCv, kLinear, kNeuronToNeuron, kMask };
 
-/// The platform's name of each; of kMask, which needs the layout of features, there is none among them.
+/// The platform's name of each; of kMask, which needs the layout of features, there is none among
+/// them.
 const std::map<std::string, MappingKind>& mapping_kinds();
 
 struct MappingOptions {
@@ -29,10 +30,12 @@ struct MappingOptions {
   bool keep_predictions = false;
 };
 
-/// Cross-validated predictivity: Pearson r between predicted and recorded responses of each neuroid, per split.
+/// Cross-validated predictivity: Pearson r between predicted and recorded responses of each
+/// neuroid, per split.
 struct Predictivity {
   at::Tensor
-      per_neuroid;  ///< [n_splits, n_neuroids] float64, NaN for a neuroid that is constant in a split
+      per_neuroid;  ///< [n_splits, n_neuroids] float64, NaN for a neuroid that is constant in a
+                    ///< split
   std::vector<at::Tensor> predictions;  ///< a split: [n_test, n_neuroids] float64, where kept
   at::Tensor iterations;                ///< pls: [n_splits, n_components] int64
   at::Tensor marginal;                  ///< pls: [n_splits, n_components] bool
@@ -42,9 +45,11 @@ struct Predictivity {
   at::Tensor alpha_at_end;              ///< ridgecv: [n_splits] bool, an end of the list was chosen
 };
 
-/// The platform's metrics `pls`, `ridge`, `ridgecv`, `linear`, `neuron_to_neuron`; with source and target exchanged,
-/// its `reverse_` ones. One split that trains on some rows and tests on others is a `_split` metric.
-/// @param source  [n_presentations, n_features], finite (check_finite in src/score/diagnostics.h: asking is a copy)
+/// The platform's metrics `pls`, `ridge`, `ridgecv`, `linear`, `neuron_to_neuron`; with source and
+/// target exchanged, its `reverse_` ones. One split that trains on some rows and tests on others is
+/// a `_split` metric.
+/// @param source  [n_presentations, n_features], finite (check_finite in src/score/diagnostics.h:
+///                asking is a copy)
 /// @param target  [n_presentations, n_neuroids], finite, same device
 /// @throws Error(kBadInput)  what pls_cross_validate throws
 Predictivity predictivity(const at::Tensor& source,
@@ -52,7 +57,8 @@ Predictivity predictivity(const at::Tensor& source,
                           const Splits& splits,
                           const MappingOptions& options = {});
 
-/// The platform's `spantime_` metrics: one mapping over the presentations of all time bins together, r per bin.
+/// The platform's `spantime_` metrics: one mapping over the presentations of all time bins
+/// together, r per bin.
 /// @param source  [n_presentations, n_features, n_time_bins]
 /// @param target  [n_presentations, n_neuroids, n_time_bins]
 /// @param splits  over presentations: all bins of one are on the same side
@@ -62,18 +68,21 @@ Predictivity spantime_predictivity(const at::Tensor& source,
                                    const Splits& splits,
                                    const MappingOptions& options = {});
 
-/// The platform's `spantime_pls` of a source that responds alike in every time bin: every product of the stacked rows with
-/// the source is one with the sum over bins, so the regression is that on the bins' mean; its predictions are compared
-/// with each bin. Ridge is not alike: its penalty would count against every bin.
-/// @param source   [n_presentations, n_features]  @param targets  a bin: [n_presentations, n_neuroids]
+/// The platform's `spantime_pls` of a source that responds alike in every time bin: every product
+/// of the stacked rows with the source is one with the sum over bins, so the regression is that on
+/// the bins' mean; its predictions are compared with each bin. Ridge is not alike: its penalty
+/// would count against every bin.
+/// @param source   [n_presentations, n_features]  @param targets  a bin: [n_presentations,
+///                 n_neuroids]
 /// @return a bin: per_neuroid [n_splits, n_neuroids]; what else the fit says, with the first
 std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
                                                 const std::vector<at::Tensor>& targets,
                                                 const Splits& splits,
                                                 const MappingOptions& options = {});
 
-/// Score for every draw of neuroids, presentations and splits with predictions fixed: median over neuroids of Pearson
-/// r over the test presentations, each counted as often as it was drawn, then the mean over splits; NaN is skipped.
+/// Score for every draw of neuroids, presentations and splits with predictions fixed: median over
+/// neuroids of Pearson r over the test presentations, each counted as often as it was drawn, then
+/// the mean over splits; NaN is skipped.
 /// @param fit      with predictions kept where presentations are drawn
 /// @param target   [n_presentations, n_neuroids]
 /// @return [draws.n] float64

@@ -146,7 +146,8 @@ at::Tensor compare_rdms(const at::Tensor& a, const at::Tensor& s, RdmComparison 
 
 namespace {
 
-// Weighted sums of z, t, z^2, t^2 and z t over pairs of stimuli, for every draw, RDM of the model and of the data.
+// Weighted sums of z, t, z^2, t^2 and z t over pairs of stimuli, for every draw, RDM of the model
+// and of the data.
 struct Sums {
   at::Tensor z, zz;  // [b, a, 1]
   at::Tensor t, tt;  // [b, 1, s]
@@ -168,7 +169,8 @@ Sums sums_of(const at::Tensor& w, const at::Tensor& terms, int64_t n_a, int64_t 
           part(2 * (n_a + n_s), n_a, n_s)};
 }
 
-// The same over ranks, which every draw changes: about the middle rank, as shares of the total, so that nothing cancels.
+// The same over ranks, which every draw changes: about the middle rank, as shares of the total, so
+// that nothing cancels.
 Sums rank_sums(const at::Tensor& w,
                const std::vector<SortedTies>& a,
                const std::vector<SortedTies>& s) {

@@ -60,8 +60,8 @@ bool solve(std::array<Vector3, 3> a, const Vector3& g, size_t n, Vector3& s) {
   return true;
 }
 
-// Fisher scoring with Levenberg's damping on (alpha, beta, lambda); lambda stays on a bound while the gradient pushes
-// against it.
+// Fisher scoring with Levenberg's damping on (alpha, beta, lambda); lambda stays on a bound while
+// the gradient pushes against it.
 Vector3 minimise(Vector3 p, const std::vector<double>& x, const std::vector<double>& y) {
   double value = negative_log_likelihood(p, x, y);
   double damping = 1e-3;

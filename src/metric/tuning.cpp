@@ -31,7 +31,8 @@ at::Tensor resultant(const at::Tensor& values, const at::Tensor& angle) {
   return (real.square() + imaginary.square()).sqrt();
 }
 
-// The last index before `centre`, and the first one after it, at which a flag stands: -1 and n where there is none.
+// The last index before `centre`, and the first one after it, at which a flag stands: -1 and n
+// where there is none.
 std::pair<at::Tensor, at::Tensor> nearest(const at::Tensor& flags, const at::Tensor& centre) {
   const int64_t n = flags.size(1);
   const auto index = at::arange(n, centre.options()).unsqueeze(0);
@@ -68,8 +69,8 @@ at::Tensor circular_variance(const at::Tensor& curves, const std::vector<double>
 at::Tensor spline_matrix(const std::vector<double>& from, const std::vector<double>& to) {
   const auto n = static_cast<int64_t>(from.size());
   TORCH_CHECK_VALUE(n >= 4, "a cubic spline needs 4 points, got ", n);
-  // Second derivatives m solve `system` m = `sides` y: continuous slopes within, equal third derivatives across the
-  // second point and the last but one.
+  // Second derivatives m solve `system` m = `sides` y: continuous slopes within, equal third
+  // derivatives across the second point and the last but one.
   auto system = at::zeros({n, n}, at::kDouble), sides = at::zeros({n, n}, at::kDouble);
   auto a = system.accessor<double, 2>(), b = sides.accessor<double, 2>();
   const auto gap = [&](int64_t i) {
@@ -206,7 +207,8 @@ at::Tensor FiringRate::operator()(const at::Tensor& activations) const {
 }
 
 FiringRate firing_rate(const at::Tensor& peak, const at::Tensor& blank) {
-  // Macaque V1: median maximum and spontaneous rate, the highest maximum of one neuroid, and what counts as a response.
+  // Macaque V1: median maximum and spontaneous rate, the highest maximum of one neuroid, and what
+  // counts as a response.
   constexpr double kMaximum = 33.8, kSpontaneous = 0.82, kHighest = 243.1, kResponse = 5;
   const auto rise = peak - blank;
   const auto responsive = (rise > kResponse / kHighest * rise.amax()).nonzero().squeeze(1);

@@ -67,8 +67,8 @@ std::string hex(uint32_t checksum) {
   return text;
 }
 
-// By record, without the folder that all lie in. torch's own reader has no checksums, and of two records of one name
-// takes either.
+// By record, without the folder that all lie in. torch's own reader has no checksums, and of two
+// records of one name takes either.
 std::map<std::string, uint32_t> checksums_of(const std::string& path) {
   const auto refuse = [&](const std::string& field, const std::string& found,
                           const std::string& expected) {
@@ -219,7 +219,8 @@ at::Tensor read_tensor(const Archive& archive,
         std::to_string(sizes.size()) + " sizes and " + std::to_string(strides.size()) + " strides",
         "as many of both, at most " + std::to_string(kMostAxes));
   }
-  // The farthest element must lie inside the record; sizes and strides come from the file and are not trusted.
+  // The farthest element must lie inside the record; sizes and strides come from the file and are
+  // not trusted.
   const auto limit = static_cast<int64_t>(size) / width;
   int64_t needed = offset < 0 || offset > limit ? limit + 1 : offset + 1;
   bool empty = false;

@@ -21,10 +21,12 @@ namespace cortiscore {
 /// Nodes that a graph may have at most. Of 200 networks of timm none has 3,000.
 constexpr size_t kMostNodes = 1'000'000;
 
-/// The records of a .pt2 (a zip archive). What they say is not trusted: documents are of bounded size and depth.
+/// The records of a .pt2 (a zip archive). What they say is not trusted: documents are of bounded
+/// size and depth.
 class Archive {
  public:
-  /// @throws Error(kBadInput)  no such file, not a zip archive, two records of one name, or big-endian numbers
+  /// @throws Error(kBadInput)  no such file, not a zip archive, two records of one name, or
+  ///                           big-endian numbers
   explicit Archive(const std::string& path);
   ~Archive();
   Archive(const Archive&) = delete;
@@ -32,7 +34,8 @@ class Archive {
 
   bool has(const std::string& record) const;
   bool holds_under(const std::string& folder) const;
-  /// @throws Error(kBadInput)  no such record, or one whose bytes are not those that were written (CRC-32)
+  /// @throws Error(kBadInput)  no such record, or one whose bytes are not those that were written
+  ///                           (CRC-32)
   std::tuple<at::DataPtr, size_t> bytes(const std::string& record) const;
   /// Reads every record, for archives that torch opens by itself: it compares no checksum.
   void check() const;
@@ -70,7 +73,8 @@ at::Tensor read_tensor(const Archive& archive,
 /// All sizes of a value; what the export left open has the size that it was traced with.
 std::vector<int64_t> sizes_of(const graph::Json& tensor_values, const std::string& value);
 
-/// Without our table (an archive that plain torch.export wrote): a module's output is what its last node makes.
+/// Without our table (an archive that plain torch.export wrote): a module's output is what its last
+/// node makes.
 std::vector<Layer> layers_from_stacks(const graph::Json& nodes);
 
 /// A list of numbers; empty where there is none.

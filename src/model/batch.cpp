@@ -14,7 +14,8 @@ namespace {
 
 using graph::Json;
 
-// A size: its number (as it was traced, where the export left it open), and how it was written down, if it is open.
+// A size: its number (as it was traced, where the export left it open), and how it was written
+// down, if it is open.
 struct Size {
   int64_t number = 1;
   std::string expression;
@@ -151,7 +152,8 @@ bool place_batch(const Json& value, at::ScalarType type, const Json& input, Laye
   layer.unusable = not_features(type, sizes);
   if (!layer.unusable.empty()) return false;
   if (batch.expression.empty()) {
-    // Every size is a number. Of a single stimulus all is its own; of several, sizes may agree by chance.
+    // Every size is a number. Of a single stimulus all is its own; of several, sizes may agree by
+    // chance.
     if (batch.number > 1) return true;
     if (sizes.empty() || sizes[0].number != 1) {
       layer.batch_axis = -1;
@@ -191,14 +193,15 @@ namespace {
 constexpr int64_t kMostAtOnce = int64_t{1} << 22;  // numbers that are widened
 constexpr int64_t kMostHeld = int64_t{4} << 30;    // bytes of a run
 
-// What is compared of a value: along every axis that may hold the batch, each slice's product with one pattern, [size] float64;
-// empty along others.
+// What is compared of a value: along every axis that may hold the batch, each slice's product with
+// one pattern, [size] float64; empty along others.
 struct Seen {
   std::vector<int64_t> sizes;
   std::vector<at::Tensor> slices;
 };
 
-// Numbers in 0..1 that are the same everywhere and follow no pattern of a network: parts of multiples of the golden ratio.
+// Numbers in 0..1 that are the same everywhere and follow no pattern of a network: parts of
+// multiples of the golden ratio.
 at::Tensor noise(int64_t begin, int64_t n, const at::Device& device) {
   return (at::arange(begin, begin + n, at::device(device).dtype(at::kDouble)) * 0.6180339887498949)
       .frac();
@@ -247,7 +250,8 @@ void place_by(const Seen& one, const Seen& other, int64_t n, Layer& layer) {
       continue;
     if (follows(one.slices[place], other.slices[place], n) == Follows::kYes) found = axis;
   }
-  // Where all stimuli give the same, as dead units do, the first axis is the batch if it has its size.
+  // Where all stimuli give the same, as dead units do, the first axis is the batch if it has its
+  // size.
   if (!found && !known && !one.sizes.empty() && one.sizes[0] == n &&
       follows(one.slices[0], other.slices[0], n) == Follows::kUnseen)
     found = 0;

@@ -21,19 +21,20 @@ BatchSizes read_batch_sizes(const graph::Json& program,
 /// The number nearest to `wanted` that is allowed, below it where there is one.
 int64_t batch_near(int64_t wanted, const BatchSizes& sizes);
 
-/// Fills a layer's shape, batch_axis, windows and unusable from its value's entry and the input's in tensor_values: an axis
-/// whose size is the input's batch is exactly that.
+/// Fills a layer's shape, batch_axis, windows and unusable from its value's entry and the input's
+/// in tensor_values: an axis whose size is the input's batch is exactly that.
 /// @param type  of the numbers that its operators make
-/// @return whether it has to be seen in a run (found_by_running): windows in an order that is not written down, or sizes that
-///   do not tell the batch from others
+/// @return whether it has to be seen in a run (found_by_running): windows in an order that is not
+///   written down, or sizes that do not tell the batch from others
 bool place_batch(const graph::Json& value,
                  at::ScalarType type,
                  const graph::Json& input,
                  Layer& layer);
 
-/// Finds where stimuli are in the layers that `place_batch` left open, by two runs of the network on noise, in one order and
-/// in the other: features must follow their stimuli. Layers that do not are unusable, and so are those that such a run does
-/// not reach, or where it would hold more than 4 GiB.
+/// Finds where stimuli are in the layers that `place_batch` left open, by two runs of the network
+/// on noise, in one order and in the other: features must follow their stimuli. Layers that do not
+/// are unusable, and so are those that such a run does not reach, or where it would hold more than
+/// 4 GiB.
 /// @throws Error(kOutOfMemory), and a device's own errors
 void found_by_running(const Network& network,
                       const std::vector<size_t>& open,

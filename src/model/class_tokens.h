@@ -8,11 +8,12 @@
 
 namespace cortiscore {
 
-/// Whether a weight is a class token, by its name: the last part is cls_token, class_token, class_embedding or nearly so.
+/// Whether a weight is a class token, by its name: the last part is cls_token, class_token,
+/// class_embedding or nearly so.
 bool is_class_token(const std::string& weight);
 
-/// Which values of a graph have a class token as their first: those that depend on one and have as many tokens as some
-/// concatenation that puts it before others.
+/// Which values of a graph have a class token as their first: those that depend on one and have as
+/// many tokens as some concatenation that puts it before others.
 class ClassTokens {
  public:
   ClassTokens() = default;

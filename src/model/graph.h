@@ -54,7 +54,8 @@ struct Argument {
   bool wrap_scalar = false;       ///< a Python number where the schema wants a Tensor
 };
 
-/// One call of an operator, arguments in schema order; without an operator, arithmetic on two integers.
+/// One call of an operator, arguments in schema order; without an operator, arithmetic on two
+/// integers.
 struct Node {
   std::string target;  ///< "torch.ops.aten.add.Tensor"
   std::string name;    ///< the operator's own: "add.Tensor"
@@ -65,15 +66,16 @@ struct Node {
       outputs;  ///< a returned value: one number, or those of a list after a -2; -1 is dropped
 };
 
-/// What a file says in one of several forms is an object of one member, whose name is the form's: {"as_int": 3}.
+/// What a file says in one of several forms is an object of one member, whose name is the form's:
+/// {"as_int": 3}.
 /// @param field  for messages
 /// @throws Error(kBadInput)  anything else
 std::pair<std::string, const Json*> tagged(const Json& value,
                                            const std::string& where,
                                            const std::string& field);
 
-/// A node whose operator is allowed (operators.h) and whose arguments and outputs are those of its schema, from values that
-/// are there before it. Its outputs get numbers.
+/// A node whose operator is allowed (operators.h) and whose arguments and outputs are those of its
+/// schema, from values that are there before it. Its outputs get numbers.
 /// @throws Error(kBadInput)  naming the node, the argument, what was found and what was expected
 Node read_node(const Json& node, Names& names, const at::Device& device, const std::string& where);
 
@@ -88,11 +90,12 @@ struct Shapes {
   bool writes_input = false;                ///< an in-place operator writes into the images
 };
 
-/// Runs all nodes on tensors without memory: what does not fit together is found before any of it is allocated.
+/// Runs all nodes on tensors without memory: what does not fit together is found before any of it
+/// is allocated.
 /// @param constants  weights, buffers and lifted constants at their numbers
 /// @param input      of the images, [n, 3, N, N]
-/// @throws Error(kBadInput)  naming the first node that cannot run, makes more than 2^36 elements, writes into weights, or
-///                           depends on chance
+/// @throws Error(kBadInput)  naming the first node that cannot run, makes more than 2^36 elements,
+///                           writes into weights, or depends on chance
 Shapes shapes_of(const std::vector<Node>& nodes,
                  const Values& constants,
                  size_t n_values,

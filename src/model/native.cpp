@@ -18,8 +18,8 @@ using torch::inductor::AOTIModelPackageLoader;
 
 constexpr const char* kPackage = "model";  // torch._inductor.aoti_compile_and_package's own name
 
-// Compiled code asks for libtorch.so, which this program does not load and the system does not know: it is beside the part of
-// it that runs here.
+// Compiled code asks for libtorch.so, which this program does not load and the system does not
+// know: it is beside the part of it that runs here.
 void load_libtorch() {
   Dl_info here{};
   if (!::dladdr(reinterpret_cast<const void*>(&at::globalContext), &here)) return;

@@ -161,7 +161,8 @@ Layer Network::pooled(Layer layer, const std::string& pooling) const {
   return layer;
 }
 
-// Source of the weights: BENCHMARKS.md section 3, 'portion': a bin counts by the portion of it that the window covers.
+// Source of the weights: BENCHMARKS.md section 3, 'portion': a bin counts by the portion of it that
+// the window covers.
 Network::Parts Network::parts_of(const std::string& name) const {
   const auto& names = state_->graph->names;
   const auto read = read_layer_name(name);

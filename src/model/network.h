@@ -13,8 +13,9 @@
 
 namespace cortiscore {
 
-/// Stimuli that go through a network together, always, where its graph allows it: the last batch is padded with repeats of
-/// its last stimulus, so that neither the number of stimuli, nor threads, nor memory changes a bit.
+/// Stimuli that go through a network together, always, where its graph allows it: the last batch is
+/// padded with repeats of its last stimulus, so that neither the number of stimuli, nor threads,
+/// nor memory changes a bit.
 constexpr int64_t kMicroBatch = 16;
 
 /// How many stimuli a graph takes at a time: multiples of `step` from `least` to `most`.
@@ -23,7 +24,8 @@ struct BatchSizes {
   bool allow(int64_t n) const { return n >= least && n <= most && n % step == 0; }
 };
 
-/// The arithmetic of a forward pass. Activations are kept as float32 in any case, and what is done with them is float64.
+/// The arithmetic of a forward pass. Activations are kept as float32 in any case, and what is done
+/// with them is float64.
 enum class ForwardPrecision {
   kFloat32,  ///< without TF32
   kTf32,     ///< products and convolutions in TF32; on a GPU
@@ -54,27 +56,32 @@ struct NetworkInput {
 
 class Program;
 
-/// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no code. TorchScript, and native
-/// code of AOTInductor, are opened as well where that is allowed: they run code, and their weights cannot be exchanged.
+/// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no
+/// code. TorchScript, and native code of AOTInductor, are opened as well where that is allowed:
+/// they run code, and their weights cannot be exchanged.
 ///
-/// Nodes run through LibTorch's dispatcher in the order of the file, so outputs equal PyTorch's own to the bit, given
-/// the same batch shape and one intra-operator thread. Only operators of `aten` that touch tensors alone are allowed.
+/// Nodes run through LibTorch's dispatcher in the order of the file, so outputs equal PyTorch's own
+/// to the bit, given the same batch shape and one intra-operator thread. Only operators of `aten`
+/// that touch tensors alone are allowed.
 class Network {
  public:
-  /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an operator not allowed
-  /// @throws Error(kUsage)     TF32 or CUDA graphs on a CPU, CUDA graphs of a program, or code that is not allowed
+  /// @throws Error(kBadInput)  not a .pt2, truncated, another schema, pickled weights, or an
+  ///                           operator not allowed
+  /// @throws Error(kUsage)     TF32 or CUDA graphs on a CPU, CUDA graphs of a program, or code that
+  ///                           is not allowed
   static Network load(const std::string& path,
                       const at::Device& device = at::kCPU,
                       const LoadOptions& options = {});
 
-  /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the module that was
-  /// exported; every weight must be there, in its shape. The identifier is the file's stem.
+  /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the
+  /// module that was exported; every weight must be there, in its shape. The identifier is the
+  /// file's stem.
   /// @param path  .safetensors (a state dict), or another .pt2 of the same architecture
   /// @throws Error(kBadInput)  naming what is missing, too much, or of another shape
   Network with_weights(const std::string& path) const;
 
-  /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one network with_weights.
-  /// Empty for a program, whose weights are its own.
+  /// SHA-256 of all of an archive but its weights and identifier: archives that agree are one
+  /// network with_weights. Empty for a program, whose weights are its own.
   static std::string signature(const std::string& path);
 
   /// Where its weights are and its batches must be.
@@ -89,33 +96,38 @@ class Network {
   int64_t n_nodes() const;
   const std::string& graph_sha256() const;
   const std::string& weights_sha256() const;
-  /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table, preprocessing and precision.
+  /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table,
+  /// preprocessing and precision.
   std::string fingerprint() const;
 
-  /// How many stimuli its graph takes at a time, and how many it is given: kMicroBatch, or the nearest that it takes.
+  /// How many stimuli its graph takes at a time, and how many it is given: kMicroBatch, or the
+  /// nearest that it takes.
   const BatchSizes& batch_sizes() const;
   int64_t micro_batch() const;
 
-  /// A layer of the table, one in a window of time that the bins of its calls cover, or pooled (NAME:cls, NAME:mean).
+  /// A layer of the table, one in a window of time that the bins of its calls cover, or pooled
+  /// (NAME:cls, NAME:mean).
   /// @throws Error(kUnknownName)  no such layer; the nearest names are offered
-  /// @throws Error(kBadInput)     a window that its time bins do not cover, or of a layer that has none; a layer that is
-  ///   unusable; no class token, or neither tokens nor places
+  /// @throws Error(kBadInput)     a window that its time bins do not cover, or of a layer that has
+  ///   none; a layer that is unusable; no class token, or neither tokens nor places
   Layer layer(const std::string& name) const;
 
-  /// The place in the graph after which a layer is there: layers in this order are in order of execution.
+  /// The place in the graph after which a layer is there: layers in this order are in order of
+  /// execution.
   int64_t ends_at(const std::string& name) const;
 
-  /// Called with (index into the layers asked for, output [batch, ...]) as soon as that layer has run; the tensor is
-  /// only valid during the call, since in-place operators may overwrite it next.
+  /// Called with (index into the layers asked for, output [batch, ...]) as soon as that layer has
+  /// run; the tensor is only valid during the call, since in-place operators may overwrite it next.
   using Tap = std::function<void(size_t, const at::Tensor&)>;
 
-  /// Runs `batch` [n, 3, N, N] float32, on its device, as far as the last of `layers`, freeing values at their last use. Any
-  /// number of threads may run at once. Autocast keeps the weights that it has cast until
-  /// clear_cast_weights().
+  /// Runs `batch` [n, 3, N, N] float32, on its device, as far as the last of `layers`, freeing
+  /// values at their last use. Any number of threads may run at once. Autocast keeps the weights
+  /// that it has cast until clear_cast_weights().
   void run(const at::Tensor& batch, const std::vector<std::string>& layers, const Tap& tap) const;
 
-  /// Bytes that the values of a run of n stimuli hold at most at a time, as the archive gives their shapes, views counted as
-  /// copies; of a program, whose values are not known, three times its largest layer asked for.
+  /// Bytes that the values of a run of n stimuli hold at most at a time, as the archive gives their
+  /// shapes, views counted as copies; of a program, whose values are not known, three times its
+  /// largest layer asked for.
   int64_t working_bytes(int64_t n, const std::vector<std::string>& layers) const;
 
   /// Frees what autocast keeps of weights. No thread may be running.

@@ -109,7 +109,8 @@ void Network::run(const at::Tensor& batch,
     return;
   }
   const auto& s = *state_->graph;
-  // What is tapped when a node has run, and where the graph can be cut. Place 0 is the input's, n + 1 node n's.
+  // What is tapped when a node has run, and where the graph can be cut. Place 0 is the input's, n +
+  // 1 node n's.
   struct Part {
     size_t layer, value;
     double weight;

@@ -28,8 +28,8 @@ std::string WeightsDigest::sha256() const {
 
 at::Tensor on_device(at::Tensor tensor, bool parameter, const at::Device& device) {
   tensor = tensor.to(device);
-  // at::matmul folds its batch otherwise when the weight requires grad, as parameters in Python do: without this
-  // transformers differ from PyTorch in the last bit.
+  // at::matmul folds its batch otherwise when the weight requires grad, as parameters in Python do:
+  // without this transformers differ from PyTorch in the last bit.
   if (parameter && tensor.is_floating_point()) tensor.requires_grad_(true);
   return tensor;
 }
@@ -114,7 +114,8 @@ Network Network::with_weights(const std::string& path) const {
       }
       used.insert(found->first);
       if (fits) {
-        // In the strides of the graph's own weights, as torch's load_state_dict leaves them: kernels are chosen by them.
+        // In the strides of the graph's own weights, as torch's load_state_dict leaves them:
+        // kernels are chosen by them.
         auto own = at::empty_like(tensor.detach());
         own.copy_(weight);
         sha256 = sha256_of_values(weight.to(type));

@@ -18,7 +18,8 @@ namespace {
 
 using torch::jit::Stack;
 
-// An operator and its overloads. In place of what is missing here, docs/decisions/0020-a-graph-is-data.md says why.
+// An operator and its overloads. In place of what is missing here,
+// docs/decisions/0020-a-graph-is-data.md says why.
 constexpr const char* kAllowed[] = {
     // Creation.
     "arange: default start start_step",
@@ -986,7 +987,8 @@ int64_t places(int64_t size, int64_t kernel, int64_t dilation, int64_t padding, 
   return room / stride + 1;
 }
 
-// Of torch.nn.MaxPool3d, whose documentation has the formula: with ceil_mode no window begins in the padding on the right.
+// Of torch.nn.MaxPool3d, whose documentation has the formula: with ceil_mode no window begins in
+// the padding on the right.
 void max_pool3d(Stack& stack) {
   const auto self = tensor(stack, 0);
   TORCH_CHECK((self.dim() == 4 || self.dim() == 5) && self.is_floating_point(),
@@ -1059,7 +1061,8 @@ void grid_sampler(Stack& stack) {
        {at::empty({self.size(0), self.size(1), grid.size(1), grid.size(2)}, self.options())});
 }
 
-// Strides without memory are not always those of the kernels: what a view cannot be is found when it runs.
+// Strides without memory are not always those of the kernels: what a view cannot be is found when
+// it runs.
 void view(Stack& stack) {
   give(stack, {at::reshape(tensor(stack, 0), integers(stack, 1))});
 }
@@ -1222,8 +1225,9 @@ bool fits(const at::Tensor& weight, std::initializer_list<int64_t> sizes) {
   return weight.sizes() == at::IntArrayRef(sizes);
 }
 
-// Of gru, lstm and rnn: kernels differ in what they make of states and weights that do not fit the sequences, and some read
-// gates that are not there. Shapes are those of torch.nn.LSTM's documentation.
+// Of gru, lstm and rnn: kernels differ in what they make of states and weights that do not fit the
+// sequences, and some read gates that are not there. Shapes are those of torch.nn.LSTM's
+// documentation.
 std::optional<Objection> objection_to_recurrence(const std::string& base, const Stack& stack) {
   const auto sequences = tensor(stack, 0);
   const auto states = tensors(stack, 1);

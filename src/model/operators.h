@@ -8,9 +8,10 @@
 
 namespace cortiscore::graph {
 
-/// The operators that a graph may call: what torch.export writes of networks in eval mode, and what is alike. They compute
-/// from their arguments alone: none draws random numbers, leaves memory unwritten, reads strides from the file, or makes
-/// as many elements as values say. Those that write in place are told apart by is_written().
+/// The operators that a graph may call: what torch.export writes of networks in eval mode, and what
+/// is alike. They compute from their arguments alone: none draws random numbers, leaves memory
+/// unwritten, reads strides from the file, or makes as many elements as values say. Those that
+/// write in place are told apart by is_written().
 
 /// @param name  as in a graph, without "torch.ops.aten.": "add.Tensor", "relu.default"
 std::optional<c10::OperatorHandle> allowed_operator(const std::string& name);
@@ -21,7 +22,8 @@ std::vector<std::string> allowed_operators();
 /// Whether an operator writes into its argument.
 bool is_written(const c10::Argument& argument);
 
-/// What speaks against a call although its arguments are of the right types; empty where nothing does.
+/// What speaks against a call although its arguments are of the right types; empty where nothing
+/// does.
 struct Objection {
   std::string argument, found, expected;
 };

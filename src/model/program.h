@@ -8,7 +8,8 @@
 
 namespace cortiscore {
 
-/// A network that runs code of its own, not a graph that is read as data: whoever opens one trusts where it comes from.
+/// A network that runs code of its own, not a graph that is read as data: whoever opens one trusts
+/// where it comes from.
 class Program {
  public:
   Program() = default;
@@ -27,17 +28,21 @@ class Program {
                    const Network::Tap& tap) const = 0;
 };
 
-/// What `cortiscore.json` of an archive says of a network's input and name: input_size, mean, std, degrees, identifier.
+/// What `cortiscore.json` of an archive says of a network's input and name: input_size, mean, std,
+/// degrees, identifier.
 /// @throws Error(kBadInput)  not JSON, or of other types
 void read_description(const std::string& text, const std::string& where, Program& program);
 
-/// A TorchScript archive (torch.jit.save). Every call of a submodule's forward outside of conditions and loops can be tapped by
-/// the module's dotted path. It runs without the JIT's optimisations: operator by operator, as PyTorch would.
+/// A TorchScript archive (torch.jit.save). Every call of a submodule's forward outside of
+/// conditions and loops can be tapped by the module's dotted path. It runs without the JIT's
+/// optimisations: operator by operator, as PyTorch would.
 /// @throws Error(kBadInput)  not TorchScript, or a forward that takes more than images
 std::shared_ptr<const Program> load_torchscript(const std::string& path, const at::Device& device);
 
-/// Native code that AOTInductor compiled for micro-batches (python/cortiscore/native.py); its outputs are the layers.
-/// @throws Error(kBadInput)  a package without a layer table; Error(kUsage)  compiled for another device
+/// Native code that AOTInductor compiled for micro-batches (python/cortiscore/native.py); its
+/// outputs are the layers.
+/// @throws Error(kBadInput)  a package without a layer table; Error(kUsage)  compiled for another
+///                           device
 std::shared_ptr<const Program> load_native(const std::string& path, const at::Device& device);
 
 }  // namespace cortiscore

@@ -42,8 +42,9 @@ jit::Value* first_tensor(jit::Value* value, jit::Graph& graph) {
   return graph.insertNode(graph.createTupleIndex(value, index, tuple->elements()[0]))->output();
 }
 
-// A network's graph with every call of a submodule taken apart into the nodes of its forward, and what each gave as a further
-// output: a copy made where the call ends, since an in-place operator may overwrite it next.
+// A network's graph with every call of a submodule taken apart into the nodes of its forward, and
+// what each gave as a further output: a copy made where the call ends, since an in-place operator
+// may overwrite it next.
 class CallsApart {
  public:
   explicit CallsApart(const jit::Module& module)

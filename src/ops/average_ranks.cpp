@@ -39,8 +39,8 @@ struct Buckets {
   int64_t of(double v) const { return static_cast<int64_t>((v - from) * scale); }
 };
 
-// A counting sort into buckets of two entries on average, then insertion within: linear for densities without peaks; a
-// bucket that holds many is sorted by comparison.
+// A counting sort into buckets of two entries on average, then insertion within: linear for
+// densities without peaks; a bucket that holds many is sorted by comparison.
 void sort_part(const Entry* in, int64_t n, std::vector<int32_t>& end, Entry* out) {
   const auto [low, high] = std::minmax_element(in, in + n, by_value);
   if (n < 64 || !(high->value > low->value)) {
@@ -76,7 +76,8 @@ void rank_row(const double* values, int64_t n, double* ranks) {
   if (n == 0) return;
   const auto [low, high] = std::minmax_element(values, values + n);
   const double span = *high - *low;
-  // Torch's allocator keeps large blocks, so that the next row does not start from pages that the kernel must clear.
+  // Torch's allocator keeps large blocks, so that the next row does not start from pages that the
+  // kernel must clear.
   const auto scratch_of = [](int64_t count) {
     return at::empty({count * static_cast<int64_t>(sizeof(Entry))}, at::kByte);
   };
@@ -120,8 +121,8 @@ at::Tensor average_ranks_definition(const at::Tensor& values) {
   const int64_t n = values.size(-1);
   const auto [sorted, order] = at::sort(values, -1);
   const auto places = at::arange(1, n + 1, values.options()).expand_as(sorted);
-  // The first place of a tie group is the running maximum of the places where a new value starts; its last, the running
-  // minimum from the other end.
+  // The first place of a tie group is the running maximum of the places where a new value starts;
+  // its last, the running minimum from the other end.
   const auto differs = sorted.narrow(-1, 1, std::max<int64_t>(n - 1, 0)) !=
                        sorted.narrow(-1, 0, std::max<int64_t>(n - 1, 0));
   const auto edge = at::ones_like(sorted.narrow(-1, 0, std::min<int64_t>(n, 1)), at::kBool);

@@ -33,8 +33,8 @@ at::Tensor batched_gram(const at::Tensor& a) {
 
 at::Tensor shared_product(const at::Tensor& rows, const at::Tensor& c) {
   if (!rows.is_cpu()) return at::mm(rows, c);
-  // So few rows that a general product spends its time packing c. Column blocks keep the results in cache, and threads
-  // share them without changing a bit.
+  // So few rows that a general product spends its time packing c. Column blocks keep the results in
+  // cache, and threads share them without changing a bit.
   constexpr int64_t kWidth = 128;
   const auto left = rows.contiguous();
   const auto right = c.contiguous();

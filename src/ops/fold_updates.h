@@ -3,8 +3,10 @@
 
 namespace cortiscore {
 
-/// S <- C - S - n xbar ybar' for every fold, in place: from what folds leave out to what they train on.
-/// @param s  [f, p, m] float64  @param c  [p, m]  @param x_mean  [f, p]  @param y_mean  [f, m]  @param n  [f]
+/// S <- C - S - n xbar ybar' for every fold, in place: from what folds leave out to what they train
+/// on.
+/// @param s  [f, p, m] float64  @param c  [p, m]  @param x_mean  [f, p]  @param y_mean  [f,
+///           m]  @param n  [f]
 void downdate(at::Tensor& s,
               const at::Tensor& c,
               const at::Tensor& x_mean,

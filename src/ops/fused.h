@@ -5,8 +5,9 @@
 
 #include "src/ops/top_vector.h"
 
-/// Every fused path there is. Each returns nullopt (or false) where no kernel serves the device, dtype, size or layout;
-/// the caller then composes ATen operations, which are the definition. The build links fused_cuda.cpp or fused_none.cpp.
+/// Every fused path there is. Each returns nullopt (or false) where no kernel serves the device,
+/// dtype, size or layout; the caller then composes ATen operations, which are the definition. The
+/// build links fused_cuda.cpp or fused_none.cpp.
 namespace cortiscore::fused {
 
 std::optional<at::Tensor> pearson_columns(const at::Tensor& x,

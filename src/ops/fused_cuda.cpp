@@ -16,8 +16,8 @@ namespace {
 
 constexpr double kMarginal = 1e-8;
 
-// A kernel takes dense float64 on one CUDA device, and has no backward: a score used as a loss must go through the ATen
-// composition.
+// A kernel takes dense float64 on one CUDA device, and has no backward: a score used as a loss must
+// go through the ATen composition.
 bool serves(std::initializer_list<at::Tensor> tensors, at::ScalarType type = at::kDouble) {
   for (const auto& t : tensors) {
     if (!t.is_cuda() || !t.is_contiguous() || t.scalar_type() != type) return false;

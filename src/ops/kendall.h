@@ -3,8 +3,9 @@
 
 namespace cortiscore {
 
-/// Kendall's tau-a of two vectors [n]: (concordant - discordant) / (n (n - 1) / 2), ties counting for neither.
-/// On the CPU by merge sort in n log n (Knight 1966); elsewhere by comparing all pairs, in blocks.
+/// Kendall's tau-a of two vectors [n]: (concordant - discordant) / (n (n - 1) / 2), ties counting
+/// for neither. On the CPU by merge sort in n log n (Knight 1966); elsewhere by comparing all
+/// pairs, in blocks.
 /// @return [] float64; NaN below 2 entries
 at::Tensor kendall_tau_a(const at::Tensor& a, const at::Tensor& b);
 

@@ -7,7 +7,8 @@ namespace {
 
 constexpr int64_t kLanes = 8;
 
-// Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set needs.
+// Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set
+// needs.
 using Eight = double
     __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double)), may_alias));
 
@@ -176,8 +177,9 @@ CORTISCORE_SIMD void add_vecmat(
 
 namespace {
 
-// Of one strip of columns: room (`ldr` apart) += rows [kRows, width] times every r, and back += what those bring back. Strips of
-// r and back are packed, since rows that are a power of two apart share few places in the first cache.
+// Of one strip of columns: room (`ldr` apart) += rows [kRows, width] times every r, and back +=
+// what those bring back. Strips of r and back are packed, since rows that are a power of two apart
+// share few places in the first cache.
 template <int kRows>
 CORTISCORE_INLINE void strip_there(const double* x,
                                    int64_t ldx,

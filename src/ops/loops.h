@@ -1,10 +1,10 @@
 #pragma once
 #include <cstdint>
 
-/// Products of a matrix and a vector or a few, updates and centring on the CPU, in float64. MKL's run generic code on
-/// processors that are not Intel's, at a third of what memory gives. Every loop adds in an order that depends on sizes
-/// alone.
-/// Matrices are [m, n], rows side by side, with `lda` entries from one row to the next.
+/// Products of a matrix and a vector or a few, updates and centring on the CPU, in float64. MKL's
+/// run generic code on processors that are not Intel's, at a third of what memory gives. Every loop
+/// adds in an order that depends on sizes alone. Matrices are [m, n], rows side by side, with `lda`
+/// entries from one row to the next.
 namespace cortiscore::loops {
 
 double dot(const double* a, const double* b, int64_t n);
@@ -18,9 +18,11 @@ void add_vecmat(const double* a, int64_t lda, const double* w, int64_t m, int64_
 /// Columns of a strip, and rows of a block.
 inline constexpr int64_t kStripColumns = 192, kRowsAtOnce = 16;
 
-/// For every one of f vectors r: scores = X r - shift and back += X'(weight o scores), reading X [m, n] once for all of them.
-/// Vectors of r and back are in strips: [ceil(n / kStripColumns), f, kStripColumns].
-/// @param shift  [f]  @param weight  [f, m], `lds` apart as scores [f, m] are  @param room  [f, kRowsAtOnce]
+/// For every one of f vectors r: scores = X r - shift and back += X'(weight o scores), reading X
+/// [m, n] once for all of them. Vectors of r and back are in strips: [ceil(n / kStripColumns), f,
+/// kStripColumns].
+/// @param shift  [f]  @param weight  [f, m], `lds` apart as scores [f, m] are  @param room  [f,
+///               kRowsAtOnce]
 void there_and_back(const double* x,
                     int64_t ldx,
                     int64_t m,
@@ -34,7 +36,8 @@ void there_and_back(const double* x,
                     double* back,
                     double* room);
 
-/// out += X A for few rows X [f, m] (`ldx` apart), out [f, n] (`ldo` apart): A is read once for all of them.
+/// out += X A for few rows X [f, m] (`ldx` apart), out [f, n] (`ldo` apart): A is read once for all
+/// of them.
 void add_few_rows_times(const double* x,
                         int64_t ldx,
                         const double* a,

@@ -32,8 +32,9 @@ at::Tensor pearson_columns(const at::Tensor& x,
     a = a - a.mean(0);
     b = b - b.mean(0);
   }
-  // A constant column leaves rounding of its mean behind, not zeros: its root mean square is compared with the column's
-  // own magnitude, as scipy.stats.pearsonr does to warn of nearly constant input.
+  // A constant column leaves rounding of its mean behind, not zeros: its root mean square is
+  // compared with the column's own magnitude, as scipy.stats.pearsonr does to warn of nearly
+  // constant input.
   const auto is_constant = [&](const at::Tensor& raw, const at::Tensor& centred) {
     const auto magnitude =
         keep ? at::where(*keep, raw, at::zeros({}, raw.options())).abs() : raw.abs();

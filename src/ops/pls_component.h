@@ -5,9 +5,10 @@
 
 namespace cortiscore {
 
-/// The deflation loop of kernel PLS, for some folds at once. F folds, P features, M targets, A components. All float64 and
-/// contiguous; K, the components found so far, is an argument of the steps.
-/// Nothing of size P x M is deflated: S_K = S' - P'diag(tau)Q acts on vectors through its parts.
+/// The deflation loop of kernel PLS, for some folds at once. F folds, P features, M targets, A
+/// components. All float64 and contiguous; K, the components found so far, is an argument of the
+/// steps. Nothing of size P x M is deflated: S_K = S' - P'diag(tau)Q acts on vectors through its
+/// parts.
 /// Source: Dayal & MacGregor 1997, algorithm 1 and 2; ALGORITHMS.md 1b.
 struct PlsLoop {
   at::Tensor
@@ -28,8 +29,8 @@ struct PlsDirection {
   at::Tensor w_norm;  ///< [F] |S_K v|
 };
 
-/// r = w - R(P'w), w = S_K v / |S_K v|. Marks folds as exhausted: explained to the last bit, where scikit-learn stops
-/// ("y residual is constant") or goes on with rounding noise.
+/// r = w - R(P'w), w = S_K v / |S_K v|. Marks folds as exhausted: explained to the last bit, where
+/// scikit-learn stops ("y residual is constant") or goes on with rounding noise.
 PlsDirection pls_direction(PlsLoop& loop, int64_t k, const TopVector& top);
 
 /// Loadings and tau of component K, and G.

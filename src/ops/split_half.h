@@ -3,8 +3,8 @@
 
 namespace cortiscore {
 
-/// Correlation of the means of two halves of the repetitions, from covariances of the repetitions: with w the indicator
-/// of a half, w'C(1-w) / sqrt(w'Cw (1-w)'C(1-w)).
+/// Correlation of the means of two halves of the repetitions, from covariances of the repetitions:
+/// with w the indicator of a half, w'C(1-w) / sqrt(w'Cw (1-w)'C(1-w)).
 /// @param c         [m, r, r] float64: one neuroid's repetitions, centred over presentations
 /// @param in_first  [splits, r] uint8
 /// @param noise     [m] float64: sum of squares of a half's mean that counts as constant

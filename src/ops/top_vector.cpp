@@ -35,11 +35,13 @@ TopVector eigenvector(const at::Tensor& g) {
   return result;
 }
 
-// What follows works on sizes that are padded with zeros to whole vectors, so that no loop has a remainder.
+// What follows works on sizes that are padded with zeros to whole vectors, so that no loop has a
+// remainder.
 constexpr int64_t kLanes = 8;
 
-// out = G v for symmetric G [m, m] from the rows on and below its diagonal, four at a time: what is read serves both
-// halves. Adds in a fixed order, so the compiler may vectorise without reassociating anything.
+// out = G v for symmetric G [m, m] from the rows on and below its diagonal, four at a time: what is
+// read serves both halves. Adds in a fixed order, so the compiler may vectorise without
+// reassociating anything.
 CORTISCORE_INLINE void symmetric_matvec(const double* __restrict g,
                                         int64_t m,
                                         const double* __restrict v,
@@ -49,7 +51,8 @@ CORTISCORE_INLINE void symmetric_matvec(const double* __restrict g,
   for (int64_t j = 0; j < m; j += kRows) {
     const double* const a = g + j * m;
     const double x0 = v[j], x1 = v[j + 1], x2 = v[j + 2], x3 = v[j + 3];
-    // Whole vectors left of the block on the diagonal; its own rows and columns are summed from the full block.
+    // Whole vectors left of the block on the diagonal; its own rows and columns are summed from the
+    // full block.
     const int64_t before = j / kLanes * kLanes;
     double s[kRows][kLanes] = {};
     for (int64_t i = 0; i < before; i += kLanes) {
@@ -90,7 +93,8 @@ struct Iterate {
   bool marginal;
 };
 
-// @param g  [m, m], m a multiple of eight  @param now  v holds where to start  @param before, change  room for vectors
+// @param g  [m, m], m a multiple of eight  @param now  v holds where to start  @param before,
+//           change  room for vectors
 CORTISCORE_SIMD Iterate power_loop(const double* __restrict g,
                                    int64_t m,
                                    Iterate now,

@@ -28,12 +28,15 @@ struct TopVector {
 
 /// Leading vector of each G[f] = S'S, S = X'Y.
 ///
-/// scikit-learn's loop w <- S S'w / |.| from w ~ S e_start is, in target space, v <- G v / |.| from e_start, with
-/// |w_i - w_{i-1}|^2 = d'G d, d = v_i / sqrt(v_i'G v_i) - v_{i-1} / sqrt(v_{i-1}'G v_{i-1}); this form has no
-/// cancellation. A single target counts one iteration.
-/// Source: sklearn/cross_decomposition/_pls.py, _get_first_singular_vectors_power_method; ALGORITHMS.md 1b.
+/// scikit-learn's loop w <- S S'w / |.| from w ~ S e_start is, in target space, v <- G v / |.| from
+/// e_start, with
+/// |w_i - w_{i-1}|^2 = d'G d, d = v_i / sqrt(v_i'G v_i) - v_{i-1} / sqrt(v_{i-1}'G v_{i-1}); this
+/// form has no cancellation. A single target counts one iteration.
+/// Source: sklearn/cross_decomposition/_pls.py, _get_first_singular_vectors_power_method;
+/// ALGORITHMS.md 1b.
 /// @param g      [f, m, m] float64, symmetric positive semi-definite
-/// @param start  [f, m] float64 unit vectors to start from: e_j for the column j that scikit-learn takes
+/// @param start  [f, m] float64 unit vectors to start from: e_j for the column j that scikit-learn
+///               takes
 TopVector top_vector(const at::Tensor& g, const at::Tensor& start, const TopVectorOptions& options);
 
 /// Room for the results on g; zeros.
@@ -47,7 +50,8 @@ void power_iterate_fold(const at::Tensor& g,
                         int64_t f,
                         TopVector& result);
 
-/// The same as a composition of ATen operations, on any device: the definition that `top_vector` is tested against.
+/// The same as a composition of ATen operations, on any device: the definition that `top_vector` is
+/// tested against.
 TopVector top_vector_definition(const at::Tensor& g,
                                 const at::Tensor& start,
                                 const TopVectorOptions& options);

@@ -13,7 +13,8 @@
 namespace cortiscore {
 namespace {
 
-// Rows whose scores go back into one sum: as many whatever the number of threads, and no more than so many sums.
+// Rows whose scores go back into one sum: as many whatever the number of threads, and no more than
+// so many sums.
 constexpr int64_t kRows = 128, kMostSums = 32;
 
 // X'(in_train o scores) [F, P] and scores [F, N] = X r - shift.
@@ -56,7 +57,8 @@ at::Tensor train_product(const at::Tensor& x,
                          const at::Tensor& in_train,
                          const at::Tensor& x_mean) {
   const auto [back, scores] = there_and_back(x, r, in_train, (x_mean * r).sum(1));
-  // Scores sum to zero over the train rows but for rounding, which must not meet a mean that is not zero.
+  // Scores sum to zero over the train rows but for rounding, which must not meet a mean that is not
+  // zero.
   return (back - (scores * in_train).sum(1, true) * x_mean).contiguous();
 }
 

@@ -11,7 +11,8 @@
 namespace cortiscore {
 namespace {
 
-// Centred and scaled to unit root mean square over the pairs that count; zero where none does or all are equal.
+// Centred and scaled to unit root mean square over the pairs that count; zero where none does or
+// all are equal.
 at::Tensor standardised(const at::Tensor& raw, const std::optional<at::Tensor>& keep) {
   const auto values = keep ? at::where(*keep, raw, 0.0) : raw;
   const auto n = keep ? keep->sum(0).to(at::kDouble).clamp_min(1)

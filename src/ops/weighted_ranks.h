@@ -14,8 +14,8 @@ struct SortedTies {
 /// @param values  [n] float64, no NaN, any device
 SortedTies sort_ties(const at::Tensor& values);
 
-/// Average ranks of the vector in which entry i is there weights[b, i] times: [b, n], ranks of absent entries undefined
-/// but finite. With weights of one these are `average_ranks`.
+/// Average ranks of the vector in which entry i is there weights[b, i] times: [b, n], ranks of
+/// absent entries undefined but finite. With weights of one these are `average_ranks`.
 at::Tensor weighted_ranks(const SortedTies& ties, const at::Tensor& weights);
 
 }  // namespace cortiscore

@@ -41,7 +41,8 @@ at::Tensor bootstrap_counts_definition(uint64_t seed,
                                        int64_t n_draws,
                                        int64_t n,
                                        const at::TensorOptions& options) {
-  // Philox in int64: a product of two 32-bit words wraps to the right 64 bits, and shifts are masked.
+  // Philox in int64: a product of two 32-bit words wraps to the right 64 bits, and shifts are
+  // masked.
   const auto whole = options.dtype(at::kLong);
   constexpr int64_t kMask = 0xFFFFFFFFLL;
   const auto high = [](const at::Tensor& x) {

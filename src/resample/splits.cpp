@@ -11,8 +11,8 @@
 namespace cortiscore {
 namespace {
 
-// sklearn.utils.random._approximate_mode: how many of each class to draw so that proportions stay; ties in the
-// remainders are broken at random.
+// sklearn.utils.random._approximate_mode: how many of each class to draw so that proportions stay;
+// ties in the remainders are broken at random.
 std::vector<int64_t> approximate_mode(const std::vector<int64_t>& class_counts,
                                       int64_t n_draws,
                                       NumpyRandomState& random) {

@@ -153,7 +153,8 @@ Index::Index(std::string folder) : folder_(std::move(folder)) {
   const auto whole = fs::weakly_canonical(folder_, error).string();
   char host[64] = "";
   ::gethostname(host, sizeof host - 1);
-  // A cache folder that machines share still has an index a machine: SQLite's locks are not for network file systems.
+  // A cache folder that machines share still has an index a machine: SQLite's locks are not for
+  // network file systems.
   const auto name = sha256_of(whole + "\n" + host).substr(0, 16);
   const auto cache = cache_folder();
   fs::create_directories(fs::path(cache) / "index", error);
@@ -189,8 +190,8 @@ void Index::remove_file() const {
   fs::remove(path_, ignored);
 }
 
-// An index that turns out damaged is made anew; any other trouble with it (a lock that another process keeps, a full
-// disk) is answered by one in memory, and the file is left to the others.
+// An index that turns out damaged is made anew; any other trouble with it (a lock that another
+// process keeps, a full disk) is answered by one in memory, and the file is left to the others.
 template <typename Body>
 auto Index::guarded(Body body) {
   for (const bool last : {false, true}) {

@@ -22,9 +22,10 @@ struct ShardDamage {
   std::vector<int64_t> damaged;  ///< offsets
 };
 
-/// Where a store's records are, in SQLite on this machine (cache_folder()), so that no scan is paid twice. It holds
-/// nothing that the shards do not: it is brought up to date by reading what they have grown by, made anew where it is
-/// missing, damaged or older than what it describes, and kept in memory where it cannot be written.
+/// Where a store's records are, in SQLite on this machine (cache_folder()), so that no scan is paid
+/// twice. It holds nothing that the shards do not: it is brought up to date by reading what they
+/// have grown by, made anew where it is missing, damaged or older than what it describes, and kept
+/// in memory where it cannot be written.
 class Index {
  public:
   explicit Index(std::string folder);
@@ -41,8 +42,8 @@ class Index {
   /// Key and model of every ok record.
   std::set<std::pair<std::string, std::string>> done();
 
-  /// One record a key and model, sorted by model, benchmark and key: the last ok one, else the last failure; failures
-  /// whose model and benchmark have an ok record since are left out.
+  /// One record a key and model, sorted by model, benchmark and key: the last ok one, else the last
+  /// failure; failures whose model and benchmark have an ok record since are left out.
   std::vector<RecordPlace> current(const RecordFilter& filter);
 
   /// As the shards are now.

@@ -145,7 +145,8 @@ RecordPlace ShardWriter::append(std::string_view record) {
   }
   if (error == 0 && ::fdatasync(file_) != 0) error = errno;
   if (error != 0) {
-    // A line that was not promised must not be found later; if even cutting fails, a new shard takes what follows.
+    // A line that was not promised must not be found later; if even cutting fails, a new shard
+    // takes what follows.
     if (::ftruncate(file_, size_) != 0) {
       ::close(file_);
       file_ = -1;

@@ -9,7 +9,8 @@
 
 namespace cortiscore {
 
-/// The store cannot be written: a run cannot go on, whatever pair it is at. Its exit code is bad input's.
+/// The store cannot be written: a run cannot go on, whatever pair it is at. Its exit code is bad
+/// input's.
 class StoreError : public Error {
  public:
   explicit StoreError(const Error& error) : Error(error) {}
@@ -18,7 +19,8 @@ class StoreError : public Error {
 /// CRC-32C (Castagnoli, as RFC 3720 and SSE4.2 have it) of `bytes`.
 uint32_t crc32c(std::string_view bytes);
 
-/// A line of a shard, itself JSON: {"crc32c":"0123abcd","record":RECORD} and a newline. The checksum is RECORD's.
+/// A line of a shard, itself JSON: {"crc32c":"0123abcd","record":RECORD} and a newline. The
+/// checksum is RECORD's.
 /// @param record  one JSON object without a newline
 std::string shard_line(std::string_view record);
 
@@ -32,8 +34,8 @@ struct RecordPlace {
   int64_t length = 0;  ///< of the line without its newline
 };
 
-/// One process's own shard: records are appended to it and to no other, so that any number of processes write to one
-/// store, on any file system, without a lock between them.
+/// One process's own shard: records are appended to it and to no other, so that any number of
+/// processes write to one store, on any file system, without a lock between them.
 class ShardWriter {
  public:
   /// Touches nothing before the first append.
@@ -43,7 +45,8 @@ class ShardWriter {
   ShardWriter& operator=(const ShardWriter&) = delete;
 
   /// On disk (fdatasync) when this returns.
-  /// @throws StoreError  it cannot be written (a full disk); the shard is cut back to its last whole line
+  /// @throws StoreError  it cannot be written (a full disk); the shard is cut back to its last
+  ///                     whole line
   RecordPlace append(std::string_view record);
 
   /// The shard's file name; empty before the first append.

@@ -13,7 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The record's text, or nothing where the index does not describe the shard (which was replaced by hand).
+// The record's text, or nothing where the index does not describe the shard (which was replaced by
+// hand).
 std::string read_record(const std::string& folder, const RecordPlace& place) {
   std::ifstream shard(fs::path(folder) / place.shard, std::ios::binary);
   std::string line(static_cast<size_t>(place.length), '\0');

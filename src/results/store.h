@@ -11,30 +11,34 @@
 
 namespace cortiscore {
 
-/// Canonical form: sorted keys, shortest round-trip numbers, no NaN, bytes that are not UTF-8 replaced.
+/// Canonical form: sorted keys, shortest round-trip numbers, no NaN, bytes that are not UTF-8
+/// replaced.
 std::string canonical(const Json& record);
 
-/// A record without what differs between two runs of the same work: timing_ms, peak_bytes, start, end, run.
+/// A record without what differs between two runs of the same work: timing_ms, peak_bytes, start,
+/// end, run.
 Json reproducible(Json record);
 
-/// Results of one folder: append-only shards, one a writing process, and an index of them (docs/formats.md).
+/// Results of one folder: append-only shards, one a writing process, and an index of them
+/// (docs/formats.md).
 ///
-/// A record is durable when append() returns. Any number of processes may write to one folder at once. Readers see
-/// one record a key and model: the last that is ok, else the last failure.
+/// A record is durable when append() returns. Any number of processes may write to one folder at
+/// once. Readers see one record a key and model: the last that is ok, else the last failure.
 class Store {
  public:
   explicit Store(std::string folder);
 
   const std::string& folder() const { return folder_; }
 
-  /// The stored record with this key and status ok, also another process's; of that model where there is one (the key
-  /// is of contents: a copy under another name has the same).
+  /// The stored record with this key and status ok, also another process's; of that model where
+  /// there is one (the key is of contents: a copy under another name has the same).
   std::optional<Json> find(const std::string& key, const std::string& model);
 
   /// Key and model of every ok record.
   std::set<std::pair<std::string, std::string>> done();
 
-  /// What was noted about a file on this machine, while its stamp (size, times) is the same; empty where nothing was.
+  /// What was noted about a file on this machine, while its stamp (size, times) is the same; empty
+  /// where nothing was.
   std::string note(const std::string& file, const std::string& stamp) {
     return index_.note(file, stamp);
   }
@@ -65,7 +69,8 @@ class Store {
     int64_t shards = 0;   ///< shards removed
     int64_t living = 0;   ///< shards left alone: a process of this machine writes to them
   };
-  /// Writes the current records of shards that nobody writes to into one new shard, syncs it, and removes those.
+  /// Writes the current records of shards that nobody writes to into one new shard, syncs it, and
+  /// removes those.
   /// @throws Error(kBadInput)  a shard holds damaged lines: they are reported, not dropped
   Collected gc();
 

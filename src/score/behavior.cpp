@@ -82,7 +82,8 @@ namespace {
 
 struct Cues {
   at::Tensor shape,
-      either;  // float64, as `chosen`: a choice of the shape; of shape or texture, where they conflict
+      either;  // float64, as `chosen`: a choice of the shape; of shape or texture, where they
+               // conflict
 };
 
 Cues cues_of(const at::Tensor& chosen, const at::Tensor& shape, const at::Tensor& texture) {

@@ -61,7 +61,8 @@ at::Tensor subject_losses(const at::Tensor& counts, const CellTrials& subjects) 
   return accuracy.select(2, 0) - accuracy.select(2, 1);
 }
 
-// Area under the second block's gain of accuracy over the first's. @param accuracy  [b, 2 x positions]
+// Area under the second block's gain of accuracy over the first's. @param accuracy  [b, 2 x
+// positions]
 at::Tensor gain_area(const at::Tensor& accuracy, const std::vector<double>& positions) {
   const auto blocks = accuracy.unflatten(1, {2, static_cast<int64_t>(positions.size())});
   const auto x = at::tensor(positions, accuracy.options());
@@ -101,7 +102,8 @@ std::vector<std::string> undefined_parts(const at::Tensor& parts,
   return left_out(static_cast<size_t>(parts.numel()), what, why, named_where(parts.isnan(), names));
 }
 
-// Cells that hold no trial of an observer, who is then compared in the others. @param accuracy  [observers, cells]
+// Cells that hold no trial of an observer, who is then compared in the others.
+// @param accuracy  [observers, cells]
 std::vector<std::string> empty_cells(const at::Tensor& accuracy, const std::string& of) {
   return left_out(accuracy.isnan().sum().item<int64_t>(), accuracy.numel(),
                   "accuracies of " + of + " have no trial behind them and are left out");
@@ -115,7 +117,8 @@ at::Tensor ones_of(const CellTrials& trials) {
   return at::ones({1, trials.all.size(0)}, trials.all.options());
 }
 
-// Drawn subjects count by their losses: without one a subject is left out, and a mean that is none or zero scores 0.
+// Drawn subjects count by their losses: without one a subject is left out, and a mean that is none
+// or zero scores 0.
 std::vector<std::string> loss_warnings(const CellMetric& metric,
                                        const CellTrials& subjects,
                                        const at::Tensor& drawn) {

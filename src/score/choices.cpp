@@ -63,7 +63,8 @@ std::vector<std::string> undefined_cells(const Pairs& pairs,
   return warnings;
 }
 
-// One estimate from the cells of all pairs. @param pair_counts  counts of subjects [b, s] to counts of pairs [b, k]
+// One estimate from the cells of all pairs. @param pair_counts  counts of subjects [b, s] to counts
+// of pairs [b, k]
 Evaluation from_pairs(ChoiceMetric metric,
                       const Pairs& named_pairs,
                       const std::vector<std::string>& conditions,
@@ -170,7 +171,8 @@ PatternHalves::PatternHalves(const PatternName& name,
   count_left_out(truth, source.defined(), n_objects);
 }
 
-// Cells that correlations leave out: those that compare an object with itself have no value by definition.
+// Cells that correlations leave out: those that compare an object with itself have no value by
+// definition.
 void PatternHalves::count_left_out(const at::Tensor& truth, bool of_source, int64_t n_objects) {
   const int64_t own = columns_ == 1 ? 0 : by_object_ ? n_objects : truth.size(0);
   int64_t target_lacks = 0, source_lacks = 0;

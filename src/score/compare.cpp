@@ -52,7 +52,8 @@ Comparison compare(const Evaluation& first,
   const auto& b = second.estimate.per_neuroid;
   if (n_permutations < 1 || !first.fit.per_neuroid.defined() || a.sizes() != b.sizes())
     return result;
-  // Under the null the two sources are exchangeable neuroid by neuroid. One word of the generator a neuroid and draw.
+  // Under the null the two sources are exchangeable neuroid by neuroid. One word of the generator a
+  // neuroid and draw.
   const auto counts = at::ones({1, a.size(1)}, a.options());
   const auto score = [&](const at::Tensor& r) { return weighted_median(r, counts).nanmean(1); };
   std::vector<double> null_values;

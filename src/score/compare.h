@@ -6,7 +6,8 @@
 
 namespace cortiscore {
 
-/// Two sources on the same target and splits: the difference first - second, resampled with the same draws for both.
+/// Two sources on the same target and splits: the difference first - second, resampled with the
+/// same draws for both.
 struct Comparison {
   Resampled difference;
   double p_bootstrap =
@@ -19,8 +20,8 @@ Comparison compare(const Evaluation& first,
                    const ResampleOptions& options,
                    int64_t n_permutations);
 
-/// Share of values at least as large as `observed`, the observed one counted in: (k + 1) / (n + 1), NaN left out; NaN where
-/// nothing was observed, or nothing is left to compare with.
+/// Share of values at least as large as `observed`, the observed one counted in: (k + 1) / (n + 1),
+/// NaN left out; NaN where nothing was observed, or nothing is left to compare with.
 double p_value_above(const std::vector<double>& null_values, double observed);
 
 }  // namespace cortiscore

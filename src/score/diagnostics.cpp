@@ -11,10 +11,12 @@
 namespace cortiscore {
 namespace {
 
-// Beyond what float32 holds; fourth powers of it, which eigenvalues of products of responses are, stay within float64.
+// Beyond what float32 holds; fourth powers of it, which eigenvalues of products of responses are,
+// stay within float64.
 constexpr double kLargest = 1e40;
 
-// The first place that is not finite or too large, for a message: only asked for once something is known to be wrong.
+// The first place that is not finite or too large, for a message: only asked for once something is
+// known to be wrong.
 std::string first_bad_place(const at::Tensor& values, const std::string& column) {
   const auto place = (values.abs() <= kLargest).logical_not().nonzero()[0];
   const auto at_ = place.to(at::kCPU);

@@ -67,9 +67,9 @@ const std::vector<ArrayMetric>& array_metrics() {
   static const std::vector<ArrayMetric> all = {
       {"linear", true, false, {"--cutoff"}, "", evaluate_mapping},
       {"neuron_to_neuron", true, false, {}, "", evaluate_mapping},
-      {"pls", true, false, {"--components", "--mode", "--precision"}, "", evaluate_mapping},
-      {"ridge", true, false, {"--alpha", "--precision"}, "", evaluate_mapping},
-      {"ridgecv", true, false, {"--alphas", "--precision"}, "", evaluate_mapping},
+      {"pls", true, false, {"--components", "--mode", "--products"}, "", evaluate_mapping},
+      {"ridge", true, false, {"--alpha", "--products"}, "", evaluate_mapping},
+      {"ridgecv", true, false, {"--alphas", "--products"}, "", evaluate_mapping},
       {"rdm", false, true, of_rdm, "rdm takes 3" + varied, evaluate_rdm},
       {"cka", false, true, {}, "cka takes 4" + varied, evaluate_cka},
       {"cka_biased", false, true, {}, "cka_biased takes 2" + varied, evaluate_cka},
@@ -124,7 +124,8 @@ MetricName metric_name(const std::string& full) {
 }
 
 std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& e) {
-  // Mappings and correlations lose neuroids; a similarity is one number a subject or subset, or none.
+  // Mappings and correlations lose neuroids; a similarity is one number a subject or subset, or
+  // none.
   std::vector<std::string> warnings;
   if (const auto& metric = array_metric(name.base); metric.mapping) {
     warnings = warnings_of(e.fit, e.estimate, {});

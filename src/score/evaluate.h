@@ -34,13 +34,14 @@ struct Evaluation {
   Axis usual = Axis::kNeuroid;   ///< what is drawn unless asked otherwise
   Statistic draws;
   std::string
-      averaged_over;  ///< of `estimate.per_neuroid`'s columns: "neuroid", "subject", "presentation subset"
+      averaged_over;  ///< of `estimate.per_neuroid`'s columns: "neuroid", "subject", "presentation
+                      ///< subset"
   std::vector<std::string> warnings;
   std::vector<double> per_time_bin;  ///< spantime: median over neuroids, mean over splits, a bin
 };
 
-/// How a name is put together: [reverse_|scaled_|spantime_] mapping [_cv|_split], or a similarity [_cv]. dual_ridge and
-/// dual_ridgecv are ridge and ridgecv (the form is chosen by the shape).
+/// How a name is put together: [reverse_|scaled_|spantime_] mapping [_cv|_split], or a similarity
+/// [_cv]. dual_ridge and dual_ridgecv are ridge and ridgecv (the form is chosen by the shape).
 struct MetricName {
   std::string base;    ///< of an ArrayMetric
   std::string prefix;  ///< reverse, scaled, spantime or empty
@@ -64,7 +65,8 @@ struct ArrayMetric {
                          const MetricInputs& inputs,
                          const std::optional<at::Tensor>& order);
 };
-/// The only list of them: a new metric is a row here, its arithmetic in src/metric, and its line in docs/metrics.md.
+/// The only list of them: a new metric is a row here, its arithmetic in src/metric, and its line in
+/// docs/metrics.md.
 const std::vector<ArrayMetric>& array_metrics();
 /// @throws Error(kUnknownName)
 const ArrayMetric& array_metric(const std::string& base);
@@ -73,7 +75,8 @@ const ArrayMetric& array_metric(const std::string& base);
 MetricName metric_name(const std::string& name);
 std::vector<std::string> array_metric_names();
 
-/// What an evaluation leaves out, with counts, names and reasons; of a value that is none, at least one reason.
+/// What an evaluation leaves out, with counts, names and reasons; of a value that is none, at least
+/// one reason.
 std::vector<std::string> warnings_of(const MetricName& name, const Evaluation& evaluation);
 
 /// Runs a metric. @param order  an order of the target's presentations, for a permutation null

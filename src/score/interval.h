@@ -36,17 +36,20 @@ struct Resampled {
   std::vector<std::string> warnings;  ///< of an interval that is not there, or leaves draws out
 };
 
-/// Bootstraps a statistic over one axis or several at once. Draws that are not finite are left out, and counted. An axis of
-/// one entry has nothing to draw: where there is no other, error and interval are NaN, not a point.
+/// Bootstraps a statistic over one axis or several at once. Draws that are not finite are left out,
+/// and counted. An axis of one entry has nothing to draw: where there is no other, error and
+/// interval are NaN, not a point.
 ///
-/// Percentile: numpy.percentile of the draws. BCa: bias from the share of draws below the value (ties count half),
-/// acceleration from leaving out one entry of each axis in turn (several axes add up as scipy.stats.bootstrap does for
-/// several samples). Source: Efron 1987; Efron & Tibshirani 1993, eq. 14.10 and 14.15.
+/// Percentile: numpy.percentile of the draws. BCa: bias from the share of draws below the value
+/// (ties count half), acceleration from leaving out one entry of each axis in turn (several axes
+/// add up as scipy.stats.bootstrap does for several samples). Source: Efron 1987; Efron &
+/// Tibshirani 1993, eq. 14.10 and 14.15.
 Resampled resample(const Statistic& statistic,
                    const ResampleOptions& options,
                    const at::TensorOptions& on);
 
-/// The interval of given draws. @param jackknife  an axis: the statistic without each of its entries; for BCa alone
+/// The interval of given draws. @param jackknife  an axis: the statistic without each of its
+/// entries; for BCa alone
 void interval_of(Resampled& result,
                  const std::vector<std::vector<double>>& jackknife,
                  double level,

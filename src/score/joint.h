@@ -8,7 +8,8 @@
 
 namespace cortiscore {
 
-/// An axis of n entries, drawn as the options say; fewer draws at once where there are many entries.
+/// An axis of n entries, drawn as the options say; fewer draws at once where there are many
+/// entries.
 ResampleOptions over_axis(Axis axis, int64_t n, const BootstrapOptions& options);
 
 /// Raw, ceiling and what becomes of both, the same entries drawn for all three.

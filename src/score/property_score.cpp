@@ -84,7 +84,8 @@ at::Tensor of_orientation(const std::string& name,
   return (f1.gather(1, preferred) / curve.gather(1, preferred)).squeeze(1);  // modulation ratio
 }
 
-// Simple cells by their first harmonic, complex ones by their mean above the baseline: whichever is larger.
+// Simple cells by their first harmonic, complex ones by their mean above the baseline: whichever is
+// larger.
 Best of_simple_or_complex(const Harmonics& h, const at::Tensor& baseline) {
   const auto dc = best_of(h.dc - baseline.view({-1, 1, 1})), f1 = best_of(h.f1);
   const auto simple = f1.height > dc.height;

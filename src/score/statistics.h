@@ -7,13 +7,16 @@ namespace cortiscore {
 /// Mean of what is not NaN; NaN where nothing is.
 double mean_skip_nan(const std::vector<double>& values);
 
-/// Standard deviation of what is finite, with `ddof` degrees of freedom taken off; NaN where too little is left.
+/// Standard deviation of what is finite, with `ddof` degrees of freedom taken off; NaN where too
+/// little is left.
 double deviation(const std::vector<double>& values, int64_t ddof);
 
-/// The two ends of a percentile interval, by linear interpolation between order statistics as numpy.percentile.
+/// The two ends of a percentile interval, by linear interpolation between order statistics as
+/// numpy.percentile.
 void set_interval(const std::vector<double>& draws, double level, double& lo, double& hi);
 
-/// Quantile q in 0..1 of ascending values, by linear interpolation as numpy.percentile; NaN where there are none.
+/// Quantile q in 0..1 of ascending values, by linear interpolation as numpy.percentile; NaN where
+/// there are none.
 double percentile(const std::vector<double>& sorted, double q);
 
 }  // namespace cortiscore

@@ -18,9 +18,10 @@ FoundThreshold find_threshold(const at::Tensor& correct,
                               const std::vector<double>& x,
                               double at_accuracy);
 
-/// A network's threshold (or elevation of it) beside those of subjects: the mean over subjects of max(0, 1 - |T - t| / T),
-/// over the ceiling of each subject beside the others (src/ceiling/subjects.h). `error` is the deviation over subjects
-/// (ddof 0), as the platform's; intervals draw subjects, the ceiling as it is.
+/// A network's threshold (or elevation of it) beside those of subjects: the mean over subjects of
+/// max(0, 1 - |T - t| / T), over the ceiling of each subject beside the others
+/// (src/ceiling/subjects.h). `error` is the deviation over subjects (ddof 0), as the platform's;
+/// intervals draw subjects, the ceiling as it is.
 /// @param models  one, or one a readout, over which scores are averaged
 /// Source: the platform's Malania2007; BENCHMARKS.md 1.5 and 2.14.
 Score threshold_score(const std::vector<double>& models,

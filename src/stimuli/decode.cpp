@@ -1,5 +1,5 @@
-// libjpeg and libpng report errors by longjmp, which must not cross C++ objects: the two functions that call them hold
-// none, and their callers turn the message into an Error.
+// libjpeg and libpng report errors by longjmp, which must not cross C++ objects: the two functions
+// that call them hold none, and their callers turn the message into an Error.
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -39,7 +39,8 @@ void jpeg_fail(j_common_ptr info) {
 }
 
 void jpeg_warn(j_common_ptr info, int level) {
-  // libjpeg would invent the missing end of a truncated file and go on; Pillow refuses it, and so do we.
+  // libjpeg would invent the missing end of a truncated file and go on; Pillow refuses it, and so
+  // do we.
   if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) jpeg_fail(info);
 }
 

@@ -13,7 +13,8 @@ namespace {
 constexpr int kPrecisionBits = 32 - 8 - 2;
 constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-// For every output position the first input pixel and the fixed-point weights of as many pixels as any needs.
+// For every output position the first input pixel and the fixed-point weights of as many pixels as
+// any needs.
 struct Taps {
   int64_t count = 0;
   std::vector<int64_t> first;
@@ -61,8 +62,8 @@ CORTISCORE_INLINE uint8_t clip8(int32_t fixed) {
   return static_cast<uint8_t>(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-// A row of pixels through all taps: a pixel's channels, and the byte that follows them, at once. Reads and writes a byte
-// beyond the last pixel.
+// A row of pixels through all taps: a pixel's channels, and the byte that follows them, at once.
+// Reads and writes a byte beyond the last pixel.
 CORTISCORE_SIMD void narrow_row(const uint8_t* __restrict row,
                                 const int64_t* __restrict first,
                                 const int32_t* __restrict weights,

@@ -13,8 +13,8 @@ struct DecodedFile {
   std::string refusal;  ///< why it is no image that networks can be shown; empty where it is one
 };
 
-/// Decodes every file of a folder (and those below it), of a zip archive, or the one file, as scoring would, on all
-/// threads. By name; of a zip archive in its order.
+/// Decodes every file of a folder (and those below it), of a zip archive, or the one file, as
+/// scoring would, on all threads. By name; of a zip archive in its order.
 /// @throws Error(kBadInput)  no such path, or a folder or archive without files
 std::vector<DecodedFile> decode_files(const std::string& path);
 

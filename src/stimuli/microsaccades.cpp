@@ -8,7 +8,8 @@
 namespace cortiscore {
 namespace {
 
-// Where along an axis a moved image takes its pixels from: the first of two neighbours, and the second's share.
+// Where along an axis a moved image takes its pixels from: the first of two neighbours, and the
+// second's share.
 struct Source {
   int64_t offset;
   double share;

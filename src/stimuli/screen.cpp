@@ -76,8 +76,8 @@ Normaliser::Normaliser(const std::vector<double>& mean,
 }
 
 at::Tensor Normaliser::definition(const at::Tensor& pixels) const {
-  // Divided by tensors: on a GPU torch turns a division by a number into a product with its inverse, which rounds
-  // otherwise.
+  // Divided by tensors: on a GPU torch turns a division by a number into a product with its
+  // inverse, which rounds otherwise.
   const auto unit = pixels.permute({0, 3, 1, 2}).contiguous().to(at::kFloat) / full_;
   return mean_.defined() ? (unit - mean_) / std_ : unit;
 }

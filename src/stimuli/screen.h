@@ -12,8 +12,9 @@
 
 namespace cortiscore {
 
-/// Stimuli as one kind of network sees them: decoded, placed on its screen, resized. Each is decoded when asked for;
-/// once `keep` was called its 8-bit pixels stay, so that the next network, or the next pass, decodes nothing.
+/// Stimuli as one kind of network sees them: decoded, placed on its screen, resized. Each is
+/// decoded when asked for; once `keep` was called its 8-bit pixels stay, so that the next network,
+/// or the next pass, decodes nothing.
 class Screen {
  public:
   /// @param preprocessing  without mean and std, which are Normaliser's
@@ -27,11 +28,14 @@ class Screen {
   /// Presentations: every stimulus, its trials one after the other.
   int64_t size() const { return stimuli_.size() * preprocessing_.trials; }
 
-  /// Presentations begin..begin+count-1, before they are moved. Safe from several threads for ranges that do not overlap.
-  /// @return [count, N, N, 3] uint8 on the CPU, the same bits whether kept or decoded now; a view where kept
+  /// Presentations begin..begin+count-1, before they are moved. Safe from several threads for
+  /// ranges that do not overlap.
+  /// @return [count, N, N, 3] uint8 on the CPU, the same bits whether kept or decoded now; a view
+  ///         where kept
   at::Tensor pixels(int64_t begin, int64_t count);
 
-  /// How far each of them is moved on the screen, right and down, px of the input: none where there is one trial.
+  /// How far each of them is moved on the screen, right and down, px of the input: none where there
+  /// is one trial.
   std::vector<std::pair<double, double>> shifts(int64_t begin, int64_t count) const;
 
   /// Bytes that it holds once every stimulus was asked for.
@@ -53,8 +57,9 @@ class Screen {
   std::unique_ptr<std::atomic<bool>[]> decoded_;
 };
 
-/// 8-bit pixels as a network's input: value / 255, then (unit - mean) / std, each rounded to float32 as torchvision's
-/// ToTensor and Normalize round them. Pixels cross to a device as bytes and are normalised there, with the same bits.
+/// 8-bit pixels as a network's input: value / 255, then (unit - mean) / std, each rounded to
+/// float32 as torchvision's ToTensor and Normalize round them. Pixels cross to a device as bytes
+/// and are normalised there, with the same bits.
 class Normaliser {
  public:
   /// @param mean, std  three channels; empty: value / 255 is the input
@@ -62,7 +67,8 @@ class Normaliser {
              const std::vector<double>& std,
              const at::Device& device);
 
-  /// @param pixels  [n, N, N, 3] uint8 on the CPU  @return [n, 3, N, N] float32 on the device; does not wait for it
+  /// @param pixels  [n, N, N, 3] uint8 on the CPU  @return [n, 3, N, N] float32 on the device; does
+  ///                not wait for it
   at::Tensor operator()(const at::Tensor& pixels) const;
 
   /// The definition, on whatever device the pixels are.

@@ -10,11 +10,12 @@
 
 namespace cortiscore {
 
-/// Stimuli in presentation order: a CSV file with the columns `stimulus_id` and `filename` (and any others), its images
-/// beside it or in a zip archive of the same stem.
+/// Stimuli in presentation order: a CSV file with the columns `stimulus_id` and `filename` (and any
+/// others), its images beside it or in a zip archive of the same stem.
 class StimulusSet {
  public:
-  /// @throws Error(kBadInput)  no such file, a column missing, an id twice, or an image listed but missing
+  /// @throws Error(kBadInput)  no such file, a column missing, an id twice, or an image listed but
+  ///                           missing
   static StimulusSet open(const std::string& csv_path);
 
   const std::string& path() const { return table_.path; }
@@ -25,7 +26,8 @@ class StimulusSet {
   bool has(const std::string& column) const { return table_.has(column); }
   /// Where the stimuli named are. @throws Error(kBadInput)  one that is not here
   std::vector<int64_t> rows_of(const std::vector<std::string>& ids) const;
-  /// Where `ids`, in any order, has each stimulus of this set that is among them, in the set's order.
+  /// Where `ids`, in any order, has each stimulus of this set that is among them, in the set's
+  /// order.
   /// @throws Error(kBadInput)  one that is not here
   std::vector<int64_t> order_of(const std::vector<std::string>& ids) const;
   /// The stimuli named, in that order. @throws Error(kBadInput)  one that is not here

@@ -70,8 +70,8 @@ TEST(MemoryPlan, EveryLayerOnceInOrderAndWithinWhatIsAllowed) {
   EXPECT_GT(std::min({spilled, by_passes, resident}), 20);  // every way was tried
 }
 
-// Two reductions that take 20 MiB each on the way: side by side where that leaves room for columns, one after the other where
-// it would double the passes.
+// Two reductions that take 20 MiB each on the way: side by side where that leaves room for columns,
+// one after the other where it would double the passes.
 TEST(MemoryPlan, ReductionsInStepWhereThereIsRoom) {
   const int64_t n = 640, p = 100000, block = n * 4096 * 4;
   auto layer = raw_layer(n, p);
@@ -89,7 +89,8 @@ TEST(MemoryPlan, ReductionsInStepWhereThereIsRoom) {
   EXPECT_EQ(tight.bytes, fixed + 2 * block);
 }
 
-// 640 stimuli x 100,000 features are 256,000,000 bytes; coordinates keep 3.3 MB and take 19.7 MB on the way.
+// 640 stimuli x 100,000 features are 256,000,000 bytes; coordinates keep 3.3 MB and take 19.7 MB on
+// the way.
 TEST(MemoryPlan, CountsByHand) {
   const int64_t n = 640, p = 100000;
   const int64_t all = n * p * 4, kept = n * n * 8;

@@ -1,6 +1,6 @@
-// Counts the bytes that a process copies over the bus, by CUPTI's activity records, into the file that
-// CORTISCORE_BUS_BYTES names: {"host_to_device": ..., "device_to_host": ..., "copies": ...}. The CUDA driver loads it
-// into any program (CUDA_INJECTION64_PATH): tests/gpu/check_scores.py.
+// Counts the bytes that a process copies over the bus, by CUPTI's activity records, into the file
+// that CORTISCORE_BUS_BYTES names: {"host_to_device": ..., "device_to_host": ..., "copies": ...}.
+// The CUDA driver loads it into any program (CUDA_INJECTION64_PATH): tests/gpu/check_scores.py.
 #include <atomic>
 #include <cstdint>
 #include <cstdio>

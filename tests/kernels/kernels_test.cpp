@@ -1,4 +1,5 @@
-// Every kernel against nested loops, without Torch: what compute-sanitizer runs. One test a kernel, named as it.
+// Every kernel against nested loops, without Torch: what compute-sanitizer runs. One test a kernel,
+// named as it.
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -123,7 +124,8 @@ TEST_F(Kernels, TopVector) {
     const auto got = v.host(), got_g = gv.host();
     const auto counts = n.host();
     for (size_t f = 0; f < kF; ++f) {
-      // scikit-learn's loop, as written in the paper's terms: G v normalised, until |w - w_old|^2 < tol.
+      // scikit-learn's loop, as written in the paper's terms: G v normalised, until |w - w_old|^2 <
+      // tol.
       std::vector<double> x(start.begin() + long(f * m), start.begin() + long((f + 1) * m)), gx(m);
       const auto multiply = [&] {
         for (size_t i = 0; i < m; ++i) {

@@ -1,4 +1,5 @@
-// What is summed over features gives the same bits whether columns come at once or in parts, and NumPy's values.
+// What is summed over features gives the same bits whether columns come at once or in parts, and
+// NumPy's values.
 #include "src/linalg/feature_blocks.h"
 
 #include <functional>
@@ -108,7 +109,8 @@ TEST_P(FeatureBlocksTest, ASpanInPartsHasTheSameBits) {
   const auto together = coordinates(p);
   EXPECT_EQ(together.size(1), m - 1);
   EXPECT_TRUE(at::equal(coordinates(Span::kWidth), together));
-  // In the span, distances to the reference's mean are those of the projection: of reference rows, their own.
+  // In the span, distances to the reference's mean are those of the projection: of reference rows,
+  // their own.
   const auto exact = reference.to(at::kDouble);
   const auto centred = exact - exact.mean(0);
   InParts blocks(reference, p);

@@ -36,7 +36,8 @@ TEST_P(Pls, AgreesWithTheCpu) {
   }
 }
 
-// With all components and P < n, PLS is ordinary least squares: residuals of the train rows are orthogonal to X.
+// With all components and P < n, PLS is ordinary least squares: residuals of the train rows are
+// orthogonal to X.
 TEST_P(Pls, AllComponentsAreLeastSquares) {
   const auto [x, y] = simulated(120, 6, 3, 6);
   const Splits splits = shuffle_splits(120, 3, 0.8, 1);
@@ -54,8 +55,8 @@ TEST_P(Pls, AllComponentsAreLeastSquares) {
   }
 }
 
-// Splits do not mix. (Equal bits are promised for a layer beside other layers, not for a split among other splits: one
-// matrix product serves all splits of a layer.)
+// Splits do not mix. (Equal bits are promised for a layer beside other layers, not for a split
+// among other splits: one matrix product serves all splits of a layer.)
 TEST_P(Pls, SplitAloneAgreesWithSplitAmongOthers) {
   const auto [x, y] = simulated(150, 40, 12, 7);
   const auto splits = shuffle_splits(150, 10, 0.9, 1);
@@ -65,8 +66,9 @@ TEST_P(Pls, SplitAloneAgreesWithSplitAmongOthers) {
   EXPECT_LE(test::max_difference(together.predictions(3), alone.predictions(0)), 1e-12);
 }
 
-// More targets than presentations: the rotated problem predicts what the direct one does for the same targets twice
-// over (scores of a target do not depend on how often it is there as long as the joint problem is the same).
+// More targets than presentations: the rotated problem predicts what the direct one does for the
+// same targets twice over (scores of a target do not depend on how often it is there as long as the
+// joint problem is the same).
 TEST_P(Pls, MoreTargetsThanPresentations) {
   const auto [x, y] = simulated(80, 40, 60, 11);
   const auto splits = shuffle_splits(80, 3, 0.9, 1);
@@ -87,7 +89,8 @@ TEST_P(Pls, TooFewFeaturesAreRefused) {
                Error);
 }
 
-// Any coordinates with the same inner products serve; a rank-deficient Gram matrix takes the spectral path.
+// Any coordinates with the same inner products serve; a rank-deficient Gram matrix takes the
+// spectral path.
 TEST_P(Pls, IsometricCoordinatesKeepInnerProducts) {
   for (const int64_t p : {400, 30}) {
     at::manual_seed(9);

@@ -1,9 +1,12 @@
-// What a graph from a stranger can do to the process that runs it; tests/python/test_graphs.py reads what it prints.
+// What a graph from a stranger can do to the process that runs it; tests/python/test_graphs.py
+// reads what it prints.
 //
-//   graph_fuzz operators CALLS SEED [NAME...]   every operator of the list (or those named), each in a child of its own, with
-//                                               random arguments in graphs of a few nodes, read and checked as an archive's are
-//   graph_fuzz archives FILE...                 loads and runs archives, each in a child: "FILE<tab>CODE<tab>MESSAGE" with the
-//                                               exit code that the command line would have, 128 + N for signal N
+//   graph_fuzz operators CALLS SEED [NAME...]   every operator of the list (or those named), each
+//   in a child of its own, with random arguments in graphs of a few nodes, read and checked as an
+//   archive's are
+//   graph_fuzz archives FILE...                 loads and runs archives, each in a child:
+//   "FILE<tab>CODE<tab>MESSAGE" with the exit code that the command line would have, 128 + N for
+//   signal N
 //
 // GRAPH_FUZZ_LAST=FILE keeps the last call that was made, to see what ended a child.
 #include <algorithm>
@@ -220,7 +223,8 @@ class Caller {
   }
 
  private:
-  // A call that runs, of operators whose arguments seldom fit by chance: a word an argument, T5 being tensor 5 of the pool.
+  // A call that runs, of operators whose arguments seldom fit by chance: a word an argument, T5
+  // being tensor 5 of the pool.
   static std::string likely_call(const std::string& name) {
     static const std::map<std::string, std::string> all = {
         {"_weight_norm.default", "T4 T4 0"},

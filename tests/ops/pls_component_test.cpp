@@ -42,7 +42,8 @@ PlsLoop copy_of(PlsLoop loop, const at::Device& device) {
   return loop;
 }
 
-// The fast path, the ATen definition and every device agree over several components, and G stays S_k'S_k.
+// The fast path, the ATen definition and every device agree over several components, and G stays
+// S_k'S_k.
 TEST_P(PlsComponent, EqualsDefinition) {
   at::manual_seed(3);
   constexpr int64_t kComponents = 3;

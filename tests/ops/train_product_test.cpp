@@ -8,8 +8,8 @@ namespace {
 
 class TrainProduct : public test::OnDevice {};
 
-// By copies of every fold's own rows, centred: nothing is shared or subtracted. Rows and columns on both sides of what the
-// loops take at a time, folds in every remainder of four.
+// By copies of every fold's own rows, centred: nothing is shared or subtracted. Rows and columns on
+// both sides of what the loops take at a time, folds in every remainder of four.
 TEST_P(TrainProduct, IsThatOfEachFoldsOwnRows) {
   at::manual_seed(4);
   for (const auto& [n, p, f] : {std::tuple<int64_t, int64_t, int64_t>{1, 1, 1},
@@ -39,8 +39,9 @@ TEST_P(TrainProduct, IsThatOfEachFoldsOwnRows) {
     for (int64_t k = 0; k < f; ++k) {
       const auto rows = x.index_select(0, in_train[k].nonzero().squeeze(1)) - x_mean[k];
       const auto expected = at::mv(rows.t(), at::mv(rows, r[k]));
-      // Rounding is a multiple of the sums of absolute values (Higham 2002, section 3.5), which X'Xr itself can be thirty times
-      // below: BLAS on an AMD machine adds in another order than on Intel's, and its 4e-9 was more than 1e-13 of X'Xr.
+      // Rounding is a multiple of the sums of absolute values (Higham 2002, section 3.5), which
+      // X'Xr itself can be thirty times below: BLAS on an AMD machine adds in another order than on
+      // Intel's, and its 4e-9 was more than 1e-13 of X'Xr.
       const double size = at::mv(x.abs().t(), at::mv(x.abs(), r[k].abs())).max().item<double>();
       const double bound = 1e-14 * size;
       EXPECT_LE(test::max_difference(got[k], expected), bound) << n << " " << p << " " << k;

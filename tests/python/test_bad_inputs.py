@@ -230,10 +230,10 @@ def test_choices_that_are_none(world, commands):
 XY = ["--source", "x.npy", "--target", "y.npy"]
 NUMBERS = ["-1", "nan", "inf", "abc", "", "1e400", "99999999999999999999"]
 FLAGS = [(["metric", "pls", *XY], ["--components", "--bootstrap", "--level", "--permutations"]), (["metric", "ridge", *XY], ["--alpha", "--ceiling-splits"]),
-         (["metric", "linear", *XY], ["--cutoff"]), (["ceiling", "internal_consistency", "--trials", "trials.npy"], ["--splits", "--seed", "--bootstrap", "--level"]),
+         (["metric", "linear", *XY], ["--cutoff"]), (["ceiling", "internal_consistency", "--trials", "trials.npy"], ["--ceiling-splits", "--seed", "--bootstrap", "--level"]),
          (["score", "x.npy", "-b", "neural.json", "--results", "r"], ["--candidates", "--bootstrap", "--memory-gib"]), (["layers", "net.pt2", "-b", "neural.json"], ["--candidates", "--memory-gib"]),
          (["sweep", "x.npy", "-b", "neural.json", "--results", "r"], ["--limit", "--max-failures", "--slurm-tasks"]),
-         (["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "out"], ["--degrees", "--trials"]),
+         (["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "out"], ["--degrees", "--repetitions"]),
          (["metric", "threshold", "--source", "network.csv", "--target", "y.npy", "--variable", "x"], ["--accuracy"]), (["metric", "value_delta", *XY], ["--scale"]),
          (["metric", "logistic"], ["--c"])]
 
@@ -242,14 +242,14 @@ def test_numbers_of_flags_that_are_out_of_range(world, commands):
     flags = [(verb, flag) for verb, flags in FLAGS for flag in flags]
     cases = [([*verb, f"{flag}={NUMBERS[(3 * i + k) % len(NUMBERS)]}"], [flag]) for i, (verb, flag) in enumerate(flags) for k in range(3)
              if not (flag in ("--alpha", "--c", "--scale") and NUMBERS[(3 * i + k) % len(NUMBERS)].startswith("999"))]  # a number all right
-    cases += [([*verb, f"{flag}=0"], [flag]) for verb, flag in ((FLAGS[0][0], "--components"), (FLAGS[0][0], "--level"), (FLAGS[1][0], "--alpha"), (FLAGS[3][0], "--splits"), (FLAGS[4][0], "--memory-gib"))]
+    cases += [([*verb, f"{flag}=0"], [flag]) for verb, flag in ((FLAGS[0][0], "--components"), (FLAGS[0][0], "--level"), (FLAGS[1][0], "--alpha"), (FLAGS[3][0], "--ceiling-splits"), (FLAGS[4][0], "--memory-gib"))]
     cases += [([*FLAGS[0][0], "--level=1"], ["--level"]), ([*FLAGS[3][0], "--seed=4294967296"], ["--seed"]), (["--threads=-3", "doctor"], ["--threads"]), (["--threads=many", "doctor"], ["--threads"])]
     walk(commands, cases)
 
 
 def test_words_that_no_verb_knows(world, commands):
     score = ["score", "x.npy", "-b", "neural.json"]
-    cases = [([], ["subcommand", "--help"]), (["scor"], ["scor"]), (["metric"], ["name"]), (["metric", "plss", *XY], ["plss"]), (["metric", "pls"], ["--source"]),
+    cases = [([], ["verb"]), (["scor"], ["scor"]), (["metric"], ["name"]), (["metric", "plss", *XY], ["plss"]), (["metric", "pls"], ["--source"]),
              (["metric", "pls", "--source", "x.npy"], ["--target"]), (["metric", "pls", *XY, "--mode", "x"], ["--mode"]), (["metric", "pls", *XY, "--over", "x"], ["--over"]),
              (["metric", "rdm", *XY, "--distance", "x"], ["x"]), (["metric", "rdm", *XY, "--comparison", "x"], ["x"]), (["metric", "pls", *XY, "--device", "x"], ["--device"]),
              (["metric", "pls", *XY, "--no-such"], ["--no-such"]), (["metric", "pls", *XY, "--splits", "neural.json"], ["neural.json"]), (["metric", "pls_split", *XY], ["--train-source"]),
@@ -264,16 +264,16 @@ def test_words_that_no_verb_knows(world, commands):
              (["layers", "net.pt2", "-b", "neural.json", "--match", "zzz"], ["--match"]), (["layers", "net.pt2", "-b", "neural.json", "--reference-photos", "x.npy"], ["x.npy"]),
              (["layers", "net.pt2", "-b", "neural.json", "-o", "/proc/none/x"], ["/proc/none/x"]), (["sweep", "-b", "neural.json"], ["checkpoints"]), (["sweep", "no/*.pt2", "-b", "neural.json", "--results", "r"], ["no/*.pt2"]),
              (["sweep", "x.npy", "-b", "neural.json", "--shard", "3/2", "--results", "r"], ["--shard"]), (["sweep", "x.npy", "-b", "neural.json", "--shard", "a/b"], ["--shard"]),
-             (["sweep", "--manifest", "y.npy", "-b", "neural.json", "--results", "r"], ["y.npy"]), (["sweep", "--manifest", "stimuli.csv", "-b", "neural.json", "--results", "r"], ["stimuli.csv"]),
-             (["sweep", "--manifest", "fifo.csv", "-b", "neural.json", "--results", "r"], ["fifo.csv"]), (["sweep", "x.npy", "--graph", "junk.pt2", "-b", "neural.json", "--results", "r"], ["junk.pt2"]),
+             (["sweep", "--checkpoint-table", "y.npy", "-b", "neural.json", "--results", "r"], ["y.npy"]), (["sweep", "--checkpoint-table", "stimuli.csv", "-b", "neural.json", "--results", "r"], ["stimuli.csv"]),
+             (["sweep", "--checkpoint-table", "fifo.csv", "-b", "neural.json", "--results", "r"], ["fifo.csv"]), (["sweep", "x.npy", "--graph", "junk.pt2", "-b", "neural.json", "--results", "r"], ["junk.pt2"]),
              (["extract", "net.pt2", "--stimuli", "none.csv", "--layer", "0", "-o", "out"], ["none.csv"]), (["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "zz", "-o", "out"], ["zz"]),
              (["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "/proc/none"], ["/proc/none"]), (["extract", "net.pt2", "--stimuli", "choices.csv", "--layer", "0", "-o", "out"], ["choices.csv"]),
              (["extract", "net.pt2", "--stimuli", "fifo.csv", "--layer", "0", "-o", "out"], ["fifo.csv"]), (["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "x.npy"], ["x.npy"]),
-             (["benchmark"], ["subcommand"]), (["benchmark", "info"], ["name"]), (["benchmark", "info", "none"], ["none"]), (["benchmark", "list", "--kind", "x"], ["--kind"]), (["benchmark", "trees", "x"], ["x"]),
-             (["results"], ["subcommand"]), (["results", "show", "--store", "x.npy"], ["x.npy"]), (["results", "show", "--status", "x"], ["--status"]), (["results", "export", "--format", "x"], ["--format"]),
-             (["results", "export", "--store", "r", "-o", "/proc/none/x"], ["/proc/none/x"]), (["results", "merge"], ["source"]), (["results", "merge", "none", "--store", "r"], ["none"]), (["results", "merge", "x.npy", "--store", "r"], ["x.npy"]),
+             (["benchmark"], ["verb"]), (["benchmark", "info"], ["name"]), (["benchmark", "info", "none"], ["none"]), (["benchmark", "list", "--kind", "x"], ["--kind"]), (["benchmark", "trees", "x"], ["x"]),
+             (["results"], ["verb"]), (["results", "show", "--results", "x.npy"], ["x.npy"]), (["results", "show", "--status", "x"], ["--status"]), (["results", "export", "--format", "x"], ["--format"]),
+             (["results", "export", "--results", "r", "-o", "/proc/none/x"], ["/proc/none/x"]), (["results", "merge"], ["source"]), (["results", "merge", "none", "--results", "r"], ["none"]), (["results", "merge", "x.npy", "--results", "r"], ["x.npy"]),
              (["results", "rank", "--tree", "none"], ["none"]), (["results", "rank", "--table", "none.csv"], ["none.csv"]), (["results", "rank", "--table", "binary.csv"], ["binary.csv"]), (["results", "rank", "--table", "stimuli.csv"], ["stimuli.csv"]),
-             (["results", "rank", "--store", "r2"], ["r2"], True), (["model"], ["subcommand"]), (["model", "inspect"], ["network"]), (["doctor", "x"], ["x"]), (["completion", "--x"], ["--x"]), (["--what"], ["--what"])]
+             (["results", "rank", "--results", "r2"], ["r2"], True), (["model"], ["verb"]), (["model", "inspect"], ["network"]), (["doctor", "x"], ["x"]), (["completion", "--x"], ["--x"]), (["--what"], ["--what"])]
     cases += [(["model", "inspect", name], [name]) for name in (*NETWORKS, "cut.pt2", "folder.pt2", "x.npy", "none_such.pt2", "fifo.pt2", "folder")]
     cases += [(["score", name, "-b", "neural.json", "--results", "r"], [name]) for name in ("empty.pt2", "junk.pt2", "cut.pt2", "folder.pt2", "none_such.pt2", "fifo.pt2", "weights.pth", "net.onnx", "none")]
     cases += [([b"metric", b"pls", b"--source", b"\xff\xfe\xbc.npy", b"--target", b"y\n\x1b[2J.npy"], ["\\xff\\xfe\\xbc.npy"]), (["metric", "x" * 5000, *XY], ["xxx"]),
@@ -317,8 +317,8 @@ def test_stores_that_are_broken(world, commands):
     for name, data in stores.items():
         (world / f"store_{name}").mkdir()
         (world / f"store_{name}" / "20260101T000000-h-1.jsonl").write_bytes(data)
-        cases += [(["results", verb, "--store", f"store_{name}"], [f"store_{name}"], True) for verb in ("show", "export", "gc")]
-        cases += [(["results", "merge", f"store_{name}", "--store", f"into_{name}"], [f"store_{name}"], True)]
+        cases += [(["results", verb, "--results", f"store_{name}"], [f"store_{name}"], True) for verb in ("show", "export", "gc")]
+        cases += [(["results", "merge", f"store_{name}", "--results", f"into_{name}"], [f"store_{name}"], True)]
     walk(commands, cases)
 
 
@@ -341,7 +341,7 @@ def test_records_with_a_wrong_value_and_the_right_checksum(world, commands):
         changed = json.dumps(with_change(record, {path: [other for other in VALUES[:-1] if other != value][i % 7]})).encode()
         (world / f"foreign{i}").mkdir()
         (world / f"foreign{i}/20260101T000000-h-1.jsonl").write_bytes(b'{"crc32c":"%08x","record":%s}\n' % (crc32c(changed), changed))
-        cases += [(["results", *verb, "--store", f"foreign{i}"], [f"foreign{i}"], True) for verb in [(["show"], ["export"]), (["rank", "--tree", "tree_of_one.json"], ["gc"])][i % 2]]
+        cases += [(["results", *verb, "--results", f"foreign{i}"], [f"foreign{i}"], True) for verb in [(["show"], ["export"]), (["rank", "--tree", "tree_of_one.json"], ["gc"])][i % 2]]
     (world / "tree_of_one.json").write_text(json.dumps({"schema_version": 1, "identifier": "t", "leaf": "ceiled", "missing": "zero", "tree": {"name": "t", "children": [{"benchmark": "Lab.V4-pls"}]}}))
     walk(commands, cases)
 
@@ -357,9 +357,9 @@ def test_stores_and_places_that_are_none(world, commands):
     (world / "store_of_folder/20260101T000000-h-1.jsonl").mkdir()
     (world / "store_of_link/20260101T000000-h-1.jsonl").symlink_to("nowhere")
     stores = ["x.npy", "fifo.npy", "loop", "store_of_pipe", "store_of_folder", "/dev/null", "none_such_store"]
-    cases = [(["results", verb, "--store", store], [store]) for verb in ("show", "rank", "export", "gc") for store in stores]
-    cases += [(["results", "show", "--store", "store_of_link"], ["store_of_link"], True)]
-    cases += [(["results", "merge", store, "--store", "into"], [store]) for store in stores]
+    cases = [(["results", verb, "--results", store], [store]) for verb in ("show", "rank", "export", "gc") for store in stores]
+    cases += [(["results", "show", "--results", "store_of_link"], ["store_of_link"], True)]
+    cases += [(["results", "merge", store, "--results", "into"], [store]) for store in stores]
     cases += [(["score", "x.npy", "-b", "neural.json", "--results", store], [store]) for store in ("x.npy", "loop", "fifo.npy", "store_of_pipe", "store_of_folder")]
     cases += [(["layers", "net.pt2", "-b", "neural.json", "-o", name], [name]) for name in ("folder", "none_such/x.json", "x.npy/y.json")]
     cases += [(["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", name], [name]) for name in ("y.npy", "x.npy/out", "loop/out")]
@@ -382,8 +382,8 @@ def test_help_shows_how_often_a_value_may_follow_its_flag():
 
 
 BASES = {"score": ["net.pt2", "-b", "neural.json", "--bootstrap", "10", "--results", "r"], "metric": ["pls", *XY], "ceiling": ["internal_consistency", "--trials", "trials.npy"], "layers": ["net.pt2", "-b", "neural.json"],
-         "extract": ["net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "out"], "results show": ["--store", "r"], "results rank": ["--store", "r"], "results export": ["--store", "r"], "results merge": ["r", "--store", "r3"],
-         "results gc": ["--store", "r"], "model inspect": ["net.pt2"], "benchmark list": [], "benchmark info": ["neural.json"], "benchmark trees": [], "doctor": [], "data table": ["choices.csv"], "data images": ["i00.png"]}
+         "extract": ["net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "out"], "results show": ["--results", "r"], "results rank": ["--results", "r"], "results export": ["--results", "r"], "results merge": ["r", "--results", "r3"],
+         "results gc": ["--results", "r"], "model inspect": ["net.pt2"], "benchmark list": [], "benchmark info": ["neural.json"], "benchmark trees": [], "doctor": [], "data table": ["choices.csv"], "data images": ["i00.png"]}
 ODD = ["", "-1", "nan", "/dev/null", "folder", "none_such", "x.npy", "99999999999999999999", "\x1b[2J\u202e", "a,b=c", "*", "0"]
 
 

@@ -121,14 +121,14 @@ def test_many_splits_equal_the_loop(tmp_path):
     """2,000 halves from one covariance a neuroid, against averaging the trials of each."""
     trials = population(9, 0, 6)[:, :40, :6]
     np.save(tmp_path / "t.npy", trials)
-    ours = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--splits", 2000)
+    ours = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--ceiling-splits", 2000)
     expected = []
     for first, second in ShuffleSplit(2000, train_size=0.5, random_state=1).split(np.arange(9)):
         a, b = trials[first].mean(0), trials[second].mean(0)
         r = np.array([np.corrcoef(a[:, i], b[:, i])[0, 1] for i in range(6)])
         expected.append(2 * r / (1 + r))
     np.testing.assert_allclose(ours["per_neuroid"], expected, rtol=1e-11)
-    big = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--splits", 200000, "--per-neuroid",
+    big = run_json("ceiling", "internal_consistency", "--trials", tmp_path / "t.npy", "--ceiling-splits", 200000, "--per-neuroid",
                    tmp_path / "all.npy")
     assert big["per_neuroid"] is None and any("--per-neuroid" in w for w in big["warnings"])
     np.testing.assert_allclose(np.load(tmp_path / "all.npy")[:2000], expected, rtol=1e-11)

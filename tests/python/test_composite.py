@@ -117,15 +117,15 @@ def test_a_store_is_ranked_by_todays_tree(tmp_path):
         record("two", v1, 0.9, end="2026-01-02T00:00:00Z", key="later"), record("two", v1, 0.1, key="earlier"),
         record("two", v4, 0, status="failed"), record("two", "Simulated2026.V4-pls", 1.0),
         record("two", "Kriegeskorte2008.IT.monkey-rdm", 0.99)])
-    first, second = rank("--store", store)
+    first, second = rank("--results", store)
     assert (first["model_identifier"], second["model_identifier"]) == ("one", "two")
     assert first["score"] == pytest.approx(((0.2 + 0.4 + 0.6) / 3 + 0.5) / 2)
     assert first["error"] == pytest.approx(np.sqrt(3 * (0.1 / 6) ** 2 + (0.1 / 2) ** 2))
     assert second["score"] == pytest.approx(0.9 / 3 / 2) and second["nodes"]["V4"] is None
     assert set(first["leaves"]) == {v1, v4, it, eyes}
-    [skipped] = [r for r in rank("--store", store, "--tree", "average_vision_2024") if r["model_identifier"] == "two"]
+    [skipped] = [r for r in rank("--results", store, "--tree", "average_vision_2024") if r["model_identifier"] == "two"]
     assert skipped["score"] == pytest.approx(0.9)
-    done = run("results", "rank", "--store", store, "--tree", "brainscore2018")
+    done = run("results", "rank", "--results", store, "--tree", "brainscore2018")
     assert done.returncode == 5 and "none of tree brainscore2018" in done.stderr
 
 

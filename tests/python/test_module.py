@@ -61,9 +61,18 @@ def test_ceiling_equals_the_command_line(tmp_path):
     rng = np.random.default_rng(1)
     trials = rng.standard_normal((1, 30, 5)) + rng.standard_normal((6, 30, 5))
     trials[0, 0, 0] = np.nan
-    found = cortiscore.internal_consistency(trials, splits=20)
-    line = run_json("ceiling", "internal_consistency", *save(tmp_path, trials=trials), "--splits", 20)
+    found = cortiscore.internal_consistency(trials, ceiling_splits=20)
+    line = run_json("ceiling", "internal_consistency", *save(tmp_path, trials=trials), "--ceiling-splits", 20)
     assert found["ceiling"] == line["ceiling"] and found["split_ceilings"] == line["split_ceilings"]
+
+
+def test_an_argument_that_was_renamed_works_with_a_warning():
+    trials = np.random.default_rng(1).standard_normal((6, 30, 5))
+    with pytest.warns(FutureWarning, match="splits is called ceiling_splits now"):
+        old = cortiscore.internal_consistency(trials, splits=3)
+    assert old["split_ceilings"] == cortiscore.internal_consistency(trials, ceiling_splits=3)["split_ceilings"]
+    with pytest.raises(TypeError):
+        cortiscore.internal_consistency(trials, splits=3, ceiling_splits=3)
 
 
 def test_errors_carry_the_exit_code():

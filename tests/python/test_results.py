@@ -41,7 +41,7 @@ def results(*arguments, cache=None, **env):
 
 
 def shown(store, *flags, cache=None):
-    done = results("show", "--store", store, "--json", *flags, cache=cache)
+    done = results("show", "--results", store, "--json", *flags, cache=cache)
     assert done.returncode == 0, done.stderr
     return [json.loads(text) for text in done.stdout.splitlines()]
 
@@ -54,7 +54,7 @@ def own_cache(tmp_path, monkeypatch):
 def test_lines_carry_the_checksum_that_google_computes(tmp_path):
     """Written by the engine, read here; written here, read by the engine."""
     source = shard(tmp_path / "a", "one", [record(i) for i in range(5)])
-    assert results("merge", source, "--store", tmp_path / "b").returncode == 0
+    assert results("merge", source, "--results", tmp_path / "b").returncode == 0
     [path] = (tmp_path / "b").glob("*.jsonl")
     lines = path.read_text().splitlines(keepends=True)
     assert lines == [line(record(i)) for i in range(5)]
@@ -68,32 +68,32 @@ def test_one_record_a_key_the_last_that_is_ok(tmp_path):
     shard(store, "3", [record(3), record(1, "failed")])
     assert shown(store) == [again, record(2, "failed", key="f1"), record(2, "failed", key="f2"), record(3)]
     assert [r["key"] for r in shown(store, "--status", "failed")] == ["f1", "f2"]
-    assert shown(store, "--model", "net_0000[12]", "--status", "ok") == [again]
+    assert shown(store, "--network", "net_0000[12]", "--status", "ok") == [again]
     assert shown(store, "--benchmark", "C*") == []
 
 
 def test_table_and_exports(tmp_path):
     evil = record(7, model="=cmd()\x1b[2J", layer='a,"b"', tags={"epoch": 3})
     store = shard(tmp_path / "s", "1", [record(1), record(2, "failed"), evil])
-    done = results("show", "--store", store)
+    done = results("show", "--results", store)
     assert "3 results" in done.stderr and "1 failed" in done.stderr
     assert "failed: broken" in done.stdout and "\x1b" not in done.stdout and r"=cmd()\x1b[2J" in done.stdout
-    text = results("export", "--store", store).stdout
+    text = results("export", "--results", store).stdout
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [r["model_identifier"] for r in rows] == ["'=cmd()\x1b[2J", "net_00001", "net_00002"]
     assert rows[0]["layer"] == 'a,"b"' and json.loads(rows[0]["tags"]) == {"epoch": 3}
     assert rows[1]["score.ceiled"] == "0.3125" and rows[1]["error.ci_hi"] == "" and rows[2]["message"] == "broken"
-    lines = results("export", "--store", store, "--format", "jsonl", "--no-timings").stdout.splitlines()
+    lines = results("export", "--results", store, "--format", "jsonl", "--no-timings").stdout.splitlines()
     assert [set(json.loads(t)) & {"timing_ms", "start", "end"} for t in lines] == [set()] * 3
     import pyarrow.parquet
 
-    done = results("export", "--store", store, "--format", "parquet", "-o", tmp_path / "out.parquet")
+    done = results("export", "--results", store, "--format", "parquet", "-o", tmp_path / "out.parquet")
     assert done.returncode == 0, done.stderr
     table = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert table[1]["score.ceiled"] == 0.3125 and table[1]["error.ci_hi"] is None and len(table) == 3
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["out.parquet", "s"]
-    assert results("export", "--store", store, "--format", "parquet").returncode == 2
-    assert results("export", "--store", store, "-o", "/proc/none/x").returncode == 5
+    assert results("export", "--results", store, "--format", "parquet").returncode == 2
+    assert results("export", "--results", store, "-o", "/proc/none/x").returncode == 5
 
 
 def test_torn_and_damaged_lines_are_left_out_and_named(tmp_path):
@@ -102,16 +102,16 @@ def test_torn_and_damaged_lines_are_left_out_and_named(tmp_path):
     first = len(line(record(1)))
     for cut in (len(whole) - 1, len(whole) - 100, len(whole) - len(line(record(3))) + 1):
         (store / "1.jsonl").write_bytes(whole[:cut])
-        done = results("show", "--store", store, "--json")
+        done = results("show", "--results", store, "--json")
         assert [json.loads(t)["key"] for t in done.stdout.splitlines()] == [record(i)["key"] for i in (1, 2)]
         assert "1.jsonl" in done.stderr and "torn" in done.stderr
     bad = bytearray(whole)
     bad[first + 60] ^= 1
     (store / "1.jsonl").write_bytes(bad)
-    done = results("show", "--store", store, "--json")
+    done = results("show", "--results", store, "--json")
     assert [json.loads(t)["key"] for t in done.stdout.splitlines()] == [record(i)["key"] for i in (1, 3)]
     assert f"byte {first}" in done.stderr
-    done = results("gc", "--store", store)
+    done = results("gc", "--results", store)
     assert done.returncode == 5 and "1.jsonl" in done.stderr and f"byte {first}" in done.stderr
     assert (store / "1.jsonl").read_bytes() == bad
 
@@ -134,7 +134,7 @@ def test_merge_and_gc(tmp_path):
     a = shard(tmp_path / "a", "1", [record(i) for i in range(10)])
     b = shard(tmp_path / "b", "1", [record(i) for i in range(5, 15)] + [record(20, "failed")])
     into = tmp_path / "c"
-    done = results("merge", a, b, a, "--store", into)
+    done = results("merge", a, b, a, "--results", into)
     assert [t.split(": ")[1] for t in done.stdout.splitlines()] == [
         "10 taken, 0 there already", "6 taken, 5 there already", "0 taken, 10 there already"]
     before = shown(into)
@@ -142,10 +142,10 @@ def test_merge_and_gc(tmp_path):
     shard(into, "0", [record(3, layer="old"), record(20, "failed", key="older")] + [record(20)])
     before = shown(into)
     assert record(20) in before
-    done = results("gc", "--store", into)
+    done = results("gc", "--results", into)
     assert done.returncode == 0 and len(list(into.glob("*.jsonl"))) == 1, done.stderr
     assert shown(into) == before
-    assert results("merge", tmp_path / "none", "--store", into).returncode == 5
+    assert results("merge", tmp_path / "none", "--results", into).returncode == 5
 
 
 def test_gc_leaves_shards_that_are_written_to(tmp_path):
@@ -156,7 +156,7 @@ def test_gc_leaves_shards_that_are_written_to(tmp_path):
     shard(store, "3", [record(3)])
     with open(store / "3.jsonl") as living:
         fcntl.flock(living, fcntl.LOCK_EX)
-        done = results("gc", "--store", store)
+        done = results("gc", "--results", store)
         assert "1 being written" in done.stdout and (store / "3.jsonl").exists()
     assert len(shown(store)) == 3
 
@@ -188,16 +188,16 @@ def test_killed_at_every_step_of_a_commit(tmp_path, faults):
     """kill -9 before and behind every file operation of a merge, and of a gc: nothing lost, nothing twice."""
     source = shard(tmp_path / "source", "1", [record(i) for i in range(4)])
     log = tmp_path / "calls"
-    faulty(faults, tmp_path / "count", 0, "", "results", "merge", source, "--store", tmp_path / "count", log=log)
+    faulty(faults, tmp_path / "count", 0, "", "results", "merge", source, "--results", tmp_path / "count", log=log)
     n = int(log.read_text())
     assert n >= 4 * 2 + 3  # a write and a sync a record; the folder, the shard, its lock
     for call in range(1, n + 1):
         for kind in ("kill", "kill-after"):
             store = tmp_path / f"{kind}{call}"
-            done = faulty(faults, store, call, kind, "results", "merge", source, "--store", store)
+            done = faulty(faults, store, call, kind, "results", "merge", source, "--results", store)
             assert done.returncode == -signal.SIGKILL
             assert all(r in [record(i) for i in range(4)] for r in (shown(store) if store.exists() else []))
-            assert results("merge", source, "--store", store).returncode == 0
+            assert results("merge", source, "--results", store).returncode == 0
             assert shown(store) == [record(i) for i in range(4)]
     compacting = shard(tmp_path / "gc", "1", [record(1), record(2)])
     shard(compacting, "2", [record(2, layer="new"), record(3)])
@@ -206,7 +206,7 @@ def test_killed_at_every_step_of_a_commit(tmp_path, faults):
     for call in range(1, 40):
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(compacting, copy)
-        done = faulty(faults, copy, call, "kill", "results", "gc", "--store", copy)
+        done = faulty(faults, copy, call, "kill", "results", "gc", "--results", copy)
         assert shown(copy) == expected, call
         if done.returncode == 0:
             break
@@ -220,13 +220,13 @@ def test_failing_writes_say_so_and_lose_nothing(tmp_path, faults, kind):
     for onwards in (False, True):
         for call in range(1, 12):
             store = tmp_path / f"{onwards}{call}"
-            done = faulty(faults, store, call, kind, "results", "merge", source, "--store", store, onwards=onwards)
+            done = faulty(faults, store, call, kind, "results", "merge", source, "--results", store, onwards=onwards)
             assert done.returncode in ((0, 5) if kind == "short" or not onwards else (5,)) or call > 8, (call, done.stderr)
             if done.returncode:
                 assert str(store) in done.stderr and "expected room and permission" in done.stderr
-            assert results("merge", source, "--store", store).returncode == 0
+            assert results("merge", source, "--results", store).returncode == 0
             assert shown(store) == [record(i) for i in range(3)]
-            assert "warning" not in results("show", "--store", store).stderr or onwards
+            assert "warning" not in results("show", "--results", store).stderr or onwards
 
 
 def test_ten_thousand_results_are_read_once(tmp_path):
@@ -237,7 +237,7 @@ def test_ten_thousand_results_are_read_once(tmp_path):
     few, store = shard(tmp_path / "few", "1", [record(7, **big)]), shard(tmp_path / "s", "1", [record(i, **big) for i in range(10000)])
 
     def asked(store, model):
-        count, out = bytes_read("results", "show", "--json", "--store", store, "--model", model)
+        count, out = bytes_read("results", "show", "--json", "--results", store, "--network", model)
         assert [json.loads(line)["model_identifier"] for line in out.splitlines()] == [model]
         return count
 
@@ -255,7 +255,7 @@ def test_sixteen_writers_killed_at_random(tmp_path):
     rng = random.Random(4)
     sources = [shard(tmp_path / f"source{w}", "1", [record(w * 1250 + i) for i in range(1250)]) for w in range(16)]
     store = tmp_path / "store"
-    start = lambda w: subprocess.Popen([BINARY, "results", "merge", sources[w], "--store", store],
+    start = lambda w: subprocess.Popen([BINARY, "results", "merge", sources[w], "--results", store],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     living, kills = {w: start(w) for w in range(16)}, 0
     while living:

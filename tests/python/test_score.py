@@ -142,7 +142,7 @@ def test_records_are_stored_reused_and_the_same_again(home, network, tmp_path):
     env = {"CORTISCORE_HOME": str(home)}
     arguments = ["score", network, "-b", "Simulated2026.V1-pls", "--results", tmp_path]
     first = run_json(*arguments, env=env)
-    assert run_json("results", "show", "--store", tmp_path, "--benchmark", "Simulated2026.V1-pls") == first
+    assert run_json("results", "show", "--results", tmp_path, "--benchmark", "Simulated2026.V1-pls") == first
     assert run_json(*arguments, env=env) == first  # timings included: it was not scored again
     again = run_json("--threads", 3, *arguments, "--again", "--memory-gib", "0.03", env=env)
     assert again["timing_ms"]["forward_passes"] > first["timing_ms"]["forward_passes"]
@@ -160,7 +160,7 @@ def test_table_and_composite(home, network, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 6 and lines[0].split()[:5] == ["network", "benchmark", "raw", "ceiling", "ceiled"]
-    shown = run("results", "show", "--store", tmp_path, "--json")
+    shown = run("results", "show", "--results", tmp_path, "--json")
     records = [json.loads(line) for line in shown.stdout.splitlines()]
     assert sorted(r["benchmark_identifier"] for r in records) == sorted(flags[1::2])
     ceiled = {r["region"]: np.clip(r["score"]["ceiled"], 0, 1) for r in records}
@@ -190,7 +190,7 @@ def test_bad_input_loses_nothing(home, network, tmp_path):
     (tmp_path / "broken.pt2").write_bytes(network.read_bytes()[:1000])
     done = run("score", tmp_path / "broken.pt2", network, *bench, env=env)
     assert done.returncode == 3 and "broken.pt2" in done.stderr
-    shown = [json.loads(line) for line in run("results", "show", "--store", tmp_path, "--json").stdout.splitlines()]
+    shown = [json.loads(line) for line in run("results", "show", "--results", tmp_path, "--json").stdout.splitlines()]
     assert [(r["model_identifier"], r["status"]) for r in shown] == [("broken", "failed"), ("tiny", "ok")]
     assert "broken.pt2" in shown[0]["message"] and shown[0]["error_type"] == 5
     few = tmp_path / "few.npy"

@@ -56,7 +56,7 @@ def command(world, store, *more, weights="w/*.safetensors", flags=FLAGS):
 
 
 def exported(store, env):
-    done = run("results", "export", "--format", "jsonl", "--no-timings", "--store", store, env=env)
+    done = run("results", "export", "--format", "jsonl", "--no-timings", "--results", store, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -270,7 +270,7 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
         {"model": world / "graph.pt2", "weights": world / f"w/net_{i:02d}.safetensors", "identifier": f"run-1/epoch-{i}", "epoch": i,
          "optimizer": "sgd"} for i in range(3)] + [
         {"model": world / "graph.pt2", "weights": "", "identifier": "", "epoch": "", "optimizer": ""}])
-    sweep = ["sweep", "--manifest", manifest, *FLAGS, "--results", tmp_path / "s"]
+    sweep = ["sweep", "--checkpoint-table", manifest, *FLAGS, "--results", tmp_path / "s"]
     done = run(*sweep, "--dry-run", env=env)
     assert "4 pairs, of which 0 are stored and 4 would be scored" in done.stdout and "unknown" in done.stdout
     assert not (tmp_path / "s").exists()
@@ -288,7 +288,7 @@ def test_manifest_tags_identifiers_and_dry_run(world, env, tmp_path):
     assert [r["model_identifier"] for r in found] == ["graph", "run-1/epoch-0", "run-1/epoch-1", "run-1/epoch-2"]
     assert found[2]["tags"] == {"epoch": "1", "optimizer": "sgd"}
     for bad, words in (([{"weights": "x"}], ["model"]), ([{"model": ""}], ["row 1 (line 2), column model"])):
-        done = run("sweep", "--manifest", write(tmp_path / "bad.csv", bad), *FLAGS, env=env)
+        done = run("sweep", "--checkpoint-table", write(tmp_path / "bad.csv", bad), *FLAGS, env=env)
         assert done.returncode == 5 and all(w in done.stderr for w in words), done.stderr
     for arguments in (["sweep", *FLAGS], ["sweep", "x", "--shard", "2/2", *FLAGS], ["sweep", "x", "--shard", "a", *FLAGS]):
         assert run(*arguments, env=env).returncode == 2

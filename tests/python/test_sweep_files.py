@@ -214,10 +214,10 @@ def test_two_files_of_one_name_are_refused_before_anything_runs(world, sweep, tm
     assert done.returncode == 0 and names(records) == ["a", "b"], done.stderr
     manifest = tmp_path / "m.csv"
     manifest.write_text("model,identifier\na/x.pt2,same\nb/x.pt2,same\n")
-    done, records = sweep("--manifest", manifest, graph=None, store="t")
+    done, records = sweep("--checkpoint-table", manifest, graph=None, store="t")
     assert done.returncode == 5 and '"same"' in done.stderr and not records
     manifest.write_text("model,identifier\na/x.pt2,one\nb/x.pt2,\n")
-    done, records = sweep("--manifest", manifest, graph=None, store="t")
+    done, records = sweep("--checkpoint-table", manifest, graph=None, store="t")
     assert names(records) == ["one", "graph"], done.stderr
 
 

@@ -37,7 +37,7 @@ def test_microsaccades_equal_opencv(tmp_path):
         Image.fromarray(pixels).save(tmp_path / f"{i}.png")
     write(tmp_path / "set.csv", [{"stimulus_id": i, "filename": f"{i}.png"} for i in range(2)])
     export(Eye().eval(), tmp_path / "eye.pt2", input_size=SIZE, mean=[0, 0, 0], std=[1, 1, 1], degrees=0.7)
-    seen = extract(tmp_path / "eye.pt2", tmp_path / "set.csv", ["retina"], tmp_path / "out", "--trials", "10", "--degrees", "0.7")["retina"]
+    seen = extract(tmp_path / "eye.pt2", tmp_path / "set.csv", ["retina"], tmp_path / "out", "--repetitions", "10", "--degrees", "0.7")["retina"]
     expected = FIXTURE["moved"].transpose(0, 1, 4, 2, 3).reshape(20, -1)  # a stimulus' trials one after the other
     np.testing.assert_allclose(seen, expected, atol=2e-7)
     assert np.abs(expected.reshape(2, 10, -1) - expected.reshape(2, 10, -1)[:, :1]).max((0, 2))[1:].min() > 0.1  # each moves

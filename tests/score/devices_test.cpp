@@ -1,5 +1,5 @@
-// Every metric on arrays, every ceiling, every resampling and the readouts, on each device: the CPU's numbers, and the
-// same bits when run again, on one thread or two, and on any stream.
+// Every metric on arrays, every ceiling, every resampling and the readouts, on each device: the
+// CPU's numbers, and the same bits when run again, on one thread or two, and on any stream.
 #include "tests/support/devices.h"
 
 #include <cmath>
@@ -41,7 +41,8 @@ class Devices : public test::OnDevice {
   }
   void TearDown() override { set_thread_count(threads_); }
 
-  // The CPU's numbers within `bound`; equal bits when run again, with other threads and on other streams.
+  // The CPU's numbers within `bound`; equal bits when run again, with other threads and on other
+  // streams.
   void check(const OnOne& run, double bound = 1e-9) const {
     const auto expected = on_cpu(run, at::kCPU);
     const auto first = on_cpu(run, device());
@@ -125,7 +126,8 @@ TEST_P(Devices, EveryMetricOnArrays) {
   for (const auto& full : array_metric_names()) {
     SCOPED_TRACE(full);
     const auto name = metric_name(full);
-    // Tall, wide, and more targets than presentations. A source of correlations wants as many columns as the target.
+    // Tall, wide, and more targets than presentations. A source of correlations wants as many
+    // columns as the target.
     for (const auto& [p, m] : {std::pair<int64_t, int64_t>(30, 12), {150, 12}, {30, 90}}) {
       const auto inputs = inputs_for(name, 60, name.base == "pearsonr" ? m : p, m);
       check([&](const at::Device& device) { return run_metric(name, inputs, device); });
@@ -244,7 +246,8 @@ TEST_P(Devices, ReadoutsAndProperties) {
   }
   images.n_classes = 3;
   images.bin_starts = {70, 80, 90};
-  // Float32 through 80 Adam steps: d' to 1e-5, a time to that over the slope of a curve that rises .1 a bin.
+  // Float32 through 80 Adam steps: d' to 1e-5, a time to that over the slope of a curve that rises
+  // .1 a bin.
   check(
       [&](const at::Device& device) -> std::vector<at::Tensor> {
         auto on = images;

@@ -34,7 +34,8 @@ TEST(Score, Conventions) {
   EXPECT_DOUBLE_EQ((CeilingConvention{CeilingConvention::Ratio::kROverSqrtC}(0.3, 0.36)), 0.5);
 }
 
-// (raw - chance) / (ceiling - chance), to 0..1: what is below chance is nothing, and a ceiling at chance is none.
+// (raw - chance) / (ceiling - chance), to 0..1: what is below chance is nothing, and a ceiling at
+// chance is none.
 TEST(Score, ChanceAndClip) {
   const CeilingConvention match{CeilingConvention::Ratio::kROverC, true, 0.25};
   EXPECT_DOUBLE_EQ(match(0.5, 0.75), 0.5);
@@ -45,7 +46,8 @@ TEST(Score, ChanceAndClip) {
   EXPECT_EQ(match.name(), "above_chance_clipped");
 }
 
-// The interval of a median over many neuroids covers the closed form 1.2533 sd / sqrt(n) about as often as it should.
+// The interval of a median over many neuroids covers the closed form 1.2533 sd / sqrt(n) about as
+// often as it should.
 TEST(Score, IntervalHasTheWidthOfTheMediansError) {
   at::manual_seed(1);
   auto estimate = aggregate(at::randn({1, 400}, at::kDouble));
@@ -54,7 +56,8 @@ TEST(Score, IntervalHasTheWidthOfTheMediansError) {
   EXPECT_NEAR((estimate.ci_hi - estimate.ci_lo) / expected, 1, 0.25);
 }
 
-// Raw and ceiling that move together leave a ceiled score without uncertainty: the draws are the same neuroids.
+// Raw and ceiling that move together leave a ceiled score without uncertainty: the draws are the
+// same neuroids.
 TEST(Score, CeilingIsResampledWithTheSameDraws) {
   at::manual_seed(2);
   const auto c = at::rand({3, 50}, at::kDouble) * 0.5 + 0.4;

@@ -6,8 +6,8 @@
 
 namespace cortiscore::test {
 
-/// Whether this machine was said to have a CUDA device: then a test that finds none fails, so that no run on a GPU passes by
-/// skipping everything.
+/// Whether this machine was said to have a CUDA device: then a test that finds none fails, so that
+/// no run on a GPU passes by skipping everything.
 inline bool cuda_is_promised() {
   const char* promise = std::getenv("CORTISCORE_REQUIRE_CUDA");
   return promise && std::string_view(promise) == "1";

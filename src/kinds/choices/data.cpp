@@ -22,7 +22,8 @@
 namespace cortiscore {
 namespace {
 
-// What a readout is fitted to and what it is tested on, of two sets or of one that says which is which.
+// What a readout is fitted to and what it is tested on, of two sets or of one that says which is
+// which.
 std::pair<StimulusSet, StimulusSet> fit_and_test(const ReadoutBenchmark& benchmark,
                                                  const StimulusSet& tested) {
   if (!benchmark.fit_stimulus_set.empty()) {

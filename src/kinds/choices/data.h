@@ -24,7 +24,8 @@ struct ChoiceData
   std::vector<std::string> subjects;
   SubjectChoices choices;  ///< of subjects on the test stimuli; not for patterns
   at::Tensor
-      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no class
+      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no
+               ///< class
   TwoWayTrials trials;           ///< patterns: of all subjects
   std::vector<int64_t> objects;  ///< patterns: class codes of what was offered and chosen
   CellMetric cell_metric;        ///< metrics of conditions

@@ -14,7 +14,8 @@ namespace cortiscore {
 
 struct ChoiceData;
 
-/// A network's choices are compared with those of subjects, or with what is right. BENCHMARKS.md 1.5, 2.
+/// A network's choices are compared with those of subjects, or with what is right. BENCHMARKS.md
+/// 1.5, 2.
 class ChoiceBenchmark : public Benchmark {
  public:
   using Benchmark::Benchmark;

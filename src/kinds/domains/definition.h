@@ -9,7 +9,8 @@
 
 namespace cortiscore {
 
-/// How well objects are read out of a layer in each of several domains: two_way_accuracy. BENCHMARKS.md 1.6.
+/// How well objects are read out of a layer in each of several domains: two_way_accuracy.
+/// BENCHMARKS.md 1.6.
 class DomainBenchmark final : public Benchmark {
  public:
   using Benchmark::Benchmark;

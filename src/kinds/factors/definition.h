@@ -11,7 +11,8 @@
 
 namespace cortiscore {
 
-/// How many of a layer's dimensions a factor of the stimuli has: factor_dimensionality. BENCHMARKS.md 1.4.
+/// How many of a layer's dimensions a factor of the stimuli has: factor_dimensionality.
+/// BENCHMARKS.md 1.4.
 class FactorBenchmark final : public Benchmark {
  public:
   using Benchmark::Benchmark;
@@ -31,11 +32,13 @@ class FactorBenchmark final : public Benchmark {
   void measure(Json& measured, Workbench& workbench) const override;
 };
 
-/// Every stimulus with a partner that shares one of its factors, drawn as the platform's Islam2021 draws them.
+/// Every stimulus with a partner that shares one of its factors, drawn as the platform's Islam2021
+/// draws them.
 struct FactorData : Recordings {
   FactorPairs pairs;
 };
-/// Read once a workbench for all benchmarks with the same pairs. @throws Error(kBadInput)  a stimulus without a partner
+/// Read once a workbench for all benchmarks with the same pairs. @throws Error(kBadInput)  a
+/// stimulus without a partner
 const FactorData& factor_data(const FactorBenchmark& benchmark, Workbench& workbench);
 
 /// "shape" and "texture", in the order of their codes.

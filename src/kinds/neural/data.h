@@ -20,8 +20,8 @@ struct Part {
       ceiling;  ///< of all neuroids side by side; bootstrapped, unless populations are averaged
 };
 
-/// The bootstrap of one population. Where populations are averaged, each has draws of its own: neuroids drawn alike in all
-/// of them would move together.
+/// The bootstrap of one population. Where populations are averaged, each has draws of its own:
+/// neuroids drawn alike in all of them would move together.
 BootstrapOptions population_bootstrap(const NeuralBenchmark& benchmark,
                                       BootstrapOptions options,
                                       size_t population);
@@ -36,8 +36,9 @@ class PreparedNeural {
 
   const Responses& data() const { return data_; }
   const Part& whole();
-  /// The presentations of the even-indexed groups of `select_by`, and of the odd ones; groups in sorted order. Of fixed
-  /// train and test stimuli the tested ones are divided; both halves train on all that are for it.
+  /// The presentations of the even-indexed groups of `select_by`, and of the odd ones; groups in
+  /// sorted order. Of fixed train and test stimuli the tested ones are divided; both halves train
+  /// on all that are for it.
   const std::pair<Part, Part>& halves();
 
  private:
@@ -58,14 +59,15 @@ PreparedNeural& prepared_neural(const NeuralBenchmark& benchmark, Workbench& wor
 /// What a mapping's record says of it, whatever it is scored with: n_components, alpha or alphas.
 Json mapping_params(const NeuralBenchmark& benchmark);
 
-/// A layer's coordinates on a part's presentations mapped onto every population. @param options  benchmark.mapping, and
-/// how it is run
+/// A layer's coordinates on a part's presentations mapped onto every population.
+/// @param options  benchmark.mapping, and how it is run
 std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const Part& part,
                                    const NeuralBenchmark& benchmark,
                                    const MappingOptions& options);
 
-/// What is kept of a layer: its coordinates; or all, where units are predicted or looked at in their places.
+/// What is kept of a layer: its coordinates; or all, where units are predicted or looked at in
+/// their places.
 NamedReduction reduction_of(const NeuralBenchmark& benchmark);
 
 }  // namespace cortiscore

@@ -8,8 +8,8 @@
 namespace cortiscore {
 
 const std::vector<std::string>& NeuralBenchmark::metrics() {
-  // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map without a penalty finds
-  // directions of its own where features are fewer than they seem.
+  // Not `linear`: layers come as coordinates of their presentations, in whose rounding a map
+  // without a penalty finds directions of its own where features are fewer than they seem.
   static const std::vector<std::string> names = {"pls",   "reverse_pls", "spantime_pls",
                                                  "ridge", "ridgecv",     "mask_regression"};
   return names;

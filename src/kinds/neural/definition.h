@@ -12,7 +12,8 @@
 
 namespace cortiscore {
 
-/// Layers are mapped onto recorded neuroids: pls, ridge, ridgecv, mask_regression, and their likes. BENCHMARKS.md 1.0, 1.1.
+/// Layers are mapped onto recorded neuroids: pls, ridge, ridgecv, mask_regression, and their likes.
+/// BENCHMARKS.md 1.0, 1.1.
 class NeuralBenchmark final : public Benchmark {
  public:
   using Benchmark::Benchmark;

@@ -20,7 +20,8 @@ struct Mapped {
   std::vector<Predictivity> details;
 };
 
-// How a layer is mapped: as the benchmark says, and where masks look at places, as the layer is laid out.
+// How a layer is mapped: as the benchmark says, and where masks look at places, as the layer is
+// laid out.
 MappingOptions mapping_of(const Candidate& candidate,
                           const NeuralBenchmark& benchmark,
                           const std::string& layer,

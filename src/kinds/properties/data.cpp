@@ -48,7 +48,8 @@ Factor texts_of(const PropertyBenchmark& benchmark,
   return {distinct(all), {}, class_codes(all)};
 }
 
-// Several factors crossed, the last one fastest; those that take one value alone make no difference.
+// Several factors crossed, the last one fastest; those that take one value alone make no
+// difference.
 Factor crossed(const std::vector<Factor>& factors, int64_t n) {
   Factor all;
   all.values = {0};

@@ -31,7 +31,8 @@ int64_t stimuli_shown(const PropertyData& data) {
   return n;
 }
 
-// A layer's responses to the sets that a property shows, those that several properties show made once.
+// A layer's responses to the sets that a property shows, those that several properties show made
+// once.
 class Shown {
  public:
   Shown(const Candidate& candidate,
@@ -89,7 +90,8 @@ class Shown {
     });
   }
 
-  /// Responses of those units to a set of property_stimuli, or (empty) the property's own: [n, units near].
+  /// Responses of those units to a set of property_stimuli, or (empty) the property's own: [n,
+  /// units near].
   const at::Tensor& near_units(const std::string& role) {
     // By its images: a property's own set may be the one of orientations.
     return once(set(role).sha256, [&] {

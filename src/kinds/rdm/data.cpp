@@ -26,8 +26,8 @@ at::Tensor rdm_of(const at::Tensor& responses,
   return matrix;
 }
 
-// One RDM of the mean over subjects, whose voxels are the same and each less its mean over stimuli; and of every subject
-// and of the others' mean, for the ceiling. Trials are the subjects'.
+// One RDM of the mean over subjects, whose voxels are the same and each less its mean over stimuli;
+// and of every subject and of the others' mean, for the ceiling. Trials are the subjects'.
 void average_subjects(const RdmBenchmark& benchmark, const Population& population, RdmData& data) {
   const auto centred = population.trials - population.trials.nanmean(1, true);
   const int64_t n = centred.size(0);
@@ -69,7 +69,8 @@ RdmData from_responses(const RdmBenchmark& benchmark) {
   return data;
 }
 
-// [subject, presentation, presentation_other] float64, from dims in any order, columns in the order of the rows.
+// [subject, presentation, presentation_other] float64, from dims in any order, columns in the order
+// of the rows.
 at::Tensor matrices_of(Assembly& assembly, const std::string& path) {
   std::vector<int64_t> order;
   std::vector<std::string> dims;

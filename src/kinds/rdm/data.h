@@ -16,12 +16,13 @@ namespace cortiscore {
 /// Dissimilarities between the response patterns of stimuli, one matrix a subject.
 struct RdmData : Recordings {  ///< stimuli in the order of the RDMs' rows
   std::vector<std::string> subjects;
-  /// [n_subjects, n_stimuli, n_stimuli] float64, symmetric: what a network is compared with. Zero diagonal, but for inner
-  /// products. One where subjects are averaged.
+  /// [n_subjects, n_stimuli, n_stimuli] float64, symmetric: what a network is compared with. Zero
+  /// diagonal, but for inner products. One where subjects are averaged.
   at::Tensor rdms;
   at::Tensor held_out, others;  ///< averaged subjects: each one's RDM, and that of the others' mean
 };
-/// @throws Error(kBadInput)  RDMs that are not square, symmetric and finite, or whose stimuli are not the set's
+/// @throws Error(kBadInput)  RDMs that are not square, symmetric and finite, or whose stimuli are
+///                           not the set's
 RdmData load_rdms(const RdmBenchmark& benchmark);
 
 /// Some presentations of an RDM benchmark.

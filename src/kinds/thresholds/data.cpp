@@ -19,7 +19,8 @@ namespace {
 
 using ThresholdOf = std::vector<std::pair<std::string, double>>;
 
-// Thresholds by subject, in the file's order (the ceiling's draws depend on it); those that are NaN are left out.
+// Thresholds by subject, in the file's order (the ceiling's draws depend on it); those that are NaN
+// are left out.
 ThresholdOf thresholds_by_subject(const std::string& path, std::vector<std::string>& warnings) {
   auto [subjects, values] = read_thresholds(path);
   if (subjects.empty() && is_table(path))

@@ -9,7 +9,8 @@
 
 namespace cortiscore {
 
-/// A readout's psychometric threshold beside those of subjects: threshold, threshold_elevation. BENCHMARKS.md 1.5.
+/// A readout's psychometric threshold beside those of subjects: threshold, threshold_elevation.
+/// BENCHMARKS.md 1.5.
 class ThresholdBenchmark final : public Benchmark {
  public:
   using Benchmark::Benchmark;

@@ -21,7 +21,8 @@ std::vector<const ThresholdSet*> shown_sets(const ThresholdData& data) {
   return sets;
 }
 
-// A layer's activations on a set, [presentations, features]; those that several benchmarks show are made once.
+// A layer's activations on a set, [presentations, features]; those that several benchmarks show are
+// made once.
 at::Tensor activations_on(const ThresholdSet& wanted,
                           const std::string& layer,
                           const Candidate& candidate,
