@@ -25,8 +25,8 @@ struct Assembly {
   at::Tensor values;              ///< float32 or float64, one axis a dim, on the CPU
   std::map<std::string, Coordinate> coords;
   std::map<std::string, std::string> attributes;
-  std::map<std::string, std::vector<double>>
-      lists;  ///< attributes that are numbers, and variables along dims of their own
+  /// attributes that are numbers, and variables along dims of their own
+  std::map<std::string, std::vector<double>> lists;
 
   /// @throws Error(kBadInput)  no such coordinate; the message lists those that are there
   const Coordinate& coord(const std::string& name) const;

@@ -37,8 +37,8 @@ CeilingConvention ceiling_convention(const std::string& name);
 
 /// A bootstrap over neuroids: how often each counts, and the estimate, for every draw.
 struct NeuroidDraws {
-  at::Tensor
-      counts;  ///< [n_boot, n_neuroids] float64, or undefined where they would take much memory
+  /// [n_boot, n_neuroids] float64, or undefined where they would take much memory
+  at::Tensor counts;
   std::vector<double> values;
 };
 

@@ -52,8 +52,8 @@ void check_train_files(const ManifestReader& reader, const std::vector<AssemblyF
 struct Population {
   std::string identifier;
   std::vector<std::string> neuroid_ids;
-  at::Tensor
-      trials;  ///< [n_repetitions, n_stimuli - n_train, n_neuroids] float64, NaN where missing
+  /// [n_repetitions, n_stimuli - n_train, n_neuroids] float64, NaN where missing
+  at::Tensor trials;
   at::Tensor train;           ///< train_test: [n_train, n_neuroids], trials averaged
   at::Tensor averaged;        ///< [n_stimuli, n_neuroids]
   at::Tensor stored_ceiling;  ///< [n_neuroids], where the benchmark has a ceiling_coordinate

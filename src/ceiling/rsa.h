@@ -7,11 +7,10 @@ namespace cortiscore {
 
 /// How well a model's RDM could agree with subjects', from the subjects' own.
 struct RsaBounds {
-  at::Tensor
-      upper;  ///< [subjects] each subject with the mean over all, itself included: the ceiling in
-              ///< use
-  at::Tensor
-      lower;  ///< [subjects] each subject with the mean over the others (leave one subject out)
+  /// [subjects] each subject with the mean over all, itself included: the ceiling in use
+  at::Tensor upper;
+  /// [subjects] each subject with the mean over the others (leave one subject out)
+  at::Tensor lower;
 };
 
 /// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one

@@ -48,8 +48,8 @@ std::string kind_of_column(const Table& table, size_t column);
 struct NumberTable {
   at::Tensor values;                 ///< [rows, columns] float64, NaN where missing
   std::vector<std::string> columns;  ///< as many; "0", "1", ... where the file names none
-  std::vector<std::string>
-      stimulus_ids;  ///< of the column stimulus_id, else image_id; empty where there is none
+  /// of the column stimulus_id, else image_id; empty where there is none
+  std::vector<std::string> stimulus_ids;
   std::vector<std::string> notes;
 };
 /// @throws Error(kBadInput)  as read_table, or a column of text, or no rows

@@ -6,8 +6,8 @@ namespace cortiscore {
 /// A text file as UTF-8, and what it was.
 struct DecodedText {
   std::string text;  ///< UTF-8 without a mark
-  std::string
-      encoding;  ///< "UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE" or "Windows-1252"
+  /// "UTF-8", "UTF-16 LE", "UTF-16 BE", "UTF-32 LE", "UTF-32 BE" or "Windows-1252"
+  std::string encoding;
   std::string note;  ///< what a reader should hear of it; empty for UTF-8
 };
 

@@ -14,14 +14,13 @@ struct Candidate {
   std::optional<Network> network;
   std::string identifier;
   std::string path;
-  at::Tensor
-      features;  ///< [n_stimuli, n_features] in the order of the stimulus set, without a network
+  /// [n_stimuli, n_features] in the order of the stimulus set, without a network
+  at::Tensor features;
   std::vector<std::string>
       stimulus_ids;    ///< of the features' rows; empty where their file has none
   std::string sha256;  ///< of the features
-  std::string
-      fingerprint;  ///< of all that its activations depend on: graph, weights, preprocessing; or
-                    ///< the features
+  /// of all that its activations depend on: graph, weights, preprocessing; or the features
+  std::string fingerprint;
   std::shared_ptr<ActivationPlan> plan;  ///< of its forward passes; with a network
   double open_s = 0;  ///< seconds to read it: a network, or weights for a graph that is there
 };

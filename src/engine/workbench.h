@@ -31,9 +31,8 @@ struct ScoreOptions {
   int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
   double memory_gib = 4;      ///< passes under way, activations, and what becomes of them
   std::string spill_folder;   ///< for layers that do not fit; may be empty
-  std::string
-      reference_photos;  ///< layer choice: the stimulus set in whose span wide layers are kept; may
-                         ///< be empty
+  /// layer choice: the stimulus set in whose span wide layers are kept; may be empty
+  std::string reference_photos;
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
   at::Device device = at::kCPU;  ///< runs networks and mappings

@@ -21,8 +21,8 @@ struct PlsPrediction {
   /// Predicted responses of one split: [n_test, n_targets] float64, rows in the split's test order.
   at::Tensor predictions(int64_t split) const;
 
-  at::Tensor
-      iterations;  ///< [n_splits, n_components] int64: scikit-learn's n_iter_ (0 in exact mode)
+  /// [n_splits, n_components] int64: scikit-learn's n_iter_ (0 in exact mode)
+  at::Tensor iterations;
   at::Tensor marginal;   ///< [n_splits, n_components] bool: stopped within 1e-8 of the tolerance
   at::Tensor exhausted;  ///< [n_splits, n_components] bool: nothing was left to explain; adds zero
 

@@ -33,9 +33,8 @@ struct MappingOptions {
 /// Cross-validated predictivity: Pearson r between predicted and recorded responses of each
 /// neuroid, per split.
 struct Predictivity {
-  at::Tensor
-      per_neuroid;  ///< [n_splits, n_neuroids] float64, NaN for a neuroid that is constant in a
-                    ///< split
+  /// [n_splits, n_neuroids] float64, NaN for a neuroid that is constant in a split
+  at::Tensor per_neuroid;
   std::vector<at::Tensor> predictions;  ///< a split: [n_test, n_neuroids] float64, where kept
   at::Tensor iterations;                ///< pls: [n_splits, n_components] int64
   at::Tensor marginal;                  ///< pls: [n_splits, n_components] bool

@@ -62,8 +62,8 @@ struct Node {
   std::string value;   ///< the first that it makes, for messages
   std::optional<c10::OperatorHandle> op;
   std::vector<Argument> arguments;
-  std::vector<std::vector<int64_t>>
-      outputs;  ///< a returned value: one number, or those of a list after a -2; -1 is dropped
+  /// a returned value: one number, or those of a list after a -2; -1 is dropped
+  std::vector<std::vector<int64_t>> outputs;
 };
 
 /// What a file says in one of several forms is an object of one member, whose name is the form's:

@@ -20,8 +20,8 @@ struct Layer {
   std::string name;   ///< dotted module path, as in Python's named_modules()
   std::string type;   ///< the module's class; may be empty
   std::string value;  ///< the graph value that is its output
-  std::vector<int64_t>
-      shape;  ///< of one stimulus; windows, tokens or places first where there are such
+  /// of one stimulus; windows, tokens or places first where there are such
+  std::vector<int64_t> shape;
   std::vector<TimeBin> time_bins;  ///< of its calls, where the archive says; in order
 
   /// Where stimuli are in the value: along this axis, and `windows` entries of it belong to each.

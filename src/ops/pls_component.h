@@ -11,8 +11,8 @@ namespace cortiscore {
 /// parts.
 /// Source: Dayal & MacGregor 1997, algorithm 1 and 2; ALGORITHMS.md 1b.
 struct PlsLoop {
-  at::Tensor
-      s;  ///< [F, M, P] Y'X of train rows: features side by side, since they outnumber targets
+  /// [F, M, P] Y'X of train rows: features side by side, since they outnumber targets
+  at::Tensor s;
   at::Tensor trace;  ///< [F] tr S'S
 
   at::Tensor g;           ///< [F, M, M] S_K'S_K; `pls_deflate` takes it to K + 1

@@ -6,8 +6,8 @@ namespace cortiscore {
 /// Order and tie groups of a vector, found once for any number of weightings.
 struct SortedTies {
   at::Tensor order;  ///< [n] int64: positions in ascending order of value
-  at::Tensor
-      first;  ///< [n] int64: for each place in that order, the place where its tie group begins
+  /// [n] int64: for each place in that order, the place where its tie group begins
+  at::Tensor first;
   at::Tensor last;  ///< [n] int64: and where it ends
 };
 

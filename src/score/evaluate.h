@@ -15,8 +15,8 @@ namespace cortiscore {
 
 /// What a metric by name needs beside the arrays.
 struct MetricInputs {
-  at::Tensor
-      source;  ///< [n, features]; spantime: [n, features, bins]; RDMs: [n, n] or [subjects, n, n]
+  /// [n, features]; spantime: [n, features, bins]; RDMs: [n, n] or [subjects, n, n]
+  at::Tensor source;
   at::Tensor target;  ///< [n, neuroids]; spantime: [n, neuroids, bins]; RDMs as above
   Splits splits;      ///< for metrics that map or take subsets
   MappingOptions mapping;
@@ -33,9 +33,8 @@ struct Evaluation {
   std::map<Axis, int64_t> axes;  ///< what can be drawn, with sizes
   Axis usual = Axis::kNeuroid;   ///< what is drawn unless asked otherwise
   Statistic draws;
-  std::string
-      averaged_over;  ///< of `estimate.per_neuroid`'s columns: "neuroid", "subject", "presentation
-                      ///< subset"
+  /// of `estimate.per_neuroid`'s columns: "neuroid", "subject", "presentation subset"
+  std::string averaged_over;
   std::vector<std::string> warnings;
   std::vector<double> per_time_bin;  ///< spantime: median over neuroids, mean over splits, a bin
 };

@@ -23,9 +23,8 @@ struct ChoiceData
       texture;  ///< class codes of the test stimuli; patterns: places in `objects`
   std::vector<std::string> subjects;
   SubjectChoices choices;  ///< of subjects on the test stimuli; not for patterns
-  at::Tensor
-      chosen;  ///< [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no
-               ///< class
+  /// [n_subjects, n_test] int64: code of the choice, -1 for none or one that is no class
+  at::Tensor chosen;
   TwoWayTrials trials;           ///< patterns: of all subjects
   std::vector<int64_t> objects;  ///< patterns: class codes of what was offered and chosen
   CellMetric cell_metric;        ///< metrics of conditions

@@ -21,8 +21,8 @@ class ChoiceBenchmark : public Benchmark {
   using Benchmark::Benchmark;
 
   std::string choices;  ///< CSV of subject, stimulus_id, choice, truth; may be empty
-  std::string
-      truth_column;  ///< without choices: the column of the stimulus set that says what is right
+  /// without choices: the column of the stimulus set that says what is right
+  std::string truth_column;
   ColumnValues exclude;      ///< choices that are not used
   int64_t sample_every = 1;  ///< of the stimuli with one value of sample_by, each so many-th
   std::string sample_by;

@@ -16,8 +16,8 @@ struct Part {
   Splits splits;                    ///< places in `index`
   std::vector<at::Tensor> targets;  ///< a population: trial averages [n, n_neuroids], on the device
   std::vector<Estimate> ceilings;   ///< a population, bootstrapped where there are several
-  Estimate
-      ceiling;  ///< of all neuroids side by side; bootstrapped, unless populations are averaged
+  /// of all neuroids side by side; bootstrapped, unless populations are averaged
+  Estimate ceiling;
 };
 
 /// The bootstrap of one population. Where populations are averaged, each has draws of its own:
