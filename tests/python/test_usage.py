@@ -1,15 +1,13 @@
 """What the command line says of words that it does not know, and of values that are missing, empty or given twice."""
 import functools
 import json
-import os
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 
-from conftest import BINARY, ROOT, run, save
+from conftest import BINARY, run, save
 
 XY = ["--source", "x.npy", "--target", "y.npy"]
 
@@ -165,12 +163,3 @@ def test_every_renamed_flag_is_read(words, old, now):
 def test_a_flag_that_kept_its_name_is_not_renamed():
     assert "is called" not in run("metric", "pls", *XY, "--splits", "none.json", "--trials", "t.npy").stderr
     assert "is called" not in run("score", "none.pt2", "-b", "Cowley2023.V4-pls", "--precision", "bf16").stderr
-
-
-@pytest.mark.parametrize("module, words, heavy", [("cortiscore.data", ["list"], {"torch", "numpy"}), ("cortiscore.data", ["info", "--help"], {"torch", "numpy"}), ("cortiscore.data", ["add", "--help"], {"torch"}),
-                                                  ("cortiscore", ["--help"], {"torch", "numpy"}), ("cortiscore", ["torchvision:resnet18", "--native"], {"torch", "numpy"})])
-def test_what_only_lists_and_helps_imports_nothing_that_takes_seconds(module, words, heavy, tmp_path):
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", module, *words], cwd=ROOT / "python", capture_output=True, text=True, env={**os.environ, "CORTISCORE_HOME": str(tmp_path)})
-    assert done.returncode == (2 if "--native" in words else 0), done.stderr[-500:]
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if line.startswith("import time:")}
-    assert "cortiscore" in imported and not imported & heavy
