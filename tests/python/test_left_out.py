@@ -200,7 +200,8 @@ def test_the_module_says_what_it_leaves_out_too(tmp_path):
     trials[:, :, 1] = 0
     assert any("1 neuroid(s) have no correlation" in w for w in cortiscore.internal_consistency(trials)["warnings"])
     for code, call in ((2, lambda: cortiscore.metric("pls", x, y, components=0)), (2, lambda: cortiscore.metric("ridge", x, y, alpha=float("nan"))),
-                       (2, lambda: cortiscore.internal_consistency(trials, ceiling_splits=-1)), (2, lambda: cortiscore.internal_consistency(trials, seed=2**40)),
+                       (2, lambda: cortiscore.internal_consistency(trials, ceiling_splits=-1)),
+                       (2, lambda: cortiscore.internal_consistency(trials, seed=2**40)),
                        (5, lambda: cortiscore.internal_consistency(trials[0])), (5, lambda: cortiscore.metric("pls", x, y, stratify=[1, 2, 3])),
                        (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", bootstrap=0)),
                        (2, lambda: cortiscore.score("x.pt2", "Simulated2026.V1-pls", memory_gib=float("nan"))),

@@ -64,7 +64,8 @@ def test_a_progress_line_is_drawn_over_and_never_below(tmp_path):
     random = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", random.standard_normal((60, 20)))
     np.save(tmp_path / "y.npy", random.standard_normal((60, 5)))
-    drawn = on_terminal(20, "metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npy", "--permutations", "100", "--threads", "1", on=("stderr",))
+    drawn = on_terminal(20, "metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npy", "--permutations", "100", "--threads", "1",
+                        on=("stderr",))
     bars = [line for line in drawn if line.startswith("permutations")]
     assert bars and all(len(line) < 20 and line.endswith("\u2026") for line in bars), bars
 

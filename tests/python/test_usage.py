@@ -18,7 +18,8 @@ def arrays(tmp_path):
     return save(tmp_path, source=random.standard_normal((40, 6)), target=random.standard_normal((40, 3)))
 
 
-@pytest.mark.parametrize("words", [["benchmark", "list", "--threads", "1", "-q"], ["benchmark", "list", "--no-progress"], ["benchmark", "-q", "list"], ["doctor", "--quiet", "--threads=1"]])
+@pytest.mark.parametrize("words", [["benchmark", "list", "--threads", "1", "-q"], ["benchmark", "list", "--no-progress"], ["benchmark", "-q", "list"],
+                                   ["doctor", "--quiet", "--threads=1"]])
 def test_flags_of_every_verb_are_known_after_it(words):
     done = run(*words)
     assert done.returncode == 0, done.stderr
@@ -124,8 +125,10 @@ def test_files_are_offered_where_a_file_is_taken(tmp_path, monkeypatch):
     assert completed("metric", "pls", "--mode", "") == ["sklearn", "exact"]
 
 
-@pytest.mark.parametrize("words", [["score", "x.npy", "-b", "Cowley2023.V4-pls"], ["layers", "x.pt2", "-b", "Cowley2023.V4-pls"], ["extract", "x.pt2", "--stimuli", "s.csv", "-l", "1", "-o", "o"],
-                                   ["metric", "pls", *XY], ["ceiling", "rsa", "--trials", "t.npy"], ["ceiling", "i2n", "--trials", "t.csv"], ["sweep", "x.npy", "-b", "Cowley2023.V4-pls"]])
+@pytest.mark.parametrize("words", [["score", "x.npy", "-b", "Cowley2023.V4-pls"], ["layers", "x.pt2", "-b", "Cowley2023.V4-pls"],
+                                   ["extract", "x.pt2", "--stimuli", "s.csv", "-l", "1", "-o", "o"],
+                                   ["metric", "pls", *XY], ["ceiling", "rsa", "--trials", "t.npy"], ["ceiling", "i2n", "--trials", "t.csv"],
+                                   ["sweep", "x.npy", "-b", "Cowley2023.V4-pls"]])
 def test_a_device_that_is_not_here_is_refused_everywhere(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.npy").write_bytes(b"")
