@@ -58,11 +58,15 @@ void run(const Arguments& arguments, Outcome& outcome) {
     for (const auto& warning : record.at("warnings"))
       log_line("warning: " + warning.get<std::string>());
   };
+  const auto begins = [](const Candidate& candidate, const Benchmark& benchmark) {
+    log_line(candidate.identifier + " on " + benchmark.identifier);
+  };
   // With one pair an error is the process's; with many it is that pair's, and the others go on.
   if (arguments.networks.size() * benchmarks.size() == 1) {
     const auto candidate = open_candidate(arguments.networks.front(), options.device, options.load,
                                           arguments.variable);
     plan_scores(candidate, benchmarks, workbench, &store, flags.again);
+    begins(candidate, *benchmarks.front());
     const auto result = score_pair(candidate, *benchmarks.front(), workbench, &store, flags.again);
     return print(result.record, !result.stored);
   }
@@ -84,24 +88,26 @@ void run(const Arguments& arguments, Outcome& outcome) {
   int64_t failed = 0;
   size_t of_network = 0;
   std::vector<Json> records;  // of a network
-  score_items(next, benchmarks, workbench, store, flags.again,
-              [&](PairEnd end, const Json& record) {
-                if (end == PairEnd::kFailed) {
-                  ++failed;
-                  log_line("failed: " + record.at("model_identifier").get<std::string>() + " on " +
-                           record.at("benchmark_identifier").get<std::string>() + ": " +
-                           record.at("message").get<std::string>());
-                  if (flags.json) print(record, false);
-                } else {
-                  print(record, end == PairEnd::kScored);
-                  records.push_back(record);
-                }
-                if (++of_network < benchmarks.size()) return;
-                if (!flags.json && records.size() == benchmarks.size())
-                  print_composite(records, manifests_of(benchmarks), tree);
-                records.clear();
-                of_network = 0;
-              });
+  score_items(
+      next, benchmarks, workbench, store, flags.again,
+      [&](PairEnd end, const Json& record) {
+        if (end == PairEnd::kFailed) {
+          ++failed;
+          log_line("failed: " + record.at("model_identifier").get<std::string>() + " on " +
+                   record.at("benchmark_identifier").get<std::string>() + ": " +
+                   record.at("message").get<std::string>());
+          if (flags.json) print(record, false);
+        } else {
+          print(record, end == PairEnd::kScored);
+          records.push_back(record);
+        }
+        if (++of_network < benchmarks.size()) return;
+        if (!flags.json && records.size() == benchmarks.size())
+          print_composite(records, manifests_of(benchmarks), tree);
+        records.clear();
+        of_network = 0;
+      },
+      begins);
   if (failed) outcome.exit_code = static_cast<int>(ErrorKind::kPairsFailed);
 }
 

@@ -372,7 +372,8 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
                  Workbench& workbench,
                  Store& store,
                  bool again,
-                 const std::function<void(PairEnd, const Json&)>& each) {
+                 const std::function<void(PairEnd, const Json&)>& each,
+                 const std::function<void(const Candidate&, const Benchmark&)>& begins) {
   struct Opened {
     std::optional<SweepItem> item;
     std::optional<Candidate> candidate;
@@ -418,6 +419,7 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
       std::optional<PairResult> result;
       auto failure = opened.failure;
       if (!failure) {
+        if (begins) begins(*opened.candidate, *benchmarks[b]);
         failure = attempt([&] {
           result = score_pair(*opened.candidate, *benchmarks[b], workbench, &store, again,
                               checkpoint.tags);

@@ -84,6 +84,7 @@ std::vector<SweepItem> items_left(const std::vector<Checkpoint>& checkpoints,
 /// graph share it, and all that depends on recordings and stimuli alone is made once (Workbench).
 /// @param next  the next item, nothing when there is none or when its token says that no more will
 ///              be taken; called from one thread at a time, while another item is scored
+/// @param begins  told which pair is about to be scored, or taken from the store
 /// @param each  told how every pair ended as soon as that is durable, with its record
 /// @throws Stopped  by a signal: the pair in hand is dropped, all before it are stored
 void score_items(const std::function<std::optional<SweepItem>(const std::stop_token&)>& next,
@@ -91,7 +92,8 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
                  Workbench& workbench,
                  Store& store,
                  bool again,
-                 const std::function<void(PairEnd, const Json&)>& each);
+                 const std::function<void(PairEnd, const Json&)>& each,
+                 const std::function<void(const Candidate&, const Benchmark&)>& begins = {});
 
 /// Records that a pair failed, under the best name that is known for it.
 /// @returns the record, durable
