@@ -201,7 +201,7 @@ def test_decisions_of_a_classifier_equal_scikit_learns_kappa(home, tmp_path):
     np.testing.assert_allclose(record["split_ceilings"], between, atol=1e-12)
     assert record["raw"]["score"] == pytest.approx(abs(np.mean(kappas)), abs=1e-12)
     assert record["n"]["accuracy_network"] == pytest.approx(right.mean())
-    assert record["layer_selection"]["method"] == "output"
+    assert record["layer_selection"] == {"method": "committed", "candidates": ["features"]}  # activations are what was chosen
 
 
 def test_shape_bias_equals_counting(home, tmp_path):
