@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cortiscore/error.h"
+#include "src/activations/extract.h"
 #include "src/engine/candidate.h"
 #include "src/engine/outcome.h"
 
@@ -21,9 +22,11 @@ namespace {
 
 }  // namespace
 
-ActivationRequest Benchmark::profile_request(const Candidate& /*candidate*/,
-                                             const std::vector<std::string>& /*layers*/,
-                                             Workbench& /*workbench*/) const {
+std::optional<NamedReduction> Benchmark::reduction(Workbench& /*workbench*/) const {
+  return all_activations();
+}
+
+NamedReduction Benchmark::profile_reduction(Workbench& /*workbench*/) const {
   refuse_profile(*this);
 }
 
@@ -47,12 +50,26 @@ ShownStimuli shown_stimuli(const Benchmark& benchmark, Workbench& workbench) {
   return {&recordings.stimuli, recordings.data_sha256.back(), benchmark.visual_degrees, 1};
 }
 
-ActivationRequest score_request(const Candidate& candidate,
-                                const Benchmark& benchmark,
-                                NamedReduction reduction,
-                                Workbench& workbench) {
+std::optional<ActivationRequest> score_request(const Candidate& candidate,
+                                               const Benchmark& benchmark,
+                                               Workbench& workbench) {
+  auto reduction = benchmark.reduction(workbench);
+  if (!reduction) return std::nullopt;
   auto layers = layers_for(candidate, benchmark, workbench.options());
-  return {shown_stimuli(benchmark, workbench), std::move(layers), std::move(reduction)};
+  return ActivationRequest{shown_stimuli(benchmark, workbench), std::move(layers),
+                           std::move(*reduction)};
+}
+
+ActivationRequest profile_request(const Candidate& candidate,
+                                  const Benchmark& benchmark,
+                                  const std::vector<std::string>& layers,
+                                  Workbench& workbench) {
+  auto reduction = benchmark.profile_reduction(workbench);
+  ActivationRequest request = {shown_stimuli(benchmark, workbench), layers, std::move(reduction)};
+  if (candidate.network) {
+    for (auto& layer : request.layers) layer = in_window_of(benchmark, *candidate.network, layer);
+  }
+  return request;
 }
 
 void add_ceiling(Json& measured, const Estimate& ceiling) {

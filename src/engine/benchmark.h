@@ -33,19 +33,16 @@ class Benchmark : public Manifest {
 
   virtual LayerRule layer_rule() const = 0;
 
-  /// What scoring takes of a candidate's forward passes; nothing of kinds that show what they find
-  /// they need.
-  virtual std::optional<ActivationRequest> request(const Candidate& candidate,
-                                                   Workbench& workbench) const = 0;
+  /// What is kept of a layer for a score: all activations, unless the kind says otherwise; nothing
+  /// of kinds that show what they find they need.
+  virtual std::optional<NamedReduction> reduction(Workbench& workbench) const;
 
   virtual Outcome score(const Candidate& candidate, Workbench& workbench) const = 0;
 
-  /// What a profile takes of every one of `layers`: so little of each that many are held.
+  /// What a profile keeps of every layer: so little of each that many are held.
   /// @throws Error(kUsage)  a kind that looks at one layer alone
-  virtual ActivationRequest profile_request(const Candidate& candidate,
-                                            const std::vector<std::string>& layers,
-                                            Workbench& workbench) const;
-  /// Scores of the layers of a profile_request, on all presentations.
+  virtual NamedReduction profile_reduction(Workbench& workbench) const;
+  /// Scores of layers that were reduced so, on all presentations.
   virtual LayerScores profile(const std::vector<ReducedLayer>& layers, Workbench& workbench) const;
 
   /// What scores are divided by, in words.
@@ -71,28 +68,18 @@ bool is_here(const Benchmark& benchmark);
 /// Its own stimuli, as a candidate is shown them.
 ShownStimuli shown_stimuli(const Benchmark& benchmark, Workbench& workbench);
 
-/// The request of most kinds: the layers of the rule, each reduced in one way.
-ActivationRequest score_request(const Candidate& candidate,
-                                const Benchmark& benchmark,
-                                NamedReduction reduction,
-                                Workbench& workbench);
+/// What scoring takes of a candidate's forward passes, as far as it is known before: the layers of
+/// the rule, on the benchmark's own stimuli.
+std::optional<ActivationRequest> score_request(const Candidate& candidate,
+                                               const Benchmark& benchmark,
+                                               Workbench& workbench);
+/// What a profile takes of them: each of `layers`, in the benchmark's window of time.
+ActivationRequest profile_request(const Candidate& candidate,
+                                  const Benchmark& benchmark,
+                                  const std::vector<std::string>& layers,
+                                  Workbench& workbench);
 
 /// Adds a ceiling to what `measure` says.
 void add_ceiling(Json& measured, const Estimate& ceiling);
-
-/// The populations of a benchmark that has several, each as one of the same kind.
-/// @tparam Kind  has `responses`, a ResponseFiles
-template <typename Kind>
-Benchmarks populations_of(const Kind& benchmark) {
-  Benchmarks all;
-  if (benchmark.responses.assemblies.size() < 2) return all;
-  for (const auto& assembly : benchmark.responses.assemblies) {
-    auto one = std::make_shared<Kind>(benchmark);
-    become_population(*one, assembly.identifier);
-    one->responses.assemblies = {assembly};
-    all.push_back(std::move(one));
-  }
-  return all;
-}
 
 }  // namespace cortiscore

@@ -46,7 +46,7 @@ std::vector<LayerProfile> profile_layers(const Candidate& candidate,
                                          Workbench& workbench) {
   std::vector<ActivationRequest> requests;
   for (const auto& benchmark : benchmarks) {
-    requests.push_back(benchmark->profile_request(candidate, layers, workbench));
+    requests.push_back(profile_request(candidate, *benchmark, layers, workbench));
     announce(candidate, requests.back());
   }
   std::vector<LayerProfile> profiles;

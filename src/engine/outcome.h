@@ -1,5 +1,4 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,10 +11,10 @@ namespace cortiscore {
 /// What a benchmark of one kind leaves for the record.
 struct Outcome {
   Score score;
-  std::string layer;  ///< "a + b" where two halves chose differently
-  Json layer_selection, n, populations = Json::array(), metric;
-  std::string resampled;                        ///< what intervals resample
-  std::optional<CeilingConvention> convention;  ///< of the ceiled score; where there is a ceiling
+  std::string layer;     ///< "a + b" where two halves chose differently
+  Json layer_selection;  ///< null where layer_selection_json says it
+  Json n, populations = Json::array(), params = Json::object();  ///< params: of the metric
+  std::string resampled;                                         ///< what intervals resample
   std::vector<std::string> warnings;
   ExtractionTimes times;
   double fit_s = 0;

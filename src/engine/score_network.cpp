@@ -82,7 +82,7 @@ void plan_scores(const Candidate& candidate,
       check_commitment(*benchmark, workbench);
       const auto key = record_key(candidate.fingerprint, *benchmark, workbench);
       if (store && !again && store->find(key, candidate.identifier)) return;
-      if (const auto request = benchmark->request(candidate, workbench))
+      if (const auto request = score_request(candidate, *benchmark, workbench))
         announce(candidate, *request);
     }));
   }
@@ -140,6 +140,9 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const auto& recordings = benchmark.recordings(workbench);
   const double load_s = load.seconds();
   auto outcome = benchmark.score(candidate, workbench);
+  if (outcome.layer_selection.is_null()) {
+    outcome.layer_selection = layer_selection_json(candidate, benchmark, options, {outcome.layer});
+  }
   const auto method = outcome.layer_selection.value("method", "");
   if (candidate.network && method != "committed" && method != "none") {
     if (auto left_out = left_out_layers(*candidate.network); !left_out.empty())
@@ -151,11 +154,11 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   for (const auto* more : {&of_layers, &score.warnings})
     warnings.insert(warnings.end(), more->begin(), more->end());
   warnings = with_reason(std::move(warnings), score.raw.value);
-  auto score_json = Json{{"raw", number(score.raw.value)},
-                         {"ceiling", number(score.ceiling.value)},
-                         {"ceiled", number(score.ceiled)},
-                         {"ceiling_convention",
-                          outcome.convention ? Json(outcome.convention->name()) : Json(nullptr)}};
+  auto score_json = Json{
+      {"raw", number(score.raw.value)},
+      {"ceiling", number(score.ceiling.value)},
+      {"ceiled", number(score.ceiled)},
+      {"ceiling_convention", benchmark.ceiled ? Json(score.convention.name()) : Json(nullptr)}};
   const auto precision =
       candidate.network ? candidate.network->precision() : ForwardPrecision::kFloat32;
   auto timing = timing_json(outcome.times);
@@ -178,7 +181,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"region", benchmark.region},
       {"parent", benchmark.parent},
       {"composite", benchmark.composite},
-      {"metric", outcome.metric},
+      {"metric", {{"name", benchmark.metric}, {"params", outcome.params}}},
       {"layer", outcome.layer},
       {"layer_selection", outcome.layer_selection},
       {"preprocessing", preprocessing_json(candidate, benchmark)},

@@ -303,7 +303,7 @@ SweepPlan plan_sweep(const std::vector<Checkpoint>& checkpoints,
     const auto& network = *candidate.network;
     std::map<std::string, int64_t> stimuli;  // a group's
     for (const auto& benchmark : benchmarks) {
-      const auto request = benchmark->request(candidate, workbench);
+      const auto request = score_request(candidate, *benchmark, workbench);
       if (!request) continue;
       stimuli[request->shown.group()] = request->shown.stimuli->size();
       announce(candidate, *request);

@@ -56,10 +56,6 @@ at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets) {
   return triplets.gather(1, 2 - nearest).squeeze(1);
 }
 
-CeilingConvention pattern_convention() {
-  return {CeilingConvention::Ratio::kROverSqrtC};
-}
-
 Score pattern_score(const PatternName& name,
                     const at::Tensor& confusion,
                     const TwoWayTrials& trials,
@@ -70,12 +66,15 @@ Score pattern_score(const PatternName& name,
   const PatternHalves ceiling(name, {}, trials, truth, confusion.size(1), skipna);
   const int64_t n = truth.size(0);
   const auto on = confusion.options().dtype(at::kDouble);
+  const CeilingConvention convention = {CeilingConvention::Ratio::kROverSqrtC};
   const Statistic ceiled = [&](const Draws& draws) {
     const auto counts = draws.of(Axis::kPresentation, n, on);
-    return pattern_convention()(raw.correlations(counts), ceiling.correlations(counts)).nanmean(1);
+    return convention(raw.correlations(counts), ceiling.correlations(counts)).nanmean(1);
   };
-  return joint_score(raw.evaluation(), ceiling.evaluation(), ceiled,
-                     over_axis(Axis::kPresentation, n, options), on);
+  auto score = joint_score(raw.evaluation(), ceiling.evaluation(), ceiled,
+                           over_axis(Axis::kPresentation, n, options), on);
+  score.convention = convention;
+  return score;
 }
 
 namespace {

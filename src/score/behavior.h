@@ -41,9 +41,6 @@ Score accuracy_score(const at::Tensor& correct,
 /// Source: Hebart et al. 2020, methods; BENCHMARKS.md section 3.
 at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets);
 
-/// raw / sqrt(ceiling), whose ceiling is of halves of the trials.
-CeilingConvention pattern_convention();
-
 /// A network's pattern of confusions against that of half of the trials (raw), one half's against
 /// the other's (ceiling), and the mean over the two halvings of raw / sqrt(ceiling). Intervals
 /// resample images, jointly for both.

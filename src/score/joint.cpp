@@ -59,10 +59,12 @@ Score ratio_score(const Evaluation& raw,
                   const CeilingConvention& convention,
                   const ResampleOptions& over,
                   const at::TensorOptions& on) {
-  return joint_score(
+  auto score = joint_score(
       raw, ceiling,
       [&](const Draws& draws) { return convention(raw.draws(draws), ceiling.draws(draws).to(on)); },
       over, on);
+  score.convention = convention;
+  return score;
 }
 
 Score without_ceiling(const Evaluation& raw,

@@ -179,11 +179,6 @@ LayerRule OddOneOutBenchmark::layer_rule() const {
   return LayerRule(LayerRule::Otherwise::kBeforeOutput);
 }
 
-std::optional<ActivationRequest> ChoiceBenchmark::request(const Candidate& candidate,
-                                                          Workbench& workbench) const {
-  return score_request(candidate, *this, all_activations(), workbench);
-}
-
 std::string ChoiceBenchmark::ceiling_name() const {
   if (!ceiled) return "none";
   if (!std::isnan(fixed_ceiling)) return "published";

@@ -38,8 +38,6 @@ class ChoiceBenchmark : public Benchmark {
 
   std::vector<std::string> files() const override;
   const Recordings& recordings(Workbench& workbench) const override;
-  std::optional<ActivationRequest> request(const Candidate& candidate,
-                                           Workbench& workbench) const override;
   std::string ceiling_name() const override;
   void measure(Json& measured, Workbench& workbench) const override;
 

@@ -95,7 +95,6 @@ void compare_choices(const ChoiceBenchmark& benchmark,
                                    convention_of(benchmark), bootstrap);
   else
     compare_with_subjects(benchmark, chosen == truth, data, bootstrap, outcome);
-  if (benchmark.ceiled) outcome.convention = convention_of(benchmark);
 }
 
 // A network's confusions on the test images, beside those of all subjects.
@@ -112,7 +111,6 @@ void compare_patterns(const ChoiceBenchmark& benchmark,
                             data.trials.sample.to(on), data.trials.distractor.to(on)};
   outcome.score = pattern_score(pattern_name(benchmark.metric), confusion, trials, truth,
                                 benchmark.skipna, bootstrap);
-  outcome.convention = pattern_convention();
   outcome.resampled = "presentation";
   outcome.n = {{"stimuli", truth.size(0)},
                {"objects", objects.size(0)},
@@ -127,7 +125,7 @@ Outcome ReadoutBenchmark::score(const Candidate& candidate, Workbench& workbench
   const auto& options = workbench.options();
   Outcome outcome;
   const auto& data = this->data(workbench);
-  const auto wanted = *request(candidate, workbench);
+  const auto wanted = *score_request(candidate, *this, workbench);
   const auto& layers = wanted.layers;  // the one that a choice is read from
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
 
@@ -145,9 +143,7 @@ Outcome ReadoutBenchmark::score(const Candidate& candidate, Workbench& workbench
   outcome.fit_s = fit.seconds();
   outcome.n["stimuli_fit"] = data.n_fit;
   outcome.layer = layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, benchmark, options, layers);
-  outcome.metric = {{"name", benchmark.metric},
-                    {"params", {{"readout", "logistic"}, {"C", benchmark.readout_c}}}};
+  outcome.params = {{"readout", "logistic"}, {"C", benchmark.readout_c}};
   return outcome;
 }
 
@@ -156,7 +152,7 @@ Outcome DecisionsBenchmark::score(const Candidate& candidate, Workbench& workben
   const auto& options = workbench.options();
   Outcome outcome;
   const auto& data = this->data(workbench);
-  const auto wanted = *request(candidate, workbench);
+  const auto wanted = *score_request(candidate, *this, workbench);
   const auto& layers = wanted.layers;
   const int64_t n_features = candidate.network ? candidate.network->layer(layers[0]).n_features()
                                                : candidate.features.size(1);
@@ -179,8 +175,7 @@ Outcome DecisionsBenchmark::score(const Candidate& candidate, Workbench& workben
   compare_choices(benchmark, chosen, data, options.bootstrap, outcome);
   outcome.fit_s = fit.seconds();
   outcome.layer = layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, benchmark, options, layers);
-  outcome.metric = {{"name", benchmark.metric}, {"params", {{"readout", "imagenet_classes"}}}};
+  outcome.params["readout"] = "imagenet_classes";
   return outcome;
 }
 
@@ -189,22 +184,19 @@ Outcome OddOneOutBenchmark::score(const Candidate& candidate, Workbench& workben
   const auto& options = workbench.options();
   Outcome outcome;
   const auto& data = this->data(workbench);
-  const auto wanted = *request(candidate, workbench);
+  const auto wanted = *score_request(candidate, *this, workbench);
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
 
   const Timer fit;
   const auto odd = odd_one_out(features, data.triplets.to(features.device()));
   outcome.score = accuracy_score(odd == data.odd.to(features.device()), benchmark.fixed_ceiling,
                                  convention_of(benchmark), options.bootstrap);
-  outcome.convention = convention_of(benchmark);
   outcome.resampled = "triplet";
   outcome.n = {
       {"stimuli", features.size(0)}, {"triplets", odd.size(0)}, {"subjects", data.subjects.size()}};
   outcome.fit_s = fit.seconds();
   outcome.layer = wanted.layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, benchmark, options, wanted.layers);
-  outcome.metric = {{"name", benchmark.metric},
-                    {"params", {{"readout", "odd_one_out"}, {"similarity", "dot"}}}};
+  outcome.params = {{"readout", "odd_one_out"}, {"similarity", "dot"}};
   return outcome;
 }
 

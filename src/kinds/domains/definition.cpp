@@ -31,11 +31,6 @@ LayerRule DomainBenchmark::layer_rule() const {
   return LayerRule(LayerRule::Otherwise::kNothing);
 }
 
-std::optional<ActivationRequest> DomainBenchmark::request(const Candidate& candidate,
-                                                          Workbench& workbench) const {
-  return score_request(candidate, *this, all_activations(), workbench);
-}
-
 std::string DomainBenchmark::ceiling_name() const {
   return "none";
 }

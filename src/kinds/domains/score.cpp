@@ -13,7 +13,7 @@ Outcome DomainBenchmark::score(const Candidate& candidate, Workbench& workbench)
   const auto& options = workbench.options();
   Outcome outcome;
   const auto& stimuli = recordings(workbench).stimuli;
-  const auto wanted = *request(candidate, workbench);
+  const auto wanted = *score_request(candidate, *this, workbench);
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
   const Timer fit;
   const auto labels = stimuli.column(splits.by);
@@ -45,9 +45,7 @@ Outcome DomainBenchmark::score(const Candidate& candidate, Workbench& workbench)
                {"splits", splits.n_splits}};
   outcome.fit_s = fit.seconds();
   outcome.layer = wanted.layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, *this, options, wanted.layers);
-  outcome.metric = {{"name", metric},
-                    {"params", {{"readout", "ridge_classifier"}, {"alphas", alphas}}}};
+  outcome.params = {{"readout", "ridge_classifier"}, {"alphas", alphas}};
   outcome.resampled = "domain";
   return outcome;
 }

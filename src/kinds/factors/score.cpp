@@ -19,21 +19,18 @@ ReductionMemory terms_memory(int64_t n, int64_t /*p*/) {
 }  // namespace
 
 // The same of all benchmarks with the same pairs.
-std::optional<ActivationRequest> FactorBenchmark::request(const Candidate& candidate,
-                                                          Workbench& workbench) const {
+std::optional<NamedReduction> FactorBenchmark::reduction(Workbench& workbench) const {
   const auto pairs = factor_data(*this, workbench).pairs.to(workbench.options().device);
-  return score_request(
-      candidate, *this,
-      {"factor terms " + name_of_pairs(*this),
-       [pairs](FeatureBlocks& all) { return factor_terms(all, pairs); }, terms_memory},
-      workbench);
+  return NamedReduction{"factor terms " + name_of_pairs(*this),
+                        [pairs](FeatureBlocks& all) { return factor_terms(all, pairs); },
+                        terms_memory};
 }
 
 Outcome FactorBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
   const auto& options = workbench.options();
   Outcome outcome;
   const auto& data = factor_data(*this, workbench);
-  const auto wanted = *request(candidate, workbench);
+  const auto wanted = *score_request(candidate, *this, workbench);
   const auto reduced = reduced_for(candidate, wanted, workbench, outcome.times)[0];
   const Timer fit;
   const auto pairs = data.pairs.to(options.device);
@@ -46,10 +43,8 @@ Outcome FactorBenchmark::score(const Candidate& candidate, Workbench& workbench)
                {"units", reduced.n_features}};
   outcome.fit_s = fit.seconds();
   outcome.layer = wanted.layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, *this, options, wanted.layers);
-  outcome.metric = {{"name", metric}, {"params", {{"factor", factor}, {"seed", pair_seed}}}};
+  outcome.params = {{"factor", factor}, {"seed", pair_seed}};
   outcome.resampled = "pair";
-  outcome.convention = CeilingConvention{};
   return outcome;
 }
 

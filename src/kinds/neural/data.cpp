@@ -7,7 +7,7 @@
 #include "src/ceiling/internal_consistency.h"
 #include "src/ceiling/split_half_predictor.h"
 #include "src/data/arrays.h"
-#include "src/engine/layer_halves.h"
+#include "src/kinds/layer_halves.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {

@@ -66,8 +66,4 @@ std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const NeuralBenchmark& benchmark,
                                    const MappingOptions& options);
 
-/// What is kept of a layer: its coordinates; or all, where units are predicted or looked at in
-/// their places.
-NamedReduction reduction_of(const NeuralBenchmark& benchmark);
-
 }  // namespace cortiscore

@@ -18,9 +18,7 @@ const std::vector<std::string>& NeuralBenchmark::metrics() {
 std::shared_ptr<const Benchmark> NeuralBenchmark::read(Manifest manifest, ManifestReader& reader) {
   auto benchmark = std::make_shared<NeuralBenchmark>(std::move(manifest));
   auto& b = *benchmark;
-  b.window_ms = reader.window(reader.json());
-  if (reader.json().contains("layer_selection"))
-    b.select_by = reader.need(reader.need("layer_selection"), "by");
+  b.read_selection(reader);
   auto& assemblies = b.responses.assemblies = read_assembly_files(reader);
   b.mean_of_populations = reader.word("populations", reader.get("populations", std::string("pool")),
                                       {"pool", "mean"}) == "mean";
@@ -70,20 +68,11 @@ std::shared_ptr<const Benchmark> NeuralBenchmark::read(Manifest manifest, Manife
   return benchmark;
 }
 
-std::vector<std::string> NeuralBenchmark::files() const {
-  std::vector<std::string> all = {stimulus_set};
-  const auto more = responses.files();
-  all.insert(all.end(), more.begin(), more.end());
-  return all;
-}
-
 LayerRule NeuralBenchmark::layer_rule() const {
-  LayerRule rule;
+  auto rule = RecordedBenchmark::layer_rule();
   // As many features as PLS has components.
   if (mapping.kind == MappingKind::kPls) rule.min_features = mapping.pls.n_components;
   if (metric == "pls") rule.needs = "a layer with at least one feature a PLS component";
-  rule.window_ms = window_ms;
-  rule.assemblies = responses.assemblies;
   return rule;
 }
 
@@ -94,6 +83,7 @@ std::string NeuralBenchmark::ceiling_name() const {
 }
 
 void NeuralBenchmark::describe(Json& json) const {
+  RecordedBenchmark::describe(json);
   json["splits"] = text_of(splits);
   json.update(mapping_params(*this));
   json["populations"] = Json::array();
@@ -102,8 +92,6 @@ void NeuralBenchmark::describe(Json& json) const {
                                                         : "each " + assembly.each);
   }
   json["populations_are"] = mean_of_populations ? "scored apart and averaged" : "pooled";
-  json["layer_selection"] =
-      select_by.empty() ? "none: commit to a layer" : "alternating halves by " + select_by;
 }
 
 void NeuralBenchmark::measure(Json& measured, Workbench& workbench) const {

@@ -1,7 +1,6 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/engine/candidate.h"
 #include "src/kinds/neural/data.h"
 
 namespace cortiscore {
@@ -41,9 +40,7 @@ Estimate raw_of_part(const at::Tensor& per_neuroid,
 
 }  // namespace
 
-ActivationRequest NeuralBenchmark::profile_request(const Candidate& candidate,
-                                                   const std::vector<std::string>& layers,
-                                                   Workbench& workbench) const {
+NamedReduction NeuralBenchmark::profile_reduction(Workbench& workbench) const {
   if (mapping.kind == MappingKind::kMask) {
     throw Error(ErrorKind::kUsage, identifier +
                                        " trains masks for minutes a layer: profile layers on "
@@ -52,18 +49,14 @@ ActivationRequest NeuralBenchmark::profile_request(const Candidate& candidate,
   auto options = mapping;
   options.pls.top.mode = workbench.options().mode;
   const auto& part = prepared_neural(*this, workbench).whole();
-  auto reduction = reduction_of(*this);
+  auto kept = *reduction(workbench);
   // Its scores are all that is kept of a layer, so that none is held.
-  reduction.name = "predictivity " + sha256;
-  reduction.reduce = [&part, benchmark = *this, options,
-                      reduce = reduction.reduce](FeatureBlocks& activations) {
+  kept.name = "predictivity " + sha256;
+  kept.reduce = [&part, benchmark = *this, options,
+                 reduce = kept.reduce](FeatureBlocks& activations) {
     return map_all(reduce(activations), part, benchmark, options);
   };
-  ActivationRequest request = {shown_stimuli(*this, workbench), layers, std::move(reduction)};
-  if (candidate.network) {
-    for (auto& layer : request.layers) layer = in_window_of(*this, *candidate.network, layer);
-  }
-  return request;
+  return kept;
 }
 
 LayerScores NeuralBenchmark::profile(const std::vector<ReducedLayer>& layers,

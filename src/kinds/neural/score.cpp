@@ -6,7 +6,7 @@
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/engine/candidate.h"
-#include "src/engine/layer_halves.h"
+#include "src/kinds/layer_halves.h"
 #include "src/kinds/neural/data.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
@@ -169,15 +169,10 @@ Json mapping_params(const NeuralBenchmark& benchmark) {
   return {{"n_components", mapping.pls.n_components}};
 }
 
-NamedReduction reduction_of(const NeuralBenchmark& benchmark) {
+std::optional<NamedReduction> NeuralBenchmark::reduction(Workbench& /*workbench*/) const {
   // Each unit is predicted; or looked at in its place.
-  if (benchmark.reverse || benchmark.mapping.kind == MappingKind::kMask) return all_activations();
-  return {"coordinates", coordinates_of, coordinates_memory};
-}
-
-std::optional<ActivationRequest> NeuralBenchmark::request(const Candidate& candidate,
-                                                          Workbench& workbench) const {
-  return score_request(candidate, *this, reduction_of(*this), workbench);
+  if (reverse || mapping.kind == MappingKind::kMask) return all_activations();
+  return NamedReduction{"coordinates", coordinates_of, coordinates_memory};
 }
 
 Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
@@ -187,14 +182,14 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   auto& prepared = prepared_neural(benchmark, workbench);
   const auto& data = prepared.data();
   const auto coordinates =
-      reduced_for(candidate, *request(candidate, workbench), workbench, outcome.times);
+      reduced_for(candidate, *score_request(candidate, *this, workbench), workbench, outcome.times);
   const Timer fit;
   std::vector<Scored> parts;
   const auto mapped_as = [&](const ReducedLayer& layer) {
     return mapping_of(candidate, benchmark, layer.layer, options.mode);
   };
   const auto chosen = score_chosen_layers(
-      candidate, benchmark, benchmark.select_by, options, coordinates, prepared,
+      benchmark, coordinates, prepared,
       [&](const ReducedLayer& layer, const Part& part) {
         const auto raw = map_populations(layer, part, benchmark, mapped_as(layer)).raw;
         if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
@@ -235,13 +230,11 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
                {"neuroids_dropped", n_dropped},
                {"splits", outcome.score.raw.split_values.size()},
                {"populations", data.populations.size()}};
-  outcome.metric = {{"name", benchmark.metric}, {"params", mapping_params(benchmark)}};
+  outcome.params = mapping_params(benchmark);
   if (benchmark.mapping.kind == MappingKind::kPls) {
-    outcome.metric["params"]["mode"] =
-        options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
+    outcome.params["mode"] = options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
   }
   outcome.resampled = benchmark.reverse ? "unit and neuroid" : "neuroid";
-  if (benchmark.ceiled) outcome.convention = outcome.score.convention;
   outcome.fit_s = fit.seconds();
   return outcome;
 }

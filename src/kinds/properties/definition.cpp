@@ -40,8 +40,7 @@ LayerRule PropertyBenchmark::layer_rule() const {
   return LayerRule(LayerRule::Otherwise::kNothing);
 }
 
-std::optional<ActivationRequest> PropertyBenchmark::request(const Candidate& /*candidate*/,
-                                                            Workbench& /*workbench*/) const {
+std::optional<NamedReduction> PropertyBenchmark::reduction(Workbench& /*workbench*/) const {
   return std::nullopt;
 }
 

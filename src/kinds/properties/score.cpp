@@ -195,10 +195,8 @@ Outcome PropertyBenchmark::score(const Candidate& candidate, Workbench& workbenc
                {"neuroids", data.recorded.size(0)}};
   outcome.fit_s = fit.seconds();
   outcome.layer = shown.layer();
-  outcome.layer_selection = layer_selection_json(candidate, benchmark, options, {shown.layer()});
-  outcome.metric = {{"name", benchmark.metric}, {"params", {{"property", benchmark.property}}}};
+  outcome.params["property"] = benchmark.property;
   outcome.resampled = "unit";
-  outcome.convention = CeilingConvention{};
   return outcome;
 }
 

@@ -61,7 +61,4 @@ class PreparedRdm {
 /// Recordings of a benchmark, prepared once a workbench.
 PreparedRdm& prepared_rdm(const RdmBenchmark& benchmark, Workbench& workbench);
 
-/// What is kept of a layer: its RDM, of all units or of those that stand out.
-NamedReduction reduction_of(const RdmBenchmark& benchmark);
-
 }  // namespace cortiscore

@@ -44,9 +44,7 @@ const std::vector<std::string>& RdmBenchmark::metrics() {
 std::shared_ptr<const Benchmark> RdmBenchmark::read(Manifest manifest, ManifestReader& reader) {
   auto benchmark = std::make_shared<RdmBenchmark>(std::move(manifest));
   auto& b = *benchmark;
-  b.window_ms = reader.window(reader.json());
-  if (reader.json().contains("layer_selection"))
-    b.select_by = reader.need(reader.need("layer_selection"), "by");
+  b.read_selection(reader);
   if (reader.json().contains("assemblies")) {
     b.responses.assemblies = read_assembly_files(reader);
     b.responses.train_stimulus_set = reader.get("train_stimulus_set", std::string());
@@ -80,18 +78,14 @@ std::shared_ptr<const Benchmark> RdmBenchmark::read(Manifest manifest, ManifestR
 }
 
 std::vector<std::string> RdmBenchmark::files() const {
-  std::vector<std::string> all = {stimulus_set};
-  const auto more = responses.files();
-  all.insert(all.end(), more.begin(), more.end());
+  auto all = RecordedBenchmark::files();
   if (!rdms.empty()) all.push_back(rdms);
   return all;
 }
 
 LayerRule RdmBenchmark::layer_rule() const {
-  LayerRule rule;
+  auto rule = RecordedBenchmark::layer_rule();
   rule.min_features = 3;  // for a correlation between patterns to say anything
-  rule.window_ms = window_ms;
-  rule.assemblies = responses.assemblies;
   return rule;
 }
 
@@ -102,10 +96,9 @@ std::string RdmBenchmark::ceiling_name() const {
 }
 
 void RdmBenchmark::describe(Json& json) const {
+  RecordedBenchmark::describe(json);
   json["distance"] = name_of(distance);
   json["comparison"] = name_of(comparison);
-  json["layer_selection"] =
-      select_by.empty() ? "none: commit to a layer" : "alternating halves by " + select_by;
 }
 
 void RdmBenchmark::measure(Json& measured, Workbench& workbench) const {

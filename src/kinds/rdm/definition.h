@@ -1,29 +1,26 @@
 #pragma once
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "src/benchmark/responses.h"
-#include "src/engine/benchmark.h"
 #include "src/engine/outcome.h"
+#include "src/kinds/recorded.h"
 #include "src/metric/rdm.h"
 
 namespace cortiscore {
 
 /// A layer's RDM is compared with those of subjects: rdm, cka. BENCHMARKS.md 1.2.
-class RdmBenchmark final : public Benchmark {
+class RdmBenchmark final : public RecordedBenchmark {
  public:
-  using Benchmark::Benchmark;
+  using RecordedBenchmark::RecordedBenchmark;
   static const std::vector<std::string>& metrics();
   static std::shared_ptr<const Benchmark> read(Manifest manifest, ManifestReader& reader);
 
   /// What the ceiling compares. cka: pairs of subjects.
   enum class Bound { kUpper, kLower, kPairs };
 
-  ResponseFiles responses;    ///< of subjects; or
-  std::string rdms;           ///< their RDMs, NetCDF-4
+  std::string rdms;           ///< RDMs of subjects, NetCDF-4, in place of their responses
   AcceptedValues where;       ///< of that file
   bool similarities = false;  ///< that file holds similarities s: dissimilarities are 1 - s
   /// Of a layer's units that stand out (src/metric/responsive_units.h).
@@ -33,20 +30,13 @@ class RdmBenchmark final : public Benchmark {
   RdmComparison comparison = RdmComparison::kSpearman;
   Bound bound = Bound::kUpper;
   CeilingConvention convention;
-  /// Alternating halves of this column; empty: one layer on all presentations.
-  std::string select_by;
-  /// Of a network that changes in time, where no assembly says it.
-  std::optional<std::pair<double, double>> window_ms;
 
   std::vector<std::string> files() const override;
   const Recordings& recordings(Workbench& workbench) const override;
   LayerRule layer_rule() const override;
-  std::optional<ActivationRequest> request(const Candidate& candidate,
-                                           Workbench& workbench) const override;
+  std::optional<NamedReduction> reduction(Workbench& workbench) const override;
   Outcome score(const Candidate& candidate, Workbench& workbench) const override;
-  ActivationRequest profile_request(const Candidate& candidate,
-                                    const std::vector<std::string>& layers,
-                                    Workbench& workbench) const override;
+  NamedReduction profile_reduction(Workbench& workbench) const override;
   LayerScores profile(const std::vector<ReducedLayer>& layers, Workbench& workbench) const override;
   std::string ceiling_name() const override;
   void describe(Json& json) const override;

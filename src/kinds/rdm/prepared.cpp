@@ -4,7 +4,7 @@
 #include "src/activations/extract.h"
 #include "src/ceiling/rsa.h"
 #include "src/ceiling/subjects.h"
-#include "src/engine/layer_halves.h"
+#include "src/kinds/layer_halves.h"
 #include "src/kinds/rdm/data.h"
 #include "src/metric/responsive_units.h"
 
@@ -88,17 +88,17 @@ const Recordings& RdmBenchmark::recordings(Workbench& workbench) const {
   return prepared_rdm(*this, workbench).data();
 }
 
-NamedReduction reduction_of(const RdmBenchmark& benchmark) {
-  if (benchmark.responsive_units) {
-    return {"rdm of responsive units " + name_of(benchmark.distance),
-            [distance = benchmark.distance](FeatureBlocks& all) {
-              return rdm(responsive_units(all), distance);
-            },
-            responsive_memory};
+std::optional<NamedReduction> RdmBenchmark::reduction(Workbench& /*workbench*/) const {
+  if (responsive_units) {
+    return NamedReduction{"rdm of responsive units " + name_of(distance),
+                          [distance = distance](FeatureBlocks& all) {
+                            return rdm(cortiscore::responsive_units(all), distance);
+                          },
+                          responsive_memory};
   }
-  return {"rdm " + name_of(benchmark.distance),
-          [distance = benchmark.distance](FeatureBlocks& all) { return rdm(all, distance); },
-          rdm_memory};
+  return NamedReduction{"rdm " + name_of(distance),
+                        [distance = distance](FeatureBlocks& all) { return rdm(all, distance); },
+                        rdm_memory};
 }
 
 }  // namespace cortiscore

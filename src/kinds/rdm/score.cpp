@@ -6,7 +6,7 @@
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
 #include "src/engine/candidate.h"
-#include "src/engine/layer_halves.h"
+#include "src/kinds/layer_halves.h"
 #include "src/kinds/rdm/data.h"
 #include "src/metric/rdm.h"
 #include "src/score/diagnostics.h"
@@ -37,11 +37,6 @@ Score score_part(const ReducedLayer& layer,
 
 }  // namespace
 
-std::optional<ActivationRequest> RdmBenchmark::request(const Candidate& candidate,
-                                                       Workbench& workbench) const {
-  return score_request(candidate, *this, reduction_of(*this), workbench);
-}
-
 Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
   const auto& benchmark = *this;
   const auto& options = workbench.options();
@@ -49,11 +44,11 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   auto& prepared = prepared_rdm(benchmark, workbench);
   const auto& data = prepared.data();
   const auto reduced =
-      reduced_for(candidate, *request(candidate, workbench), workbench, outcome.times);
+      reduced_for(candidate, *score_request(candidate, *this, workbench), workbench, outcome.times);
   const Timer fit;
   std::vector<Score> parts;
   score_chosen_layers(
-      candidate, benchmark, benchmark.select_by, options, reduced, prepared,
+      benchmark, reduced, prepared,
       [](const ReducedLayer& layer, const RdmPart& part) {
         return rdm_similarity(among(layer, part), part.subjects).value;
       },
@@ -74,31 +69,22 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
     outcome.warnings.push_back(std::move(warning));
   outcome.score = parts.size() == 1 ? parts[0] : mean_of_halves(parts, options.bootstrap);
   outcome.n = {{"stimuli", data.stimuli.size()}, {"subjects", data.subjects.size()}};
-  outcome.metric = {
-      {"name", benchmark.metric},
-      {"params",
-       {{"distance", name_of(benchmark.distance)}, {"comparison", name_of(benchmark.comparison)}}}};
-  if (benchmark.responsive_units) outcome.metric["params"]["units"] = "responsive";
+  outcome.params = {{"distance", name_of(benchmark.distance)},
+                    {"comparison", name_of(benchmark.comparison)}};
+  if (benchmark.responsive_units) outcome.params["units"] = "responsive";
   outcome.resampled = "presentation";
-  if (benchmark.ceiled) outcome.convention = benchmark.convention;
   outcome.fit_s = fit.seconds();
   return outcome;
 }
 
-ActivationRequest RdmBenchmark::profile_request(const Candidate& candidate,
-                                                const std::vector<std::string>& layers,
-                                                Workbench& workbench) const {
+NamedReduction RdmBenchmark::profile_reduction(Workbench& workbench) const {
   if (!workbench.options().reference_photos.empty()) {
     throw Error(ErrorKind::kUsage,
                 "--reference-photos: " + identifier +
                     " compares RDMs, which depend on the axes of that space: profile layers on "
                     "benchmarks that map, or leave the photos away.");
   }
-  ActivationRequest request = {shown_stimuli(*this, workbench), layers, reduction_of(*this)};
-  if (candidate.network) {
-    for (auto& layer : request.layers) layer = in_window_of(*this, *candidate.network, layer);
-  }
-  return request;
+  return *reduction(workbench);
 }
 
 LayerScores RdmBenchmark::profile(const std::vector<ReducedLayer>& layers,

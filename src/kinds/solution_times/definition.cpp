@@ -38,11 +38,6 @@ LayerRule SolutionTimeBenchmark::layer_rule() const {
   return rule;
 }
 
-std::optional<ActivationRequest> SolutionTimeBenchmark::request(const Candidate& candidate,
-                                                                Workbench& workbench) const {
-  return score_request(candidate, *this, all_activations(), workbench);
-}
-
 std::string SolutionTimeBenchmark::ceiling_name() const {
   return "published";
 }

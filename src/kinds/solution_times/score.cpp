@@ -22,12 +22,9 @@ bool changes_in_time(const Candidate& candidate) {
 }  // namespace
 
 Outcome SolutionTimeBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
-  const auto& options = workbench.options();
   Outcome outcome;
   const auto& data = solution_time_data(*this, workbench);
   outcome.n = {{"stimuli", data.stimuli.size()}, {"presentations", data.n_presentations}};
-  outcome.metric = {{"name", metric}, {"params", Json::object()}};
-  outcome.convention = CeilingConvention{};
   outcome.resampled = "split";
   const double none = std::nan("");
   auto& scored = outcome.score;
@@ -42,7 +39,7 @@ Outcome SolutionTimeBenchmark::score(const Candidate& candidate, Workbench& work
         "a network that does not change in time has no object-solution times, and no score");
     return outcome;
   }
-  const auto wanted = *request(candidate, workbench);  // the layer in every bin
+  const auto wanted = *score_request(candidate, *this, workbench);  // the layer in every bin
   std::vector<at::Tensor> bins;
   for (const auto& reduced : reduced_for(candidate, wanted, workbench, outcome.times))
     bins.push_back(reduced.values);
@@ -58,7 +55,6 @@ Outcome SolutionTimeBenchmark::score(const Candidate& candidate, Workbench& work
   scored.ceiled_error = scored.raw.error / fixed_ceiling;
   outcome.fit_s = fit.seconds();
   outcome.layer = without_window(wanted.layers.front());
-  outcome.layer_selection = layer_selection_json(candidate, *this, options, {outcome.layer});
   outcome.n["time_bins"] = bins.size();
   return outcome;
 }

@@ -49,8 +49,7 @@ LayerRule ThresholdBenchmark::layer_rule() const {
   return LayerRule(LayerRule::Otherwise::kBeforeOutput);
 }
 
-std::optional<ActivationRequest> ThresholdBenchmark::request(const Candidate& /*candidate*/,
-                                                             Workbench& /*workbench*/) const {
+std::optional<NamedReduction> ThresholdBenchmark::reduction(Workbench& /*workbench*/) const {
   return std::nullopt;
 }
 

@@ -30,8 +30,7 @@ class ThresholdBenchmark final : public Benchmark {
   std::vector<std::string> files() const override;
   const Recordings& recordings(Workbench& workbench) const override;
   LayerRule layer_rule() const override;
-  std::optional<ActivationRequest> request(const Candidate& candidate,
-                                           Workbench& workbench) const override;
+  std::optional<NamedReduction> reduction(Workbench& workbench) const override;
   Outcome score(const Candidate& candidate, Workbench& workbench) const override;
   std::string ceiling_name() const override;
   void measure(Json& measured, Workbench& workbench) const override;

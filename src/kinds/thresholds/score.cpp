@@ -114,15 +114,11 @@ Outcome ThresholdBenchmark::score(const Candidate& candidate, Workbench& workben
                     {"thresholds_network", numbers(models)}});
   outcome.fit_s = fit_s;
   outcome.layer = layers[0];
-  outcome.layer_selection = layer_selection_json(candidate, benchmark, options, layers);
-  outcome.metric = {{"name", benchmark.metric},
-                    {"params",
-                     {{"readout", "logistic"},
-                      {"C", benchmark.readout_c},
-                      {"variable", benchmark.variable},
-                      {"accuracy", benchmark.accuracy}}}};
+  outcome.params = {{"readout", "logistic"},
+                    {"C", benchmark.readout_c},
+                    {"variable", benchmark.variable},
+                    {"accuracy", benchmark.accuracy}};
   outcome.resampled = "subject";
-  outcome.convention = CeilingConvention{};
   return outcome;
 }
 

@@ -6,8 +6,8 @@
 
 #include "cortiscore/error.h"
 #include "src/core/stop.h"
-#include "src/engine/benchmark.h"
 #include "src/engine/outcome.h"
+#include "src/kinds/recorded.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -24,18 +24,14 @@ std::pair<std::vector<int64_t>, std::vector<int64_t>> alternating(const Stimulus
 
 /// A committed layer scored on all presentations; or layers that compete on each half of the
 /// presentations, the best scored on the other half, so that none is scored on what chose it.
-/// @param select_by  column of the stimulus set whose groups alternate; empty: layers do not
-///                   compete
 /// @param prepared   whole() and halves() of its parts
 /// @param value      (layer, part): what layers compete by
 /// @param score      (layer, part): scores the chosen one, once or once a half
-/// @return the layers chosen; outcome.layer and outcome.layer_selection are filled
+/// @return the layers chosen; outcome.layer is filled, and outcome.layer_selection where they
+/// competed
 /// @throws Error(kUsage)  several layers, and the benchmark has no selection
 template <typename Prepared, typename Value, typename ScorePart>
-std::vector<std::string> score_chosen_layers(const Candidate& candidate,
-                                             const Benchmark& benchmark,
-                                             const std::string& select_by,
-                                             const ScoreOptions& options,
+std::vector<std::string> score_chosen_layers(const RecordedBenchmark& benchmark,
                                              const std::vector<ReducedLayer>& reduced,
                                              Prepared& prepared,
                                              const Value& value,
@@ -43,14 +39,13 @@ std::vector<std::string> score_chosen_layers(const Candidate& candidate,
                                              Outcome& outcome) {
   std::vector<std::string> layers, chosen;
   for (const auto& layer : reduced) layers.push_back(layer.layer);
-  if (layers.size() == 1 || select_by.empty()) {
+  if (layers.size() == 1 || benchmark.select_by.empty()) {
     if (layers.size() > 1) {
       throw Error(ErrorKind::kUsage,
                   benchmark.identifier + " has no layer selection: commit to one with --layer.");
     }
     score(reduced[0], prepared.whole());
     chosen.push_back(layers[0]);
-    outcome.layer_selection = layer_selection_json(candidate, benchmark, options, layers);
   } else {
     const auto& [even, odd] = prepared.halves();
     Json values = Json::array();
@@ -74,7 +69,7 @@ std::vector<std::string> score_chosen_layers(const Candidate& candidate,
       chosen.push_back(layers[place]);
     }
     outcome.layer_selection = {{"method", "alternating_halves"},
-                               {"by", select_by},
+                               {"by", benchmark.select_by},
                                {"candidates", layers},
                                {"raw_on_selecting_half", values},
                                {"chosen", chosen}};

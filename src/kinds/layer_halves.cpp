@@ -1,4 +1,4 @@
-#include "src/engine/layer_halves.h"
+#include "src/kinds/layer_halves.h"
 
 #include <numeric>
 #include <set>
