@@ -95,18 +95,13 @@ std::vector<int64_t> Rows::match(const std::vector<std::string>& ids,
 // another order: that is what xarray aligns by, and what is left where rows were shuffled or
 // sorted.
 void Rows::name_by_labels(LabelledArray& array) {
-  const auto same_set = [](auto a, auto b) {
-    std::sort(a.begin(), a.end());
-    std::sort(b.begin(), b.end());
-    return !a.empty() && a == b;
-  };
-  if (array.ids_are_labels && ids_.empty() && same_set(counted_, array.stimulus_ids)) {
+  if (array.ids_are_labels && ids_.empty() && same_labels(counted_, array.stimulus_ids)) {
     ids_ = counted_;
     ids_are_labels_ = true;
     named_by_ = counted_by_;
     std::erase(unnamed_, counted_by_);
   } else if (array.stimulus_ids.empty() && ids_are_labels_ &&
-             same_set(ids_, array.counted_labels)) {
+             same_labels(ids_, array.counted_labels)) {
     array.stimulus_ids = array.counted_labels;
   }
 }

@@ -19,7 +19,7 @@ Evaluation agreement(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto source = read_choices(a.source);
   const auto subjects = read_choices(a.target);
-  check_same_truths(source, subjects);
+  check_truths({&subjects, &source});
   const auto aligned = align_subjects(subjects);
   return evaluate_choices(choice_metric(a.name), right_on(source, aligned.stimuli),
                           aligned.choices);
@@ -44,7 +44,7 @@ Evaluation accuracy(const MetricArguments& a, Json& /*more*/) {
 Evaluation by_cells(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto source = read_choices(a.source), target = read_choices(a.target);
-  check_same_truths(source, target);
+  check_truths({&target, &source});
   const auto cells = cell_choices(a.name, &source, target, a.whole, a.manipulated);
   return evaluate_cells(cells.metric, cells.network, cells.subjects);
 }
@@ -53,7 +53,7 @@ Evaluation pattern(const MetricArguments& a, Json& /*more*/) {
   require(a, a.target, "--target");
   const auto target = read_choices(a.target);
   const auto source = read_choices(a.source);
-  check_same_truths(source, target);
+  check_truths({&target, &source});
   const auto stimuli = distinct(source.stimulus_id);
   const auto trials = two_way_trials(target, stimuli);
   at::Tensor confusion;

@@ -204,27 +204,30 @@ ChoiceTable choices_of(Table rows, const ColumnValues& exclude) {
   return out;
 }
 
-void check_same_truths(const ChoiceTable& source, const ChoiceTable& target) {
-  std::map<std::string, std::string> truth_of;
-  for (size_t i = 0; i < target.truth.size(); ++i)
-    truth_of.emplace(target.stimulus_id[i], target.truth[i]);
-  int64_t n = 0, n_shared = 0;
-  std::string first;
-  for (size_t i = 0; i < source.truth.size(); ++i) {
-    const auto found = truth_of.find(source.stimulus_id[i]);
-    if (found == truth_of.end()) continue;
-    ++n_shared;
-    if (same_value(found->second, source.truth[i])) continue;
-    if (n++ == 0) {
-      first = "stimulus " + shown(source.stimulus_id[i]) + " is " + shown(source.truth[i]) +
-              " here and " + shown(found->second) + " there";
+void check_truths(const std::vector<const ChoiceTable*>& tables) {
+  struct Said {
+    std::string truth;
+    const ChoiceTable* by;
+  };
+  std::map<std::string, Said> first;
+  int64_t n = 0, total = 0;
+  std::string example, path;
+  for (const auto* table : tables) {
+    for (size_t i = 0; i < table->truth.size(); ++i, ++total) {
+      const auto& id = table->stimulus_id[i];
+      const auto& said = first.try_emplace(id, Said{table->truth[i], table}).first->second;
+      if (same_value(said.truth, table->truth[i]) || n++ > 0) continue;
+      path = table->table.path;
+      example = "stimulus " + shown(id) + " is " + shown(table->truth[i]) + " here and " +
+                shown(said.truth) +
+                (said.by == table ? " in another row" : " in " + said.by->table.path);
     }
   }
   if (n == 0) return;
-  throw bad_input({source.table.path, "column truth",
-                   "another truth than " + target.table.path + " has in " + std::to_string(n) +
-                       " of " + std::to_string(n_shared) + " row(s): " + first,
-                   "one truth a stimulus in both", "Spell truths alike in both files"});
+  throw bad_input({path, "column truth",
+                   "another truth of its stimulus in " + std::to_string(n) + " of " +
+                       std::to_string(total) + " row(s): " + example,
+                   "one truth a stimulus", "Spell truths alike in every row"});
 }
 
 std::vector<int64_t> codes_among(const std::vector<std::string>& values,

@@ -48,8 +48,8 @@ std::vector<int64_t> codes_among(const std::vector<std::string>& values,
                                  const std::string& path,
                                  const std::string& column);
 
-/// @throws Error(kBadInput)  a stimulus of which both files hold another truth
-void check_same_truths(const ChoiceTable& source, const ChoiceTable& target);
+/// @throws Error(kBadInput)  a stimulus with two truths, in one table or in two
+void check_truths(const std::vector<const ChoiceTable*>& tables);
 
 /// The distinct values, sorted.
 std::vector<std::string> distinct(const std::vector<std::string>& values);

@@ -397,6 +397,12 @@ LabelledArray read_trials(const std::string& path, const std::string& variable) 
   return out;
 }
 
+bool same_labels(std::vector<std::string> a, std::vector<std::string> b) {
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  return !a.empty() && a == b;
+}
+
 std::vector<std::string> align_columns(Assembly& rdms) {
   const auto rank = rdms.values.dim();
   const auto& rows = rdms.dims[static_cast<size_t>(rank - 2)];
@@ -404,27 +410,26 @@ std::vector<std::string> align_columns(Assembly& rdms) {
   // stimulus_id, or with whatever behind it tells rows from columns: stimulus_id_other,
   // stimulus_id_2, stimulus_id.1
   const auto ids_of_dim = [&](const std::string& dim) {
-    if (dim.empty()) return std::vector<std::string>();
+    if (dim.empty()) return IdsAlong();
     auto names = kStimulusIds;
     for (const auto& id : kStimulusIds) {
       for (const auto& [name, coordinate] : rdms.coords) {
         if (name.starts_with(id) && name != id) names.push_back(name);
       }
     }
-    return ids_along(rdms, dim, names, {dim}).ids;
+    return ids_along(rdms, dim, names, {dim});
   };
-  auto ids = ids_of_dim(rows);
+  const auto of_rows = ids_of_dim(rows);
+  auto ids = of_rows.ids;
   if (columns == rows) return ids;
-  auto others = ids_of_dim(columns);
+  auto others = ids_of_dim(columns).ids;
+  // Rows that count, beside columns with the same labels in another order: columns were shuffled.
+  if (ids.empty() && same_labels(of_rows.counted, others)) ids = of_rows.counted;
   if (ids.empty()) return others;
   if (others.empty()) {  // under another name: text that is the rows' stimuli can be nothing else
-    auto sorted = ids;
-    std::sort(sorted.begin(), sorted.end());
     for (const auto& [name, coordinate] : rdms.coords) {
       if (coordinate.dim != columns || columns.empty()) continue;
-      auto texts = coordinate.as_text();
-      std::sort(texts.begin(), texts.end());
-      if (texts == sorted) others = coordinate.as_text();
+      if (same_labels(coordinate.as_text(), ids)) others = coordinate.as_text();
     }
   }
   if (others.empty() || others == ids) return ids;
@@ -474,11 +479,22 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
                      "RDMs: n x n, or subjects x n x n", "Leave the -rdm flag away for responses"});
   }
   out.presentation_axes = {rank - 2, rank - 1};
+  const auto& rows = array.dims[static_cast<size_t>(rank - 2)];
   out.stimulus_ids = align_columns(array);
+  if (!rows.empty()) {
+    const auto labels = ids_along(array, rows, kStimulusIds, {rows});
+    out.ids_are_labels =
+        labels.are_labels || (!labels.counted.empty() && out.stimulus_ids == labels.counted);
+    if (out.stimulus_ids.empty()) out.counted_labels = labels.counted;
+  }
   // A table whose header alone names the stimuli: rows are in the order of its columns.
   if (const auto header = array.coords.find("neuroid_id");
-      out.stimulus_ids.empty() && is_table(path) && header != array.coords.end())
-    out.stimulus_ids = header->second.as_text();
+      out.stimulus_ids.empty() && is_table(path) && header != array.coords.end()) {
+    auto names = header->second.as_text();
+    bool counts = true;
+    for (size_t k = 0; k < names.size(); ++k) counts = counts && names[k] == std::to_string(k + 1);
+    if (!counts) out.stimulus_ids = std::move(names);
+  }
   out.values = array.values;
   check_rdms(out.values, path);
   return out;

@@ -47,8 +47,8 @@ Assembly arranged(const Assembly& array,
                   const std::string& expected);
 
 /// `arranged`, of a file, with the ids that its coordinates say: `stimulus_id` or the older
-/// `image_id`, `neuroid_id`, or
-/// the labels of the dim itself. @throws Error(kBadInput)  also of ids that are missing
+/// `image_id`, `neuroid_id`, or the labels of the dim itself.
+/// @throws Error(kBadInput)  also of ids that are missing
 LabelledArray read_labelled(const std::string& path,
                             const std::vector<std::string>& axes,
                             const std::string& expected,
@@ -62,6 +62,9 @@ LabelledArray read_trials(const std::string& path, const std::string& variable =
 /// RDMs, [presentation, presentation] or [subject, presentation, presentation], checked by
 /// check_rdms.
 LabelledArray read_rdms(const std::string& path, const std::string& variable = "");
+
+/// Whether two lists hold the same labels, in whatever order; not where there are none.
+bool same_labels(std::vector<std::string> a, std::vector<std::string> b);
 
 /// Puts the columns of RDMs, the last axis, into the order of the rows, the one before, where both
 /// have ids: `stimulus_id` or `image_id`, with anything behind it, the dim's own labels, or of

@@ -74,8 +74,8 @@ class StoredFile {
  protected:
   explicit StoredFile(std::string path) : path_(std::move(path)) {}
   /// How many texts a variable holds. @param width  characters of each: without any they take no
-  /// room in the file, which may
-  /// then say any number. @throws Error(kBadInput)  more than 2^24 of no characters
+  /// room in the file, which may then say any number.
+  /// @throws Error(kBadInput)  more than 2^24 of no characters
   size_t n_texts(const StoredVariable& variable, size_t width) const;
   /// Values of the stored type, in this machine's byte order: float16 as float32; of uint64 the
   /// bits, as int64; of uint16 and uint32 the values, as int32 and int64.
@@ -87,8 +87,8 @@ class StoredFile {
 };
 
 /// Opens NetCDF-4, HDF5, or a classic NetCDF file (NetCDF-3: CDF-1, CDF-2 with 64-bit offsets,
-/// CDF-5), by its first
-/// bytes. @throws Error(kBadInput)  none of them, truncated or damaged
+/// CDF-5), by its first bytes.
+/// @throws Error(kBadInput)  none of them, truncated or damaged
 std::unique_ptr<StoredFile> open_stored(const std::string& path);
 std::unique_ptr<StoredFile> open_hdf5(const std::string& path);
 std::unique_ptr<StoredFile> open_classic_netcdf(const std::string& path);

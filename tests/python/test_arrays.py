@@ -460,6 +460,22 @@ def test_a_shuffled_index_is_followed_as_xarray_follows_it(recording, tmp_path):
     assert any("by place" in note for note in out["notes"])
 
 
+def test_shuffled_rdms_are_followed_too(tmp_path):
+    """Rows, columns or both of an RDM whose labels were shuffled beside features whose labels count."""
+    rng = np.random.default_rng(8)
+    x, order = rng.normal(size=(14, 30)), rng.permutation(14)
+    rdm = squareform(pdist(x + rng.normal(size=x.shape), "correlation"))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "rdm.npy", rdm)
+    expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdm.npy", "--target-rdm")["score"]
+    xr.DataArray(x, dims=["image", "unit"], name="d", coords={"image": np.arange(14)}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    whole = xr.DataArray(rdm, dims=["image", "image_other"], name="d", coords={"image": np.arange(14), "image_other": np.arange(14)})
+    for name, shuffled in {"both": whole.isel(image=order, image_other=order), "rows": whole.isel(image=order), "columns": whole.isel(image_other=order)}.items():
+        shuffled.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
+        found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / f"{name}.nc", "--target-rdm")
+        assert found["score"] == pytest.approx(expected, abs=1e-12) and found["notes"] == [], name
+
+
 def test_a_header_alone_names_the_stimuli_of_an_rdm(tmp_path):
     rng = np.random.default_rng(6)
     x = rng.normal(size=(12, 30))
@@ -472,6 +488,9 @@ def test_a_header_alone_names_the_stimuli_of_an_rdm(tmp_path):
     expected = run_json("metric", "rdm", "--source", tmp_path / "x.npy", "--target", tmp_path / "rdm.npy", "--target-rdm")["score"]
     found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "rdm.csv", "--target-rdm")
     assert found["score"] == pytest.approx(expected, abs=1e-12) and found["notes"] == []
+    pd.DataFrame(rdm, columns=np.arange(1, 13)).to_csv(tmp_path / "counts.csv", index=False)  # a header that counts names nothing
+    found = run_json("metric", "rdm", "--source", tmp_path / "x.nc", "--target", tmp_path / "counts.csv", "--target-rdm")
+    assert found["score"] == pytest.approx(expected, abs=1e-12) and any("by place" in note for note in found["notes"])
 
 
 def test_a_variable_that_is_named_as_another_dim_is_read(recording, tmp_path):

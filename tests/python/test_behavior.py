@@ -86,8 +86,18 @@ def test_both_observers_have_one_truth_of_a_stimulus(name, tmp_path):
         row["condition"] = "a" if int(row["stimulus_id"][1:]) % 2 == 0 else "b"
     done = run("metric", name, "--source", write(tmp_path / "network.csv", network), "--target", write(tmp_path / "subjects.csv", subjects))
     assert done.returncode == 5, done.stdout
-    for word in ("network.csv", "subjects.csv", "truth", "1 of 80", network[7]["stimulus_id"], network[7]["truth"]):
+    for word in ("network.csv", "subjects.csv", "truth", "1 of 480", network[7]["stimulus_id"], network[7]["truth"]):
         assert word in done.stderr
+
+
+def test_a_file_has_one_truth_of_a_stimulus(tmp_path):
+    subjects, network = observers(seed=2)
+    subjects[100]["truth"] = next(c for c in CLASSES if c != subjects[100]["truth"])
+    target = write(tmp_path / "subjects.csv", subjects)
+    for words in (["metric", "error_consistency", "--source", write(tmp_path / "network.csv", network), "--target", target],
+                  ["ceiling", "error_consistency", "--trials", target]):
+        done = run(*words)
+        assert done.returncode == 5 and "subjects.csv: column truth" in done.stderr and subjects[100]["stimulus_id"] in done.stderr, done.stderr
 
 
 def test_answers_that_are_never_a_truth_are_said(tmp_path):
