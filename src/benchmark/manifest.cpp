@@ -83,6 +83,21 @@ double ManifestReader::published_ceiling() {
   return converted<double>(need(ceiling, "value"));
 }
 
+double ManifestReader::ceiling_of_behavior() {
+  const auto ceiling = get("ceiling", Json::object());
+  if (ceiling.empty() ||
+      word("ceiling.name", ceiling.at("name"), {"subjects", "published"}) != "published")
+    return std::numeric_limits<double>::quiet_NaN();
+  return converted<double>(need(ceiling, "value"));
+}
+
+void ManifestReader::refuse_published(const Manifest& manifest, double value) const {
+  if (std::isnan(value)) return;
+  throw bad_input(
+      {path_, "ceiling.name", "published",
+       "nothing: " + manifest.metric + (manifest.ceiled ? " has its subjects'" : " has none"), ""});
+}
+
 Manifest ManifestReader::common() {
   if (const auto found = converted<int64_t>(need("schema_version")); found != 1) {
     throw bad_input(
@@ -117,6 +132,7 @@ Manifest ManifestReader::common() {
   m.published_neuroids = get(published, "neuroids", int64_t{0});
   m.published_trials = get(published, "trials", int64_t{0});
   m.columns = get("columns", m.columns);
+  if (m.neural) m.window_ms = window(json_);
   m.metric = need("metric").at("name");
   return m;
 }

@@ -28,7 +28,9 @@ struct Manifest {
   double visual_degrees = 8;  ///< 0: the stimuli fill the network's field
   std::string stimulus_set;
   std::map<std::string, std::string> columns;  ///< our names of columns of its files, to the files'
-  std::string metric;                          ///< pls, ridge, ridgecv, rdm, error_consistency, ...
+  /// `time_ms`: when a network that changes in time is looked at, where no assembly says it.
+  std::optional<std::pair<double, double>> window_ms;
+  std::string metric;  ///< pls, ridge, ridgecv, rdm, error_consistency, ...
   /// False: the data hold no ceiling, the score is raw and joins no composite.
   bool ceiled = true;
   double published_ceiling = std::numeric_limits<double>::quiet_NaN();
@@ -135,6 +137,10 @@ class ManifestReader {
                              std::vector<double> fallback);
   /// A ceiling that was published, where no other is possible.
   double published_ceiling();
+  /// The `ceiling` of behaviour, where it is said: the published value; NaN for the subjects' own.
+  double ceiling_of_behavior();
+  /// Refuses a published value where the data's own ceiling, or none, is taken.
+  void refuse_published(const Manifest& manifest, double value) const;
 
   /// What all kinds have in common.
   Manifest common();

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
-#include <map>
 
 #include <ATen/ATen.h>
 #include <nlohmann/json.hpp>

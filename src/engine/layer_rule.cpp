@@ -71,9 +71,10 @@ std::string in_window_of(const Benchmark& benchmark,
                          const std::string& layer) {
   const auto found = network.layer(layer);
   using Bins = AssemblyFile::Bins;
-  const auto rule = benchmark.layer_rule();
-  auto window = rule.window_ms;
-  for (const auto& assembly : rule.assemblies) {
+  static const std::vector<AssemblyFile> none;
+  const auto* const assemblies = benchmark.layer_rule().assemblies;
+  auto window = benchmark.window_ms;
+  for (const auto& assembly : assemblies ? *assemblies : none) {
     if (window && assembly.time_ms && *window != *assembly.time_ms) {
       throw bad_input({benchmark.path, "time_ms", "different windows in its assemblies",
                        "one, for a layer whose calls stand for time bins",

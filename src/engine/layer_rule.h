@@ -30,9 +30,8 @@ struct LayerRule {
   Otherwise otherwise;
   int64_t min_features = 1;
   std::string needs = "a layer to score";  ///< in words, where no layer has as many features
-  /// Of a network that changes in time, where no assembly says it.
-  std::optional<std::pair<double, double>> window_ms;
-  std::vector<AssemblyFile> assemblies;                 ///< whose windows a layer is taken in
+  /// Whose windows a layer is taken in; the benchmark's own, which outlives the rule.
+  const std::vector<AssemblyFile>* assemblies = nullptr;
   std::vector<std::pair<double, double>> every_bin_ms;  ///< the layer is looked at in each of these
 };
 

@@ -45,49 +45,42 @@ const std::vector<Kind>& kinds() {
   return all;
 }
 
-// The kinds of a list that have something, or all that they have of it, each once, to name in a
-// message.
-template <typename Has>
-std::vector<Kind> those(const std::vector<Kind>& some, const Has& has) {
-  std::vector<Kind> found;
-  std::copy_if(some.begin(), some.end(), std::back_inserter(found), has);
-  return found;
+bool has(const Words& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-template <typename Of>
-Words words_of(const std::vector<Kind>& some, const Of& of) {
-  Words words;
-  for (const auto& kind : some) {
-    for (const auto& word : of(kind)) {
-      if (std::find(words.begin(), words.end(), word) == words.end()) words.push_back(word);
+// Of a manifest that fits no kind: the readouts that know its metric, or the metrics of its readout.
+void refuse(const Manifest& manifest, const std::string& readout, ManifestReader& reader) {
+  Words readouts, able, metrics;
+  const auto add = [](Words& words, const std::string& word) {
+    if (!has(words, word)) words.push_back(word);
+  };
+  for (const auto& kind : kinds()) {
+    if (kind.neural != manifest.neural) continue;
+    add(readouts, kind.readout);
+    if (has(kind.metrics, manifest.metric)) add(able, kind.readout);
+    for (const auto& metric : kind.metrics) {
+      if (kind.readout == readout) add(metrics, metric);
     }
   }
-  return words;
-}
-
-bool has_metric(const Kind& kind, const std::string& metric) {
-  return std::find(kind.metrics.begin(), kind.metrics.end(), metric) != kind.metrics.end();
-}
-
-Kind kind_of(const Manifest& manifest, ManifestReader& reader) {
-  const auto& metric = manifest.metric;
-  auto known = those(kinds(), [&](const Kind& kind) { return kind.neural == manifest.neural; });
-  const auto metrics = [](const Kind& kind) { return kind.metrics; };
   if (!manifest.neural) {
-    const auto readout = reader.word(
-        "readout.name", reader.get(reader.need("readout"), "name", std::string("logistic")),
-        words_of(known, [](const Kind& kind) { return Words{kind.readout}; }));
-    const auto able = those(known, [&](const Kind& kind) { return has_metric(kind, metric); });
-    known = those(known, [&](const Kind& kind) { return kind.readout == readout; });
-    // A metric that other readouts have: it is the readout that does not fit.
-    if (!able.empty() && std::none_of(known.begin(), known.end(),
-                                      [&](const Kind& kind) { return has_metric(kind, metric); })) {
-      reader.word("readout.name", readout,
-                  words_of(able, [](const Kind& kind) { return Words{kind.readout}; }));
-    }
+    reader.word("readout.name", readout, readouts);
+    if (!able.empty()) reader.word("readout.name", readout, able);
   }
-  reader.word("metric.name", metric, words_of(known, metrics));
-  return those(known, [&](const Kind& kind) { return has_metric(kind, metric); }).front();
+  reader.word("metric.name", manifest.metric, metrics);
+}
+
+const Kind& kind_of(const Manifest& manifest, ManifestReader& reader) {
+  const auto readout = manifest.neural
+                           ? std::string()
+                           : reader.get(reader.need("readout"), "name", std::string("logistic"));
+  for (const auto& kind : kinds()) {
+    if (kind.neural == manifest.neural && kind.readout == readout &&
+        has(kind.metrics, manifest.metric))
+      return kind;
+  }
+  refuse(manifest, readout, reader);
+  TORCH_CHECK(false, "kind_of: ", manifest.metric, " fits a kind after all");
 }
 
 }  // namespace
@@ -121,10 +114,13 @@ std::vector<Manifest> manifests_of(const Benchmarks& benchmarks) {
 
 std::shared_ptr<const Benchmark> find_benchmark(const std::string& name) {
   if (name.ends_with(".json")) return read_benchmark(name);
+  const auto all = all_benchmarks();
   std::vector<std::string> known;
-  for (auto& benchmark : all_benchmarks()) {
+  for (const auto& benchmark : all) {
     if (benchmark->identifier == name) return benchmark;
     known.push_back(benchmark->identifier);
+  }
+  for (const auto& benchmark : all) {
     for (auto& population : benchmark->populations()) {
       if (population->identifier == name) return population;
       known.push_back(population->identifier);

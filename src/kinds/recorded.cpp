@@ -3,7 +3,6 @@
 namespace cortiscore {
 
 void RecordedBenchmark::read_selection(ManifestReader& reader) {
-  window_ms = reader.window(reader.json());
   if (reader.json().contains("layer_selection"))
     select_by = reader.need(reader.need("layer_selection"), "by");
 }
@@ -17,8 +16,7 @@ std::vector<std::string> RecordedBenchmark::files() const {
 
 LayerRule RecordedBenchmark::layer_rule() const {
   LayerRule rule;
-  rule.window_ms = window_ms;
-  rule.assemblies = responses.assemblies;
+  rule.assemblies = &responses.assemblies;
   return rule;
 }
 

@@ -10,7 +10,7 @@
 
 namespace cortiscore {
 
-/// What kinds on recorded responses have in common: the responses, the window of time in which a
+/// What kinds on recorded responses have in common: the responses, the windows of time in which a
 /// layer is taken, and layers that compete on halves of the presentations (layer_halves.h).
 class RecordedBenchmark : public Benchmark {
  public:
@@ -19,15 +19,13 @@ class RecordedBenchmark : public Benchmark {
   ResponseFiles responses;
   /// Alternating halves of this column; empty: one layer on all presentations.
   std::string select_by;
-  /// Of a network that changes in time, where no assembly says it.
-  std::optional<std::pair<double, double>> window_ms;
 
   std::vector<std::string> files() const override;
   LayerRule layer_rule() const override;
   void describe(Json& json) const override;
 
  protected:
-  /// `time_ms` and `layer_selection`.
+  /// `layer_selection`.
   void read_selection(ManifestReader& reader);
 };
 

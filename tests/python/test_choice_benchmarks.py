@@ -192,6 +192,12 @@ def test_odd_one_out(tmp_path):
     ({"metric": {"name": "condition_accuracy", "cells": [{"column": "nowhere"}]}}, "nowhere"),
     ({"metric": {"name": "accuracy_distance"}, "ceiling": {"name": "published", "value": 0.9}}, "accuracy_distance has its subjects'"),
     ({"metric": {"name": "accuracy_delta", "cells": [{"column": "kind", "values": ["w", "zebra"]}]}}, "zebra"),
+    ({"metric": {"name": "threshold", "variable": "x"}, "readout": {"name": "logistic", "fit_stimulus_set": "stimuli.csv"},
+      "ceiling": {"name": "published", "value": 0.9}}, "threshold has its subjects'"),
+    ({"metric": {"name": "two_way_accuracy", "domain": "texture"}, "readout": {"name": "ridge_classifier"},
+      "ceiling": {"name": "published", "value": 0.9}}, "two_way_accuracy has none"),
+    ({"metric": {"name": "error_consistency"}, "readout": {"name": "odd_one_out"}}, "logistic or imagenet_classes"),
+    ({"metric": {"name": "error_consistence"}}, "error_consistency"),
 ])
 def test_what_a_manifest_lacks(tmp_path, manifest, said):
     world = World(tmp_path, {"kind": ["w", "f"]})

@@ -202,6 +202,7 @@ def test_decisions_of_a_classifier_equal_scikit_learns_kappa(home, tmp_path):
     assert record["raw"]["score"] == pytest.approx(abs(np.mean(kappas)), abs=1e-12)
     assert record["n"]["accuracy_network"] == pytest.approx(right.mean())
     assert record["layer_selection"] == {"method": "committed", "candidates": ["features"]}  # activations are what was chosen
+    assert record["score"]["ceiling_convention"] == "r_over_c_clipped"
 
 
 def test_shape_bias_equals_counting(home, tmp_path):

@@ -1,6 +1,5 @@
 #include "src/kinds/choices/definition.h"
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -86,16 +85,9 @@ void ChoiceBenchmark::read_choices(ManifestReader& reader) {
   const auto columns_of_cells = reader.get(definition, "cells", Json::array());
   for (const auto& cell : columns_of_cells)
     cells.push_back({cell.at("column"), cell.value("values", std::vector<std::string>())});
-  const auto ceiling = reader.get("ceiling", Json::object());
-  if (!ceiling.empty() &&
-      reader.word("ceiling.name", ceiling.at("name"), {"subjects", "published"}) == "published")
-    fixed_ceiling = reader.converted<double>(reader.need(ceiling, "value"));
+  fixed_ceiling = reader.ceiling_of_behavior();
   const auto found = cells_wanted().find(metric);
-  if (found == cells_wanted().end()) {
-    if (std::isnan(fixed_ceiling)) return;
-    throw bad_input({path, "ceiling.name", "published",
-                     "nothing: " + metric + (ceiled ? " has its subjects'" : " has none"), ""});
-  }
+  if (found == cells_wanted().end()) return reader.refuse_published(*this, fixed_ceiling);
   const auto& wanted = found->second;
   if (wanted.more ? cells.size() < wanted.columns : cells.size() != wanted.columns) {
     throw bad_input(

@@ -12,6 +12,7 @@ std::shared_ptr<const Benchmark> DomainBenchmark::read(Manifest manifest, Manife
   auto& b = *benchmark;
   b.ceiled = false;
   b.composite = b.composite && b.parent == "engineering";
+  reader.refuse_published(b, reader.ceiling_of_behavior());
   b.domain = reader.need(reader.need("metric"), "domain");
   b.splits = read_splits(reader, {"stratified_shuffle"});
   b.alphas =

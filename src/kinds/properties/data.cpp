@@ -152,7 +152,7 @@ double position(const PropertyBenchmark& benchmark,
 }
 
 void read_recorded(const PropertyBenchmark& benchmark, PropertyData& data) {
-  const auto path = data_file(benchmark, benchmark.assemblies.front());
+  const auto path = data_file(benchmark, benchmark.assemblies.front().file);
   const auto assembly = read_assembly(path);
   const auto axis = std::find(assembly.dims.begin(), assembly.dims.end(), "neuronal_property");
   if (assembly.dims.size() != 2 || axis == assembly.dims.end()) {

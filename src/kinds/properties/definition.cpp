@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/benchmark/responses.h"
 #include "src/kinds/properties/data.h"
 #include "src/metric/property.h"
 
@@ -13,7 +12,7 @@ std::shared_ptr<const Benchmark> PropertyBenchmark::read(Manifest manifest,
                                                          ManifestReader& reader) {
   auto benchmark = std::make_shared<PropertyBenchmark>(std::move(manifest));
   auto& b = *benchmark;
-  for (const auto& file : read_assembly_files(reader)) b.assemblies.push_back(file.file);
+  b.assemblies = read_assembly_files(reader);
   const auto& metric = reader.need("metric");
   b.property = reader.word("metric.property", reader.need(metric, "property"), property_names());
   b.recorded = reader.get(metric, "recorded", b.property);
@@ -29,7 +28,7 @@ std::shared_ptr<const Benchmark> PropertyBenchmark::read(Manifest manifest,
 
 std::vector<std::string> PropertyBenchmark::files() const {
   std::vector<std::string> all = {stimulus_set};
-  all.insert(all.end(), assemblies.begin(), assemblies.end());
+  for (const auto& assembly : assemblies) all.push_back(assembly.file);
   for (const auto& [role, file] : sets) {
     if (file != stimulus_set) all.push_back(file);
   }
@@ -37,7 +36,9 @@ std::vector<std::string> PropertyBenchmark::files() const {
 }
 
 LayerRule PropertyBenchmark::layer_rule() const {
-  return LayerRule(LayerRule::Otherwise::kNothing);
+  LayerRule rule(LayerRule::Otherwise::kNothing);
+  rule.assemblies = &assemblies;
+  return rule;
 }
 
 std::optional<NamedReduction> PropertyBenchmark::reduction(Workbench& /*workbench*/) const {

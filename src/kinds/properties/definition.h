@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "src/benchmark/responses.h"
 #include "src/engine/benchmark.h"
 #include "src/engine/outcome.h"
 
@@ -15,9 +16,9 @@ class PropertyBenchmark final : public Benchmark {
   using Benchmark::Benchmark;
   static std::shared_ptr<const Benchmark> read(Manifest manifest, ManifestReader& reader);
 
-  std::vector<std::string>
-      assemblies;                  ///< files of recorded properties, of which the first is read
-  std::string property, recorded;  ///< what it is, and the file's name of it
+  /// Recorded properties, of which the first file is read.
+  std::vector<AssemblyFile> assemblies;
+  std::string property, recorded;           ///< what it is, and the file's name of it
   std::map<std::string, std::string> sets;  ///< by role: blank, receptive_field, orientation
 
   std::vector<std::string> files() const override;

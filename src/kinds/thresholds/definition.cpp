@@ -19,6 +19,7 @@ std::shared_ptr<const Benchmark> ThresholdBenchmark::read(Manifest manifest,
   auto& b = *benchmark;
   const auto& metric = reader.need("metric");
   const auto& readout = reader.need("readout");
+  reader.refuse_published(b, reader.ceiling_of_behavior());
   b.choices = reader.converted<std::string>(reader.need("choices"));
   b.fit_stimulus_sets = reader.texts(readout, "fit_stimulus_set", {});
   b.label_columns = reader.texts(readout, "label", {"truth"});
