@@ -90,7 +90,7 @@ void add(const CLI::App& verb, const std::string& path, const std::string& above
     }
     add(*sub, path + " " + sub->get_name(), above + (above.empty() ? "" : " ") + shared, cases);
   }
-}  // namespace
+}
 
 }  // namespace
 

@@ -8,9 +8,8 @@ namespace cortiscore::cli {
 struct Column {
   int64_t gap;    ///< spaces before it
   int64_t width;  ///< that it is filled up to
-  bool text =
-      false;  ///< at the left, and shortened where a terminal is too narrow; numbers are at the
-              ///< right, and whole
+  /// At the left, and shortened where a terminal is too narrow; numbers are at the right, whole.
+  bool text = false;
 };
 
 /// One line on stdout. On a terminal it fits the width that the terminal has now: the widest text

@@ -22,6 +22,13 @@ const CLI::App* verb_of(const CLI::App& app) {
   return verb;
 }
 
+// A flag of a verb, or of what stands above it; null where there is none.
+const CLI::Option* option_of(const CLI::App* verb, const std::string& name) {
+  const CLI::Option* found = nullptr;
+  for (; verb && !found; verb = verb->get_parent()) found = verb->get_option_no_throw(name);
+  return found;
+}
+
 // "results show"; the command's own name where no verb was given.
 std::string name_of(const CLI::App* verb) {
   auto name = verb->get_name();
@@ -170,7 +177,7 @@ Words words_of(const CLI::App& app, int argc, const char* const* argv) {
       continue;
     }
     const auto equals = std::min(word.find('='), word.size());
-    const auto* option = verb->get_option_no_throw(word.substr(0, equals));
+    const auto* option = option_of(verb, word.substr(0, equals));
     for (const auto& [old, now] : kRenamed) {
       const auto* renamed = verb->get_option_no_throw(now);
       if (option || !renamed || word.substr(0, equals) != old) continue;

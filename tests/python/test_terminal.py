@@ -88,3 +88,20 @@ def test_a_ranking_fits(tmp_path):
     shown = on_terminal(40, "results", "rank", "--table", table, on=("stdout",))
     assert len(shown) == len(rows) and all(len(row) <= 40 for row in shown), shown
     assert ".002" in shown[1]
+
+
+def numbers_of(line):
+    return re.findall(r"(?<![\w.-])-?\d*\.\d+", line)
+
+
+@pytest.mark.parametrize("columns", [60, 70, 80])
+def test_numbers_stay_whole_where_names_give_way(tmp_path, columns):
+    """As they are in a pipe, each of them, in rows whose names are shortened."""
+    table = tmp_path / "scores.csv"
+    names = ["one", "two", "three", "four", "five"]
+    table.write_text("model,V4,IT,behavior_i2n\n" + "".join(f"{'a_long_name_' * 6}{name},0.5{i},0.3{i},0.2{i}\n" for i, name in enumerate(names)))
+    flags = ("results", "rank", "--tree", "brainscore2018", "--table", table)
+    rows, shown = run(*flags).stdout.splitlines(), on_terminal(columns, *flags, on=("stdout",))
+    assert len(shown) == len(rows) == 6 and all(len(row) <= columns for row in shown), shown
+    for row, whole in zip(shown[1:], rows[1:], strict=True):
+        assert "\u2026" in row and numbers_of(row) == numbers_of(whole) and len(numbers_of(whole)) == 4, (row, whole)
