@@ -3,7 +3,7 @@
     python3 bench/kernel_list.py [--ran GTEST.json] [--check]
 
 --ran takes what kernel_tests --gtest_output=json left on a GPU machine and notes device, driver, commit and date for
-every kernel whose test passed there; --check fails where the committed list, is not what this writes, or README says otherwise.
+every kernel whose test passed there; --check fails where the committed list is not what this writes, or README says otherwise.
 """
 import argparse
 import datetime

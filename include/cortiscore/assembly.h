@@ -65,8 +65,8 @@ std::vector<std::pair<double, double>> bins_within(const Assembly& assembly,
                                                    double end_ms);
 
 /// The time bins from start_ms on that end by end_ms, each bin of a neuroid a neuroid of its own,
-/// "ID@START-END": bins
-/// fastest. @throws Error(kBadInput)  no such bins
+/// "ID@START-END": bins fastest.
+/// @throws Error(kBadInput)  no such bins
 Assembly bins_as_neuroids(const Assembly& assembly, double start_ms, double end_ms);
 
 /// Presentations x neuroids of one time bin (dims in any order), sorted into repetitions by the

@@ -14,8 +14,8 @@ struct RsaBounds {
 };
 
 /// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one
-/// from the sum of all
-/// would leave its rounding. @param rdms  [2 or more subjects, n_pairs] float64
+/// from the sum of all would leave its rounding.
+/// @param rdms  [2 or more subjects, n_pairs] float64
 at::Tensor means_of_others(const at::Tensor& rdms);
 
 /// @param rdms  [subjects, n_pairs] float64, upper triangles, no NaN; at least 2 subjects

@@ -22,8 +22,8 @@ struct Ranked {
 
 /// Networks of a store. Leaves are the benchmarks that any of them has a record of; of several
 /// records of one network and benchmark (other options, other versions) the one that ended last
-/// counts. Simulated benchmarks count only where there
-/// are no others. @throws Error(kBadInput)  nothing to rank
+/// counts. Simulated benchmarks count only where there are no others.
+/// @throws Error(kBadInput)  nothing to rank
 std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const Tree& tree);
 
 /// Networks of a published table. @throws Error(kBadInput)  no column model, or none of a leaf; a

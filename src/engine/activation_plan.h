@@ -23,8 +23,8 @@ struct ShownStimuli {
 };
 
 /// A set that a benchmark shows on the way to its score. Its size on the screen is the set's column
-/// `degrees`, where it
-/// has one, else the benchmark's. @throws Error(kBadInput)  several sizes in one set
+/// `degrees`, where it has one, else the benchmark's.
+/// @throws Error(kBadInput)  several sizes in one set
 ShownStimuli shown_set(const Manifest& benchmark, const Recordings& set, int64_t trials = 1);
 
 /// What one benchmark looks at: some layers on some stimuli, reduced in one way.

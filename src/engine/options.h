@@ -16,7 +16,7 @@ constexpr double kMostGib = 1e6;
 ///                        that are there
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
-/// Options of scoring by their names, which flags, Python's arguments and files share: those of
+/// Options of scoring by their names, which flags and Python's arguments share: those of
 /// `cortiscore score --help`, with _ for -, and `layers`, an object of region: layer. What is not
 /// named keeps its default.
 /// @throws Error(kUsage)  a name that is none, a value of another type or out of range, by its flag

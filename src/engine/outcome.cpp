@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "src/core/process_memory.h"
-#include "src/score/diagnostics.h"
 
 namespace cortiscore {
 

@@ -17,7 +17,6 @@
 #include "src/data/arrays.h"
 #include "src/data/table.h"
 #include "src/engine/checkpoint_files.h"
-#include "src/engine/outcome.h"
 #include "src/engine/weight_reader.h"
 #include "src/model/weights_differ.h"
 
@@ -54,7 +53,8 @@ std::string note_name(const Checkpoint& checkpoint) {
   std::error_code error;
   return fs::absolute(checkpoint.path, error).string() + "\n" +
          (checkpoint.graph.empty() ? "" : fs::absolute(checkpoint.graph, error).string()) +
-         (checkpoint.prefix.empty() ? "" : "\n" + checkpoint.prefix);
+         (checkpoint.prefix.empty() ? "" : "\n" + checkpoint.prefix) +
+         (checkpoint.variable.empty() ? "" : "\nvariable " + checkpoint.variable);
 }
 
 // Opens checkpoints one after the other; those that share all but their weights share a graph.

@@ -15,7 +15,7 @@ struct Checkpoint {
   std::string path;        ///< .pt2, activations (.npy, .nc), or with `graph` a weight file
   std::string graph;       ///< .pt2 whose graph runs the weights; empty: `path` is a network itself
   std::string identifier;  ///< what records carry; empty: what the file says
-  Json tags = Json::object();  ///< of the manifest's other columns; kept in the record
+  Json tags = Json::object();  ///< of the checkpoint table's other columns; kept in the record
   std::string prefix = {};     ///< beginning of the names in a weight file that are meant
   bool named = false;          ///< the identifier is the user's own
   std::string variable = {};   ///< which array, of a file of activations that holds several

@@ -57,8 +57,8 @@ class Workbench {
   }
 
   /// What is made when it is first asked for, and kept: of a benchmark by its manifest's SHA-256,
-  /// of several by what they
-  /// share. @param name  among all of type T
+  /// of several by what they share.
+  /// @param name  among all of type T
   template <typename T, typename Make>
   T& once(const std::string& name, const Make& make) {
     auto& one = made_[{std::type_index(typeid(T)), name}];

@@ -37,9 +37,9 @@ class Span {
 };
 
 /// sum += x basis'. Products are float32 over kWidth columns, their sum float64: the basis is
-/// orthonormal, so nothing is
-/// amplified. The same bits for the same number of rows. @param x  [b, width] float32  @param
-/// sum  [b, size] float64
+/// orthonormal, so nothing is amplified. The same bits for the same number of rows.
+/// @param x  [b, width] float32
+/// @param sum  [b, size] float64
 void add_span_products(const at::Tensor& x, const at::Tensor& basis, at::Tensor& sum);
 
 }  // namespace cortiscore

@@ -17,8 +17,8 @@ at::Tensor drawn_subjects(const std::vector<int64_t>& numbers, bool one_state);
 
 /// max(0, 1 - |h - m| / h), h the mean loss of the drawn subjects and m the model's; 0 where that
 /// is not defined.
-/// @param model  [b] float64  @param subjects  [b or 1, n]: losses of accuracy  @param drawn  [k,
-///               n]  @return [b, k]
+/// @param model  [b] float64  @param subjects  [b or 1, n]: losses of accuracy
+/// @param drawn  [k, n]  @return [b, k]
 at::Tensor accuracy_delta_scores(const at::Tensor& model,
                                  const at::Tensor& subjects,
                                  const at::Tensor& drawn);

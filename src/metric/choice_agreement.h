@@ -34,8 +34,9 @@ ChoiceMetric choice_metric(const std::string& name);
 at::Tensor choice_cells(ChoiceMetric metric, const ObserverPairs& pairs, const at::Tensor& counts);
 
 /// Conditions averaged first, then pairs, NaN skipped in both, then the absolute value: with
-/// unequal NaNs the order
-/// matters. @param pair_counts  [b or 1, k] float64  @return [b] float64
+/// unequal NaNs the order matters.
+/// @param pair_counts  [b or 1, k] float64
+/// @return [b] float64
 at::Tensor mean_of_cells(const at::Tensor& cells, const at::Tensor& pair_counts);
 
 }  // namespace cortiscore

@@ -35,9 +35,10 @@ Score accuracy_score(const at::Tensor& correct,
                      const BootstrapOptions& options = {});
 
 /// The place of each triplet's odd one: the one that is not of the most similar pair, by the dot
-/// product; the first pair
-/// of equals in the order (1, 2), (1, 3), (2, 3). @param features  [n, f]  @param triplets  [t, 3]
-/// rows  @return [t] rows
+/// product; the first pair of equals in the order (1, 2), (1, 3), (2, 3).
+/// @param features  [n, f]
+/// @param triplets  [t, 3] rows
+/// @return [t] rows
 /// Source: Hebart et al. 2020, methods; BENCHMARKS.md section 3.
 at::Tensor odd_one_out(const at::Tensor& features, const at::Tensor& triplets);
 
@@ -54,9 +55,8 @@ Score pattern_score(const PatternName& name,
                     const BootstrapOptions& options = {});
 
 /// Over stimuli whose shape and texture are of two categories, shape choices / (shape + texture
-/// choices), or, for
-/// shape_match, / all choices; an interval over stimuli, no ceiling. @param chosen, shape,
-/// texture  [n] int64 class codes
+/// choices), or, for shape_match, / all choices; an interval over stimuli, no ceiling.
+/// @param chosen, shape, texture  [n] int64 class codes
 /// Source: Geirhos et al. 2019, section 2.3; Hermann et al. 2020, section 3; BENCHMARKS.md 1.7.
 Score shape_bias_score(const at::Tensor& chosen,
                        const at::Tensor& shape,

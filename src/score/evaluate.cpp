@@ -116,7 +116,7 @@ MetricName metric_name(const std::string& full) {
   name.base = rest;
   for (const auto& metric : array_metrics()) {
     if (metric.base != rest) continue;
-    name.mapping = metric.mapping;
+    name.maps = metric.mapping;
     if (metric.mapping || (name.prefix.empty() && !name.split && (metric.cv || !name.cv)))
       return name;
   }

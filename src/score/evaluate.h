@@ -46,9 +46,7 @@ struct MetricName {
   std::string prefix;  ///< reverse, scaled, spantime or empty
   bool cv = false;     ///< rdm_cv, cka_cv: over ten subsets of 90 %
   bool split = false;  ///< fixed train and test presentations
-  bool mapping = true;
-
-  bool maps() const { return mapping; }
+  bool maps = true;    ///< a mapping; else a similarity
 };
 
 /// A metric on arrays by its base name.
@@ -64,8 +62,7 @@ struct ArrayMetric {
                          const MetricInputs& inputs,
                          const std::optional<at::Tensor>& order);
 };
-/// The only list of them: a new metric is a row here, its arithmetic in src/metric, and its line in
-/// docs/metrics.md.
+/// The list of them: a new metric is a row here. What maps is named by mapping_kinds() as well.
 const std::vector<ArrayMetric>& array_metrics();
 /// @throws Error(kUnknownName)
 const ArrayMetric& array_metric(const std::string& base);

@@ -78,12 +78,12 @@ class Commands:
         return subprocess.CompletedProcess(words, code, *said)
 
 
-def run(*arguments, env=None):
-    """What the command line does with these arguments."""
+def run(*arguments, env=None, seconds=0):
+    """What the command line does with these arguments; after so many seconds, where they are given, it ends by SIGALRM."""
     words = [word if isinstance(word, bytes) else str(word) for word in arguments]
     if any(name.startswith(OF_LIBRARIES) for name in env or {}):
-        return subprocess.run([BINARY, *words], capture_output=True, text=True, env={**os.environ, **env})
-    return Commands.run(words, {**os.environ, **(env or {})})
+        return subprocess.run([BINARY, *words], capture_output=True, text=True, env={**os.environ, **env}, timeout=seconds or None)
+    return Commands.run(words, {**os.environ, **(env or {})}, seconds=seconds)
 
 
 def peak_bytes(*arguments, code=0):

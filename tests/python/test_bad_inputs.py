@@ -26,7 +26,7 @@ from conftest import BINARY, ROOT, Commands, run, save, write
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
 
-SECONDS = 300  # none of these takes one of its own; those that run in Python take many where others work too
+SECONDS, OF_PYTHON = 20, 300  # none of these takes one of its own; those that run in Python take many where others work too
 DOCUMENTED = {2, 3, 4, 5, 6, 7}
 N = 40
 
@@ -439,7 +439,7 @@ for case in json.load(open(sys.argv[1])):
 def walk_python(folder, prepare, cases):
     """The cases (words, names, may pass) one after the other in one Python, each through the border of its command."""
     (folder / "cases.json").write_text(json.dumps([[str(w) for w in case[0]] for case in cases]))
-    code = DRIVER.format(python=str(ROOT / "python"), prepare=prepare, seconds=SECONDS)
+    code = DRIVER.format(python=str(ROOT / "python"), prepare=prepare, seconds=OF_PYTHON)
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, "cases.json"], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL,
                           env={**os.environ, "CORTISCORE_HOME": str(folder / "home"), "CORTISCORE_BINARY": str(BINARY)})
     results = [json.loads(line) for line in done.stdout.splitlines()]

@@ -181,7 +181,7 @@ def test_the_index_is_made_anew(tmp_path):
 
 def faulty(faults, folder, call, kind, *arguments, onwards=False, log=None):
     return run(*arguments, env={"LD_PRELOAD": str(faults), "FAULT_FOLDER": str(folder), "FAULT_CALL": str(call), "FAULT_KIND": kind,
-                                **({"FAULT_ONWARDS": "1"} if onwards else {}), **({"FAULT_LOG": str(log)} if log else {})})
+                                **({"FAULT_ONWARDS": "1"} if onwards else {}), **({"FAULT_LOG": str(log)} if log else {})}, seconds=60)
 
 
 def test_killed_at_every_step_of_a_commit(tmp_path, faults):

@@ -104,7 +104,7 @@ MetricInputs inputs_for(const MetricName& name, int64_t n, int64_t p, int64_t m)
     inputs.source = inputs.source.select(2, 0).contiguous();
     inputs.target = inputs.target.select(2, 0).contiguous();
   }
-  if (name.maps() || name.cv) inputs.splits = shuffle_splits(n, 4, name.maps() ? 0.9 : 0.1, 1);
+  if (name.maps || name.cv) inputs.splits = shuffle_splits(n, 4, name.maps ? 0.9 : 0.1, 1);
   inputs.mapping.keep_predictions = !bins;
   inputs.mapping.pls.n_components = 8;
   return inputs;
