@@ -40,9 +40,9 @@ def _first_line(error):
 
 
 def unwrapped(model):
-    """The network inside of what only distributes or compiles it."""
+    """The network inside of what only distributes, compiles or averages it."""
     while True:
-        if type(model) in (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel):
+        if type(model) in (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel, torch.optim.swa_utils.AveragedModel):
             model = model.module
         elif isinstance(getattr(model, "_orig_mod", None), torch.nn.Module):
             model = model._orig_mod
@@ -87,12 +87,12 @@ def on_device(model, device):
         raise refused("device", f"weights elsewhere ({_first_line(error)})", str(device), f"Move the module there: model.to(\"{device}\")") from error
 
 
-def check_model(model, mean, std):
-    """What no export can put right. Returns the network inside of wrappers."""
+def check_model(model, mean, std, training=False):
+    """What nothing can put right. Returns the network inside of wrappers. training: it may be in training mode, since a copy is run."""
     if not isinstance(model, torch.nn.Module):
         raise refused("model", type(model).__name__, "a torch.nn.Module")
     model = unwrapped(model)
-    if model.training:
+    if model.training and not training:
         raise refused("model", "training mode", "eval mode", "Call model.eval() first, or batch statistics would be scored")
     if (mean is None) != (std is None):
         raise refused("mean and std", "one of them", "both or neither")

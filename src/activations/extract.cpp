@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -23,10 +24,15 @@ constexpr int64_t kWorthRecording = 16;
 
 // What autocast keeps of weights lives as long as a pass does.
 struct CastWeights {
-  CastWeights() = default;
-  ~CastWeights() { Network::clear_cast_weights(); }
+  explicit CastWeights(bool kept) : kept_(kept) {}
+  ~CastWeights() {
+    if (kept_) Network::clear_cast_weights();
+  }
   CastWeights(const CastWeights&) = delete;
   CastWeights& operator=(const CastWeights&) = delete;
+
+ private:
+  bool kept_;
 };
 
 }  // namespace
@@ -102,7 +108,7 @@ void stream(const Network& network,
     spent.keep += keep_s;
     if (advance) advance(count);
   };
-  const CastWeights cast_weights;
+  const CastWeights cast_weights(network.keeps_cast_weights());
   if (device.is_cpu()) {
     parallel_for(
         n_batches,
@@ -121,7 +127,8 @@ void stream(const Network& network,
     }
     return;
   }
-  const ReproducibleFloat32 exact(network.precision() == ForwardPrecision::kTf32);
+  std::optional<ReproducibleFloat32> exact;
+  if (!network.beside_training()) exact.emplace(network.precision() == ForwardPrecision::kTf32);
   for (int64_t first = 0; first < n_batches; first += thread_count()) {
     std::vector<at::Tensor> decoded(
         static_cast<size_t>(std::min(thread_count(), n_batches - first)));

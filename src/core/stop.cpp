@@ -2,11 +2,13 @@
 
 #include <atomic>
 #include <csignal>
+#include <utility>
 
 namespace cortiscore {
 namespace {
 
 std::atomic<int> g_signal{0};
+std::function<void()> g_also;
 static_assert(std::atomic<int>::is_always_lock_free, "written in a signal handler");
 
 extern "C" void note_signal(int signal) {
@@ -28,6 +30,11 @@ int stop_signal() {
 
 void check_stop() {
   if (stop_signal() != 0) throw Stopped();
+  if (g_also) g_also();
+}
+
+void on_check_stop(std::function<void()> also) {
+  g_also = std::move(also);
 }
 
 }  // namespace cortiscore

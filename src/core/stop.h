@@ -1,5 +1,6 @@
 #pragma once
 #include <exception>
+#include <functional>
 
 namespace cortiscore {
 
@@ -17,5 +18,9 @@ int stop_signal();
 
 /// @throws Stopped  once a signal has asked. Cheap: called between micro-batches and layers.
 void check_stop();
+
+/// What check_stop() does beside that, in a process whose signals are another's; it may throw
+/// Stopped. Set once, before any work.
+void on_check_stop(std::function<void()> also);
 
 }  // namespace cortiscore

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
 #include "cortiscore/error.h"
+#include "src/data/arrays.h"
 
 namespace cortiscore {
 namespace {
@@ -72,15 +74,6 @@ int64_t bound(const Json& range, const char* key, int64_t otherwise) {
 }
 
 // What is in the way of features, whatever the batch.
-std::string not_features(at::ScalarType type, const std::vector<Size>& sizes) {
-  if (at::isComplexType(type)) return "complex numbers";
-  if (type == at::kBool) return "truth values";
-  if (!at::isFloatingType(type)) return "whole numbers (places or identifiers)";
-  if (std::any_of(sizes.begin(), sizes.end(), [](const Size& size) { return size.number == 0; }))
-    return "no features";
-  return {};
-}
-
 std::vector<int64_t> numbers_of(const std::vector<Size>& sizes) {
   std::vector<int64_t> numbers;
   for (const auto& size : sizes) numbers.push_back(size.number);
@@ -138,6 +131,14 @@ BatchSizes read_batch_sizes(const Json& program, const Json& input, const std::s
   return allowed;
 }
 
+std::string not_features(at::ScalarType type, const std::vector<int64_t>& sizes) {
+  if (at::isComplexType(type)) return "complex numbers";
+  if (type == at::kBool) return "truth values";
+  if (!at::isFloatingType(type)) return "whole numbers (places or identifiers)";
+  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) return "no features";
+  return {};
+}
+
 int64_t batch_near(int64_t wanted, const BatchSizes& sizes) {
   const auto n = std::clamp(wanted, sizes.least, sizes.most) / sizes.step * sizes.step;
   return std::max(n, sizes.least);
@@ -149,7 +150,7 @@ bool place_batch(const Json& value, at::ScalarType type, const Json& input, Laye
   layer.batch_axis = 0;
   layer.windows = 1;
   shape_along(numbers_of(sizes), layer);
-  layer.unusable = not_features(type, sizes);
+  layer.unusable = not_features(type, numbers_of(sizes));
   if (!layer.unusable.empty()) return false;
   if (batch.expression.empty()) {
     // Every size is a number. Of a single stimulus all is its own; of several, sizes may agree by
@@ -318,6 +319,27 @@ void found_by_running(const Network& network,
     else
       layers[i].unusable = why;
   }
+}
+
+std::string seen_on_noise(const Network& network) {
+  const at::NoGradGuard no_grad;
+  const auto n = batch_near(2, network.batch_sizes());
+  std::set<std::string> values;
+  std::vector<std::string> names;
+  for (const auto& layer : network.layers()) {
+    if (layer.unusable.empty() && values.insert(layer.value).second) names.push_back(layer.name);
+  }
+  std::string text;
+  network.run(images_of(n, network.input().size).to(network.device()), names,
+              [&](size_t i, const at::Tensor& value) {
+                text += names[i];
+                for (const auto& sums : see(value, n).slices) {
+                  if (!sums.defined()) continue;
+                  const auto numbers = sums.cpu();
+                  text.append(static_cast<const char*>(numbers.const_data_ptr()), numbers.nbytes());
+                }
+              });
+  return sha256_of(text);
 }
 
 }  // namespace cortiscore

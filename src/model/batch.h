@@ -21,6 +21,9 @@ BatchSizes read_batch_sizes(const graph::Json& program,
 /// The number nearest to `wanted` that is allowed, below it where there is one.
 int64_t batch_near(int64_t wanted, const BatchSizes& sizes);
 
+/// What is found in place of features, numbers of this type in such sizes; empty for features.
+std::string not_features(at::ScalarType type, const std::vector<int64_t>& sizes);
+
 /// Fills a layer's shape, batch_axis, windows and unusable from its value's entry and the input's
 /// in tensor_values: an axis whose size is the input's batch is exactly that.
 /// @param type  of the numbers that its operators make
@@ -39,5 +42,8 @@ bool place_batch(const graph::Json& value,
 void found_by_running(const Network& network,
                       const std::vector<size_t>& open,
                       std::vector<Layer>& layers);
+
+/// SHA-256 of what its layers give on noise.
+std::string seen_on_noise(const Network& network);
 
 }  // namespace cortiscore

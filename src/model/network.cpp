@@ -1,8 +1,6 @@
 #include "src/model/network.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -79,6 +77,16 @@ int64_t Network::micro_batch() const {
 ForwardPrecision Network::precision() const {
   return state_->precision;
 }
+bool Network::beside_training() const {
+  return state_->program && state_->program->beside_training;
+}
+
+bool Network::keeps_cast_weights() const {
+  const bool half =
+      precision() == ForwardPrecision::kBf16 || precision() == ForwardPrecision::kFp16;
+  return half && !(state_->program && state_->program->in_user_process);
+}
+
 bool Network::cuda_graphs() const {
   return state_->cuda_graphs;
 }
@@ -92,7 +100,7 @@ std::string Network::fingerprint() const {
     for (const auto& bin : layer.time_bins) text += " " + window_text(bin);
   }
   if (state_->precision != ForwardPrecision::kFloat32) text += "\n" + name_of(state_->precision);
-  return sha256_of(text);
+  return sha256_of(text + state_->seen_sha256);
 }
 
 Layer Network::layer(const std::string& name) const {
@@ -163,26 +171,24 @@ Layer Network::pooled(Layer layer, const std::string& pooling) const {
 
 // Source of the weights: BENCHMARKS.md section 3, 'portion': a bin counts by the portion of it that
 // the window covers.
-Network::Parts Network::parts_of(const std::string& name) const {
-  const auto& names = state_->graph->names;
+std::vector<std::pair<std::string, double>> Network::calls_of(const std::string& name) const {
   const auto read = read_layer_name(name);
-  if (!read.windowed) return {{names.known(layer(name).value), 1.0}};
+  if (!read.windowed) return {{name, 1.0}};
   const auto base = layer(read.base);
   const auto& [start, end] = read.window;
-  Parts parts;
+  std::vector<std::pair<std::string, double>> calls;
   double covered = 0, total = 0;
   for (size_t k = 0; k < base.time_bins.size(); ++k) {
     const auto& bin = base.time_bins[k];
     const double overlap = std::min(end, bin.end_ms) - std::max(start, bin.start_ms);
     if (overlap <= 0) continue;
-    const auto step =
-        base.time_bins.size() == 1 ? base : layer(base.name + "@" + std::to_string(k));
     const double portion = overlap / (bin.end_ms - bin.start_ms);
-    parts.emplace_back(names.known(step.value), portion);
+    calls.emplace_back(base.time_bins.size() == 1 ? base.name : base.name + "@" + std::to_string(k),
+                       portion);
     covered += overlap;
     total += portion;
   }
-  if (parts.empty() || covered < (end - start) * (1 - 1e-9)) {
+  if (calls.empty() || covered < (end - start) * (1 - 1e-9)) {
     std::string bins;
     for (const auto& bin : base.time_bins)
       bins += (bins.empty() ? "time bins " : ", ") + window_text(bin);
@@ -191,7 +197,14 @@ Network::Parts Network::parts_of(const std::string& name) const {
          "bins that cover " + window_text(read.window) + " ms",
          "Name a single call (" + base.name + "@0), or export with other time_bins_ms"});
   }
-  for (auto& [value, weight] : parts) weight /= total;
+  for (auto& [call, weight] : calls) weight /= total;
+  return calls;
+}
+
+Network::Parts Network::parts_of(const std::string& name) const {
+  Parts parts;
+  for (const auto& [call, weight] : calls_of(name))
+    parts.emplace_back(state_->graph->names.known(layer(call).value), weight);
   return parts;
 }
 

@@ -56,6 +56,13 @@ struct NetworkInput {
 
 class Program;
 
+/// What a network in memory says of itself, where an archive is a file.
+struct InMemory {
+  std::string name;            ///< that messages call it by, in place of a path
+  std::string graph_sha256;    ///< of what is known of its modules
+  std::string weights_sha256;  ///< of its state
+};
+
 /// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no
 /// code. TorchScript, and native code of AOTInductor, are opened as well where that is allowed:
 /// they run code, and their weights cannot be exchanged.
@@ -72,6 +79,19 @@ class Network {
   static Network load(const std::string& path,
                       const at::Device& device = at::kCPU,
                       const LoadOptions& options = {});
+
+  /// A network whose forward pass is not ours: a module of the process that this runs in. Where
+  /// stimuli are in its layers is found by two forward passes on noise.
+  static Network in_memory(std::shared_ptr<const Program> program,
+                           const InMemory& known,
+                           const at::Device& device,
+                           ForwardPrecision precision);
+
+  /// The same layers of that module at another time. What it gives on noise is part of its
+  /// fingerprint: modules of the same names and weights may compute otherwise.
+  Network at_another_time(std::shared_ptr<const Program> program,
+                          const std::string& identifier,
+                          const std::string& weights_sha256) const;
 
   /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the
   /// module that was exported; every weight must be there, in its shape. The identifier is the
@@ -99,6 +119,12 @@ class Network {
   /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table,
   /// preprocessing and precision.
   std::string fingerprint() const;
+
+  /// Whether the process's own thread trains meanwhile, so that what is set for the whole process
+  /// has to stay as it is.
+  bool beside_training() const;
+  /// Whether autocast keeps weights that it has cast, which clear_cast_weights() frees.
+  bool keeps_cast_weights() const;
 
   /// How many stimuli its graph takes at a time, and how many it is given: kMicroBatch, or the
   /// nearest that it takes.
@@ -141,6 +167,15 @@ class Network {
                               bool native,
                               const at::Device& device,
                               const LoadOptions& options);
+  static Network of_program(std::shared_ptr<const Program> program,
+                            const InMemory& known,
+                            const at::Device& device,
+                            ForwardPrecision precision);
+  void run_program(const at::Tensor& batch,
+                   const std::vector<std::string>& layers,
+                   const Tap& tap) const;
+  // Calls of a module, and what each counts, whose sum a layer is.
+  std::vector<std::pair<std::string, double>> calls_of(const std::string& name) const;
   using Parts = std::vector<std::pair<size_t, double>>;
   Parts parts_of(const std::string& name) const;
   Layer pooled(Layer layer, const std::string& pooling) const;

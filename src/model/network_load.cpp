@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <filesystem>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -122,20 +121,30 @@ Network Network::load_program(const std::string& path,
                                        " with native code, whose precision is what it was compiled "
                                        "with. Leave --precision away.");
   }
-  auto state = std::make_shared<State>();
-  auto graph_part = std::make_shared<Graph>();
-  state->path = path;
-  state->device = device;
-  state->precision = options.precision;
+  std::shared_ptr<const Program> program;
   {
     const Autocast autocast(device, options.precision);
-    state->program = native ? load_native(path, device) : load_torchscript(path, device);
+    program = native ? load_native(path, device) : load_torchscript(path, device);
   }
-  state->identifier = state->program->identifier;
-  state->n_parameters = state->program->n_parameters;
-  state->weights_sha256 = graph_part->sha256 = sha256_of_file(path);
-  graph_part->input = state->program->input;
-  graph_part->layers = state->program->layers;
+  const auto sha256 = sha256_of_file(path);
+  return of_program(std::move(program), {path, sha256, sha256}, device, options.precision);
+}
+
+Network Network::of_program(std::shared_ptr<const Program> program,
+                            const InMemory& known,
+                            const at::Device& device,
+                            ForwardPrecision precision) {
+  auto state = std::make_shared<State>();
+  auto graph_part = std::make_shared<Graph>();
+  state->path = known.name;
+  state->device = device;
+  state->precision = precision;
+  state->identifier = program->identifier;
+  state->n_parameters = program->n_parameters;
+  state->weights_sha256 = known.weights_sha256;
+  graph_part->sha256 = known.graph_sha256;
+  graph_part->input = program->input;
+  graph_part->layers = program->layers;
   // In the order of its layers, for want of nodes.
   for (size_t i = 0; i < graph_part->layers.size(); ++i) {
     const auto& value = graph_part->layers[i].value;
@@ -144,9 +153,46 @@ Network Network::load_program(const std::string& path,
     graph_part->made_by.resize(graph_part->names.size());
     graph_part->made_by[number] = static_cast<int64_t>(i);
   }
+  state->program = std::move(program);
   state->graph = std::move(graph_part);
   Network network;
   network.state_ = std::move(state);
+  return network;
+}
+
+Network Network::in_memory(std::shared_ptr<const Program> program,
+                           const InMemory& known,
+                           const at::Device& device,
+                           ForwardPrecision precision) {
+  auto network = of_program(std::move(program), known, device, precision);
+  check_input(network.input(), known.name);
+  auto graph_part = std::make_shared<Graph>();
+  graph_part->input = network.state_->graph->input;
+  graph_part->names = network.state_->graph->names;
+  graph_part->made_by = network.state_->graph->made_by;
+  graph_part->layers = network.state_->graph->layers;
+  std::vector<size_t> open;
+  for (size_t i = 0; i < graph_part->layers.size(); ++i) {
+    if (graph_part->layers[i].unusable.empty()) open.push_back(i);
+  }
+  graph_part->sha256 = known.graph_sha256;
+  found_by_running(network, open, graph_part->layers);
+  auto state = std::make_shared<State>(*network.state_);
+  state->graph = std::move(graph_part);
+  network.state_ = std::move(state);
+  return network;
+}
+
+Network Network::at_another_time(std::shared_ptr<const Program> program,
+                                 const std::string& identifier,
+                                 const std::string& weights_sha256) const {
+  auto state = std::make_shared<State>(*state_);
+  state->program = std::move(program);
+  state->path = state->identifier = identifier;
+  state->weights_sha256 = weights_sha256;
+  Network network;
+  network.state_ = state;
+  state->seen_sha256 = seen_on_noise(network);
   return network;
 }
 

@@ -100,12 +100,51 @@ void Network::Graph::check_batch(int64_t n,
   checked.insert(n);
 }
 
+void Network::run_program(const at::Tensor& batch,
+                          const std::vector<std::string>& layers,
+                          const Tap& tap) const {
+  // A program knows calls of its modules alone; windows of time are sums of those.
+  struct Part {
+    size_t layer;
+    double weight;
+  };
+  std::vector<std::string> names;
+  std::vector<std::vector<Part>> parts;
+  std::vector<size_t> missing(layers.size());
+  std::vector<at::Tensor> sums(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto calls = calls_of(layers[i]);
+    missing[i] = calls.size();
+    for (const auto& [call, weight] : calls) {
+      const auto name = read_layer_name(call).base;
+      const auto found = std::find(names.begin(), names.end(), name);
+      const auto place = static_cast<size_t>(found - names.begin());
+      if (found == names.end()) {
+        names.push_back(name);
+        parts.emplace_back();
+      }
+      parts[place].push_back({i, weight});
+    }
+  }
+  state_->program->run(batch, names, [&](size_t name, const at::Tensor& output) {
+    for (const auto& [i, weight] : parts[name]) {
+      if (weight == 1) {
+        tap(i, output);
+        continue;
+      }
+      auto& sum = sums[i];
+      sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
+      if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
+    }
+  });
+}
+
 void Network::run(const at::Tensor& batch,
                   const std::vector<std::string>& layers,
                   const Tap& tap) const {
-  const Autocast autocast(state_->device, state_->precision);
+  const Autocast autocast(state_->device, state_->precision, keeps_cast_weights());
   if (state_->program) {
-    state_->program->run(batch, layers, tap);
+    run_program(batch, layers, tap);
     return;
   }
   const auto& s = *state_->graph;

@@ -54,6 +54,7 @@ struct Network::Graph {
 
 struct Network::State {
   std::string path, identifier, weights_sha256;
+  std::string seen_sha256;  // of what a program in memory gives on noise
   std::shared_ptr<const Graph> graph;
   graph::Values constants;  // weights, buffers and lifted constants, at their numbers
   int64_t n_parameters = 0;
@@ -67,7 +68,8 @@ struct Network::State {
 // While it lives, operators of this thread run as under torch.autocast, or as without it.
 class Autocast {
  public:
-  Autocast(const at::Device& device, ForwardPrecision precision)
+  /// @param keep  the weights that it casts, for the next pass
+  Autocast(const at::Device& device, ForwardPrecision precision, bool keep = true)
       : type_(device.type()),
         enabled_(at::autocast::is_autocast_enabled(type_)),
         dtype_(at::autocast::get_autocast_dtype(type_)),
@@ -75,7 +77,7 @@ class Autocast {
     const bool half = precision == ForwardPrecision::kFp16;
     at::autocast::set_autocast_enabled(type_, half || precision == ForwardPrecision::kBf16);
     at::autocast::set_autocast_dtype(type_, half ? at::kHalf : at::kBFloat16);
-    at::autocast::set_autocast_cache_enabled(true);
+    at::autocast::set_autocast_cache_enabled(keep);
   }
   ~Autocast() {
     at::autocast::set_autocast_enabled(type_, enabled_);

@@ -21,6 +21,10 @@ class Program {
   std::vector<Layer> layers;
   std::string identifier;
   int64_t n_parameters = 0;
+  /// It is a user's, in a process that is the user's: the weights that autocast keeps are those of
+  /// the user's own passes.
+  bool in_user_process = false;
+  bool beside_training = false;  ///< a thread of that process trains meanwhile
 
   /// As Network::run().
   virtual void run(const at::Tensor& batch,

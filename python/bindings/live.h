@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <nanobind/nanobind.h>
+
+#include "src/model/program.h"
+
+namespace cortiscore::python {
+
+/// A tensor behind a capsule of DLPack, in place, with its strides.
+at::Tensor tensor_in(const nanobind::object& capsule);
+
+/// A torch module in this process as a network (python/cortiscore/live.py).
+/// @param forward  called with (images, layers, give): images [batch, 3, N, N] float32, a tensor;
+///   layers, names of the table; it calls give(place in layers, tensor) as soon as a layer is there.
+///   Any number of threads may call it at once
+/// @param table  JSON: input_size, mean, std, degrees, identifier, parameters, and layers with name,
+///   type, value, dtype, shape and time_bins_ms
+std::shared_ptr<const Program> live_program(const nanobind::object& forward,
+                                            const std::string& table,
+                                            bool beside_training);
+
+/// Lets Python's signal handlers run where the engine looks whether it shall stop.
+void stop_where_python_does();
+
+/// What Python raised while the engine was running, KeyboardInterrupt for example; the engine had
+/// thrown Stopped. Call with Python's lock held.
+void rethrow_what_python_raised();
+
+}  // namespace cortiscore::python

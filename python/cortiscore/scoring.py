@@ -1,0 +1,72 @@
+"""`score`: a network on benchmarks, by the engine in this process; numbers are the command line's with the same flags, to the bit."""
+import json
+import os
+
+import numpy as np
+import torch
+
+from . import live
+from .engine import compiled
+from .exporter import refused
+
+
+def _plain(value):
+    """A NumPy number, or a path, as JSON has it."""
+    return value.item() if isinstance(value, np.generic) else os.fspath(value)
+
+
+def listed(benchmarks):
+    """Identifiers, or paths of manifests, as text."""
+    return [os.fspath(name) for name in ([benchmarks] if isinstance(benchmarks, (str, os.PathLike)) else benchmarks)]
+
+
+def options_text(*, layers, **named):
+    """Options of scoring as the engine reads them; what is None keeps its default."""
+    named["layers"] = {"": layers} if isinstance(layers, str) else dict(layers or {})
+    named = {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value  # which JSON has not, and nobody means
+             for name, value in named.items() if value is not None}
+    return json.dumps(named, default=_plain)
+
+
+def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
+          bootstrap=1000, memory_gib=4.0, spill=None, again=False, device=None, layer_map=None, precision="float32", allow_torchscript=False,
+          allow_native_code=False, cuda_graphs=False, input_size=None, mean=None, std=None, degrees=8.0, identifier=None, time_bins_ms=None):
+    """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
+
+    network     path of a .pt2 archive, or of activations (.npy, .nc, .csv); or a torch.nn.Module as it stands in memory, whose
+                layers are handed over as they arise, on their device, without a file or an export
+    benchmarks  an identifier or a manifest's path, or several
+    layers      a layer to commit to, or {region: layer}; without it layers compete on alternating halves
+    layer_map   a file that `cortiscore layers -o` wrote, for the regions that `layers` does not name
+    device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping. A module's is where its weights are
+    memory_gib  for forward passes under way, activations and what becomes of them; layers that do not fit take several passes
+    spill       a folder on a disk, where a layer that does not fit is written in one pass instead
+    precision   of forward passes: "float32", "tf32" (on a GPU), "bf16" or "fp16" (torch.autocast); the record says which
+    cuda_graphs on a GPU: record the launches of a micro-batch once and start them again; the same bits
+    allow_torchscript, allow_native_code  open archives that run code of their own (.pt of torch.jit.save, .pt2 of compile())
+    results     a store: what it holds is not scored again, what is scored is durable there before this returns
+
+    Of a module alone, as export() has them: input_size (needed), mean, std, degrees, identifier (its class's name), time_bins_ms.
+    A module is scored in eval mode and is left as it was, in whatever mode it is; DistributedDataParallel, torch.compile and
+    AveragedModel give the network inside. On the CPU scores are those of its exported archive to the bit.
+
+    Raises cortiscore.Error, and of a module whatever its forward raises.
+    """
+    named = {"ceiling_convention": ceiling_convention, "mode": mode, "candidates": candidates, "bootstrap": bootstrap,
+             "memory_gib": memory_gib, "spill": spill, "layer_map": layer_map, "precision": precision}
+    results = None if results is None else os.fspath(results)
+    if isinstance(network, torch.nn.Module):
+        model, table = live.table_of(network, input_size=input_size, mean=mean, std=std, degrees=degrees, identifier=identifier,
+                                     time_bins_ms=time_bins_ms)
+        own = live.device_of(model)
+        if device is not None and torch.device(device).type != own.type:
+            raise refused("device", str(device), f"{own}, where the module's weights are", "Leave device away, or move the module")
+        scorer = compiled.Scorer(listed(benchmarks), results, options_text(layers=layers, device=str(own), **named))
+        text = table.json(identifier or type(model).__name__)
+        with live.Snapshot(model, table) as snapshot, live.same_draws():
+            scorer.open(snapshot.forward, text)
+            records = scorer.score(snapshot.forward, text, scorer.digest(snapshot.state()), "{}", again, False, False)
+        return [json.loads(record) for record in records]
+    options = options_text(layers=layers, device=str(device or "cpu"), allow_torchscript=allow_torchscript,
+                           allow_native_code=allow_native_code, cuda_graphs=cuda_graphs, **named)
+    return [json.loads(record) for record in compiled.score(os.fspath(network), listed(benchmarks), results, again, options)]
