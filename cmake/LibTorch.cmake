@@ -1,6 +1,7 @@
 # The LibTorch inside the installed torch wheel, as two targets:
 #   Torch::cpu   libtorch_cpu + libc10; no CUDA toolkit needed to configure or link
 #   Torch::cuda  the above + libtorch_cuda + libc10_cuda
+# The installed find_package(cortiscore) includes this file too.
 # find_package(Torch) is not used: it enables CUDA itself, edits CMAKE_CUDA_FLAGS, fails with CMake 3.25 under
 # C++20, and puts the wheel's own fmt in front of the system's.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
@@ -12,7 +13,8 @@ if(NOT CORTISCORE_TORCH_ROOT)
 endif()
 file(STRINGS ${CORTISCORE_TORCH_ROOT}/version.py torch_version REGEX "__version__")
 if(NOT torch_version MATCHES "2\\.11\\.0")
-  message(FATAL_ERROR "${CORTISCORE_TORCH_ROOT}: found ${torch_version}, expected torch 2.11.0. Run ./dev setup.")
+  message(FATAL_ERROR "${CORTISCORE_TORCH_ROOT}: found ${torch_version}, expected torch 2.11.0. Run ./dev setup, or set "
+    "Python3_EXECUTABLE to a Python that has it, or CORTISCORE_TORCH_ROOT to its folder.")
 endif()
 
 function(cortiscore_torch_library name)
@@ -23,11 +25,10 @@ endfunction()
 
 cortiscore_torch_library(c10)
 cortiscore_torch_library(torch_cpu)
-add_library(torch_cpu_if INTERFACE)
-target_include_directories(torch_cpu_if SYSTEM INTERFACE ${CORTISCORE_TORCH_ROOT}/include)
+add_library(Torch::cpu INTERFACE IMPORTED GLOBAL)
+target_include_directories(Torch::cpu SYSTEM INTERFACE ${CORTISCORE_TORCH_ROOT}/include)
 # libtorch_cpu finds its CUDA runtime through its own RPATH or the system's; the linker need not follow it there.
-target_link_libraries(torch_cpu_if INTERFACE Torch::torch_cpu Torch::c10 -Wl,--allow-shlib-undefined)
-add_library(Torch::cpu ALIAS torch_cpu_if)
+target_link_libraries(Torch::cpu INTERFACE Torch::torch_cpu Torch::c10 -Wl,--allow-shlib-undefined)
 
 if(CORTISCORE_CUDA)
   cortiscore_torch_library(c10_cuda)

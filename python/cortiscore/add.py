@@ -33,6 +33,7 @@ import tempfile
 
 import numpy as np
 
+from . import layout
 from .binary import ask
 from .choices import to_categories, to_choices
 from .images import ORDERS, Stimuli, open_images, store_images
@@ -43,7 +44,7 @@ from .responses import check_trials, to_trials
 FEW = 0.3  # reliability below which a neuroid says little (BENCHMARKS.md 1.7)
 # Columns of --table that stay in the stimulus set: names that an assembly has for itself.
 NOT_COORDINATES = ("filename", "data", "presentation", "neuroid", "neuroid_id", "region", "repetition")
-MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
+MANIFESTS = layout.manifests()
 
 
 # --- the benchmark ---------------------------------------------------------------------------------------------------

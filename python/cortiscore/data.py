@@ -6,10 +6,11 @@ import runpy
 import sys
 import urllib.parse
 
+from . import layout
 from .fetch import File, Options, fetch, github_url
 from .recordings import HASHES, BadInput, Parser, UnknownName, default_home, read_json, run, sha256_of
 
-MANIFESTS = pathlib.Path(__file__).resolve().parents[2] / "data_manifests"
+MANIFESTS = layout.manifests()
 
 
 def known_sets():

@@ -5,12 +5,13 @@
 From Python: cortiscore.export(model, "net.pt2", input_size=224, mean=..., std=...)
 """
 import argparse
+import logging
 import pathlib
 import sys
 import warnings
 
 from .binary import ask
-from .recordings import BadInput, Parser
+from .recordings import BadInput, Parser, run
 
 HELP = ("torchvision:NAME, timm:NAME, hf:FOLDER (or a name on the hub), FILE.py:FUNCTION (returning a module, or a module and "
         "{'input_size': N, 'mean': ..., 'std': ...}), pixels or efficientnet_lite0")
@@ -82,3 +83,10 @@ def _numbers(text):
     if len(values) != 3:
         raise ValueError(text)
     return values
+
+
+if __name__ == "__main__":
+    # torch.export speaks of triton and of weights that are not on the CPU; neither concerns who exports a network.
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="torch.*")
+    run(main)

@@ -1,11 +1,11 @@
 #include "src/benchmark/recordings.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "cortiscore/error.h"
 #include "src/core/folders.h"
+#include "src/core/layout.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
@@ -21,11 +21,6 @@ const std::string& column_of(const StimulusSet& stimuli, const std::vector<std::
   auto column = columns.begin();
   while (column + 1 != columns.end() && !stimuli.has(*column)) ++column;
   return *column;
-}
-
-std::string manifest_folder() {
-  const char* set = std::getenv("CORTISCORE_MANIFESTS");
-  return set && *set ? set : CORTISCORE_MANIFESTS;
 }
 
 namespace {

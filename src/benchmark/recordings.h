@@ -30,9 +30,6 @@ std::string data_file(const Manifest& benchmark, const std::string& name);
 /// Where that file is; empty where it is not.
 std::string place_of(const Manifest& benchmark, const std::string& name);
 
-/// data_manifests of this project: $CORTISCORE_MANIFESTS, else where the build had it.
-std::string manifest_folder();
-
 /// The .json files of a folder of manifest_folder(), in order, then those of the same folder of
 /// home().
 std::vector<std::string> manifest_files(const std::string& folder);

@@ -15,6 +15,7 @@
 
 #include "src/cli/commands.h"
 #include "src/core/folders.h"
+#include "src/core/layout.h"
 #include "src/kinds/kinds.h"
 #include "src/results/json.h"
 
@@ -57,7 +58,7 @@ void report(bool json) {
                       {"cuda", at::hasCUDA()},
                       {"home", folder},
                       {"free_gib", gib(static_cast<double>(room.available))},
-                      {"python", CORTISCORE_PYTHON},
+                      {"python", python_program()},
                       {"benchmarks", benchmarks}};
   if (json) {
     std::cout << found.dump() << '\n';
@@ -70,7 +71,7 @@ void report(bool json) {
       "  benchmarks  %zu ready, %zu without data: `cortiscore benchmark list` names them\n",
       CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
       at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
-      folder.c_str(), gib(static_cast<double>(room.available)), CORTISCORE_PYTHON, ready,
+      folder.c_str(), gib(static_cast<double>(room.available)), python_program().c_str(), ready,
       benchmarks.size() - ready);
 }
 

@@ -91,7 +91,7 @@ void add_model(CLI::App& app, Outcome& /*outcome*/) {
       *verb, "export",
       "Write a network as a .pt2 archive (runs Python with torch); `model export --help` "
       "lists its flags",
-      "cortiscore");
+      "cortiscore.export_command");
   add_python_verb(
       *verb, "convert",
       "Write checkpoints (.pth, .ckpt, shards, FSDP folders) as .safetensors for `sweep --graph` "

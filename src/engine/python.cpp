@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "src/core/layout.h"
+
 namespace cortiscore {
 namespace {
 
@@ -24,14 +26,14 @@ std::vector<char*> PythonCommand::pointers(std::vector<std::string>& texts) {
 }
 
 PythonCommand python_command(const std::string& module) {
-  const char* python = std::getenv("CORTISCORE_PYTHON");
   const char* inherited = std::getenv("PYTHONPATH");
   PythonCommand command;
-  command.words = {python ? python : CORTISCORE_PYTHON, "-m", module};
+  command.words = {python_program(), "-m", module};
   for (char** text = environ; *text; ++text) command.environment.emplace_back(*text);
-  std::string path = CORTISCORE_PYTHON_DIR;
-  if (inherited && inherited != path) path += std::string(":") + inherited;
-  set(command.environment, "PYTHONPATH", path);
+  if (auto path = python_packages(); !path.empty()) {
+    if (inherited && inherited != path) path += std::string(":") + inherited;
+    set(command.environment, "PYTHONPATH", path);
+  }
   std::error_code unknown;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", unknown);
   if (!unknown) set(command.environment, "CORTISCORE_BINARY", self.string());

@@ -11,8 +11,8 @@ from conftest import ROOT
 @pytest.mark.parametrize("module, words, heavy", [("cortiscore.data", ["list"], {"torch", "numpy"}),
                                                   ("cortiscore.data", ["info", "--help"], {"torch", "numpy"}),
                                                   ("cortiscore.data", ["add", "--help"], {"torch"}),
-                                                  ("cortiscore", ["--help"], {"torch", "numpy"}),
-                                                  ("cortiscore", ["torchvision:resnet18", "--native"], {"torch", "numpy"})])
+                                                  ("cortiscore.export_command", ["--help"], {"torch", "numpy"}),
+                                                  ("cortiscore.export_command", ["torchvision:resnet18", "--native"], {"torch", "numpy"})])
 def test_what_only_lists_and_helps_imports_nothing_that_takes_seconds(module, words, heavy, tmp_path):
     done = subprocess.run([sys.executable, "-X", "importtime", "-m", module, *words], cwd=ROOT / "python", capture_output=True, text=True,
                           env={**os.environ, "CORTISCORE_HOME": str(tmp_path)})

@@ -1,0 +1,53 @@
+#include <map>
+#include <optional>
+
+#include "cortiscore/cortiscore.h"
+#include "src/core/parallel.h"
+#include "src/engine/options.h"
+#include "src/engine/score_network.h"
+#include "src/kinds/kinds.h"
+#include "src/results/store.h"
+
+namespace cortiscore {
+namespace {
+
+Json parsed(const std::string& options) {
+  auto named = Json::parse(options, nullptr, /*allow_exceptions=*/false);
+  if (named.is_object()) return named;
+  throw Error(ErrorKind::kUsage,
+              "options: found " + options.substr(0, 60) + ", expected a JSON object.");
+}
+
+}  // namespace
+
+std::string version() {
+  return CORTISCORE_VERSION;
+}
+
+std::vector<std::string> score(const std::string& network,
+                               const std::vector<std::string>& benchmarks,
+                               const std::string& options,
+                               const std::string& results,
+                               bool again) {
+  const OneThread one;
+  const auto named = parsed(options);
+  Workbench workbench(score_options(named), /*many_networks=*/false);
+  const auto& of_run = workbench.options();
+  std::optional<Store> store;
+  if (!results.empty()) store.emplace(results);
+  auto* const records_in = store ? &*store : nullptr;
+  const auto candidate = open_candidate(network, of_run.device, of_run.load);
+  Benchmarks found;
+  for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
+  // A layer map may hold other regions.
+  check_regions(named.value("layers", std::map<std::string, std::string>()), found);
+  plan_scores(candidate, found, workbench, records_in, again);
+  std::vector<std::string> records;
+  for (const auto& benchmark : found) {
+    records.push_back(
+        canonical(score_pair(candidate, *benchmark, workbench, records_in, again).record));
+  }
+  return records;
+}
+
+}  // namespace cortiscore
