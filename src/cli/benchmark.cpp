@@ -22,53 +22,17 @@
 #include "src/core/terminal.h"
 #include "src/engine/workbench.h"
 #include "src/kinds/kinds.h"
+#include "src/kinds/listing.h"
 #include "src/results/store.h"
 
 namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string name, region, kind, species, modality, access;
-  bool here = false, json = false;
+  std::string name;
+  BenchmarkFilter filter;
+  bool json = false;
 };
-
-Json described(const Benchmark& benchmark) {
-  Json files = Json::array();
-  for (const auto& file : benchmark.files()) {
-    const auto place = place_of(benchmark, file);
-    files.push_back({{"file", file}, {"path", place.empty() ? Json(nullptr) : Json(place)}});
-  }
-  Json json = {{"identifier", benchmark.identifier},
-               {"version", benchmark.version},
-               {"kind", benchmark.neural ? "neural" : "behavior"},
-               {"region", benchmark.region},
-               {"parent", benchmark.parent},
-               {"composite", benchmark.composite},
-               {"simulated", benchmark.simulated},
-               {"metric", benchmark.metric},
-               {"ceiling", benchmark.ceiling_name()},
-               {"visual_degrees", benchmark.visual_degrees > 0 ? Json(benchmark.visual_degrees)
-                                                               : Json("as the network's")},
-               {"here", is_here(benchmark)},
-               {"files", files},
-               {"import", benchmark.how_to_import},
-               {"citation", benchmark.citation},
-               {"licence", benchmark.licence},
-               {"note", benchmark.note},
-               {"inexact", benchmark.inexact},
-               {"species", benchmark.species},
-               {"modality", benchmark.modality},
-               {"access", benchmark.access},
-               {"manifest", benchmark.path}};
-  Json published = Json::object();
-  if (!std::isnan(benchmark.published_ceiling)) published["ceiling"] = benchmark.published_ceiling;
-  if (benchmark.published_stimuli) published["stimuli"] = benchmark.published_stimuli;
-  if (benchmark.published_neuroids) published["neuroids"] = benchmark.published_neuroids;
-  if (benchmark.published_trials) published["trials"] = benchmark.published_trials;
-  json["published"] = published;
-  benchmark.describe(json);
-  return json;
-}
 
 // What only the data can say: sizes, and the ceiling of all presentations.
 Json measured_of(const Benchmark& benchmark) {
@@ -79,20 +43,10 @@ Json measured_of(const Benchmark& benchmark) {
 }
 
 void list(const Arguments& arguments) {
-  std::vector<std::pair<std::shared_ptr<const Benchmark>, Json>> rows;
+  const auto rows = listed(arguments.filter);
   int64_t width = 9;
-  for (const auto& found : all_benchmarks()) {
-    const auto& benchmark = *found;
-    auto json = described(benchmark);
-    if (!arguments.region.empty() && benchmark.region != arguments.region) continue;
-    if (!arguments.kind.empty() && json.at("kind") != arguments.kind) continue;
-    if (!arguments.species.empty() && benchmark.species != arguments.species) continue;
-    if (!arguments.modality.empty() && benchmark.modality != arguments.modality) continue;
-    if (!arguments.access.empty() && benchmark.access != arguments.access) continue;
-    if (arguments.here && !json.at("here").get<bool>()) continue;
-    width = std::max(width, columns_of(benchmark.identifier));
-    rows.emplace_back(found, std::move(json));
-  }
+  for (const auto& [benchmark, json] : rows)
+    width = std::max(width, columns_of(benchmark->identifier));
   const std::vector<Column> columns = {
       {0, width, true}, {1, 9, true}, {1, 20, true}, {1, 28, true}, {1, 16, true}};
   if (!arguments.json && !rows.empty())
@@ -205,24 +159,25 @@ void add_benchmark(CLI::App& app, Outcome& /*outcome*/) {
   auto arguments = std::make_shared<Arguments>();
   auto* verb = app.add_subcommand("benchmark", "What there is to score on: list, info, trees");
   verb->require_subcommand(1);
-  auto* listed = verb->add_subcommand("list", "Every benchmark, and whether its data are here");
-  listed->add_option("--region", arguments->region, "only this region");
-  listed->add_option("--kind", arguments->kind, "neural or behavior")
+  auto* all = verb->add_subcommand("list", "Every benchmark, and whether its data are here");
+  all->add_option("--region", arguments->filter.region, "only this region");
+  all->add_option("--kind", arguments->filter.kind, "neural or behavior")
       ->check(one_of({"neural", "behavior"}));
-  listed->add_option("--species", arguments->species, "macaque, human, ...");
-  listed->add_option("--modality", arguments->modality, "electrophysiology, fMRI, EEG or behavior");
-  listed->add_option("--access", arguments->access, "public, or private: needs credentials")
+  all->add_option("--species", arguments->filter.species, "macaque, human, ...");
+  all->add_option("--modality", arguments->filter.modality,
+                  "electrophysiology, fMRI, EEG or behavior");
+  all->add_option("--access", arguments->filter.access, "public, or private: needs credentials")
       ->check(one_of({"public", "private"}));
-  listed->add_flag("--here", arguments->here, "only those whose data are on this machine");
+  all->add_flag("--here", arguments->filter.here, "only those whose data are on this machine");
   auto* informed =
       verb->add_subcommand("info", "One benchmark: definition, data, ceiling, citation");
   informed->add_option("name", arguments->name, "identifier, a population of one, or a manifest")
       ->type_name("BENCHMARK")
       ->required();
   auto* treed = verb->add_subcommand("trees", "How benchmarks become a composite");
-  for (auto* sub : {listed, informed, treed})
+  for (auto* sub : {all, informed, treed})
     sub->add_flag("--json", arguments->json, "print one JSON object a line");
-  listed->callback([arguments] { list(*arguments); });
+  all->callback([arguments] { list(*arguments); });
   informed->callback([arguments] { info(*arguments); });
   treed->callback([arguments] { trees(*arguments); });
 }

@@ -2,10 +2,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <limits>
 #include <memory>
-
-#include <fnmatch.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -39,74 +36,12 @@ struct Arguments {
   bool json = false;
 };
 
-// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer
-// has no such thing, or less than so many features.
-std::string matched(const Network& network,
-                    const std::string& layer,
-                    const std::string& match,
-                    int64_t min_features) {
-  const auto wanted = read_layer_name(match);
-  const auto pooling = wanted.pooling.empty() ? "" : ":" + wanted.pooling;
-  const auto pattern = match.substr(0, match.size() - pooling.size());
-  if (::fnmatch(pattern.c_str(), layer.c_str(), 0) != 0) return {};
-  try {
-    return network.layer(layer + pooling).n_features() >= min_features ? layer + pooling : "";
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kBadInput) throw;
-    return {};
-  }
-}
-
-// Every distinct layer that all benchmarks can use, in order of execution.
-std::vector<std::string> layers_of(const Arguments& arguments,
-                                   const Candidate& candidate,
-                                   const Benchmarks& benchmarks) {
-  int64_t min_features = 1;
-  for (const auto& benchmark : benchmarks)
-    min_features = std::max(min_features, benchmark->layer_rule().min_features);
-  const auto most = std::numeric_limits<int64_t>::max() / 4;
-  auto layers = candidate_layers(
-      *candidate.network,
-      arguments.candidates && arguments.match.empty() ? arguments.candidates : most, min_features);
-  if (arguments.match.empty()) return layers;
-  for (auto& layer : layers)
-    layer = matched(*candidate.network, layer, arguments.match, min_features);
-  std::erase(layers, "");
-  if (layers.empty()) {
-    throw Error(ErrorKind::kUnknownName, "--match: no layer of " + arguments.network + " with " +
-                                             std::to_string(min_features) +
-                                             " features or more is like \"" + arguments.match +
-                                             "\". `cortiscore model inspect` lists them.");
-  }
-  return layers;
-}
-
 void write_file(const std::string& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
   file << text;
   file.close();
   if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
   log_line(path);
-}
-
-Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
-  Json layers = Json::array();
-  for (const auto& layer : profile.layers) {
-    layers.push_back({{"layer", layer.layer},
-                      {"features", layer.n_features},
-                      {"raw", number(layer.raw.value)},
-                      {"error", number(layer.raw.error)},
-                      {"ci_lo", number(layer.raw.ci_lo)},
-                      {"ci_hi", number(layer.raw.ci_hi)}});
-  }
-  return {{"model_identifier", candidate.identifier},
-          {"benchmark_identifier", profile.benchmark->identifier},
-          {"region", profile.benchmark->region},
-          {"ceiling", number(profile.ceiling.value)},
-          {"best", profile.layers[profile.best()].layer},
-          {"layers", layers},
-          {"timing_ms", timing_json(profile.times)},
-          {"peak_bytes", peak_bytes_json(profile.times)}};
 }
 
 void print_profiles(const std::vector<LayerProfile>& profiles) {
@@ -143,11 +78,8 @@ void run(const Arguments& arguments) {
   const auto options = score_options(named);
   Workbench workbench(options, /*many_networks=*/false);
   const auto candidate = open_candidate(arguments.network, options.device, options.load);
-  if (!candidate.network) {
-    throw bad_input({arguments.network, "", "activations of one layer", "a network (.pt2)",
-                     "`cortiscore score` maps activations"});
-  }
-  const auto layers = layers_of(arguments, candidate, benchmarks);
+  const auto layers =
+      layers_to_profile(candidate, benchmarks, arguments.match, arguments.candidates);
   log_line(candidate.identifier + ": " + std::to_string(layers.size()) + " layers");
   if (const auto left_out = left_out_layers(*candidate.network); !left_out.empty())
     log_line("warning: " + left_out);

@@ -1,6 +1,7 @@
-#include <algorithm>
-#include <map>
-#include <set>
+#include "src/given/metric.h"
+
+#include <fstream>
+#include <memory>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -9,12 +10,19 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
-#include "src/cli/metric_arguments.h"
+#include "src/cli/metric_output.h"
+#include "src/data/arrays.h"
+#include "src/data/json_file.h"
 #include "src/data/labelled.h"
-#include "src/score/evaluate.h"
 
 namespace cortiscore::cli {
 namespace {
+
+// Where some of a result goes, beside what a metric is asked.
+struct MetricFlags : MetricArguments {
+  std::string splits_file, predictions_file, per_neuroid_file, probabilities_file;
+  bool json = false;
+};
 
 std::string names(const std::vector<std::string>& all) {
   std::string out;
@@ -22,7 +30,7 @@ std::string names(const std::vector<std::string>& all) {
   return out;
 }
 
-void add_array_options(CLI::App& verb, MetricArguments& a) {
+void add_array_options(CLI::App& verb, MetricFlags& a) {
   const auto* arrays = "Arrays";
   const auto option = [&](const char* flag, auto& value, const char* help) {
     return verb.add_option(flag, value, help)->group(arrays);
@@ -42,7 +50,8 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
          "(target=rates) for one file, repeated for others; threshold: the stimulus variable's "
          "column")
       ->allow_extra_args(false);
-  auto* splits = option("--splits", a.splits, "JSON list of {\"train\": [...], \"test\": [...]}");
+  auto* splits =
+      option("--splits", a.splits_file, "JSON list of {\"train\": [...], \"test\": [...]}");
   option("--stratify", a.stratify, "labels, .npy or .csv: ten stratified 90/10 splits, seed 1")
       ->excludes(splits);
   option("--components", a.components, "PLS components")
@@ -77,13 +86,13 @@ void add_array_options(CLI::App& verb, MetricArguments& a) {
       ->capture_default_str()
       ->check(count());
   add_ceiling_convention_flag(verb, a.convention)->group(arrays)->needs(trials);
-  option("--predictions", a.predictions,
+  option("--predictions", a.predictions_file,
          "write splits x presentations x neuroids as .npy, NaN where a split did not test");
-  option("--per-neuroid", a.per_neuroid, "write splits x neuroids as .npy");
+  option("--per-neuroid", a.per_neuroid_file, "write splits x neuroids as .npy");
   add_device_flag(verb, a.device)->group(arrays);
 }
 
-void add_resampling_options(CLI::App& verb, MetricArguments& a) {
+void add_resampling_options(CLI::App& verb, MetricFlags& a) {
   const auto option = [&](const char* flag, auto& value, const char* help) {
     return verb.add_option(flag, value, help)->group("Uncertainty");
   };
@@ -104,7 +113,7 @@ void add_resampling_options(CLI::App& verb, MetricArguments& a) {
       ->check(count_or_none());
 }
 
-void add_behavior_options(CLI::App& verb, MetricArguments& a) {
+void add_behavior_options(CLI::App& verb, MetricFlags& a) {
   const auto option = [&](const char* flag, auto& value, const char* help) {
     return verb.add_option(flag, value, help)->group("Choices and properties");
   };
@@ -121,7 +130,7 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
       ->check(positive_number());
   option("--bins", a.bins,
          "ks_similarity: bin edges; ost: where time bins start, ms; .npy or .csv");
-  option("--probabilities", a.probabilities,
+  option("--probabilities", a.probabilities_file,
          "logistic: write stimulus_id, truth and one column a choice");
   option("--axes", a.axes, "bootstrap_error: axes that are drawn, counted from 0, with commas")
       ->capture_default_str();
@@ -132,87 +141,65 @@ void add_behavior_options(CLI::App& verb, MetricArguments& a) {
       ->group("Choices and properties");
 }
 
-// Which metrics read a flag: names, or "arrays" for those on arrays, "maps" for mappings, "cv" for
-// rdm_cv and its like. Metrics on arrays say their own (array_metrics). Flags that are not here are
-// read by all, or are refused where they are read.
-using Readers = std::map<std::string, std::vector<std::string>>;
-const Readers& readers() {
-  static const Readers all = [] {
-    Readers of = {{"--train-source", {"arrays", "logistic"}},
-                  {"--train-target", {"arrays", "logistic"}},
-                  {"--test-source", {"arrays", "logistic"}},
-                  {"--test-target", {"arrays", "logistic"}},
-                  {"--splits", {"maps", "cv"}},
-                  {"--stratify", {"maps", "cv", "factor_dimensionality"}},
-                  {"--trials", {"arrays"}},
-                  {"--versus", {"arrays"}},
-                  {"--permutations", {"arrays"}},
-                  {"--ceiling-splits", {"arrays"}},
-                  {"--ceiling-convention", {"arrays"}},
-                  {"--predictions", {"arrays"}},
-                  {"--per-neuroid", {"arrays"}},
-                  {"--whole", {"accuracy_delta"}},
-                  {"--manipulated", {"accuracy_delta"}},
-                  {"--accuracy", {"threshold", "threshold_elevation"}},
-                  {"--baseline-source", {"threshold_elevation"}},
-                  {"--baseline-target", {"threshold_elevation"}},
-                  {"--scale", {"value_delta"}},
-                  {"--bins", {"ks_similarity", "ost"}},
-                  {"--probabilities", {"logistic"}},
-                  {"--axes", {"bootstrap_error"}},
-                  {"--c", {"logistic"}},
-                  {"--skipna", {"i1", "i1n", "i2", "i2n", "o1", "o2"}},
-                  {"--cosine", {"match"}}};
-    for (const auto& metric : array_metrics()) {
-      for (const auto& flag : metric.flags) of[flag].push_back(metric.base);
-    }
-    return of;
-  }();
-  return all;
-}
-
-// A flag that a metric does not read would change nothing in silence.
-void refuse_unread(const CLI::App& verb, const std::string& metric) {
-  const auto on_choices = behavior_metric_names();
-  std::set<std::string> kinds = {metric};
-  if (std::find(on_choices.begin(), on_choices.end(), metric) == on_choices.end()) {
-    const auto name = metric_name(metric);
-    kinds = {"arrays", name.base};
-    if (name.maps()) kinds.insert("maps");
-    if (name.cv) kinds.insert("cv");
+std::vector<std::string> flags_given(const CLI::App& verb) {
+  std::vector<std::string> flags;
+  for (const auto* option : verb.get_options()) {
+    if (option->count() > 0) flags.push_back(option->get_name());
   }
-  for (const auto& [flag, metrics] : readers()) {
-    if (verb.count(flag) == 0) continue;
-    if (std::any_of(metrics.begin(), metrics.end(),
-                    [&](const std::string& one) { return kinds.contains(one); }))
-      continue;
-    std::string those;
-    for (const auto& one : metrics)
-      those += (those.empty() ? "" : ", ") + (one == "arrays" ? "metrics on arrays"
-                                              : one == "maps" ? "mappings"
-                                              : one == "cv"   ? "rdm_cv, cka_cv, cka_biased_cv"
-                                                              : one);
-    throw Error(ErrorKind::kUsage,
-                flag + ": metric " + metric + " does not read it, " + those + " do" +
-                    (metrics.size() == 1 && metrics[0] != "arrays" ? "es." : ".") +
-                    " Leave it away.");
-  }
+  return flags;
 }
 
 void refuse_variable_of_nothing(const MetricArguments& a) {
   if (a.variables.empty() || a.name.starts_with("threshold")) return;  // there it is a column
   for (const auto& path : {a.source, a.target, a.train_source, a.train_target, a.test_source,
                            a.test_target, a.versus, a.trials, a.stratify, a.bins})
-    if (!path.empty() && !holds_one_array(path)) return;
+    if (!path.empty() && !holds_one_array(path.name())) return;
   throw Error(ErrorKind::kUsage, "--variable: found " + a.variables.front() +
                                      ", but every file holds one array alone. Name arrays of .nc, "
                                      ".h5, .hdf5 or .npz files.");
 }
 
+// As choices are read: stimulus_id, truth and one column a class.
+void write_probabilities(const MetricFlags& a, const MetricResult& found) {
+  const auto test = read_table(a.test_target.name());
+  const auto ids = test.has("stimulus_id") || !test.has("image_id") ? test.column("stimulus_id")
+                                                                    : test.column("image_id");
+  const auto truth = test.column("truth");
+  const auto p = found.arrays.at("probabilities").contiguous();
+  const auto classes = found.json.at("classes").get<std::vector<std::string>>();
+  std::ofstream out(a.probabilities_file);
+  out.precision(17);
+  out << "stimulus_id,truth";
+  for (const auto& c : classes) out << ',' << csv_field(c);
+  for (size_t r = 0; r < ids.size(); ++r) {
+    out << '\n' << csv_field(ids[r]) << ',' << csv_field(truth[r]);
+    for (size_t c = 0; c < classes.size(); ++c)
+      out << ',' << p.const_data_ptr<double>()[r * classes.size() + c];
+  }
+  out << '\n';
+  out.flush();
+  if (!out)
+    throw bad_input(
+        {a.probabilities_file, "", "a write that failed", "room and permission to write", ""});
+}
+
+void run(MetricFlags a) {
+  if (!a.splits_file.empty()) {
+    a.splits = read_json(a.splits_file, "a list of {\"train\": [...], \"test\": [...]}");
+    a.splits_name = a.splits_file;
+  }
+  a.predictions = !a.predictions_file.empty();
+  const auto found = metric_on(a);
+  if (a.predictions) write_npy(a.predictions_file, found.arrays.at("predictions"));
+  if (!a.per_neuroid_file.empty()) write_npy(a.per_neuroid_file, found.arrays.at("per_neuroid"));
+  if (!a.probabilities_file.empty()) write_probabilities(a, found);
+  print_result(found, "score", a.json);
+}
+
 }  // namespace
 
 void add_metric(CLI::App& app, Outcome& /*outcome*/) {
-  auto arguments = std::make_shared<MetricArguments>();
+  auto arguments = std::make_shared<MetricFlags>();
   auto* verb = app.add_subcommand("metric", "A metric on your own arrays or choices");
   const auto on_arrays = array_metric_names(), on_choices = behavior_metric_names();
   auto all = on_arrays;
@@ -227,9 +214,9 @@ void add_metric(CLI::App& app, Outcome& /*outcome*/) {
   add_behavior_options(*verb, *arguments);
   verb->add_flag("--json", arguments->json, "print one JSON object");
   verb->callback([arguments, verb] {
-    refuse_unread(*verb, arguments->name);
+    refuse_unread(arguments->name, flags_given(*verb));
     refuse_variable_of_nothing(*arguments);
-    if (!run_behavior_metric(*arguments)) run_array_metric(*arguments);
+    run(*arguments);
   });
 }
 

@@ -19,6 +19,7 @@
 #include "src/cli/record_table.h"
 #include "src/core/progress.h"
 #include "src/data/table.h"
+#include "src/results/columns.h"
 #include "src/results/store.h"
 
 namespace cortiscore::cli {
@@ -31,22 +32,12 @@ struct Arguments {
   bool json = false, no_timings = false;
 };
 
-Store open_store(const Arguments& arguments) {
-  const auto folder = results_folder(arguments.store);
-  std::error_code error;
-  if (std::filesystem::status(folder, error).type() == std::filesystem::file_type::not_found) {
-    throw bad_input({folder, "", "no such folder", "a folder of results",
-                     "Check the path; `score` and `sweep` make it"});
-  }
-  return Store(folder);
-}
-
 void report_damage(Store& store) {
   for (const auto& sentence : store.damage()) log_line("warning: " + sentence);
 }
 
 void show(const Arguments& arguments) {
-  auto store = open_store(arguments);
+  auto store = open_store(results_folder(arguments.store));
   int64_t n = 0, failed = 0;
   store.each(arguments.filter, [&](const Json& record) {
     if (arguments.json) {
@@ -69,7 +60,7 @@ void rank(const Arguments& arguments) {
   const auto tree = find_tree(arguments.tree);
   if (!arguments.table.empty())
     return print_ranking(rank_table(arguments.table, tree), arguments.json);
-  auto store = open_store(arguments);
+  auto store = open_store(results_folder(arguments.store));
   print_ranking(rank_store(store, arguments.filter, tree), arguments.json);
   report_damage(store);
 }
@@ -81,56 +72,19 @@ std::string csv_text(std::string text) {
   return csv_field(text);
 }
 
-// Scalars by dotted name, e.g. score.raw; lists as JSON. The columns are fixed: rows of different
-// benchmarks agree.
-constexpr const char* kColumns[] = {"model_identifier",
-                                    "benchmark_identifier",
-                                    "benchmark_version",
-                                    "status",
-                                    "region",
-                                    "layer",
-                                    "score.raw",
-                                    "score.ceiling",
-                                    "score.ceiled",
-                                    "score.ceiling_convention",
-                                    "error.sem",
-                                    "error.ceiled",
-                                    "error.ci_lo",
-                                    "error.ci_hi",
-                                    "raw.ci_lo",
-                                    "raw.ci_hi",
-                                    "ceiling.error",
-                                    "metric.name",
-                                    "n",
-                                    "tags",
-                                    "weights_sha256",
-                                    "graph_sha256",
-                                    "key",
-                                    "engine.version",
-                                    "timing_ms.total",
-                                    "start",
-                                    "end",
-                                    "message"};
-
+// Lists as JSON.
 std::string csv_cell(const Json& record, const std::string& column) {
-  const Json* value = &record;
-  size_t begin = 0;
-  while (begin <= column.size()) {
-    const auto end = std::min(column.find('.', begin), column.size());
-    const auto name = column.substr(begin, end - begin);
-    if (!value->is_object() || !value->contains(name)) return "";
-    value = &value->at(name);
-    begin = end + 1;
-  }
-  if (value->is_null()) return "";
-  if (value->is_string()) return csv_text(value->get<std::string>());
-  return value->is_structured() ? csv_text(canonical(*value)) : canonical(*value);
+  const auto value = cell_of(record, column);
+  if (value.is_null()) return "";
+  if (value.is_string()) return csv_text(value.get<std::string>());
+  return value.is_structured() ? csv_text(canonical(value)) : canonical(value);
 }
 
 void write_export(const Arguments& arguments, std::ostream& out) {
-  auto store = open_store(arguments);
+  auto store = open_store(results_folder(arguments.store));
+  const auto& columns = record_columns();
   if (arguments.format == "csv") {
-    for (const auto* column : kColumns) out << (column == kColumns[0] ? "" : ",") << column;
+    for (const auto& column : columns) out << (&column == &columns[0] ? "" : ",") << column;
     out << "\r\n";
   }
   store.each(arguments.filter, [&](const Json& record) {
@@ -139,8 +93,8 @@ void write_export(const Arguments& arguments, std::ostream& out) {
       return;
     }
     const auto kept = arguments.no_timings ? reproducible(record) : record;
-    for (const auto* column : kColumns)
-      out << (column == kColumns[0] ? "" : ",") << csv_cell(kept, column);
+    for (const auto& column : columns)
+      out << (&column == &columns[0] ? "" : ",") << csv_cell(kept, column);
     out << "\r\n";
   });
   out.flush();
@@ -182,7 +136,7 @@ void merge(const Arguments& arguments) {
 }
 
 void collect(const Arguments& arguments) {
-  auto store = open_store(arguments);
+  auto store = open_store(results_folder(arguments.store));
   report_damage(store);
   const auto done = store.gc();
   std::printf(

@@ -14,15 +14,30 @@ std::vector<std::string>& said() {
   return all;
 }
 
+thread_local KeptNotes* g_kept = nullptr;
+
 }  // namespace
 
 void note(const std::string& where, const std::string& text) {
-  const std::lock_guard<std::mutex> lock(g_mutex);
   const auto line = where + ": " + text;
+  if (g_kept) return g_kept->add(line);
+  const std::lock_guard<std::mutex> lock(g_mutex);
   auto& all = said();
   if (std::find(all.begin(), all.end(), line) != all.end()) return;
   all.push_back(line);
   log_line("note: " + line);
+}
+
+KeptNotes::KeptNotes() : outer_(g_kept) {
+  g_kept = this;
+}
+
+KeptNotes::~KeptNotes() {
+  g_kept = outer_;
+}
+
+void KeptNotes::add(const std::string& line) {
+  if (std::find(lines_.begin(), lines_.end(), line) == lines_.end()) lines_.push_back(line);
 }
 
 std::vector<std::string> notes_so_far() {

@@ -56,8 +56,8 @@ std::string read_file(const std::string& path, int64_t from) {
   return bytes;
 }
 
-at::Tensor read_array(const std::string& path, const std::string& variable) {
-  const auto array = read_array_file(path, variable);
+at::Tensor read_array(const Input& input, const std::string& variable) {
+  const auto array = read_array_file(input, variable);
   const bool one_bin =
       array.dims.size() == 3 && array.dims[2] == "time_bin" && array.values.size(2) == 1;
   return one_bin ? array.values.select(2, 0) : array.values;
@@ -110,6 +110,12 @@ std::string sha256_of_file(const std::string& path) {
   if (left > 0)
     throw bad_input({path, "", "it cannot be read", "a readable file", "Check its permissions"});
   return all.hex();
+}
+
+std::string sha256_of_values(const at::Tensor& tensor) {
+  const auto dense = tensor.cpu().contiguous();
+  return sha256_of({static_cast<const char*>(dense.const_data_ptr()),
+                    static_cast<size_t>(dense.numel() * dense.element_size())});
 }
 
 }  // namespace cortiscore

@@ -85,13 +85,19 @@ bool counts_rows(const std::vector<std::string>& values) {
 
 }  // namespace
 
-Table read_choice_rows(const std::string& path) {
-  return path.ends_with(".nc") ? read_presentations(path) : read_table(path);
+Table read_choice_rows(const Input& input) {
+  if (input.is_file() && input.name().ends_with(".nc")) return read_presentations(input.name());
+  auto table = table_of(input);
+  if (input.is_file()) return table;
+  for (const auto* name : {"stimulus_id", "truth", "choice", "subject"})
+    if (table.has(name)) static_cast<void>(table.text(name));
+  return table;
 }
 
-ChoiceTable read_choices(const std::string& path) {
-  auto table = choices_of(read_choice_rows(path));
-  if (table.table.lines.empty()) return table;
+ChoiceTable read_choices(const Input& input) {
+  const auto& path = input.name();
+  auto table = choices_of(read_choice_rows(input));
+  if (table.table.lines.empty() && input.is_file()) return table;
   // Whether NA is an answer or none cannot be told: it counts as the name of one, and is said.
   const auto say = [&](const char* name, const std::vector<std::string>& values) {
     std::map<std::string, int64_t> words;

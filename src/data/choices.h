@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/data/input.h"
 #include "src/data/table.h"
 
 namespace cortiscore {
@@ -29,14 +30,15 @@ struct ChoiceTable {
 /// Values of a column; numbers count by what they are, "0.0" as "0".
 using ColumnValues = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-/// The rows of a file of choices, as they are.
-Table read_choice_rows(const std::string& path);
+/// The rows of a file of choices, or of a table of them, as they are.
+/// @throws Error(kBadInput)  of a table: a stimulus, truth, choice or subject that is missing
+Table read_choice_rows(const Input& input);
 
 /// What the rows of a file say. @param exclude  rows that have one of these values are left out; a
 /// column that is not there excludes nothing
 /// @throws Error(kBadInput)  a missing column, no rows, a probability that is no number or negative
 ChoiceTable choices_of(Table rows, const ColumnValues& exclude = {});
-ChoiceTable read_choices(const std::string& path);
+ChoiceTable read_choices(const Input& input);
 
 /// Whether two fields say the same: "0.0" is "0".
 bool same_value(const std::string& a, const std::string& b);

@@ -132,7 +132,12 @@ bool holds_one_array(const std::string& path) {
   return is_table(path) || path.ends_with(".npy");
 }
 
-Assembly read_array_file(const std::string& path, const std::string& variable) {
+Assembly read_array_file(const Input& input, const std::string& variable) {
+  const auto& path = input.name();
+  if (!input.is_file()) {
+    if (input.array()) return *input.array();
+    throw bad_input({path, "", "a table", "an array of numbers", "Pass its numbers as an array"});
+  }
   Assembly array;
   array.identifier = path;
   if (is_stored(path)) {
@@ -344,23 +349,26 @@ void label(LabelledArray& out, const Assembly& given, const Assembly& array) {
 
 }  // namespace
 
-LabelledArray read_labelled(const std::string& path,
+LabelledArray read_labelled(const Input& input,
                             const std::vector<std::string>& axes,
                             const std::string& expected,
                             const std::string& variable) {
-  const auto given = read_array_file(path, variable);
+  const auto given = read_array_file(input, variable);
   LabelledArray out;
-  out.path = path;
+  out.path = input.name();
+  out.is_file = input.is_file();
   const auto array = arranged(given, axes, expected);
   label(out, given, array);
   out.values = array.values;
   return out;
 }
 
-LabelledArray read_trials(const std::string& path, const std::string& variable) {
-  const auto given = read_array_file(path, variable);
+LabelledArray read_trials(const Input& input, const std::string& variable) {
+  const auto& path = input.name();
+  const auto given = read_array_file(input, variable);
   LabelledArray out;
   out.path = path;
+  out.is_file = input.is_file();
   const auto is_repetition = [](const std::string& dim) {
     const auto role = role_of(dim);
     return role == "repetition" || role == "trial";
@@ -368,7 +376,7 @@ LabelledArray read_trials(const std::string& path, const std::string& variable) 
   const bool unnamed = std::all_of(given.dims.begin(), given.dims.end(),
                                    [](const std::string& dim) { return dim.empty(); });
   constexpr const char* kTrials = "3: repetitions x presentations x neuroids, NaN where missing";
-  if (is_table(path) || (unnamed && given.dims.size() != 3)) {
+  if ((input.is_file() && is_table(path)) || (unnamed && given.dims.size() != 3)) {
     throw bad_input({path, "dims", std::to_string(given.dims.size()), kTrials,
                      "Of one neuroid, the last has size 1"});
   }
@@ -440,8 +448,9 @@ std::vector<std::string> align_columns(Assembly& rdms) {
   return ids;
 }
 
-LabelledArray read_rdms(const std::string& path, const std::string& variable) {
-  auto array = read_array_file(path, variable);
+LabelledArray read_rdms(const Input& input, const std::string& variable) {
+  const auto& path = input.name();
+  auto array = read_array_file(input, variable);
   const auto rank = array.values.dim();
   const auto is_matrix = [](const std::string& dim) {
     for (const auto* suffix :
@@ -454,6 +463,7 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
   };
   LabelledArray out;
   out.path = path;
+  out.is_file = input.is_file();
   if (rank == 3) {
     // The subject's axis by its name, or by what is left of a matrix' two; else the first.
     std::optional<int64_t> subject;
@@ -488,8 +498,9 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
     if (out.stimulus_ids.empty()) out.counted_labels = labels.counted;
   }
   // A table whose header alone names the stimuli: rows are in the order of its columns.
-  if (const auto header = array.coords.find("neuroid_id");
-      out.stimulus_ids.empty() && is_table(path) && header != array.coords.end()) {
+  if (const auto header = array.coords.find("neuroid_id"); out.stimulus_ids.empty() &&
+                                                           input.is_file() && is_table(path) &&
+                                                           header != array.coords.end()) {
     auto names = header->second.as_text();
     bool counts = true;
     for (size_t k = 0; k < names.size(); ++k) counts = counts && names[k] == std::to_string(k + 1);
@@ -503,7 +514,7 @@ LabelledArray read_rdms(const std::string& path, const std::string& variable) {
 void check_rdms(const at::Tensor& rdms, const std::string& path) {
   constexpr double kDiagonal = 1e-3, kAsymmetry = 1e-4;
   const auto n = rdms.size(-1);
-  const auto all = rdms.to(at::kDouble).reshape({-1, n, n}).contiguous();
+  const auto all = rdms.cpu().to(at::kDouble).reshape({-1, n, n}).contiguous();
   const auto finite = all.masked_select(all.isfinite());
   if (finite.numel() == 0) return;
   const double largest = finite.abs().amax().item<double>();
@@ -630,8 +641,15 @@ void align_neuroids(LabelledArray& array,
   array.neuroid_ids = ids;
 }
 
-Labels read_labels(const std::string& path) {
+Labels read_labels(const Input& input) {
+  const auto& path = input.name();
   Labels out;
+  if (input.array()) {
+    const auto flat = input.array()->values.to(at::kDouble).flatten().contiguous();
+    const auto* const first = flat.const_data_ptr<double>();
+    out.codes = class_codes(std::vector<double>(first, first + flat.numel()));
+    return out;
+  }
   if (is_table(path)) {
     const auto table = read_table(path);
     for (const auto& name : kStimulusIds) {

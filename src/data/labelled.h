@@ -3,13 +3,15 @@
 #include <vector>
 
 #include "cortiscore/assembly.h"
+#include "src/data/input.h"
 
 namespace cortiscore {
 
 /// An array with what its file calls its presentations and neuroids.
 struct LabelledArray {
-  std::string path;
-  at::Tensor values;  ///< float32 or float64, axes in the order that was asked for
+  std::string path;     ///< of a file; else what messages call it
+  bool is_file = true;  ///< not what a caller holds in memory
+  at::Tensor values;    ///< float32 or float64, axes in the order that was asked for
   std::vector<int64_t> presentation_axes;  ///< one; two of RDMs
   int64_t neuroid_axis = -1;
   std::vector<std::string> stimulus_ids;  ///< of the presentations; empty where the file has none
@@ -29,10 +31,10 @@ bool is_array_file(const std::string& path);
 bool holds_one_array(const std::string& path);
 
 /// An array of numbers from .npy, .npz, .nc, .h5, .hdf5 or a table, with the names of its dims (""
-/// where the file has none) and its coordinates.
+/// where the file has none) and its coordinates; or the array that a caller holds.
 /// @param variable  of a file that can hold several arrays; "" for the only one
 /// @throws Error(kBadInput)
-Assembly read_array_file(const std::string& path, const std::string& variable = "");
+Assembly read_array_file(const Input& input, const std::string& variable = "");
 
 /// The dims of an array put in order by their names, under which the field's words for a dim are
 /// one (a stimulus or image is a presentation, a unit, voxel or feature a neuroid). Axes without a
@@ -49,7 +51,7 @@ Assembly arranged(const Assembly& array,
 /// `arranged`, of a file, with the ids that its coordinates say: `stimulus_id` or the older
 /// `image_id`, `neuroid_id`, or the labels of the dim itself.
 /// @throws Error(kBadInput)  also of ids that are missing
-LabelledArray read_labelled(const std::string& path,
+LabelledArray read_labelled(const Input& input,
                             const std::vector<std::string>& axes,
                             const std::string& expected,
                             const std::string& variable = "");
@@ -57,11 +59,11 @@ LabelledArray read_labelled(const std::string& path,
 /// Trials, [repetition, presentation, neuroid], NaN where missing: an array with that many axes, or
 /// an assembly whose presentations are sorted by `stimulus_id` and `repetition` (then stimuli are
 /// in order of first appearance).
-LabelledArray read_trials(const std::string& path, const std::string& variable = "");
+LabelledArray read_trials(const Input& input, const std::string& variable = "");
 
 /// RDMs, [presentation, presentation] or [subject, presentation, presentation], checked by
 /// check_rdms.
-LabelledArray read_rdms(const std::string& path, const std::string& variable = "");
+LabelledArray read_rdms(const Input& input, const std::string& variable = "");
 
 /// Whether two lists hold the same labels, in whatever order; not where there are none.
 bool same_labels(std::vector<std::string> a, std::vector<std::string> b);
@@ -77,7 +79,7 @@ std::vector<std::string> align_columns(Assembly& rdms);
 /// similarity is neither. NaN is a missing pair. Rounding is allowed for: of the largest value 1e-3
 /// on the diagonal, where float32 distances from sqrt(a² + b² - 2ab) leave sqrt(2^-23) = 3.5e-4 of
 /// the norms, and 1e-4 between both directions.
-/// @param rdms  [..., n, n] on the CPU
+/// @param rdms  [..., n, n]
 /// @throws Error(kBadInput)  with the value and its place
 void check_rdms(const at::Tensor& rdms, const std::string& path);
 
@@ -106,11 +108,11 @@ void align_neuroids(LabelledArray& array,
                     const std::string& ids_path);
 
 /// Labels, one a presentation: a 1-D .npy of text or numbers, or the first column of a table that
-/// is no id.
+/// is no id; or numbers that a caller holds.
 struct Labels {
   std::vector<int64_t> codes;             ///< as numpy.unique(return_inverse=True) gives them
   std::vector<std::string> stimulus_ids;  ///< empty where the file has none
 };
-Labels read_labels(const std::string& path);
+Labels read_labels(const Input& input);
 
 }  // namespace cortiscore

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -168,6 +169,20 @@ void write_text_attribute(hid_t object,
         "writing attribute \"" + name + "\"");
 }
 
+void write_number_attribute(hid_t object,
+                            const std::string& name,
+                            const std::vector<double>& numbers,
+                            const std::string& path) {
+  const hsize_t n = numbers.size();
+  const Handle space(n == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &n, nullptr), H5Sclose);
+  const Handle attribute(
+      check(H5Acreate2(object, name.c_str(), H5T_IEEE_F64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+            path, "writing attribute \"" + name + "\""),
+      H5Aclose);
+  check(H5Awrite(attribute.get(), H5T_NATIVE_DOUBLE, numbers.data()), path,
+        "writing attribute \"" + name + "\"");
+}
+
 Handle create_dataset(hid_t file,
                       const std::string& name,
                       hid_t type,
@@ -199,37 +214,50 @@ void write_variable(hid_t dataset,
         "writing variable \"" + name + "\"");
 }
 
+Handle write_coordinate(hid_t file,
+                        const std::string& name,
+                        const Coordinate& coordinate,
+                        const std::string& path) {
+  const hsize_t n = coordinate.size();
+  Handle dataset;
+  if (const auto* text = std::get_if<std::vector<std::string>>(&coordinate.values)) {
+    const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+    H5Tset_size(type.get(), H5T_VARIABLE);
+    H5Tset_cset(type.get(), H5T_CSET_UTF8);
+    dataset = create_dataset(file, name, type.get(), {n}, false, path);
+    std::vector<const char*> raw;
+    for (const auto& t : *text) raw.push_back(t.c_str());
+    write_variable(dataset.get(), type.get(), raw.data(), name, path);
+  } else {
+    dataset = create_dataset(file, name, H5T_IEEE_F64LE, {n}, false, path);
+    write_variable(dataset.get(), H5T_NATIVE_DOUBLE,
+                   std::get<std::vector<double>>(coordinate.values).data(), name, path);
+  }
+  return dataset;
+}
+
 void write_contents(const std::string& path, const Assembly& assembly) {
   const auto file = hdf5::create_file(path);
   std::map<std::string, Handle> scales;
   for (size_t axis = 0; axis < assembly.dims.size(); ++axis) {
     const auto& dim = assembly.dims[axis];
     const auto n = static_cast<hsize_t>(assembly.values.size(static_cast<int64_t>(axis)));
-    auto scale = create_dataset(file.get(), dim, H5T_IEEE_F32LE, {n}, false, path);
+    const auto labels = assembly.coords.find(dim);  // of the dim itself: its scale holds them
+    const bool labelled = labels != assembly.coords.end() && labels->second.dim == dim;
+    auto scale = labelled ? write_coordinate(file.get(), dim, labels->second, path)
+                          : create_dataset(file.get(), dim, H5T_IEEE_F32LE, {n}, false, path);
     char label[80];
     std::snprintf(label, sizeof label,
                   "This is a netCDF dimension but not a netCDF variable. %9llu",
                   static_cast<unsigned long long>(n));
-    check(H5DSset_scale(scale.get(), label), path, "making dim \"" + dim + "\"");
+    check(H5DSset_scale(scale.get(), labelled ? dim.c_str() : label), path,
+          "making dim \"" + dim + "\"");
     scales[dim] = std::move(scale);
   }
   std::string names;
   for (const auto& [name, coordinate] : assembly.coords) {
-    const hsize_t n = coordinate.size();
-    Handle dataset;
-    if (const auto* text = std::get_if<std::vector<std::string>>(&coordinate.values)) {
-      const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-      H5Tset_size(type.get(), H5T_VARIABLE);
-      H5Tset_cset(type.get(), H5T_CSET_UTF8);
-      dataset = create_dataset(file.get(), name, type.get(), {n}, false, path);
-      std::vector<const char*> raw;
-      for (const auto& t : *text) raw.push_back(t.c_str());
-      write_variable(dataset.get(), type.get(), raw.data(), name, path);
-    } else {
-      dataset = create_dataset(file.get(), name, H5T_IEEE_F64LE, {n}, false, path);
-      write_variable(dataset.get(), H5T_NATIVE_DOUBLE,
-                     std::get<std::vector<double>>(coordinate.values).data(), name, path);
-    }
+    if (name == coordinate.dim) continue;
+    const auto dataset = write_coordinate(file.get(), name, coordinate, path);
     check(H5DSattach_scale(dataset.get(), scales.at(coordinate.dim).get(), 0), path,
           "attaching \"" + name + "\"");
     names += (names.empty() ? "" : " ") + name;
@@ -249,6 +277,12 @@ void write_contents(const std::string& path, const Assembly& assembly) {
   if (!names.empty()) write_text_attribute(data.get(), "coordinates", names, path);
   for (const auto& [key, text] : assembly.attributes)
     write_text_attribute(data.get(), key, text, path);
+  // What said how another file's values were packed says nothing of these.
+  const std::set<std::string> packing = {"_FillValue", "missing_value", "scale_factor",
+                                         "add_offset"};
+  for (const auto& [key, numbers] : assembly.lists) {
+    if (!packing.contains(key)) write_number_attribute(data.get(), key, numbers, path);
+  }
   check(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), path, "flushing");
 }
 

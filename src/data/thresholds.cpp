@@ -15,11 +15,12 @@ namespace cortiscore {
 namespace {
 
 // Whether it is a table with a column for them; one of numbers alone is an array.
-bool from_table(const std::string& path, Thresholds& out) {
-  if (!is_table(path)) return false;
-  const auto table = read_table(path);
+bool from_table(const Input& input, Thresholds& out) {
+  const auto& path = input.name();
+  if (!input.table() && !(input.is_file() && is_table(path))) return false;
+  const auto table = table_of(input);
   if (!table.has("threshold")) {
-    if (table.columns.size() < 2 || table.rows.size() < 2) return false;
+    if (input.is_file() && (table.columns.size() < 2 || table.rows.size() < 2)) return false;
     throw bad_input({path, "columns", std::to_string(table.columns.size()),
                      "subject and threshold, or thresholds alone", ""});
   }
@@ -28,8 +29,9 @@ bool from_table(const std::string& path, Thresholds& out) {
   return true;
 }
 
-void from_array(const std::string& path, Thresholds& out) {
-  const auto array = read_array_file(path);
+void from_array(const Input& input, Thresholds& out) {
+  const auto& path = input.name();
+  const auto array = read_array_file(input);
   const auto flat = array.values.to(at::kDouble).flatten().contiguous();
   out.values.assign(flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
   const auto named = array.coords.find("subject");
@@ -44,9 +46,10 @@ void from_array(const std::string& path, Thresholds& out) {
 
 }  // namespace
 
-Thresholds read_thresholds(const std::string& path) {
+Thresholds read_thresholds(const Input& input) {
+  const auto& path = input.name();
   Thresholds out;
-  if (!from_table(path, out)) from_array(path, out);
+  if (!from_table(input, out)) from_array(input, out);
   std::set<std::string> seen;
   for (const auto& subject : out.subjects) {
     if (!seen.insert(subject).second)

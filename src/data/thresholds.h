@@ -2,6 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "src/data/input.h"
+
 namespace cortiscore {
 
 /// Perceptual thresholds, one a subject, in the file's order.
@@ -14,6 +16,6 @@ struct Thresholds {
 /// numbers, with the names of a coordinate `subject`.
 /// @throws Error(kBadInput)  thresholds that are not positive and finite; a subject twice; a table
 ///   of several columns without `threshold`
-Thresholds read_thresholds(const std::string& path);
+Thresholds read_thresholds(const Input& input);
 
 }  // namespace cortiscore

@@ -1,6 +1,9 @@
 #include "src/engine/layer_profile.h"
 
 #include <algorithm>
+#include <limits>
+
+#include <fnmatch.h>
 
 #include <ATen/ATen.h>
 
@@ -34,7 +37,71 @@ LayerProfile profile_of(const std::shared_ptr<const Benchmark>& benchmark,
   return profile;
 }
 
+// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer
+// has no such thing, or less than so many features.
+std::string matched(const Network& network,
+                    const std::string& layer,
+                    const std::string& match,
+                    int64_t min_features) {
+  const auto wanted = read_layer_name(match);
+  const auto pooling = wanted.pooling.empty() ? "" : ":" + wanted.pooling;
+  const auto pattern = match.substr(0, match.size() - pooling.size());
+  if (::fnmatch(pattern.c_str(), layer.c_str(), 0) != 0) return {};
+  try {
+    return network.layer(layer + pooling).n_features() >= min_features ? layer + pooling : "";
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::kBadInput) throw;
+    return {};
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> layers_to_profile(const Candidate& candidate,
+                                           const Benchmarks& benchmarks,
+                                           const std::string& match,
+                                           int64_t n_candidates) {
+  if (!candidate.network) {
+    throw bad_input({candidate.path, "", "activations of one layer", "a network (.pt2)",
+                     "`cortiscore score` maps activations"});
+  }
+  int64_t min_features = 1;
+  for (const auto& benchmark : benchmarks)
+    min_features = std::max(min_features, benchmark->layer_rule().min_features);
+  const auto most = std::numeric_limits<int64_t>::max() / 4;
+  auto layers = candidate_layers(*candidate.network,
+                                 n_candidates && match.empty() ? n_candidates : most, min_features);
+  if (match.empty()) return layers;
+  for (auto& layer : layers) layer = matched(*candidate.network, layer, match, min_features);
+  std::erase(layers, "");
+  if (layers.empty()) {
+    throw Error(ErrorKind::kUnknownName, "--match: no layer of " + candidate.path + " with " +
+                                             std::to_string(min_features) +
+                                             " features or more is like \"" + match +
+                                             "\". `cortiscore model inspect` lists them.");
+  }
+  return layers;
+}
+
+Json profile_json(const Candidate& candidate, const LayerProfile& profile) {
+  Json layers = Json::array();
+  for (const auto& layer : profile.layers) {
+    layers.push_back({{"layer", layer.layer},
+                      {"features", layer.n_features},
+                      {"raw", number(layer.raw.value)},
+                      {"error", number(layer.raw.error)},
+                      {"ci_lo", number(layer.raw.ci_lo)},
+                      {"ci_hi", number(layer.raw.ci_hi)}});
+  }
+  return {{"model_identifier", candidate.identifier},
+          {"benchmark_identifier", profile.benchmark->identifier},
+          {"region", profile.benchmark->region},
+          {"ceiling", number(profile.ceiling.value)},
+          {"best", profile.layers[profile.best()].layer},
+          {"layers", layers},
+          {"timing_ms", timing_json(profile.times)},
+          {"peak_bytes", peak_bytes_json(profile.times)}};
+}
 
 size_t LayerProfile::best() const {
   return best_of(raw_of(*this));

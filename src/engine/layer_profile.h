@@ -24,6 +24,20 @@ struct LayerProfile {
   size_t best() const;
 };
 
+/// Every distinct layer that all benchmarks can use, in order of execution.
+/// @param match  only layers like this (*, ?); ending with :cls or :mean, their class tokens or
+///               means; "" for any
+/// @param n_candidates  of any: only so many, evenly spaced in depth; 0: all
+/// @throws Error(kBadInput)  activations, which are of one layer
+/// @throws Error(kUnknownName)  no layer is like that
+std::vector<std::string> layers_to_profile(const Candidate& candidate,
+                                           const Benchmarks& benchmarks,
+                                           const std::string& match,
+                                           int64_t n_candidates);
+
+/// A profile as `cortiscore layers --json` prints it.
+Json profile_json(const Candidate& candidate, const LayerProfile& profile);
+
 /// Scores `layers` on all presentations of every benchmark, in one forward pass over each stimulus
 /// set. Each is mapped as soon as its activations are whole, so that memory holds no more than
 /// `--memory-gib` of activations.

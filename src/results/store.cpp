@@ -173,4 +173,13 @@ Store::Collected Store::gc() {
   return collected;
 }
 
+Store open_store(const std::string& folder) {
+  std::error_code error;
+  if (std::filesystem::status(folder, error).type() == std::filesystem::file_type::not_found) {
+    throw bad_input({folder, "", "no such folder", "a folder of results",
+                     "Check the path; `score` and `sweep` make it"});
+  }
+  return Store(folder);
+}
+
 }  // namespace cortiscore

@@ -80,4 +80,7 @@ class Store {
   ShardWriter writer_;
 };
 
+/// The store in a folder. @throws Error(kBadInput)  no such folder
+Store open_store(const std::string& folder);
+
 }  // namespace cortiscore

@@ -2,13 +2,11 @@
 #include <string>
 #include <vector>
 
-#include "src/cli/metric_arguments.h"
 #include "src/data/choices.h"
-#include "src/results/json.h"
 #include "src/score/cells.h"
 #include "src/score/choices.h"
 
-namespace cortiscore::cli {
+namespace cortiscore {
 
 /// Whether a network is right on each of `stimuli`. @throws Error(kBadInput)  a stimulus that it
 /// lacks, or twice
@@ -26,12 +24,4 @@ CellChoices cell_choices(const std::string& metric,
                          const std::string& whole,
                          const std::string& manipulated);
 
-/// Value, error, parts, interval and draws of an evaluation, under the keys that metric and ceiling
-/// share.
-void add_evaluation(Json& out,
-                    const MetricArguments& arguments,
-                    const Evaluation& evaluation,
-                    const char* key,
-                    const char* parts);
-
-}  // namespace cortiscore::cli
+}  // namespace cortiscore

@@ -1,4 +1,4 @@
-#include "src/cli/choice_input.h"
+#include "src/given/choice_cells.h"
 
 #include <algorithm>
 #include <map>
@@ -7,9 +7,8 @@
 
 #include "cortiscore/error.h"
 #include "src/benchmark/coded_choices.h"
-#include "src/cli/array_input.h"
 
-namespace cortiscore::cli {
+namespace cortiscore {
 
 at::Tensor right_on(const ChoiceTable& network, const std::vector<std::string>& stimuli) {
   std::map<std::string, size_t> row;
@@ -87,22 +86,4 @@ CellChoices cell_choices(const std::string& metric,
   return out;
 }
 
-void add_evaluation(Json& out,
-                    const MetricArguments& arguments,
-                    const Evaluation& e,
-                    const char* key,
-                    const char* parts) {
-  out["metric"] = arguments.name;
-  out[key] = number(e.estimate.value);
-  out["error"] = number(e.estimate.error);
-  out[parts] = numbers(e.estimate.split_values);
-  out["averaged_over"] = e.averaged_over;
-  out["ci_lo"] = out["ci_hi"] = nullptr;
-  for (const auto& [axis, size] : e.axes) out["n"][name_of(axis) + "s"] = size;
-  for (const auto& warning : e.warnings) out["warnings"].push_back(warning);
-  const auto options = resample_options(arguments, e, 1000);
-  if (options.n_boot < 1) return;
-  add_interval(out, resample(e.draws, options, at::TensorOptions().dtype(at::kDouble)), options);
-}
-
-}  // namespace cortiscore::cli
+}  // namespace cortiscore

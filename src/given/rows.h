@@ -7,14 +7,8 @@
 
 #include "src/data/labelled.h"
 #include "src/data/table.h"
-#include "src/resample/splits.h"
-#include "src/results/json.h"
-#include "src/score/interval.h"
 
-namespace cortiscore::cli {
-
-/// A JSON list of {"train": [...], "test": [...]}, checked against n presentations.
-Splits read_splits(const std::string& path, int64_t n);
+namespace cortiscore {
 
 /// The axes of arrays that metrics take.
 extern const std::vector<std::string> kRows, kRowsInTime;  // presentation, neuroid[, time_bin]
@@ -28,7 +22,7 @@ class Variables {
   Variables(const std::vector<std::string>& given, const std::vector<std::string>& flags);
   /// "" where none is named. @throws Error(kUsage)  one is named for a file that holds one array
   /// alone
-  std::string of(const std::string& flag, const std::string& path) const;
+  std::string of(const std::string& flag, const Input& input) const;
 
  private:
   std::map<std::string, std::string> names_;  // by flag; "" for all
@@ -43,11 +37,10 @@ class Rows {
   void match(LabelledArray& array,
              const std::string& action = "Average its presentations of a stimulus");
   /// Labels, or rows of a table: where those of each row are.
-  std::vector<int64_t> match(const std::vector<std::string>& ids,
-                             int64_t n,
-                             const std::string& path);
+  std::vector<int64_t> match(const std::vector<std::string>& ids, int64_t n, const Input& input);
   const std::vector<std::string>& ids() const { return ids_; }
-  /// Notes what was matched by place. Call once all is matched.
+  /// Notes what was matched by place, but for arrays in memory that nothing names: their caller has
+  /// put them side by side. Call once all is matched.
   void say() const;
 
  private:
@@ -55,6 +48,7 @@ class Rows {
   void name_by_labels(LabelledArray& array);
 
   std::vector<std::string> ids_, unnamed_;
+  bool unnamed_file_ = false;
   std::vector<std::string> counted_;  ///< labels of the first file that counts its rows
   bool ids_are_labels_ = false;
   std::string named_by_, first_, counted_by_;
@@ -64,15 +58,4 @@ class Rows {
 /// The ids of a table's rows; none where it has no such column.
 std::vector<std::string> ids_of(const Table& table);
 
-/// `per_neuroid` of a result: nested lists up to a million numbers, else null, with a warning that
-/// says how to get them.
-void add_values(Json& result, const char* key, const at::Tensor& values, const std::string& flag);
-
-/// The interval of a bootstrap and what was drawn, under the keys that metric and ceiling share.
-void add_interval(Json& result, const Resampled& resampled, const ResampleOptions& options);
-
-/// The result as one JSON line, with the notes so far (how files were understood), or its `key` as
-/// a sentence with warnings on stderr; a value that is null has a warning.
-void print_result(Json result, const char* key, bool json);
-
-}  // namespace cortiscore::cli
+}  // namespace cortiscore

@@ -5,18 +5,18 @@
 
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
-#include "src/cli/array_input.h"
-#include "src/cli/metric_arguments.h"
 #include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/core/random.h"
 #include "src/data/arrays.h"
+#include "src/given/families.h"
+#include "src/given/rows.h"
 #include "src/score/compare.h"
 #include "src/score/diagnostics.h"
 #include "src/score/evaluate.h"
 #include "src/score/statistics.h"
 
-namespace cortiscore::cli {
+namespace cortiscore {
 namespace {
 
 const std::vector<std::string> kFiles = {"source",      "target",       "trials",
@@ -29,21 +29,21 @@ class Reader {
   Reader(const MetricArguments& arguments, bool bins)
       : variables_(arguments.variables, kFiles), bins_(bins) {}
 
-  LabelledArray rdms(const std::string& flag, const std::string& path, Rows& rows) const {
-    auto array = read_rdms(path, variables_.of(flag, path));
+  LabelledArray rdms(const std::string& flag, const Input& input, Rows& rows) const {
+    auto array = read_rdms(input, variables_.of(flag, input));
     rows.match(array);
     return array;
   }
   LabelledArray responses(const std::string& flag,
-                          const std::string& path,
+                          const Input& input,
                           const char* columns,
                           Rows& rows) const {
-    auto array = read_labelled(path, bins_ ? kRowsInTime : kRows,
+    auto array = read_labelled(input, bins_ ? kRowsInTime : kRows,
                                (bins_ ? "3: presentations x " : "2: presentations x ") +
                                    std::string(columns) + (bins_ ? " x time bins" : ""),
-                               variables_.of(flag, path));
+                               variables_.of(flag, input));
     if (array.values.numel() == 0) {
-      throw bad_input({path, "shape", c10::str(array.values.sizes()),
+      throw bad_input({input.name(), "shape", c10::str(array.values.sizes()),
                        "at least one presentation and one of its " + std::string(columns), ""});
     }
     rows.match(array, std::string(columns) == "neuroids"
@@ -51,8 +51,8 @@ class Reader {
                           : "Average its presentations of a stimulus");
     return array;
   }
-  LabelledArray trials(const std::string& path, Rows& rows) const {
-    auto array = read_trials(path, variables_.of("trials", path));
+  LabelledArray trials(const Input& input, Rows& rows) const {
+    auto array = read_trials(input, variables_.of("trials", input));
     rows.match(array);
     return array;
   }
@@ -97,16 +97,36 @@ void check_values(const at::Tensor& values,
                    : "Average repetitions, or drop the presentation");
 }
 
+Splits splits_of(const Json& list, int64_t n, const std::string& name) {
+  Splits splits;
+  const auto indices = [&](const Json& values) {
+    for (const auto& index : values) {
+      if (!index.is_number_integer())
+        throw bad_input({name, "split " + std::to_string(splits.size()), index.dump(),
+                         "whole numbers: presentations, counted from 0", ""});
+    }
+    return values.get<std::vector<int64_t>>();
+  };
+  try {
+    for (const auto& entry : list)
+      splits.push_back({indices(entry.at("train")), indices(entry.at("test"))});
+  } catch (const Json::exception& e) {
+    throw bad_input({name, "", e.what(), "a list of {\"train\": [...], \"test\": [...]}", ""});
+  }
+  check_splits(splits, n, name);
+  return splits;
+}
+
 Splits splits_for(const MetricArguments& arguments, const MetricName& name, int64_t n, Rows& rows) {
-  if (!arguments.splits.empty()) return read_splits(arguments.splits, n);
-  const bool subsets = name.cv && !name.maps();
+  if (arguments.splits) return splits_of(*arguments.splits, n, arguments.splits_name);
+  const bool subsets = name.cv && !name.maps;
   // Similarities are taken over the "test" side of 90 %: ceil(.9 n) (BENCHMARKS.md 2.1).
   const double train = subsets ? train_fraction_for(0.9, n) : 0.9;
   if (arguments.stratify.empty()) return shuffle_splits(n, 10, train, 1);
   const auto labels = read_labels(arguments.stratify);
   const auto n_labels = static_cast<int64_t>(labels.codes.size());
   if (labels.stimulus_ids.empty() && n_labels != n) {
-    throw bad_input({arguments.stratify, "labels", std::to_string(n_labels),
+    throw bad_input({arguments.stratify.name(), "labels", std::to_string(n_labels),
                      std::to_string(n) + ", one a presentation", ""});
   }
   std::vector<int64_t> codes;
@@ -128,8 +148,9 @@ Sides read_sides(const MetricArguments& arguments, const MetricName& name, const
           "and --test-target.");
     }
     Rows train, test;
-    const auto half = [&](const char* flag, const std::string& path, const char* columns,
-                          Rows& rows) { return reader.responses(flag, path, columns, rows); };
+    const auto half = [&](const char* flag, const Input& input, const char* columns, Rows& rows) {
+      return reader.responses(flag, input, columns, rows);
+    };
     const auto train_source = half("train-source", arguments.train_source, "features", train);
     const auto train_target = half("train-target", arguments.train_target, "neuroids", train);
     const auto n_train = train_source.n_presentations();
@@ -168,13 +189,12 @@ MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
   options.precision = arguments.products == "fast" ? Precision::kFast : Precision::kFloat64;
   options.ridge_alpha = arguments.alpha;
   if (!arguments.alphas.empty()) {
-    const auto values = read_array(arguments.alphas).to(at::kDouble).flatten().contiguous();
-    options.ridgecv_alphas.assign(values.const_data_ptr<double>(),
-                                  values.const_data_ptr<double>() + values.numel());
+    options.ridgecv_alphas = read_values(arguments.alphas);
   }
   for (const auto a : options.ridgecv_alphas) {
     if (!(a > 0))
-      throw bad_input({arguments.alphas, "penalty", std::to_string(a), "a positive number", ""});
+      throw bad_input(
+          {arguments.alphas.name(), "penalty", std::to_string(a), "a positive number", ""});
   }
   if (!(arguments.alpha > 0))
     throw Error(ErrorKind::kUsage, "--alpha: found " + std::to_string(arguments.alpha) +
@@ -184,44 +204,45 @@ MappingOptions mapping_options(const MetricArguments& arguments, bool keep) {
   return options;
 }
 
-void write_predictions(const std::string& path,
-                       const Evaluation& e,
-                       const Splits& splits,
-                       int64_t n) {
+// [splits, n, neuroids], NaN where a split did not test.
+at::Tensor all_predictions(const Evaluation& e, const Splits& splits, int64_t n) {
   const auto width = e.fit.predictions[0].size(1);
   auto all = at::full({static_cast<int64_t>(splits.size()), n, width}, NAN, at::kDouble);
   for (size_t s = 0; s < splits.size(); ++s) {
     all.select(0, static_cast<int64_t>(s))
         .index_put_({at::tensor(splits[s].test)}, e.fit.predictions[s].cpu());
   }
-  write_npy(path, all);
+  return all;
 }
 
-Json base_result(const MetricArguments& arguments, const MetricName& name, const Evaluation& e) {
-  Json out;
+MetricResult base_result(const MetricArguments& arguments,
+                         const MetricName& name,
+                         const Evaluation& e) {
+  MetricResult result;
+  auto& out = result.json;
   out["metric"] = arguments.name;
   out["score"] = number(e.estimate.value);
   out["error"] = number(e.estimate.error);
   out["split_scores"] = numbers(e.estimate.split_values);
   out["averaged_over"] = e.averaged_over;
   out["warnings"] = warnings_of(name, e);
-  add_values(out, "per_neuroid", e.estimate.per_neuroid, "--per-neuroid");
+  result.arrays["per_neuroid"] = e.estimate.per_neuroid;
   if (!e.per_time_bin.empty()) out["per_time_bin"] = numbers(e.per_time_bin);
   if (e.fit.iterations.defined()) {
-    out["iterations"] = nested(e.fit.iterations.cpu());
+    result.arrays["iterations"] = e.fit.iterations;
     out["marginal"] = e.fit.marginal.sum().item<int64_t>();
     out["mode"] = arguments.mode;
     out["products"] = arguments.products;
   }
-  if (e.fit.alpha.defined()) out["alpha"] = nested(e.fit.alpha.cpu());
-  return out;
+  if (e.fit.alpha.defined()) result.arrays["alpha"] = e.fit.alpha;
+  return result;
 }
 
 // Trials are repeated recordings of the target: a metric that predicts or compares its neuroids has
 // their ceiling.
 bool name_has_ceiling(const std::string& name) {
   const auto parsed = metric_name(name);
-  return (parsed.maps() || parsed.base == "pearsonr") && parsed.prefix != "reverse" &&
+  return (parsed.maps || parsed.base == "pearsonr") && parsed.prefix != "reverse" &&
          parsed.prefix != "spantime";
 }
 
@@ -233,7 +254,7 @@ void add_ceiling(Json& out,
                  const at::Tensor& trials) {
   const auto neuroids = e.axes.find(Axis::kNeuroid);
   if (neuroids == e.axes.end() || neuroids->second != trials.size(2)) {
-    throw bad_input({arguments.trials, "neuroids", std::to_string(trials.size(2)),
+    throw bad_input({arguments.trials.name(), "neuroids", std::to_string(trials.size(2)),
                      "as many as the metric's neuroids", "Give the trials that --target averages"});
   }
   const InternalConsistencyOptions ceiling_options{arguments.ceiling_splits, 1, false};
@@ -252,7 +273,7 @@ void add_ceiling(Json& out,
   if (!(ceiling.value > 0)) {
     out["ceiled_ci_lo"] = out["ceiled_ci_hi"] = out["ceiled_error"] = nullptr;
     out["warnings"].push_back(
-        "the ceiling of " + arguments.trials +
+        "the ceiling of " + arguments.trials.name() +
         " is not positive: its trials do not agree, and there is no ceiled score");
     return;  // nor an interval of the draws whose ceiling happens to be positive
   }
@@ -307,7 +328,7 @@ ResampleOptions resample_options(const MetricArguments& arguments,
   return options;
 }
 
-void run_array_metric(const MetricArguments& arguments) {
+MetricResult array_metric_on(const MetricArguments& arguments) {
   const auto name = metric_name(arguments.name);
   const auto device = device_of(arguments.device);
   const Reader reader(arguments, name.prefix == "spantime");
@@ -319,21 +340,22 @@ void run_array_metric(const MetricArguments& arguments) {
   inputs.target_is_rdm = arguments.target_rdm;
   inputs.distance = rdm_distance(arguments.distance);
   inputs.comparison = rdm_comparison(arguments.comparison);
-  check_values(inputs.source, arguments.source.empty() ? "source" : arguments.source, "feature",
-               arguments.source_rdm);
-  check_values(inputs.target, "target " + arguments.target, "neuroid", arguments.target_rdm);
+  check_values(inputs.source, arguments.source.empty() ? "source" : arguments.source.name(),
+               "feature", arguments.source_rdm);
+  check_values(inputs.target, "target " + arguments.target.name(), "neuroid", arguments.target_rdm);
   const int64_t n = arguments.source_rdm ? inputs.source.size(-1) : inputs.source.size(0);
-  if (name.maps() || name.cv)
+  if (name.maps || name.cv)
     sides.splits = sides.splits.empty() ? splits_for(arguments, name, n, sides.rows) : sides.splits;
   inputs.splits = sides.splits;
   const bool keep =
-      arguments.over.find("presentation") != std::string::npos || !arguments.predictions.empty();
+      arguments.over.find("presentation") != std::string::npos || arguments.predictions;
   inputs.mapping = mapping_options(arguments, keep);
 
   const Timer timer;
   const auto e = evaluate(name, inputs);
   const double seconds = timer.seconds();
-  auto out = base_result(arguments, name, e);
+  auto result = base_result(arguments, name, e);
+  auto& out = result.json;
   out["n"] = {{"presentations", n}, {"splits", inputs.splits.size()}};
   if (!arguments.source_rdm) out["n"]["features"] = inputs.source.size(1);
   if (!arguments.target_rdm) out["n"]["neuroids"] = inputs.target.size(1);
@@ -345,13 +367,12 @@ void run_array_metric(const MetricArguments& arguments) {
     const auto on = e.estimate.per_neuroid.options().device(device);
     add_interval(out, resample(e.draws, options, on), options);
   }
-  if (!arguments.predictions.empty()) {
-    if (!name.maps())
+  if (arguments.predictions) {
+    if (!name.maps)
       throw Error(ErrorKind::kUsage,
                   "--predictions: metric " + arguments.name + " predicts nothing.");
-    write_predictions(arguments.predictions, e, inputs.splits, n);
+    result.arrays["predictions"] = all_predictions(e, inputs.splits, n);
   }
-  if (!arguments.per_neuroid.empty()) write_npy(arguments.per_neuroid, e.estimate.per_neuroid);
   if (!arguments.trials.empty()) {
     if (!name_has_ceiling(arguments.name)) {
       throw Error(ErrorKind::kUsage, "--trials: metric " + arguments.name +
@@ -373,7 +394,7 @@ void run_array_metric(const MetricArguments& arguments) {
                         ? reader.rdms("versus", arguments.versus, sides.rows)
                         : reader.responses("versus", arguments.versus, "features", sides.rows))
                        .values.to(device);
-    check_values(other.source, arguments.versus, "feature", arguments.source_rdm);
+    check_values(other.source, arguments.versus.name(), "feature", arguments.source_rdm);
     const auto second = evaluate(name, other);
     const auto compared = compare(e, second, options, std::max<int64_t>(options.n_boot, 1000));
     out["versus"] = {{"score", number(second.estimate.value)},
@@ -409,7 +430,8 @@ void run_array_metric(const MetricArguments& arguments) {
   }
   out["timing_ms"] = {{"score", 1e3 * seconds}};
   sides.rows.say();
-  print_result(out, "score", arguments.json);
+  give_reason(out, "score");
+  return result;
 }
 
-}  // namespace cortiscore::cli
+}  // namespace cortiscore
