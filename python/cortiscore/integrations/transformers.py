@@ -1,0 +1,110 @@
+"""Score while the Hugging Face Trainer trains:
+
+    probe = cortiscore.Probe(["Cowley2023.V4-pls"], layers="layer3", every=500, input_size=224)
+    HuggingFaceProbe(probe, network="backbone").attach(trainer)
+    trainer.train()
+"""
+import contextlib
+import math
+
+from transformers import TrainerCallback
+
+from ..exporter import refused
+from ._hooked import Hooked
+
+
+@contextlib.contextmanager
+def _as_written(model):
+    """With bf16 or fp16 the Trainer puts autocast around `forward` of the model itself; what is scored is the network as it is written,
+    in the precision that the probe says."""
+    wrapped = vars(model).get("forward") if hasattr(model, "_original_forward") else None
+    if wrapped is None:
+        yield
+        return
+    model.forward = model._original_forward
+    try:
+        yield
+    finally:
+        model.forward = wrapped
+
+
+class HuggingFaceProbe(Hooked, TrainerCallback):
+    """A TrainerCallback, added by attach(trainer).
+
+    probe    a cortiscore.Probe. Its steps are state.global_step, those of the optimizer, and epochs state.epoch
+    network  from the Trainer's model to the network that takes images: a function, or an attribute's name ("vit"); the model itself,
+             called with images alone, where it is left out
+
+    trainer.log gets `cortiscore/BENCHMARK/{ceiled, raw, ci_lo, ci_hi, seconds}` at the step of the weights that were scored: they are in
+    state.log_history, and in whatever the Trainer reports to under the names that it gives there (TensorBoard: train/cortiscore/...).
+    Its evaluations have the newest as `eval_cortiscore/...`. Where metric_for_best_model is one of them, the weights of that step are
+    scored (an asynchronous probe is waited for), so that the checkpoint is the one that the score is of; NaN, which is never the best,
+    stands for a benchmark that failed.
+
+    Raises BadNetwork and cortiscore.Error as training starts, where the network, a layer or a benchmark is none.
+    """
+
+    def __init__(self, probe, network=None):
+        super().__init__(probe, network)
+        self._trainer, self._evaluated = None, None
+
+    def attach(self, trainer):
+        """Adds this to the trainer, before its other callbacks: they are told of scores, and close their files at the end."""
+        callbacks = trainer.callback_handler.callbacks
+        if self in callbacks:
+            callbacks.remove(self)
+        callbacks.insert(0, self)
+        self._trainer = trainer
+        self._close_after(trainer, "train")
+        return self
+
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        if self._trainer is None:
+            raise refused("HuggingFaceProbe", "no trainer", "the Trainer whose logs it writes to",
+                          "Call HuggingFaceProbe(probe).attach(trainer) in place of callbacks=[...]")
+        self._evaluated = None
+        with _as_written(model):
+            self._begin(model, state.global_step)
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        with _as_written(model):
+            self._step(model, state.global_step, state.epoch)
+
+    def on_epoch_end(self, args, state, control, model=None, **kwargs):
+        with _as_written(model):
+            self._epoch(model, state.global_step, state.epoch)
+
+    def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
+        if not self._trainer.is_in_train:
+            return
+        best, step = (args.metric_for_best_model or "").removeprefix("eval_"), state.global_step
+        chosen = best.startswith("cortiscore/")
+        if chosen and self._evaluated != step:
+            self._evaluated = step
+            self.probe.wait()
+            if not self._newest(step):
+                with _as_written(model):
+                    self.probe.evaluate(self._scored(model), step, state.epoch)
+            self._log_new()
+        newest = self._newest(step if chosen else None)
+        # The Trainer's own dict, in which it looks for the best model after its callbacks.
+        metrics.update({f"eval_{name}": value for name, value in (newest.metrics if newest else {}).items()})
+        if chosen:
+            metrics.setdefault(f"eval_{best}", math.nan)
+
+    def _newest(self, step=None):
+        """The newest Evaluation, where it is of this step."""
+        newest = self.probe.history[-1] if self.probe.history else None
+        return newest if newest and step in (None, newest.step) else None
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self._end()
+
+    def _log(self, evaluation):
+        state, control = self._trainer.state, self._trainer.control
+        kept = state.global_step, state.epoch, control.should_log  # which a log of the training loss at this step waits for
+        state.global_step, state.epoch = evaluation.step, evaluation.epoch
+        try:
+            self._trainer.log(dict(evaluation.metrics))
+        finally:
+            state.global_step, state.epoch, control.should_log = kept
