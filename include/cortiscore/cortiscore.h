@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ std::string version();
 /// @param options     a JSON object by the names of the Python function's arguments, e.g.
 ///                    {"layers": {"V4": "blocks.8"}, "candidates": 6, "bootstrap": 100}
 /// @param results     folder of a store: what it holds is not scored again, what is scored is
-///                    durable there before this returns. Empty: nothing is stored
+///                    durable there before this returns. Without one nothing is stored
 /// @param again       scores also what the store holds
 /// @return one record a benchmark, in their order, as canonical JSON (docs/formats.md)
 /// @throws Error(kUsage)        an option is not what it must be
@@ -28,7 +29,7 @@ std::string version();
 std::vector<std::string> score(const std::string& network,
                                const std::vector<std::string>& benchmarks,
                                const std::string& options = "{}",
-                               const std::string& results = "",
+                               const std::optional<std::string>& results = {},
                                bool again = false);
 
 }  // namespace cortiscore

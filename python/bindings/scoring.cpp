@@ -12,6 +12,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "cortiscore/cortiscore.h"
 #include "python/bindings/define.h"
 #include "python/bindings/live.h"
 #include "src/core/parallel.h"
@@ -47,26 +48,8 @@ std::vector<std::string> score(const std::string& network,
                                bool again,
                                const std::string& options) {
   const nb::gil_scoped_release released;
-  const OneThread one;
   std::vector<std::string> records;
-  stoppable([&] {
-    const auto named = Json::parse(options);
-    Workbench workbench(score_options(named), /*many_networks=*/false);
-    const auto& of_run = workbench.options();
-    std::optional<Store> store;
-    if (results) store.emplace(*results);
-    auto* const records_in = store ? &*store : nullptr;
-    const auto candidate = open_candidate(network, of_run.device, of_run.load);
-    Benchmarks found;
-    for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
-    // A layer map may hold other regions.
-    check_regions(named.at("layers").get<std::map<std::string, std::string>>(), found);
-    plan_scores(candidate, found, workbench, records_in, again);
-    for (const auto& benchmark : found) {
-      records.push_back(
-          canonical(score_pair(candidate, *benchmark, workbench, records_in, again).record));
-    }
-  });
+  stoppable([&] { records = cortiscore::score(network, benchmarks, options, results, again); });
   return records;
 }
 

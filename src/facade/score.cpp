@@ -1,5 +1,4 @@
 #include <map>
-#include <optional>
 
 #include "cortiscore/cortiscore.h"
 #include "src/core/parallel.h"
@@ -27,14 +26,14 @@ std::string version() {
 std::vector<std::string> score(const std::string& network,
                                const std::vector<std::string>& benchmarks,
                                const std::string& options,
-                               const std::string& results,
+                               const std::optional<std::string>& results,
                                bool again) {
   const OneThread one;
   const auto named = parsed(options);
   Workbench workbench(score_options(named), /*many_networks=*/false);
   const auto& of_run = workbench.options();
   std::optional<Store> store;
-  if (!results.empty()) store.emplace(results);
+  if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;
   const auto candidate = open_candidate(network, of_run.device, of_run.load);
   Benchmarks found;
