@@ -23,7 +23,7 @@ std::string version();
 /// @return one record a benchmark, in their order, as canonical JSON (docs/formats.md)
 /// @throws Error(kUsage)        an option is not what it must be
 /// @throws Error(kUnknownName)  no such benchmark, layer or option
-/// @throws Error(kBadInput)     a file, or a benchmark's data, are not there or not what they must be
+/// @throws Error(kBadInput)     a file or a benchmark's data is not there, or not what it must be
 /// @throws c10::Error           from Torch, as it comes
 /// Torch's number of threads is one meanwhile, and afterwards as it was.
 std::vector<std::string> score(const std::string& network,

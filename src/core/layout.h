@@ -9,13 +9,13 @@ namespace cortiscore {
 // share/cortiscore/manifests. No path of the machine that compiled is kept. There are three kinds:
 //
 //                     a wheel (cortiscore/)    cmake --install            a build folder
-//   program           bin/cortiscore           bin/cortiscore             cortiscore
-//   compiled module   _cortiscore.*.so         below the package          python/_cortiscore.*.so
-//   Python package    the root itself          lib/pythonX.Y/             python/cortiscore (a link)
-//                                              site-packages/cortiscore
+//   program           bin/cortiscore          bin/cortiscore             cortiscore
+//   compiled module   _cortiscore.*.so        below the package          python/_cortiscore.*.so
+//   Python package    the root itself         lib/pythonX.Y/             python/cortiscore (a link)
+//                                             site-packages/cortiscore
 //   manifests         share/cortiscore/manifests, in a build folder a link to data_manifests
 //
-// python/cortiscore/layout.py knows the same from Python's side, CMakeLists.txt makes it.
+// python/cortiscore/layout.py knows the same from Python's side, cmake/Install.cmake makes it.
 
 /// The folder of manifests, schemas and trees: $CORTISCORE_MANIFESTS, else the root's.
 /// @throws Error(kBadInput)  this code was moved away from its root
