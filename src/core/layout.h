@@ -8,7 +8,7 @@ namespace cortiscore {
 // was loaded from (program, library or Python module) to the first folder that has
 // share/cortiscore/manifests. No path of the machine that compiled is kept. There are three kinds:
 //
-//                     a wheel (cortiscore/)    cmake --install            a build folder
+//                     a wheel (cortiscore/)   cmake --install            a build folder
 //   program           bin/cortiscore          bin/cortiscore             cortiscore
 //   compiled module   _cortiscore.*.so        below the package          python/_cortiscore.*.so
 //   Python package    the root itself         lib/pythonX.Y/             python/cortiscore (a link)
