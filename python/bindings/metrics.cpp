@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -70,7 +72,7 @@ void bring_home(Input& input) {
 
 // (a JSON object, {name: array})
 template <typename Work>
-nb::tuple answer(const Work& work) {
+std::pair<std::string, nb::dict> answer(const Work& work) {
   MetricResult result;
   {
     const nb::gil_scoped_release released;
@@ -84,14 +86,14 @@ nb::tuple answer(const Work& work) {
     const bool whole = values.defined() && values.scalar_type() == at::kLong;
     arrays[name.c_str()] = array_of(values.defined() && !whole ? values.to(at::kDouble) : values);
   }
-  return nb::make_tuple(canonical(result.json), arrays);
+  return {canonical(result.json), arrays};
 }
 
 // @param options  a JSON object, by the names of take_options
-nb::tuple metric(const std::string& name,
-                 const nb::dict& inputs,
-                 const std::string& options,
-                 const std::vector<std::string>& flags) {
+std::pair<std::string, nb::dict> metric(const std::string& name,
+                                        const nb::dict& inputs,
+                                        const std::string& options,
+                                        const std::vector<std::string>& flags) {
   auto a = arguments_of(name, inputs, Json::parse(options));
   refuse_unread(name, flags);
   const auto on_choices = behavior_metric_names();
@@ -105,7 +107,9 @@ nb::tuple metric(const std::string& name,
   return answer([&] { return metric_on(a); });
 }
 
-nb::tuple ceiling(const std::string& name, const nb::object& trials, const std::string& options) {
+std::pair<std::string, nb::dict> ceiling(const std::string& name,
+                                         const nb::object& trials,
+                                         const std::string& options) {
   nb::dict inputs;
   inputs["trials"] = trials;
   auto a = arguments_of(name, inputs, Json::parse(options));

@@ -4,10 +4,13 @@ Every function raises `cortiscore.Error` (with `exit_code`, the command line's) 
 """
 import importlib.util
 import sys
+from typing import TYPE_CHECKING
 
 import torch  # noqa: F401  loads the LibTorch that the module links
 
 from . import layout
+
+__all__ = ["Error", "compiled"]
 
 
 def _load():
@@ -21,5 +24,9 @@ def _load():
     return module
 
 
-compiled = _load()
-Error = compiled.Error
+if TYPE_CHECKING:
+    from . import _cortiscore as compiled
+    from ._cortiscore import Error
+else:
+    compiled = _load()
+    Error = compiled.Error

@@ -137,7 +137,9 @@ std::map<std::string, StoredAttribute> attributes_of(hid_t object) {
     }
     out[a.name] = std::move(attribute);
   });
-  for (const auto* internal : {"NAME", "CLASS", "_NCProperties"}) out.erase(internal);
+  for (const auto* internal :
+       {"NAME", "CLASS", "_NCProperties", "_Netcdf4Dimid", "_Netcdf4Coordinates"})
+    out.erase(internal);
   return out;
 }
 
