@@ -1,5 +1,6 @@
 """The Python module beside the command line, to the bit: every metric and ceiling on arrays and tables in memory, assemblies beside
 xarray, and sweep, layers, extract, benchmarks and results. A type checker reads it as a user's script does."""
+import doctest
 import inspect
 import json
 import os
@@ -601,3 +602,13 @@ def test_a_type_checker_reads_it(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     found = {int(line.split(":")[1]): line.rsplit("[", 1)[1].rstrip("]") for line in check(tmp_path / "slips.py").stdout.splitlines() if ": error:" in line}
     assert found == {number: code for number, code in enumerate(SLIPS.values(), 2)}
+
+
+def test_the_examples_of_the_document(at_home, tmp_path, monkeypatch):
+    """docs/python.md, all of it in one session."""
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join((ROOT / "docs/python.md").read_text().replace("```pycon\n", "").split("```\n"))
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    said = []
+    done = runner.run(doctest.DocTestParser().get_doctest(text, {}, "python.md", str(ROOT / "docs/python.md"), 0), out=said.append)
+    assert done.attempted > 40 and done.failed == 0, "".join(said)
