@@ -60,8 +60,10 @@ class Hooked:
 
     def _log_new(self):
         while self._logged < len(self.probe.history):
+            evaluation = self.probe.history[self._logged]
             self._logged += 1  # first, since what is logged may be what stops training
-            self._log(self.probe.history[self._logged - 1])
+            if evaluation.metrics:  # none, where every benchmark failed
+                self._log(evaluation)
 
     def _close_after(self, owner, method):
         """An evaluation under way is dropped when owner.method is left by an exception, of which the framework tells nobody. Where it
