@@ -9,8 +9,8 @@
 
 namespace cortiscore::python {
 
-/// An array of NumPy, torch, CuPy or JAX, read in place by DLPack, contiguous: float32 or float64 as
-/// it is, half precision as float32, whole numbers and truth values as float64.
+/// An array of NumPy, torch, CuPy or JAX, read in place by DLPack, contiguous: float32 or float64
+/// as it is, half precision as float32, whole numbers and truth values as float64.
 /// @param name  of the argument, for messages
 /// @throws Error(kBadInput)  an object without __dlpack__, or an array that holds no numbers
 at::Tensor tensor_of(const nanobind::object& array, const char* name);

@@ -96,7 +96,11 @@ class Live final : public Program {
     } catch (nb::python_error& e) {
       if (ours) std::rethrow_exception(ours);
       if (!e.matches(PyExc_Exception)) stop_with(std::current_exception());
-      throw;
+      const auto type = nb::cast<std::string>(e.type().attr("__name__"));
+      const auto words = nb::cast<std::string>(nb::str(e.value()));
+      throw RaisedInPython(identifier + ": forward: found " + type + ": " +
+                               words.substr(0, words.find('\n')) + ", expected a pass.",
+                           std::current_exception());
     }
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (given[i]) continue;

@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>  // for messages of errors
 
 #include "python/bindings/define.h"
+#include "python/bindings/live.h"
 #include "src/core/failure.h"
 
 namespace nb = nanobind;
@@ -25,6 +26,12 @@ void define(nb::module_& module) {
       throw;
     } catch (const nb::builtin_exception&) {
       throw;
+    } catch (const RaisedInPython& raised) {
+      try {
+        raised.rethrow();
+      } catch (nb::python_error& original) {
+        original.restore();
+      }
     } catch (...) {
       const auto failure = current_failure();
       const nb::object value = nb::handle(error_type)(failure.message);

@@ -8,7 +8,6 @@ and modules that keep something of a pass in themselves may run in several threa
 import collections
 import contextlib
 import copy
-import inspect
 import itertools
 import json
 import queue
@@ -39,6 +38,14 @@ def _unsharded(module):
     bases = type(module).__mro__
     fsdp = sys.modules.get("torch.distributed.fsdp")
     return bases[2] if fsdp and isinstance(module, getattr(fsdp, "FSDPModule", ())) else None
+
+
+def _own_hooks(name, hooks):
+    """Of a module's hooks of one kind those around forward that are not FSDP's, which hold process groups."""
+    if name not in ("_forward_hooks", "_forward_pre_hooks"):
+        return type(hooks)()
+    made_by = lambda hook: getattr(getattr(hook, "func", hook), "__module__", None) or ""
+    return type(hooks)((key, hook) for key, hook in hooks.items() if not made_by(hook).startswith("torch.distributed"))
 
 
 @contextlib.contextmanager
@@ -82,9 +89,8 @@ def copied(model, own_weights=False):
                 memo[id(module)] = copy.deepcopy(module._modules[inner], memo)
         if plain := _unsharded(module):
             memo[id(module)] = twin = plain.__new__(plain)
-            twin.__dict__ = copy.deepcopy({**vars(module), **{hooks: type(of)(
-                (key, hook) for key, hook in of.items() if not (inspect.getmodule(hook) or torch).__name__.startswith("torch.distributed"))
-                for hooks in ("_forward_hooks", "_forward_pre_hooks") if (of := vars(module)[hooks])}}, memo)
+            twin.__dict__ = copy.deepcopy({name: _own_hooks(name, value) if name.endswith("_hooks") else value
+                                           for name, value in vars(module).items() if not name.startswith("__composable_api")}, memo)
     twin = copy.deepcopy(model, memo)
     for module in twin.modules():
         module.training = False
@@ -197,7 +203,7 @@ class Table:
             hooks = [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, entries(output)))
                      for name, module in names.items()]
             try:
-                self.dtype = self._runs(network, images, put, calls, values)
+                self.dtype = self._runs(network, images, put, calls, values, counts)
             finally:
                 for hook in hooks:
                     hook.remove()
@@ -211,13 +217,13 @@ class Table:
         self._layers = layers
         self._parameters = sum(parameter.numel() for parameter in network.parameters())
 
-    def _runs(self, network, images, put, calls, values):
+    def _runs(self, network, images, put, calls, values, counts):
         """Runs the network, in float32 or in the dtype of its weights; returns which."""
         _check_forward(network)
         first = None
         for dtype in dict.fromkeys([torch.float32, _own_dtype(network)]):
-            calls.clear()
-            values.clear()
+            for made in (calls, values, counts):
+                made.clear()
             try:
                 result = network(images.to(dtype))
             except Exception as error:  # whatever a user's module raises
@@ -296,13 +302,17 @@ class Snapshot:
 
     model        the network inside of what distributes or compiles it
     own_weights  for passes that run while training goes on
+    agree        called with a copy that has its own weights, before it runs
     """
 
-    def __init__(self, model, table, own_weights=False):
+    def __init__(self, model, table, own_weights=False, agree=None):
         self.table, self._base, self._free, self._closing = table, model, queue.SimpleQueue(), contextlib.ExitStack()
         try:
             first = copied(model, own_weights)
-            self._base = first if own_weights else model
+            if own_weights:  # what further lanes are copied from has no hooks of a lane's
+                if agree:
+                    agree(first)
+                self._base, first = first, copied(first)
         except Exception as error:  # a module that holds a lock, a file, a process group
             if own_weights:
                 raise refused("model", f"a module that cannot be copied ({_first_line(error)})", "one that copy.deepcopy takes",

@@ -122,24 +122,21 @@ class Probe:
                 raise refused(name, repr(value), " or ".join(f'"{word}"' for word in allowed))
         if input_size is None:
             raise refused("input_size", "nothing", "the width of the network's input in pixels", "Add input_size=224, or what it takes")
-        self._rank, self._world = 0, 1
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        if self._world > 1 and ranks == "share" and (max_overhead is not None or asynchronous):
+        if ranks == "share" and (max_overhead is not None or asynchronous):
             raise refused("ranks=\"share\"", "max_overhead or asynchronous", "a cadence by steps or epochs, which all ranks agree on",
                           "Score on the first rank (ranks=\"first\"), or name the steps")
         self.benchmarks = listed(benchmarks)
         self.run, self.failures, self.history = run, 0, []
         self._due_at = _cadence(every) if every is not None else lambda step: True
         self._max_overhead, self._asynchronous, self._on_error, self._on_result = max_overhead, asynchronous, on_error, on_result
-        self._share, self._threads = ranks == "share" and self._world > 1, threads or (1 if asynchronous else None)
+        self._ranks, self._threads = ranks, threads or (1 if asynchronous else None)
         self._input = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "identifier": run, "time_bins_ms": time_bins_ms}
         self._options = {"layers": layers, **options}
         self._results = None if results is None else os.fspath(results)
         self._table, self._scorer, self._precision = None, None, options.get("precision", "float32")
         options_text(**self._options, device="cpu")
-        self._mine = self.benchmarks[self._rank::self._world] if self._share else self.benchmarks if self._rank == 0 else []
-        compiled.Scorer(self._mine, None, options_text(**self._options, device="cpu"))  # names that are none are said before training
+        self._rank, self._world, self._share, self._mine = 0, 1, False, self.benchmarks
+        compiled.Scorer(self.benchmarks, None, options_text(**self._options, device="cpu"))  # names that are none are said before training
         self._begun, self._spent, self._costs, self._late = None, 0.0, collections.deque(maxlen=3), None
         self._thread, self._done, self._closing = None, None, False
 
@@ -149,24 +146,41 @@ class Probe:
     def __exit__(self, kind, *_):
         self.close(wait=kind is None)
 
+    def _find_rank(self):
+        """Which benchmarks are this rank's; frameworks start torch.distributed after a script has made its Probe."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
+        self._share = self._ranks == "share" and self._world > 1
+        self._mine = self.benchmarks[self._rank::self._world] if self._share else self.benchmarks if self._rank == 0 else []
+
     # ---- when
 
     def step(self, step, model, epoch=None):
         """Call it after each step of the optimizer, with how many there were, and at 0 for a score before training.
         Returns an Evaluation where there is a new one, else None."""
-        return self._turn(model, step, epoch, self._due_at is not None and self._due_at(step))
+        return self._timed(lambda: self._turn(model, step, epoch, self._due_at is not None and self._due_at(step)))
 
     def epoch_end(self, epoch, model, step=None):
         """Call it after each epoch, where every="epoch"."""
-        return self._turn(model, step if step is not None else epoch, epoch, self._due_at is None)
+        return self._timed(lambda: self._turn(model, epoch if step is None else step, epoch, self._due_at is None))
 
     def evaluate(self, model, step, epoch=None):
         """Evaluates now, and waits for it, whatever the cadence says."""
-        return self._guarded(lambda: self._evaluation(model, step, epoch))
+        self._late = None  # what was due and had to wait is had with it
+        return self._timed(lambda: self._guarded(lambda: self._evaluation(model, step, epoch)))
+
+    def _timed(self, work):
+        """What training waits for is overhead, whatever comes of it."""
+        began = time.perf_counter()
+        if self._begun is None:
+            self._begun = began
+            self._find_rank()
+        try:
+            return work()
+        finally:
+            self._spent += time.perf_counter() - began
 
     def _turn(self, model, step, epoch, due):
-        if self._begun is None:
-            self._begun = time.perf_counter()
         finished = self._collect()
         if due:
             self._late = step, epoch
@@ -203,6 +217,7 @@ class Probe:
         Raises BadNetwork and cortiscore.Error."""
         if self._scorer is not None:
             return
+        self._find_rank()
         with live.gathered(model):
             network, self._table = live.table_of(model, **self._input)
             # On a GPU flags of the whole process say what float32 means, and a thread beside training may not change them.
@@ -212,28 +227,37 @@ class Probe:
             scorer = compiled.Scorer(self._mine, self._results,
                                      options_text(**{**self._options, "precision": self._precision}, device=str(own)))
             with live.Snapshot(network, self._table) as snapshot, live.same_draws():
-                scorer.open(snapshot.forward, self._table.json(self.run))
+                # It keeps what it is given, through which a network that names this probe would never be freed.
+                held = [snapshot]
+                scorer.open(lambda *given: held[0].forward(*given), self._table.json(self.run))
+                held.clear()
         self._scorer = scorer
 
     def _snapshot(self, model, own_weights):
         with live.gathered(model):
             sharded = live.sharded(model)
-            if not self._mine and not sharded:
+            if not self._mine and not sharded and not self._share:
                 return None
-            snapshot = live.Snapshot(unwrapped(model), self._table, own_weights or sharded)
+            # Ranks that share the benchmarks score one network: statistics of batch norms are each rank's own while it trains.
+            snapshot = live.Snapshot(unwrapped(model), self._table, own_weights or sharded or self._share, self._first_ranks if self._share else None)
             if self._mine:
                 return snapshot
             snapshot.__exit__()
             return None
 
+    @staticmethod
+    def _first_ranks(network):
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
     def _evaluation(self, model, step, epoch, asynchronous=False):
         """All of an evaluation; or its beginning, where it goes on in a thread."""
         began = time.perf_counter()
-        self._wait()
+        self.wait()
         self.prepare(model)
         own = asynchronous and bool(self._mine)
         snapshot = self._snapshot(model, own)
-        tags = {"run": self.run, "step": step} | ({} if epoch is None else {"epoch": epoch})
+        tags = {"run": self.run, "step": str(step)} | ({} if epoch is None else {"epoch": f"{epoch:g}"})
         stream = event = None
         if own and live.device_of(snapshot.network).type == "cuda":
             stream, event = torch.cuda.Stream(priority=0), torch.cuda.current_stream().record_event()
@@ -298,11 +322,6 @@ class Probe:
         except Exception as error:  # it is raised, or logged, where training comes by next
             self._done.append(error)
 
-    def _wait(self):
-        if self._thread:
-            self._thread.join()
-            self._collect()
-
     def _collect(self):
         """An evaluation that has ended beside training, delivered."""
         if not self._thread or self._thread.is_alive():
@@ -332,8 +351,7 @@ class Probe:
         return evaluation
 
     def _guarded(self, work):
-        """Training goes on where an evaluation fails, unless it was asked not to. What it took is overhead in any case."""
-        began = time.perf_counter()
+        """Training goes on where an evaluation fails, unless it was asked not to."""
         try:
             return work()
         except Exception as error:
@@ -344,8 +362,6 @@ class Probe:
             self._spent += 1.0 if self._max_overhead else 0.0
             log.warning("an evaluation failed, and training goes on: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
             return None
-        finally:
-            self._spent += time.perf_counter() - began
 
     # ---- the end
 
@@ -354,11 +370,18 @@ class Probe:
         """The share of wall-clock time since the first step() that evaluations have taken."""
         return 0.0 if self._begun is None else self._spent / max(time.perf_counter() - self._begun, 1e-9)
 
+    def wait(self):
+        """Waits for an evaluation that goes on beside training, and returns it; None where there is none."""
+        if self._thread:
+            self._thread.join()
+        return self._collect()
+
     def close(self, wait=True):
         """Ends it: waits for the evaluation under way and returns it; wait=False drops it."""
-        self._closing = not wait
-        if not self._thread:
-            return None
-        self._thread.join()
-        self._closing = False
-        return self._collect()
+        if wait:
+            return self.wait()
+        if self._thread:
+            self._closing = True
+            self._thread.join()
+            self._thread, self._closing = None, False
+        return None

@@ -10,7 +10,8 @@
 namespace cortiscore {
 
 /// The numbers of .npy, .npz, .nc, .h5, .hdf5 or .csv as they are stored, or that a caller holds; a
-/// single time_bin at the end is dropped. src/data/labelled.h reads the names of dims and presentations as well.
+/// single time_bin at the end is dropped. src/data/labelled.h reads the names of dims and
+/// presentations as well.
 /// @param variable  of a file that can hold several arrays; "" for the only one
 /// @throws Error(kBadInput)
 at::Tensor read_array(const Input& input, const std::string& variable = "");

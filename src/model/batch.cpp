@@ -334,9 +334,7 @@ std::string seen_on_noise(const Network& network) {
               [&](size_t i, const at::Tensor& value) {
                 text += names[i];
                 for (const auto& sums : see(value, n).slices) {
-                  if (!sums.defined()) continue;
-                  const auto numbers = sums.cpu();
-                  text.append(static_cast<const char*>(numbers.const_data_ptr()), numbers.nbytes());
+                  if (sums.defined()) text += sha256_of_values(sums);
                 }
               });
   return sha256_of(text);

@@ -106,9 +106,6 @@ class WeightsDigest {
   std::string digests_;
 };
 
-/// SHA-256 of the values of a tensor on the CPU.
-std::string sha256_of_values(const at::Tensor& tensor);
-
 /// A weight as the graph runs it.
 at::Tensor on_device(at::Tensor tensor, bool parameter, const at::Device& device);
 

@@ -15,12 +15,6 @@ namespace cortiscore {
 
 using graph::Json;
 
-std::string sha256_of_values(const at::Tensor& tensor) {
-  const auto dense = tensor.contiguous();
-  return sha256_of({static_cast<const char*>(dense.const_data_ptr()),
-                    static_cast<size_t>(dense.numel() * dense.element_size())});
-}
-
 std::string WeightsDigest::sha256() const {
   return sha256_of(digests_);
 }

@@ -187,6 +187,21 @@ def test_the_example_in_cpp_builds_against_a_prefix(built_examples, network, of_
     assert done.returncode == 4 and "Simulated2026.V1-pls" in done.stderr  # caught as what the library threw
 
 
+def test_a_libtorch_loop_scores_itself(built_examples, home):
+    """Training is the same to the bit with a probe and without, and so is what it finds a second time."""
+    env = {**os.environ, "CORTISCORE_HOME": str(home)}
+    run_of = lambda *words: subprocess.run([built_examples / "training", "Simulated2026.V4-pls", *words], capture_output=True, text=True, env=env, check=True)
+    probed, again, plain = run_of("60", "20"), run_of("60", "20"), run_of("60", "1000")
+    losses = lambda done: [line for line in done.stderr.splitlines() if re.fullmatch(r"[\d.e-]+", line)]
+    assert len(losses(plain)) == 60 and losses(probed) == losses(plain) and plain.stdout == ""
+    records, others = ([json.loads(line) for line in done.stdout.splitlines()] for done in (probed, again))
+    assert [(record["status"], record["tags"]["step"], record["layer"]) for record in records] == [("ok", str(step), "pooled") for step in (20, 40, 60)]
+    assert [record["score"] for record in records] == [record["score"] for record in others]
+    assert len({record["weights_sha256"] for record in records}) == 3
+    failing = subprocess.run([built_examples / "training", "Simulated2026.V5-pls"], capture_output=True, text=True, env=env)
+    assert "Simulated2026.V4-pls" in failing.stderr
+
+
 def test_the_library_shows_what_its_headers_declare(prefix):
     shown = succeed("nm", "-DC", "--defined-only", prefix / "lib/libcortiscore.so").splitlines()
     names = {line.split(maxsplit=2)[2] for line in shown}

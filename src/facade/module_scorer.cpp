@@ -1,0 +1,96 @@
+#include "src/facade/module_scorer.h"
+
+#include <map>
+#include <set>
+
+#include <c10/util/StringUtil.h>
+
+#include "src/core/parallel.h"
+#include "src/data/arrays.h"
+#include "src/engine/options.h"
+#include "src/engine/score_network.h"
+#include "src/kinds/kinds.h"
+
+namespace cortiscore {
+
+std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state) {
+  std::vector<std::string> digests(state.size());
+  parallel_for(static_cast<int64_t>(state.size()), [&](int64_t i) {
+    const auto& [name, tensor] = state[static_cast<size_t>(i)];
+    digests[static_cast<size_t>(i)] =
+        name + " " + c10::str(tensor.scalar_type(), tensor.sizes()) + sha256_of_values(tensor);
+  });
+  std::string all;
+  for (const auto& line : digests) all += line + "\n";
+  return sha256_of(all);
+}
+
+ModuleScorer::ModuleScorer(const std::vector<std::string>& benchmarks,
+                           const std::optional<std::string>& results,
+                           const std::string& options)
+    : workbench_(score_options(Json::parse(options)), /*many_networks=*/true) {
+  for (const auto& name : benchmarks) benchmarks_.push_back(find_benchmark(name));
+  const auto named = Json::parse(options).value("layers", std::map<std::string, std::string>());
+  if (!benchmarks_.empty()) check_regions(named, benchmarks_);  // none: another rank has them
+  if (results) store_.emplace(*results);
+}
+
+void ModuleScorer::open(std::shared_ptr<const Program> program, const std::string& sha256) {
+  const OneThread one;
+  const auto& of_run = workbench_.options();
+  const auto name = program->identifier;
+  network_ = Network::in_memory(std::move(program), {name, sha256, ""}, of_run.device,
+                                of_run.load.precision);
+  const auto candidate = candidate_of(*network_);
+  for (const auto& benchmark : benchmarks_) {
+    benchmark->recordings(workbench_);
+    layers_for(candidate, *benchmark, of_run);
+  }
+}
+
+int64_t ModuleScorer::n_stimuli() {
+  std::set<std::string> groups;
+  int64_t n = 0;
+  for (const auto& benchmark : benchmarks_) {
+    const auto shown = shown_stimuli(*benchmark, workbench_);
+    if (groups.insert(shown.group()).second) n += shown.stimuli->size() * shown.trials;
+  }
+  return n;
+}
+
+std::vector<std::string> ModuleScorer::score(std::shared_ptr<const Program> program,
+                                             const std::string& weights_sha256,
+                                             const Json& tags,
+                                             bool again,
+                                             bool keep_going) {
+  const OneThread one;
+  std::vector<std::string> records;
+  auto* const store = store_ ? &*store_ : nullptr;
+  const auto name = program->identifier;
+  std::optional<Candidate> candidate;
+  const auto begin = [&] {
+    candidate = candidate_of(network_->at_another_time(std::move(program), name, weights_sha256));
+    plan_scores(*candidate, benchmarks_, workbench_, store, again);
+  };
+  const auto score_one = [&](const Benchmark& benchmark) {
+    records.push_back(
+        canonical(score_pair(*candidate, benchmark, workbench_, store, again, tags).record));
+  };
+  if (!keep_going) {
+    begin();
+    for (const auto& benchmark : benchmarks_) score_one(*benchmark);
+    return records;
+  }
+  const auto unable = attempt(begin);
+  for (const auto& benchmark : benchmarks_) {
+    const auto failure = unable ? unable : attempt([&] { score_one(*benchmark); });
+    if (!failure) continue;
+    auto record = failure_record(name, name, *benchmark, *failure);
+    if (!tags.empty()) record["tags"] = tags;
+    if (store) store->append(record);
+    records.push_back(canonical(record));
+  }
+  return records;
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,155 @@
+#include "cortiscore/training.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "src/core/failure.h"
+#include "src/core/progress.h"
+#include "src/data/arrays.h"
+#include "src/facade/module_scorer.h"
+#include "src/model/batch.h"
+
+namespace cortiscore {
+namespace {
+
+// The user's function as a network: layers as it gives them.
+class Handed final : public Program {
+ public:
+  Handed(const TrainedNetwork& network, const std::string& name) : forward_(network.forward) {
+    in_user_process = true;
+    identifier = name;
+    input = {network.input_size, network.mean, network.std, network.degrees};
+    for (const auto& [key, tensor] : network.state ? network.state() : NamedTensors())
+      n_parameters += tensor.numel();
+    const at::NoGradGuard no_grad;
+    std::set<std::string> names;
+    const auto size = network.input_size;
+    for (const auto& [layer, tensor] :
+         forward_(at::zeros({2, 3, size, size}, at::device(network.device)))) {
+      if (!names.insert(layer).second) {
+        throw bad_input({name, "forward", "layer " + layer + " twice", "each name once", ""});
+      }
+      Layer found{layer, "", layer, tensor.sizes().vec(), {}};
+      found.unusable = not_features(tensor.scalar_type(), found.shape);
+      layers.push_back(std::move(found));
+    }
+  }
+
+  void run(const at::Tensor& batch,
+           const std::vector<std::string>& wanted,
+           const Network::Tap& tap) const override {
+    const at::NoGradGuard no_grad;
+    NamedTensors given;
+    {
+      const std::lock_guard<std::mutex> one_at_a_time(mutex_);
+      given = forward_(batch);
+    }
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      const auto found = std::find_if(given.begin(), given.end(),
+                                      [&](const auto& layer) { return layer.first == wanted[i]; });
+      if (found == given.end()) {
+        throw bad_input({identifier, "forward", "no layer " + wanted[i],
+                         "the layers that it gave at first", ""});
+      }
+      tap(i, found->second);
+    }
+  }
+
+  std::string layers_sha256() const {
+    std::string text;
+    for (const auto& layer : layers) text += layer.name + " " + shape_text(layer.shape) + "\n";
+    return sha256_of(text);
+  }
+
+ private:
+  std::function<NamedTensors(const at::Tensor&)> forward_;
+  mutable std::mutex mutex_;
+};
+
+// The user's own hooks around an evaluation; the second also where it fails.
+struct Around {
+  explicit Around(const TrainedNetwork& network) : network_(network) {
+    if (network_.begin) network_.begin();
+  }
+  ~Around() {
+    if (network_.end) network_.end();
+  }
+  Around(const Around&) = delete;
+  Around& operator=(const Around&) = delete;
+  const TrainedNetwork& network_;
+};
+
+std::string with_device(const std::string& options, const at::Device& device) {
+  auto named = Json::parse(options, nullptr, /*allow_exceptions=*/false);
+  if (!named.is_object()) {
+    throw Error(ErrorKind::kUsage,
+                "options: found " + options.substr(0, 60) + ", expected a JSON object.");
+  }
+  named["device"] = device.str();
+  return named.dump();
+}
+
+}  // namespace
+
+struct Probe::State {
+  ProbeOptions options;
+  std::unique_ptr<ModuleScorer> scorer;
+  int64_t failures = 0;
+
+  std::vector<std::string> evaluate(int64_t step, const TrainedNetwork& network) {
+    const Around around(network);
+    const auto name = options.run + "-step" + std::to_string(step);
+    const auto program = std::make_shared<Handed>(network, name);
+    if (!scorer) {
+      auto fresh = std::make_unique<ModuleScorer>(options.benchmarks, options.results,
+                                                  with_device(options.options, network.device));
+      fresh->open(program, program->layers_sha256());
+      scorer = std::move(fresh);
+    }
+    const auto weights = network.state ? digest_of(network.state()) : std::string();
+    const Json tags = {{"run", options.run}, {"step", std::to_string(step)}};
+    // Without a state nothing says that the weights are those of a stored score.
+    return scorer->score(program, weights, tags, /*again=*/!network.state, !options.throw_errors);
+  }
+};
+
+Probe::Probe(ProbeOptions options) : state_(std::make_unique<State>()) {
+  if (options.every < 1) {
+    throw Error(ErrorKind::kUsage,
+                "every: found " + std::to_string(options.every) + ", expected 1 step or more.");
+  }
+  // Names that are none are said before training.
+  ModuleScorer(options.benchmarks, {}, with_device(options.options, at::kCPU));
+  state_->options = std::move(options);
+}
+
+Probe::~Probe() = default;
+
+int64_t Probe::failures() const {
+  return state_->failures;
+}
+
+std::optional<std::vector<std::string>> Probe::step(int64_t step, const TrainedNetwork& network) {
+  if (step % state_->options.every != 0) return std::nullopt;
+  if (state_->options.throw_errors) return state_->evaluate(step, network);
+  try {
+    auto records = state_->evaluate(step, network);
+    for (const auto& text : records) {
+      const auto record = Json::parse(text);
+      if (record.at("status") == "ok") continue;
+      ++state_->failures;
+      log_line("step " + std::to_string(step) + ": " + record.at("message").get<std::string>());
+    }
+    return records;
+  } catch (...) {  // whatever a user's module throws: training goes on
+    ++state_->failures;
+    log_line("step " + std::to_string(step) +
+             ": an evaluation failed, and training goes on: " + current_failure().message);
+    return std::nullopt;
+  }
+}
+
+}  // namespace cortiscore

@@ -1,0 +1,281 @@
+"""Probe: when it scores, what it gives, and that training does not notice."""
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from conftest import BINARY, ROOT, run, validator
+
+os.environ.setdefault("CORTISCORE_MODULE_DIR", str(BINARY.parent / "python"))
+sys.path.insert(0, str(ROOT / "python"))
+import cortiscore
+
+V4, IT = "Simulated2026.V4-pls", "Simulated2026.IT-pls"
+GIVEN = {"layers": "pool", "input_size": 64, "bootstrap": 20}
+
+
+@pytest.fixture
+def cortex(home, monkeypatch):
+    monkeypatch.setenv("CORTISCORE_HOME", str(home))
+    return home
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.drop = nn.Conv2d(3, 12, 5, 2), nn.BatchNorm2d(12), nn.Dropout(0.3)
+        self.pool, self.head = nn.AdaptiveAvgPool2d(2), nn.Linear(48, 10)
+
+    def forward(self, x):
+        return self.head(self.drop(self.pool(self.norm(self.conv(x)).relu()).flatten(1)))
+
+
+def train(steps, after=lambda step, model: None, seed=0):
+    """Losses of a plain loop with all that a probe could disturb: dropout, batch norm, momentum, an order drawn anew."""
+    torch.manual_seed(seed)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    images, labels, losses = torch.randn(64, 3, 64, 64), torch.randint(0, 10, (64,)), []
+    for step in range(1, steps + 1):
+        rows = torch.randperm(64)[:8]
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        after(step, model)
+    return losses
+
+
+@pytest.mark.parametrize("every,expected", [(4, [4, 8, 12, 16, 20]), ("log", [1, 2, 4, 8, 16]), ([3, 17], [3, 17]),
+                                            (cortiscore.log_spaced(20, 4), [1, 3, 7, 20])], ids=str)
+def test_when_it_scores(cortex, every, expected):
+    probe, found = cortiscore.Probe(V4, every=every, on_error="raise", **GIVEN), []
+    train(20, lambda step, model: found.append(step) if probe.step(step, model) else None)
+    assert found == expected == [evaluation.step for evaluation in probe.history]
+
+
+def test_epochs(cortex):
+    probe = cortiscore.Probe(V4, every="epoch", **GIVEN)
+    model = Net()
+    assert probe.step(1, model) is None and probe.step(2, model) is None
+    first = probe.epoch_end(1, model, step=2)
+    assert (first.step, first.epoch) == (2, 1) and first.records[0]["tags"] == {"run": "run", "step": "2", "epoch": "1"}
+    steps = cortiscore.Probe(V4, every=2, **GIVEN)
+    assert steps.epoch_end(1, model, step=2) is None and steps.step(2, model, epoch=1).epoch == 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_training_is_the_same_to_the_bit_and_scores_are_those_of_the_step(cortex, tmp_path, asynchronous):
+    """What a probe finds at a step is what score() finds of that step's weights, also where training has gone on meanwhile."""
+    kept = {}
+
+    def keep(step, model):
+        if step % 30 == 0:
+            kept[step] = {name: value.clone() for name, value in model.state_dict().items()}
+
+    plain = train(90, keep)
+    probe = cortiscore.Probe([V4, IT], every=30, asynchronous=asynchronous, results=tmp_path / "store", run="r", on_error="raise", **GIVEN)
+
+    def probed(step, model):
+        probe.step(step, model, epoch=step / 30)
+        if asynchronous and step % 30 == 0:
+            assert probe._thread is not None  # it does score beside
+            probe._thread.join()  # so that each is taken at its own step
+
+    assert train(90, probed) == plain
+    probe.close()
+    assert [evaluation.step for evaluation in probe.history] == [30, 60, 90] and probe.failures == 0
+    for evaluation in probe.history:
+        model = Net()
+        model.load_state_dict(kept[evaluation.step])
+        for record, expected in zip(evaluation.records, cortiscore.score(model, [V4, IT], **GIVEN), strict=True):
+            assert record["score"] == expected["score"] and record["error"] == expected["error"]
+            validator("record")(record)
+            name = record["benchmark_identifier"]
+            assert evaluation.metrics[f"cortiscore/{name}/ceiled"] == record["score"]["ceiled"]
+            assert evaluation.metrics[f"cortiscore/{name}/ci_lo"] == record["error"]["ci_lo"]
+        assert 0 < evaluation.waited <= evaluation.seconds
+    shown = run("results", "show", "--results", tmp_path / "store", "--network", "r-step*", "--json")
+    stored = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert sorted((r["model_identifier"], r["tags"]["step"], r["tags"]["epoch"]) for r in stored) == [
+        (f"r-step{step}", str(step), str(step // 30)) for step in (30, 30, 60, 60, 90, 90)]
+
+
+def test_what_falls_due_beside_an_evaluation_is_taken_after_it(cortex):
+    release, begun = threading.Event(), threading.Event()
+
+    class Waits(Net):
+        def forward(self, x):
+            if x.shape[0] == 16:
+                begun.set()
+                release.wait(60)
+            return super().forward(x)
+
+    model = Waits()
+    probe = cortiscore.Probe(V4, every=2, asynchronous=True, **GIVEN)
+    assert probe.step(2, model) is None and begun.wait(60)
+    assert probe.step(3, model) is None and probe.step(4, model) is None  # due, and put off
+    release.set()
+    probe._thread.join()
+    assert probe.step(5, model).step == 2 and probe._thread is not None
+    assert probe.close().step == 5 and [evaluation.step for evaluation in probe.history] == [2, 5]
+
+
+def test_an_evaluation_that_nobody_waits_for_is_dropped(cortex):
+    class Slow(Net):
+        def forward(self, x):
+            time.sleep(0.5 if x.shape[0] == 16 else 0)
+            return super().forward(x)
+
+    with pytest.raises(ZeroDivisionError), cortiscore.Probe(V4, every=1, asynchronous=True, **GIVEN) as probe:
+        probe.step(1, Slow())
+        began = time.perf_counter()
+        raise ZeroDivisionError
+    assert time.perf_counter() - began < 5 and not probe.history and probe.failures == 0  # all passes would take ten seconds
+
+
+class Broken(Net):
+    broken = False
+
+    def forward(self, x):
+        if self.broken:
+            raise FloatingPointError("of the network's own")
+        return super().forward(x)
+
+
+def test_errors_are_counted_or_raised(cortex, caplog):
+    model = Broken()
+    probe, strict = (cortiscore.Probe(V4, every=1, on_error=on_error, **GIVEN) for on_error in ("log", "raise"))
+    assert probe.step(1, model) and strict.step(1, model)
+    model.broken = True
+    found = probe.step(2, model)
+    assert found.metrics == {} and found.records[0]["status"] == "failed" and probe.failures == 1
+    assert "of the network's own" in caplog.text and "step 2" in caplog.text
+    with pytest.raises(FloatingPointError, match="of the network's own"):
+        strict.step(2, model)
+    model.broken = False
+    assert probe.step(3, model).records[0]["status"] == "ok"
+
+
+@pytest.mark.parametrize("arguments,message", [
+    ({"every": None}, "every: found nothing"), ({"every": 0}, "every: found 0"), ({"every": "sometimes"}, "every: found 'sometimes'"),
+    ({"max_overhead": 2}, "max_overhead: found 2"), ({"ranks": "all"}, "ranks: found 'all'"), ({"input_size": None}, "input_size: found nothing"),
+    ({"benchmarks": "Simulated2026.V5-pls"}, "Simulated2026.V5-pls"), ({"layers": {"V5": "x"}}, "V5"), ({"bootstrap": -1}, "--bootstrap: found -1"),
+    ({"mood": 1}, "mood")])
+def test_what_cannot_be_right_is_said_before_training(cortex, arguments, message):
+    given = {"benchmarks": V4, "every": 5, **GIVEN, **arguments}
+    with pytest.raises((ValueError, cortiscore.Error), match=message):
+        cortiscore.Probe(given.pop("benchmarks"), **given)
+
+
+def test_layers_are_checked_by_prepare(cortex):
+    probe = cortiscore.Probe(V4, every=5, **{**GIVEN, "layers": "pol"})
+    with pytest.raises(cortiscore.Error, match="pol.*pool"):
+        probe.prepare(Net())
+
+
+def test_stimuli_and_ceilings_are_made_once(cortex, tmp_path):
+    """The second evaluation decodes nothing; and what is stored is found again by a run that was resumed."""
+    probe = cortiscore.Probe(V4, every=1, results=tmp_path / "store", **GIVEN)
+    model = Net()
+    first = probe.step(1, model)
+    with torch.no_grad():
+        model.conv.weight.mul_(0.5)
+    second = probe.step(2, model)
+    decode = [evaluation.records[0]["timing_ms"]["decode"] for evaluation in (first, second)]
+    assert decode[0] > 20 * decode[1]
+    resumed = cortiscore.Probe(V4, every=1, results=tmp_path / "store", **GIVEN).step(2, model)
+    assert resumed.records[0]["end"] == second.records[0]["end"]
+
+
+def test_the_overhead_that_is_allowed_is_kept(cortex):
+    """Within half a point over a run of fifteen seconds, which has room for several evaluations."""
+    probe, begun = cortiscore.Probe(V4, max_overhead=0.1, **GIVEN), time.perf_counter()
+    spent, steps = 0.0, 0
+    model = Net()
+    while time.perf_counter() - begun < 15:
+        model(torch.randn(8, 3, 64, 64)).sum().backward()
+        steps += 1
+        before = time.perf_counter()
+        probe.step(steps, model)
+        spent += time.perf_counter() - before
+    share = spent / (time.perf_counter() - begun)
+    assert len(probe.history) >= 3 and share <= 0.105 and abs(share - probe.overhead) < 0.005, (share, probe.overhead, len(probe.history))
+
+
+def test_an_averaged_network_is_scored_with_its_averages(cortex):
+    model = Net()
+    averaged = torch.optim.swa_utils.AveragedModel(model, avg_fn=lambda average, now, n: 0.5 * average + 0.5 * now)
+    averaged.update_parameters(model)
+    with torch.no_grad():
+        model.conv.weight.mul_(-3)
+    averaged.update_parameters(model)
+    expected = Net()
+    expected.load_state_dict(averaged.module.state_dict())
+    found = cortiscore.Probe(V4, every=1, **GIVEN).step(1, averaged)
+    assert found.records[0]["score"] == cortiscore.score(expected, V4, **GIVEN)[0]["score"]
+
+
+RANKS = """
+import json, os, sys, torch, torch.distributed as dist
+from torch import nn
+import cortiscore
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.ReLU(), nn.Sequential(nn.Conv2d(8, 16, 3, 2), nn.BatchNorm2d(16), nn.ReLU()),
+                         nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 30))
+dist.init_process_group("gloo")
+rank, lines = dist.get_rank(), []
+for how in ("ddp", "fsdp", "fully_shard"):
+    for ranks in ("first", "share"):
+        model = net()
+        if how == "ddp":
+            model = nn.parallel.DistributedDataParallel(model)
+        elif how == "fsdp":
+            from torch.distributed.fsdp import FullyShardedDataParallel as Sharded
+            model[2] = Sharded(model[2], device_id=torch.device("cpu"))
+            model = Sharded(model, device_id=torch.device("cpu"))
+        else:
+            from torch.distributed.fsdp import fully_shard
+            mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (2,))
+            fully_shard(model[2], mesh=mesh)
+            fully_shard(model, mesh=mesh)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        probe = cortiscore.Probe(sys.argv[1:], layers="5", every=2, input_size=64, ranks=ranks, on_error="raise", bootstrap=5)
+        for step in (1, 2, 3):
+            torch.manual_seed(10 * step + rank)
+            model(torch.randn(4, 3, 64, 64)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            found = probe.step(step, model)
+            assert bool(found) == (step == 2)
+            if found:
+                scores = {r["benchmark_identifier"]: r["score"]["raw"] for r in found.records}
+                lines.append(json.dumps([how, ranks, rank, scores, len(probe._mine)]))
+print(*lines, sep=chr(10), file=open(f"{rank}.jsonl", "w"))
+dist.destroy_process_group()
+"""
+
+
+def test_ranks_agree_however_the_network_is_spread(cortex, tmp_path):
+    """Two processes: the same scores on both, to the bit, of DistributedDataParallel, FullyShardedDataParallel and fully_shard."""
+    (tmp_path / "ranks.py").write_text(RANKS)
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--rdzv-backend", "c10d",
+                           "--rdzv-endpoint", "localhost:0", tmp_path / "ranks.py", V4, IT],
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
+                          cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for rank in "01" for line in (tmp_path / f"{rank}.jsonl").read_text().splitlines()]
+    assert len(lines) == 12
+    scores = [line[3] for line in lines]
+    assert all(found == scores[0] for found in scores) and set(scores[0]) == {V4, IT}
+    assert sorted((how, ranks, rank, count) for how, ranks, rank, _, count in lines) == sorted(
+        (how, ranks, rank, 1 if ranks == "share" else 2 * (rank == 0))
+        for how in ("ddp", "fsdp", "fully_shard") for ranks in ("first", "share") for rank in (0, 1))
