@@ -15,8 +15,8 @@ struct ExtractionOptions {
   int64_t repetitions = 1;
 };
 
-/// Activations of layers on a stimulus set: an assembly a layer, presentation x neuroid, float32, on
-/// the CPU, with stimulus_id, neuroid_id (LAYER.0, LAYER.1, ...) and layer.
+/// Activations of layers on a stimulus set: an assembly a layer, presentation x neuroid, float32,
+/// on the CPU, with stimulus_id, neuroid_id (LAYER.0, LAYER.1, ...) and layer.
 /// @param stimuli  a CSV with stimulus_id and filename
 /// @throws Error  stimuli that cannot be read, a layer that does not exist
 std::vector<Assembly> extract_layers(const Network& network,

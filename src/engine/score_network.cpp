@@ -1,25 +1,16 @@
 #include "src/engine/score_network.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdlib>
 #include <ctime>
-#include <filesystem>
-#include <limits>
-#include <set>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
-#include "src/activations/extract.h"
 #include "src/core/device.h"
 #include "src/core/notes.h"
-#include "src/core/process_memory.h"
 #include "src/core/progress.h"
-#include "src/core/stop.h"
 #include "src/data/arrays.h"
-#include "src/data/labelled.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
 #include "src/score/diagnostics.h"

@@ -30,8 +30,8 @@ Evaluation of_values(std::vector<double> values, const std::string& averaged_ove
 /// Metrics on arrays: mappings, rdm, cka, pearsonr.
 MetricResult array_metric_on(const MetricArguments& arguments);
 
-/// Bootstrap options from the arguments: axes are those that the evaluation has, its usual one drawn
-/// by default.
+/// Bootstrap options from the arguments: axes are those that the evaluation has, its usual one
+/// drawn by default.
 /// @throws Error(kUsage)  --over names an axis that this metric lacks
 ResampleOptions resample_options(const MetricArguments& arguments,
                                  const Evaluation& evaluation,

@@ -49,7 +49,8 @@ bool has(const Words& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-// Of a manifest that fits no kind: the readouts that know its metric, or the metrics of its readout.
+// Of a manifest that fits no kind: the readouts that know its metric, or the metrics of its
+// readout.
 void refuse(const Manifest& manifest, const std::string& readout, ManifestReader& reader) {
   Words readouts, able, metrics;
   const auto add = [](Words& words, const std::string& word) {

@@ -31,19 +31,19 @@ CellTrials count_trials(const at::Tensor& stimulus,
 /// A comparison of accuracies (or of choices) cell by cell, by the platform's name.
 struct CellMetric {
   /// accuracy_delta: cells are (whole, manipulated) x categories: drawn subjects' mean loss of
-  /// accuracy beside the
-  ///   network's, whose categories are averaged. Ceiling: halves of subjects, the median.
-  ///   BENCHMARKS.md 2.13.
+  ///   accuracy beside the network's, whose categories are averaged. Ceiling: halves of subjects,
+  ///   the median. BENCHMARKS.md 2.13.
   /// condition_accuracy: Pearson correlation over conditions, of each subject; the mean over
-  /// subjects. Ceiling: each
-  ///   subject with the mean of the others. The platform's Coggan2024_behavior.
+  ///   subjects. Ceiling: each subject with the mean of the others. The platform's
+  ///   Coggan2024_behavior.
   /// value_delta: cells are two blocks x positions: exp(-scale |a - b|) of the areas under the
-  /// second block's accuracy less
-  ///   the first's, along positions (trapezoids, to 4 decimals); subjects' accuracies freed of
-  ///   lapses, (acc - lapse / 2) / (1 - lapse), and averaged. BENCHMARKS.md 2.15 and 2.16.
+  ///   second block's accuracy less the first's, along positions (trapezoids, to 4 decimals);
+  ///   subjects' accuracies freed of lapses, (acc - lapse / 2) / (1 - lapse), and averaged.
+  ///   BENCHMARKS.md 2.15 and 2.16.
   /// tasks_consistency: Pearson correlation over cells, subjects' trials pooled. BENCHMARKS.md
-  /// 2.19. confusion_similarity: cells are truth x choice; Pearson correlation of counts off the
-  /// diagonal. BENCHMARKS.md 2.19.
+  /// 2.19.
+  /// confusion_similarity: cells are truth x choice; Pearson correlation of counts off the
+  ///   diagonal. BENCHMARKS.md 2.19.
   std::string name;
   std::vector<int64_t> subject_numbers;  ///< accuracy_delta: what its draws go by
   std::vector<std::string> subjects;     ///< names, for warnings; may be empty
