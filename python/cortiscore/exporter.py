@@ -13,9 +13,12 @@ import itertools
 import json
 import logging
 import operator
+import os
 import pathlib
 import re
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -384,7 +387,9 @@ def say_training(model):
         warnings.warn(f"in training mode: {', '.join(parts)}; what is written is what eval mode gives", stacklevel=3)
 
 
-def export(model, path, *, input_size, mean=None, std=None, degrees=8.0, identifier=None, time_bins_ms=None):
+def export(model: torch.nn.Module, path: str | os.PathLike[str], *, input_size: int, mean: Sequence[float] | None = None,
+           std: Sequence[float] | None = None, degrees: float = 8.0, identifier: str | None = None,
+           time_bins_ms: Mapping[str, Sequence[Sequence[float]]] | None = None) -> dict[str, Any]:
     """Writes `model` to `path` (.pt2), with every module's output tappable by its dotted name.
 
     A module that runs several times, as recurrent networks' do, is there as NAME@0, NAME@1, ... and as NAME, its last call. Of one

@@ -4,7 +4,10 @@ From Python:        import cortiscore; cortiscore.compile(model, "net.pt2", laye
 From the shell:     cortiscore model export torchvision:resnet18 --native --layer layer3 -o resnet18.pt2
 """
 import json
+import os
 import pathlib
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
 
@@ -14,7 +17,9 @@ from .recordings import written_whole
 MICRO_BATCH = 16  # src/model/network.h: stimuli go through a network sixteen at a time, always
 
 
-def compile(model, path, *, layers, input_size, mean=None, std=None, degrees=8.0, identifier=None, device="cpu"):
+def compile(model: torch.nn.Module, path: str | os.PathLike[str], *, layers: Collection[str], input_size: int, mean: Sequence[float] | None = None,
+            std: Sequence[float] | None = None, degrees: float = 8.0, identifier: str | None = None,
+            device: str | torch.device = "cpu") -> dict[str, Any]:
     """Writes `model` to `path` (.pt2) as native code for `device`, with the outputs of `layers` (dotted module names).
 
     The other arguments are those of `export`. Kernels are fused, so activations equal PyTorch's to rounding, not to the bit; the

@@ -1,6 +1,10 @@
 """`score`: a network on benchmarks, by the engine in this process; numbers are the command line's with the same flags, to the bit."""
+from __future__ import annotations
+
 import json
 import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -8,6 +12,9 @@ import torch
 from . import live
 from .engine import compiled
 from .exporter import refused
+
+if TYPE_CHECKING:
+    Path: TypeAlias = str | os.PathLike[str]
 
 
 def _plain(value):
@@ -28,9 +35,14 @@ def options_text(*, layers, **named):
     return json.dumps(named, default=_plain)
 
 
-def score(network, benchmarks, *, layers=None, results=None, ceiling_convention="r2_over_c", mode="sklearn", candidates=12,
-          bootstrap=1000, memory_gib=4.0, spill=None, again=False, device=None, layer_map=None, precision="float32", allow_torchscript=False,
-          allow_native_code=False, cuda_graphs=False, input_size=None, mean=None, std=None, degrees=8.0, identifier=None, time_bins_ms=None):
+def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *, layers: str | Mapping[str, str] | None = None,
+          results: Path | None = None, ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] = "r2_over_c",
+          mode: Literal["sklearn", "exact"] = "sklearn", candidates: int = 12, bootstrap: int = 1000, memory_gib: float = 4.0,
+          spill: Path | None = None, again: bool = False, device: str | torch.device | None = None, layer_map: Path | None = None,
+          precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32", allow_torchscript: bool = False,
+          allow_native_code: bool = False, cuda_graphs: bool = False, input_size: int | None = None, mean: Sequence[float] | None = None,
+          std: Sequence[float] | None = None, degrees: float = 8.0, identifier: str | None = None,
+          time_bins_ms: Mapping[str, Sequence[Sequence[float]]] | None = None) -> list[dict[str, Any]]:
     """Scores a network on benchmarks: one record (a dict, docs/formats.md) a benchmark.
 
     network     path of a .pt2 archive, or of activations (.npy, .nc, .csv); or a torch.nn.Module as it stands in memory, whose

@@ -580,7 +580,9 @@ assert_type(cortiscore.sweep(["a.pt2"], "X", device="cpu,cpu", each=print), list
 profiles, commitment = cortiscore.layers("a.pt2", ["X"], match="layer*")
 assert_type(profiles, list[dict[str, Any]])
 assert_type(cortiscore.extract("a.pt2", "s.csv", "layer1"), dict[str, cortiscore.Assembly])
-cortiscore.score("a.pt2", "X", layers={"V4": "layer3"})
+assert_type(cortiscore.score("a.pt2", "X", layers={"V4": "layer3"}), list[dict[str, Any]])
+assert_type(cortiscore.score(torch.nn.Linear(2, 2), ["X"], input_size=32, device=torch.device("cpu")), list[dict[str, Any]])
+cortiscore.export(torch.nn.Linear(2, 2), "a.pt2", input_size=32, mean=[0.5] * 3, std=[0.5] * 3)
 try:
     pass
 except cortiscore.Error as error:
@@ -589,6 +591,7 @@ except cortiscore.Error as error:
 SLIPS = {'cortiscore.metrics.pls(1, "b.npy")': "arg-type", 'cortiscore.metrics.pls("a.npy", "b.npy", componets=3)': "call-arg",
          'cortiscore.metrics.pls("a.npy", "b.npy", mode="exat")': "arg-type", "cortiscore.metrics.plss()": "attr-defined",
          'cortiscore.benchmarks(kind="neurall")': "arg-type", 'cortiscore.extract("a.pt2", "s.csv")': "call-arg", "cortiscore.nothing()": "attr-defined",
+         'cortiscore.score("a.pt2", "X", mode="exat")': "arg-type", 'cortiscore.export(None, "a.pt2")': "call-arg",
          'cortiscore.results("s").to_polars().nothing': "attr-defined", 'cortiscore.sweep("a.pt2", "X", each=3)': "arg-type"}
 
 
