@@ -83,6 +83,8 @@ def copied(model, own_weights=False):
             for value in vars(module).values():
                 if isinstance(value, torch.Tensor) and not value.is_leaf:  # what weight_norm's hook leaves, for example
                     memo[id(value)] = value.detach().clone()
+                elif type(value) in (dict, set, collections.OrderedDict) and not value:  # ten a module: half of what a copy takes
+                    memo[id(value)] = type(value)()
     for module in reversed(list(model.modules())):
         for inner in ("_orig_mod", "_fsdp_wrapped_module"):
             if isinstance(module._modules.get(inner), torch.nn.Module):

@@ -171,14 +171,14 @@ class Probe:
 
     def _timed(self, work):
         """What training waits for is overhead, whatever comes of it."""
-        began = time.perf_counter()
+        self._entered = time.perf_counter()
         if self._begun is None:
-            self._begun = began
+            self._begun = self._entered
             self._find_rank()
         try:
             return work()
         finally:
-            self._spent += time.perf_counter() - began
+            self._spent += time.perf_counter() - self._entered
 
     def _turn(self, model, step, epoch, due):
         finished = self._collect()
@@ -198,7 +198,8 @@ class Probe:
         if not self._costs:
             self._guarded(lambda: self._costs.append(self._estimate(model)))
         cost = max(self._costs, default=0.0)
-        return self._spent + cost <= self._max_overhead * (time.perf_counter() - self._begun + cost)
+        now = time.perf_counter()  # a preparation in this very call is a part of it
+        return self._spent + now - self._entered + cost <= self._max_overhead * (now - self._begun + cost)
 
     def _estimate(self, model):
         """Seconds of an evaluation, of which none has been yet: of its forward passes, and half as much for what follows them."""

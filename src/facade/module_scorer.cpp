@@ -1,5 +1,6 @@
 #include "src/facade/module_scorer.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -42,9 +43,13 @@ void ModuleScorer::open(std::shared_ptr<const Program> program, const std::strin
   network_ = Network::in_memory(std::move(program), {name, sha256, ""}, of_run.device,
                                 of_run.load.precision);
   const auto candidate = candidate_of(*network_);
+  layers_.clear();
   for (const auto& benchmark : benchmarks_) {
     benchmark->recordings(workbench_);
-    layers_for(candidate, *benchmark, of_run);
+    for (auto& layer : layers_for(candidate, *benchmark, of_run)) {
+      if (std::find(layers_.begin(), layers_.end(), layer) == layers_.end())
+        layers_.push_back(std::move(layer));
+    }
   }
 }
 
@@ -69,7 +74,8 @@ std::vector<std::string> ModuleScorer::score(std::shared_ptr<const Program> prog
   const auto name = program->identifier;
   std::optional<Candidate> candidate;
   const auto begin = [&] {
-    candidate = candidate_of(network_->at_another_time(std::move(program), name, weights_sha256));
+    candidate =
+        candidate_of(network_->at_another_time(std::move(program), name, weights_sha256, layers_));
     plan_scores(*candidate, benchmarks_, workbench_, store, again);
   };
   const auto score_one = [&](const Benchmark& benchmark) {

@@ -51,6 +51,7 @@ class ModuleScorer {
   Benchmarks benchmarks_;
   std::optional<Store> store_;
   std::optional<Network> network_;
+  std::vector<std::string> layers_;  // that the benchmarks look at
 };
 
 }  // namespace cortiscore

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
@@ -321,18 +320,13 @@ void found_by_running(const Network& network,
   }
 }
 
-std::string seen_on_noise(const Network& network) {
+std::string seen_on_noise(const Network& network, const std::vector<std::string>& layers) {
   const at::NoGradGuard no_grad;
   const auto n = batch_near(2, network.batch_sizes());
-  std::set<std::string> values;
-  std::vector<std::string> names;
-  for (const auto& layer : network.layers()) {
-    if (layer.unusable.empty() && values.insert(layer.value).second) names.push_back(layer.name);
-  }
   std::string text;
-  network.run(images_of(n, network.input().size).to(network.device()), names,
+  network.run(images_of(n, network.input().size).to(network.device()), layers,
               [&](size_t i, const at::Tensor& value) {
-                text += names[i];
+                text += layers[i];
                 for (const auto& sums : see(value, n).slices) {
                   if (sums.defined()) text += sha256_of_values(sums);
                 }

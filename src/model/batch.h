@@ -43,7 +43,7 @@ void found_by_running(const Network& network,
                       const std::vector<size_t>& open,
                       std::vector<Layer>& layers);
 
-/// SHA-256 of what its layers give on noise.
-std::string seen_on_noise(const Network& network);
+/// SHA-256 of what layers give on noise.
+std::string seen_on_noise(const Network& network, const std::vector<std::string>& layers);
 
 }  // namespace cortiscore

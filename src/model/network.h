@@ -87,11 +87,13 @@ class Network {
                            const at::Device& device,
                            ForwardPrecision precision);
 
-  /// The same layers of that module at another time. What it gives on noise is part of its
+  /// The same layers of that module at another time. What some of them give on noise is part of its
   /// fingerprint: modules of the same names and weights may compute otherwise.
+  /// @param layers  those that are looked at
   Network at_another_time(std::shared_ptr<const Program> program,
                           const std::string& identifier,
-                          const std::string& weights_sha256) const;
+                          const std::string& weights_sha256,
+                          const std::vector<std::string>& layers) const;
 
   /// The same graph with other weights: a copy, not a load. Names are the archive's or those of the
   /// module that was exported; every weight must be there, in its shape. The identifier is the

@@ -185,14 +185,15 @@ Network Network::in_memory(std::shared_ptr<const Program> program,
 
 Network Network::at_another_time(std::shared_ptr<const Program> program,
                                  const std::string& identifier,
-                                 const std::string& weights_sha256) const {
+                                 const std::string& weights_sha256,
+                                 const std::vector<std::string>& layers) const {
   auto state = std::make_shared<State>(*state_);
   state->program = std::move(program);
   state->path = state->identifier = identifier;
   state->weights_sha256 = weights_sha256;
   Network network;
   network.state_ = state;
-  state->seen_sha256 = seen_on_noise(network);
+  state->seen_sha256 = seen_on_noise(network, layers);
   return network;
 }
 
