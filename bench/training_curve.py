@@ -64,10 +64,27 @@ def photos_of(folder):
     return torch.stack([resize(Image.open(file).convert("RGB")) for file in files])
 
 
+def crops_of(photos):
+    """A random part of each photo [n, 3, N, N] of bytes, a fifth of it or more, as it is or mirrored, its brightness, contrast and colour
+    changed, one in five grey: all of a batch at once."""
+    n = len(photos)
+    one = lambda low, high: torch.empty(n, 1, 1, 1).uniform_(low, high)
+    side = one(0.2, 1).sqrt()
+    mirror = (torch.rand(n, 1, 1, 1) < 0.5).float() * -2 + 1
+    room = 1 - side
+    place = torch.zeros(n, 2, 3)
+    place[:, 0, 0], place[:, 1, 1] = (side * mirror).flatten(), side.flatten()
+    place[:, 0, 2], place[:, 1, 2] = (room * one(-1, 1)).flatten(), (room * one(-1, 1)).flatten()
+    grid = functional.affine_grid(place, (n, 3, SIZE, SIZE), align_corners=False)
+    x = functional.grid_sample(photos.float() / 255, grid, align_corners=False)
+    grey = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    x = grey + (x - grey) * torch.where(torch.rand(n, 1, 1, 1) < 0.2, torch.zeros(()), one(0.6, 1.4))
+    middle = x.mean((1, 2, 3), keepdim=True)
+    x = ((x - middle) * one(0.6, 1.4) + middle * one(0.6, 1.4)).clamp(0, 1)
+    return (x - torch.tensor(INPUT["mean"]).view(1, 3, 1, 1)) / torch.tensor(INPUT["std"]).view(1, 3, 1, 1)
+
+
 def train(photos, steps, batch):
-    crop = transforms.Compose([transforms.RandomResizedCrop(SIZE, (0.2, 1)), transforms.RandomHorizontalFlip(),
-                               transforms.ColorJitter(0.4, 0.4, 0.4, 0.1), transforms.RandomGrayscale(0.2), transforms.ToDtype(torch.float32, scale=True),
-                               transforms.Normalize(INPUT["mean"], INPUT["std"])])
     torch.manual_seed(0)
     model = Net()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=1e-4)
@@ -77,8 +94,7 @@ def train(photos, steps, batch):
     probe.step(0, model)
     for step in range(1, steps + 1):
         chosen = photos[torch.randint(len(photos), (batch,))]
-        views = [torch.stack([crop(photo) for photo in chosen]) for _ in range(2)]
-        loss = contrast(model(views[0]), model(views[1]))
+        loss = contrast(model(crops_of(chosen)), model(crops_of(chosen)))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,10 +1,11 @@
-// Trains a small LibTorch network on noise, and scores it while it does: training BENCHMARK [STEPS [EVERY]]
+// Trains a small LibTorch network on noise, and scores it while it does:
+// training BENCHMARK [STEPS [EVERY]]
 #include <cstdio>
 #include <string>
 
-#include <torch/torch.h>
-
 #include <cortiscore/training.h>
+
+#include <torch/torch.h>
 
 struct NetImpl : torch::nn::Module {
   torch::nn::Conv2d conv{torch::nn::Conv2dOptions(3, 12, 5).stride(2)};
@@ -24,7 +25,7 @@ struct NetImpl : torch::nn::Module {
 };
 TORCH_MODULE(Net);
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc < 2) {
     std::fprintf(stderr, "usage: %s BENCHMARK [STEPS [EVERY]]\n", argv[0]);
     return 2;
@@ -54,4 +55,13 @@ int main(int argc, char** argv) {
       for (const auto& record : *records) std::printf("%s\n", record.c_str());
   }
   return probe.failures() ? 1 : 0;
+}
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const cortiscore::Error& error) {  // a name or an option that is wrong, before training
+    std::fprintf(stderr, "%s\n", error.what());
+    return error.exit_code();
+  }
 }

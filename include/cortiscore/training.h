@@ -26,15 +26,16 @@ struct TrainedNetwork {
   /// that features follow, is the batch. It runs in eval mode and without gradients, in one thread
   /// at a time.
   std::function<NamedTensors(const at::Tensor&)> forward;
-  /// Its weights and buffers as they are now; records carry their SHA-256, and what a store holds of
-  /// the same weights is not scored again.
+  /// Its weights and buffers as they are now; records carry their SHA-256, and what a store holds
+  /// of the same weights is not scored again.
   std::function<NamedTensors()> state;
-  /// Called around every evaluation, e.g. to switch to eval mode and back.
+  /// Called before and after every evaluation, also one that failed, e.g. to switch to eval mode and
+  /// back.
   std::function<void()> begin, end;
 };
 
-/// A TrainedNetwork of a torch::nn::Module (a shared_ptr, or what a TORCH_MODULE holds), which is in
-/// eval mode while it is scored, every submodule of it, and afterwards as it was.
+/// A TrainedNetwork of a torch::nn::Module (a shared_ptr, or what a TORCH_MODULE holds), which is
+/// in eval mode while it is scored, every submodule of it, and afterwards as it was.
 /// @param forward  as TrainedNetwork::forward
 template <typename Module>
 TrainedNetwork trained_network(Module module,
@@ -88,7 +89,8 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  /// Call it after each step of the optimizer, with how many there were.
+  /// Call it after each step of the optimizer, with how many there were, and at 0 for a score before
+  /// training.
   /// @return where it is time, one record a benchmark as canonical JSON (docs/formats.md), durable
   ///         in the store; else nothing
   std::optional<std::vector<std::string>> step(int64_t step, const TrainedNetwork& network);

@@ -1,8 +1,6 @@
 #include "python/bindings/live.h"
 
 #include <exception>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -15,7 +13,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
-#include "src/core/stop.h"
 #include "src/model/batch.h"
 
 namespace nb = nanobind;
@@ -33,20 +30,6 @@ nb::object capsule_on(const at::Tensor& tensor) {
   PyObject* const capsule = PyCapsule_New(at::toDLPack(tensor), "dltensor", unused);
   if (!capsule) throw nb::python_error();
   return nb::steal(capsule);
-}
-
-// What stopped the engine, until the call of it that runs in Python is over.
-std::mutex raised_mutex;
-std::exception_ptr raised;
-
-// Not an error of a network, which a run over several would note and pass over: the user's wish to
-// stop, or Python's end.
-[[noreturn]] void stop_with(std::exception_ptr what) {
-  {
-    const std::lock_guard<std::mutex> lock(raised_mutex);
-    if (!raised) raised = std::move(what);
-  }
-  throw Stopped();
 }
 
 class Live final : public Program {
@@ -95,13 +78,14 @@ class Live final : public Program {
       forward_(capsule_on(batch), wanted, give);
     } catch (nb::python_error& e) {
       if (ours) std::rethrow_exception(ours);
-      if (!e.matches(PyExc_Exception)) stop_with(std::current_exception());
+      if (!e.matches(PyExc_Exception)) throw StoppedByPython(std::current_exception());
       const auto type = nb::cast<std::string>(e.type().attr("__name__"));
       const auto words = nb::cast<std::string>(nb::str(e.value()));
       throw RaisedInPython(identifier + ": forward: found " + type + ": " +
                                words.substr(0, words.find('\n')) + ", expected a pass.",
                            std::current_exception());
     }
+    if (ours) std::rethrow_exception(ours);  // which the module's forward caught
     for (size_t i = 0; i < wanted.size(); ++i) {
       if (given[i]) continue;
       throw bad_input({identifier, "layer " + wanted[i], "a forward pass that does not come to it",
@@ -137,26 +121,19 @@ std::shared_ptr<const Program> live_program(const nb::object& forward,
 }
 
 void stop_where_python_does() {
-  // Handlers run in the interpreter's main thread alone, which is the one that imports.
-  on_check_stop([main = std::this_thread::get_id()] {
-    if (std::this_thread::get_id() != main) return;
+  // Handlers run in the interpreter's main thread alone.
+  const auto main = nb::cast<unsigned long>(
+      nb::module_::import_("threading").attr("main_thread")().attr("ident"));
+  on_check_stop([main] {
+    if (PyThread_get_thread_ident() != main) return;
     const nb::gil_scoped_acquire locked;
     if (PyErr_CheckSignals() == 0) return;
     try {
       nb::raise_python_error();
     } catch (const nb::python_error&) {
-      stop_with(std::current_exception());
+      throw StoppedByPython(std::current_exception());
     }
   });
-}
-
-void rethrow_what_python_raised() {
-  std::exception_ptr what;
-  {
-    const std::lock_guard<std::mutex> lock(raised_mutex);
-    what = std::exchange(raised, nullptr);
-  }
-  if (what) std::rethrow_exception(what);
 }
 
 }  // namespace cortiscore::python

@@ -8,6 +8,7 @@
 #include <nanobind/nanobind.h>
 
 #include "cortiscore/error.h"
+#include "src/core/stop.h"
 #include "src/model/program.h"
 
 namespace cortiscore::python {
@@ -40,8 +41,15 @@ std::shared_ptr<const Program> live_program(const nanobind::object& forward,
 /// Lets Python's signal handlers run where the engine looks whether it shall stop.
 void stop_where_python_does();
 
-/// What Python raised while the engine was running, KeyboardInterrupt for example; the engine had
-/// thrown Stopped. Call with Python's lock held.
-void rethrow_what_python_raised();
+/// What Python raised while the engine was running and no run may note and pass over,
+/// KeyboardInterrupt for example.
+class StoppedByPython : public Stopped {
+ public:
+  explicit StoppedByPython(std::exception_ptr original) : original_(std::move(original)) {}
+  [[noreturn]] void rethrow() const { std::rethrow_exception(original_); }
+
+ private:
+  std::exception_ptr original_;
+};
 
 }  // namespace cortiscore::python

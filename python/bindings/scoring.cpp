@@ -1,4 +1,5 @@
 // Networks on benchmarks: archives, and modules as they stand in memory.
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,10 +29,8 @@ template <typename Work>
 void stoppable(const Work& work) {
   try {
     work();
-  } catch (const Stopped&) {
-    const nb::gil_scoped_acquire locked;
-    rethrow_what_python_raised();
-    throw;
+  } catch (const StoppedByPython& stopped) {
+    stopped.rethrow();
   }
 }
 
@@ -47,7 +46,7 @@ std::vector<std::string> score(const std::string& network,
   return records;
 }
 
-// ModuleScorer on modules of Python, whose lock is released meanwhile.
+// ModuleScorer on modules of Python, whose lock is released meanwhile; one thread at a time.
 class Scorer {
  public:
   Scorer(const std::vector<std::string>& benchmarks,
@@ -58,11 +57,13 @@ class Scorer {
   void open(const nb::object& forward, const std::string& table) {
     auto program = live_program(forward, table, false);
     const nb::gil_scoped_release released;
+    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
     stoppable([&] { scorer_.open(std::move(program), sha256_of(table)); });
   }
 
   int64_t n_stimuli() {
     const nb::gil_scoped_release released;
+    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
     return scorer_.n_stimuli();
   }
 
@@ -79,9 +80,12 @@ class Scorer {
                                  const std::string& tags,
                                  bool again,
                                  bool beside_training,
-                                 bool keep_going) {
+                                 bool keep_going,
+                                 int64_t threads) {
     auto program = live_program(forward, table, beside_training);
     const nb::gil_scoped_release released;
+    const std::lock_guard<std::mutex> one_at_a_time(mutex_);
+    const ThreadsHere here(threads);
     std::vector<std::string> records;
     stoppable([&] {
       records =
@@ -91,6 +95,7 @@ class Scorer {
   }
 
  private:
+  std::mutex mutex_;
   ModuleScorer scorer_;
 };
 
@@ -107,8 +112,8 @@ void define_scoring(nb::module_& module) {
       .def("n_stimuli", &Scorer::n_stimuli)
       .def("digest", &Scorer::digest, nb::arg("state"))
       .def("score", &Scorer::score, nb::arg("forward"), nb::arg("table"), nb::arg("weights_sha256"),
-           nb::arg("tags"), nb::arg("again"), nb::arg("beside_training"), nb::arg("keep_going"));
-  module.def("set_threads", &set_thread_count, nb::arg("n"));
+           nb::arg("tags"), nb::arg("again"), nb::arg("beside_training"), nb::arg("keep_going"),
+           nb::arg("threads"));
   stop_where_python_does();
 }
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from . import ceilings, metrics
     from .assemblies import Assembly
     from .engine import Error
-    from .exporter import export
+    from .exporter import BadNetwork, export
     from .jobs import extract, layers, sweep
     from .listing import benchmarks, results
     from .native import compile
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 # Each is loaded when first used: torch takes seconds, which nothing that reads recordings should pay, and exporting needs torch
 # alone. No module has the name of a function, or importing it would put itself in the function's place.
-_MODULES = {"export": "exporter", "compile": "native", "Error": "engine", "internal_consistency": "on_arrays", "metric": "on_arrays",
+_MODULES = {"export": "exporter", "BadNetwork": "exporter", "compile": "native", "Error": "engine",
+            "internal_consistency": "on_arrays", "metric": "on_arrays",
             "score": "scoring", "Probe": "training", "Evaluation": "training", "log_spaced": "training", "Assembly": "assemblies",
             "sweep": "jobs", "layers": "jobs", "extract": "jobs", "benchmarks": "listing", "results": "listing"}
 _SUBMODULES = ("ceilings", "metrics")
 
-__all__ = ["Assembly", "Error", "Evaluation", "Probe", "benchmarks", "ceilings", "compile", "export", "extract", "internal_consistency",
+__all__ = ["Assembly", "BadNetwork", "Error", "Evaluation", "Probe", "benchmarks", "ceilings", "compile", "export", "extract", "internal_consistency",
            "layers", "log_spaced", "metric", "metrics", "results", "score", "sweep"]
 
 

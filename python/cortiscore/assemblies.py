@@ -17,19 +17,36 @@ if TYPE_CHECKING:
 _PACKING = {"_FillValue", "missing_value", "scale_factor", "add_offset"}
 
 
-def _bad_input(message: str) -> Exception:
+def bad_input(message: str) -> Exception:
     error = compiled.Error(message)
     error.exit_code = 5
     return error
 
 
+def unmasked(values: Any) -> Any:
+    """An array without a mask, whose hidden numbers are NaN, which is what is missing here; and one that torch can take: its defect, that
+    arrays which run backwards end the process, is gone round by a copy."""
+    if isinstance(values, np.ma.MaskedArray):
+        if not np.ma.is_masked(values):
+            values = values.data
+        elif values.dtype.kind == "f":
+            values = values.filled(np.nan)
+        elif values.dtype.kind in "biu":
+            values = values.astype(float).filled(np.nan)
+        else:
+            raise bad_input(f"masked array: found {values.dtype}, expected numbers. Leave out what is masked.")
+    if isinstance(values, np.ndarray) and any(stride < 0 for stride in values.strides):
+        values = values.copy()
+    return values
+
+
 def _coordinate(name: str, values: Any) -> list[str] | list[float]:
     """One value a position as text or float64, which is what an assembly holds."""
-    values = np.asarray(values)
+    values = np.asarray(unmasked(values))
     if values.dtype.kind in "biuf":
         return list(map(float, values.ravel()))
     if values.dtype.kind in "mMcV":
-        raise _bad_input(f"coords: found {name} of {values.dtype}, expected text or numbers. Write times as numbers, in ms.")
+        raise bad_input(f"coords: found {name} of {values.dtype}, expected text or numbers. Write times as numbers, in ms.")
     return ["" if value is None else str(value) for value in values.tolist()]
 
 
@@ -52,7 +69,7 @@ class Assembly:
         texts = {name: value for name, value in (attrs or {}).items() if isinstance(value, str)}
         numbers = {name: np.atleast_1d(np.asarray(value, float)).tolist() for name, value in (attrs or {}).items() if name not in texts}
         held = {name: (dim, _coordinate(name, along)) for name, (dim, along) in (coords or {}).items()}
-        self._held = compiled.Assembly(values, list(dims), held, texts, numbers, name)
+        self._held = compiled.Assembly(unmasked(values), list(dims), held, texts, numbers, name)
         self._order = list(held)
         self.name = name
 
@@ -140,10 +157,10 @@ class Assembly:
             elif len(coordinate.dims) == 1:
                 coords[str(name)] = (str(coordinate.dims[0]), coordinate.values)
             else:
-                raise _bad_input(f"coords: found {name} along {', '.join(map(str, coordinate.dims))}, expected one dim. Drop it with drop_vars().")
+                raise bad_input(f"coords: found {name} along {', '.join(map(str, coordinate.dims))}, expected one dim. Drop it with drop_vars().")
         for name, value in attrs.items():
             if not isinstance(value, str) and np.asarray(value).dtype.kind not in "biuf":
-                raise _bad_input(f"attrs: found {name}, {type(value).__name__}, expected text or numbers. Delete it, or write it as text.")
+                raise bad_input(f"attrs: found {name}, {type(value).__name__}, expected text or numbers. Delete it, or write it as text.")
         return cls(array.values, [str(dim) for dim in array.dims], coords, {str(name): value for name, value in attrs.items()}, str(array.name or ""))
 
     def to_xarray(self, *, indexes: bool = False) -> xarray.DataArray:

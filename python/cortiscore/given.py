@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 
-from .assemblies import Assembly
+from .assemblies import Assembly, bad_input, unmasked
 from .engine import compiled
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ _DATA = {"source", "target", "train_source", "train_target", "test_source", "tes
 
 def _text(value: Any) -> str:
     """A cell as a CSV has it; "" where it is missing."""
-    if value is None:
+    if value is None or value is np.ma.masked:
         return ""
     try:
         if value != value:
@@ -104,7 +104,8 @@ def _text(value: Any) -> str:
 
 
 def _table(columns: Iterable[Any], of: Any) -> dict[str, list[str]]:
-    return {str(name): [_text(value) for value in of(name)] for name in columns}
+    plain = lambda column: column.tolist() if hasattr(column, "tolist") else column  # elements of torch's arrays are arrays
+    return {str(name): [_text(value) for value in plain(of(name))] for name in columns}
 
 
 def handed(value: Any) -> Any:
@@ -122,7 +123,7 @@ def handed(value: Any) -> Any:
             return Assembly.from_xarray(value)._held
         along = {name: values.values for name, values in value.coords.items() if values.dims == value.dims and name not in value.dims}
         return _table([*along, "choice"], {**along, "choice": value.values}.__getitem__)
-    return value
+    return unmasked(value)
 
 
 def _splits(value: Any) -> Any:
@@ -155,6 +156,23 @@ def _answer(found: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     return {**json.loads(text), **arrays}
 
 
+def _strata(labels: Any) -> Any:
+    """A number for each label; with ids where they have any, by which they are matched."""
+    if hasattr(labels, "coords") and hasattr(labels, "values"):  # an Assembly's or xarray's
+        labels = labels.to_xarray() if isinstance(labels, Assembly) else labels
+        return Assembly.from_xarray(labels.copy(data=_codes(labels.values)))
+    return _codes(labels)
+
+
+def _codes(labels: Any) -> Any:
+    if np.ma.is_masked(labels):
+        raise bad_input("stratify: found masked labels, expected one a presentation. Leave these presentations out.")
+    labels = np.asarray(labels)
+    if labels.dtype.kind == "O" and any(_text(label) == "" for label in labels.ravel()):
+        raise bad_input("stratify: found a label that is missing, expected one a presentation. Leave these presentations out.")
+    return np.unique(labels, return_inverse=True)[1].astype(float).reshape(labels.shape)
+
+
 def metric(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """A metric by its name. What is None is not given, and has the command line's default.
 
@@ -163,7 +181,7 @@ def metric(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     given = {key: value for key, value in given.items() if value is not None}
     data = {key: value for key, value in given.items() if key in _DATA}
     if "stratify" in data and not isinstance(data["stratify"], (str, os.PathLike)):
-        data["stratify"] = np.unique(np.asarray(data["stratify"]), return_inverse=True)[1]
+        data["stratify"] = _strata(data["stratify"])
     for key in ("alphas", "bins"):
         if isinstance(data.get(key), (list, tuple)):
             data[key] = np.asarray(data[key], float)

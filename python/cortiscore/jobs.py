@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from . import binary, layout
 from .assemblies import Assembly
 from .engine import Error, compiled
+from .recordings import written_whole
 
 if TYPE_CHECKING:
     Path: TypeAlias = str | os.PathLike[str]
@@ -133,7 +134,8 @@ def layers(network: Path, benchmarks: str | Iterable[Path], *, match: str = "", 
     texts, chosen = compiled.layers(os.fspath(network), _several(benchmarks), match, candidates, json.dumps(options))
     found = LayerProfiles([json.loads(text) for text in texts], json.loads(chosen))
     if output is not None:
-        pathlib.Path(output).write_text(json.dumps(found.commitment, indent=2) + "\n", encoding="utf-8")
+        with written_whole(pathlib.Path(output)) as temporary:
+            pathlib.Path(temporary).write_text(json.dumps(found.commitment, indent=2) + "\n", encoding="utf-8")
     return found
 
 

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import itertools
 import json
+import math
 import queue
 import random
 import sys
@@ -18,7 +19,11 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils import dlpack
 
-from .exporter import Call, _check_forward, _culprit, _first_line, _layers, check_model, description, entries, evaluated, layer_names, refused
+from .exporter import BadNetwork, Call, _check_forward, _culprit, _first_line, _layers, check_model, description, entries, evaluated, layer_names, refused
+
+
+class DoesNotRun(BadNetwork):
+    """A forward pass raised."""
 
 
 class _Enough(BaseException):
@@ -70,6 +75,10 @@ def copied(model, own_weights=False):
     """Its modules, copied, in eval mode, with the same weights; own_weights: with copies of them. Buffers are copies in any case,
     since a pass may change them. What torch.compile or FSDP wraps is the module inside, run as it is written."""
     memo = {}
+    # What a module's own eval() does (a merge of LoRA's weights, for example) it does to weights of its own.
+    of_their_own = any(type(module).train is not torch.nn.Module.train or type(module).eval is not torch.nn.Module.eval
+                       for module in model.modules())
+    own_weights = own_weights or of_their_own
     with torch.no_grad():
         for module in model.modules():
             for parameter in module._parameters.values():
@@ -81,9 +90,10 @@ def copied(model, own_weights=False):
                 if buffer is not None:
                     memo[id(buffer)] = _whole(buffer.detach()).clone()
             for value in vars(module).values():
-                if isinstance(value, torch.Tensor) and not value.is_leaf:  # what weight_norm's hook leaves, for example
-                    memo[id(value)] = value.detach().clone()
-                elif type(value) in (dict, set, collections.OrderedDict) and not value:  # ten a module: half of what a copy takes
+                for tensor in _tensors(value):
+                    if not tensor.is_leaf:  # what weight_norm's hook leaves, for example
+                        memo[id(tensor)] = tensor.detach().clone()
+                if type(value) in (dict, set, collections.OrderedDict) and not value:  # ten a module: half of what a copy takes
                     memo[id(value)] = type(value)()
     for module in reversed(list(model.modules())):
         for inner in ("_orig_mod", "_fsdp_wrapped_module"):
@@ -94,10 +104,49 @@ def copied(model, own_weights=False):
             twin.__dict__ = copy.deepcopy({name: _own_hooks(name, value) if name.endswith("_hooks") else value
                                            for name, value in vars(module).items() if not name.startswith("__composable_api")}, memo)
     twin = copy.deepcopy(model, memo)
+    if set(model.modules()) & set(twin.modules()):
+        raise TypeError("a part of it is its own copy")
+    for module in twin.modules():
+        module._compiled_call_impl = None  # of module.compile()
+        if "_original_forward" in vars(module):  # accelerate's mixed precision, which is put around forward
+            vars(module).pop("forward", None)
+    if of_their_own:
+        twin.eval()
     for module in twin.modules():
         module.training = False
-        module._compiled_call_impl = None  # of module.compile()
     return twin
+
+
+class _Elsewhere(BaseException):
+    """A copy that runs modules of what it was copied from; not an Exception, which a forward may catch."""
+
+
+def stands_alone(model, input_size):
+    """Whether a copy of the module runs by itself. One does not where a module is reached by more than attributes: through a function
+    that was made with it, a weak reference, a list that all share. It would run the original, as it is being trained."""
+    twin = copied(model)
+    own = set(model.modules())
+    for module in twin.modules():
+        forward = vars(module).get("forward")
+        if forward is not None and getattr(forward, "__self__", None) is not module:
+            return False
+    def elsewhere(*_):
+        raise _Elsewhere
+
+    hooks = [module.register_forward_pre_hook(elsewhere, prepend=True) for module in own]
+    tensors = list(itertools.chain(twin.parameters(), twin.buffers()))
+    device = tensors[0].device if tensors else torch.device("cpu")
+    try:
+        with torch.no_grad(), same_draws():
+            twin(_noise(2, input_size, device).to(_own_dtype(twin)))
+    except _Elsewhere:
+        return False
+    except Exception:  # of its own, which the table's passes say
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return True
 
 
 # ---- What its modules give ----------------------------------------------------------------------------------------------
@@ -106,9 +155,14 @@ def copied(model, own_weights=False):
 def _tensors(value):
     if isinstance(value, torch.Tensor):
         yield value
-    elif isinstance(value, (tuple, list)):
-        for inner in value:
+    elif isinstance(value, (tuple, list, dict)):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from _tensors(inner)
+
+
+def _noise(n, size, device):
+    """Images that are the same every time and draw nothing: parts of multiples of the golden ratio."""
+    return ((torch.arange(n * 3 * size * size, device=device, dtype=torch.float64) * 0.6180339887498949).frac() * 2 - 1).float().view(n, 3, size, size)
 
 
 class _Values(TorchFunctionMode):
@@ -176,9 +230,8 @@ def _own_dtype(network):
 class Table:
     """The layers of a module, found by one pass: what export() writes beside a graph.
 
-    json     what the engine is told of it
     places   {layer: (module, its call, key of what it gave)}
-    calls    {module: how often a pass calls it}
+    dtype    of the images that it takes
     """
 
     def __init__(self, network, *, input_size, mean, std, degrees, identifier, time_bins_ms):
@@ -188,7 +241,6 @@ class Table:
             self.own += "_"
         self.types = {name: type(module).__name__ for name, module in names.items()} | {self.own: type(network).__name__}
         device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
-        images = torch.zeros(2, 3, input_size, input_size, device=device)
         calls, values, shapes = [], [], {}
         with torch.no_grad(), _Values() as numbered:
             counts = collections.Counter()
@@ -205,11 +257,16 @@ class Table:
             hooks = [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, entries(output)))
                      for name, module in names.items()]
             try:
-                self.dtype = self._runs(network, images, put, calls, values, counts)
+                seen = []
+                for images in (_noise(2, input_size, device), torch.zeros(2, 3, input_size, input_size, device=device)):
+                    self.dtype = self._runs(network, images, put, calls, values, counts)
+                    seen.append([(call.name, call.keys, call.shapes) for call in calls])
+                if seen[0] != seen[1]:
+                    raise refused("model", "calls that depend on what it is shown", "the same calls of the same modules for every image",
+                                  "Layers have no meaning otherwise: take the choice out of its forward")
             finally:
                 for hook in hooks:
                     hook.remove()
-        self.calls = dict(counts)
         layers = _layers(calls, values, self.types, self.own, time_bins_ms)
         self.places = {layer["name"]: layer["value"][:3] for layer in layers}
         for layer in layers:
@@ -235,9 +292,9 @@ class Table:
             if not isinstance(result, torch.Tensor) and len(found) > 1:
                 put(self.own, found)
             return dtype
-        raise refused(f"input of {images.shape[-1]} x {images.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, network)}",
-                      "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
-                      "Give the size that it was made for (input_size=), or wrap it in a module that takes such images") from first
+        raise DoesNotRun(refused(f"input of {images.shape[-1]} x {images.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, network)}",
+                                 "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
+                                 "Give the size that it was made for (input_size=), or wrap it in a module that takes such images")) from first
 
     def json(self, identifier):
         said = {**self._said, "identifier": identifier}
@@ -250,8 +307,8 @@ class Table:
 class _Lane:
     """One copy of the modules, which one thread at a time runs."""
 
-    def __init__(self, network, table):
-        self.network, self.table = network, table
+    def __init__(self, network, table, whole=False):
+        self.network, self.table, self.whole = network, table, whole
         self._layers, self._wanted, self._hooks = None, {}, []
         self._counts, self._left, self._give = collections.Counter(), 0, None
 
@@ -282,7 +339,7 @@ class _Lane:
                 if key in found:
                     self._give(place, dlpack.to_dlpack(found[key].detach()))
                     self._left -= 1
-        if self._left == 0:
+        if self._left == 0 and not self.whole:  # a user's own module may hold a lock on its way
             raise _Enough
 
     def run(self, images, layers, give):
@@ -304,12 +361,15 @@ class Snapshot:
 
     model        the network inside of what distributes or compiles it
     own_weights  for passes that run while training goes on
+    alone        whether a copy stands alone; where it does not, the module itself is run, by one thread, and put back
     agree        called with a copy that has its own weights, before it runs
     """
 
-    def __init__(self, model, table, own_weights=False, agree=None):
+    def __init__(self, model, table, own_weights=False, agree=None, alone=True):
         self.table, self._base, self._free, self._closing = table, model, queue.SimpleQueue(), contextlib.ExitStack()
         try:
+            if not alone:
+                raise TypeError("it runs modules of what it was copied from")
             first = copied(model, own_weights)
             if own_weights:  # what further lanes are copied from has no hooks of a lane's
                 if agree:
@@ -322,7 +382,7 @@ class Snapshot:
             first, self._base = model, None
             self._closing.enter_context(evaluated(model))
         self.network = first
-        lane = _Lane(first, table)
+        lane = _Lane(first, table, self._base is None)
         self._closing.callback(lane.close)
         self._free.put(lane)
 
@@ -331,6 +391,12 @@ class Snapshot:
 
     def __exit__(self, *_):
         self._closing.close()
+
+    def renew(self):
+        """Lanes know the table that was given."""
+        lane = self._free.get_nowait()
+        lane.table = self.table
+        self._free.put(lane)
 
     def forward(self, images, layers, give):
         """Of a capsule of images; `give` takes a capsule a layer."""
@@ -346,8 +412,7 @@ class Snapshot:
     def state(self):
         """(name, capsule) of weights and buffers, on the host: what a pass depends on."""
         tensors = itertools.chain(self.network.named_parameters(), self.network.named_buffers())
-        return [(name, dlpack.to_dlpack(tensor.detach().cpu().contiguous())) for name, tensor in tensors
-                if not name.endswith("num_batches_tracked")]
+        return [(name, dlpack.to_dlpack(tensor.detach().cpu().contiguous())) for name, tensor in tensors]
 
 
 def device_of(model):
@@ -362,12 +427,22 @@ def table_of(model, *, input_size, mean=None, std=None, degrees=8.0, identifier=
     """(the network inside of wrappers, its table of layers). Raises BadNetwork where it does not run, or draws random numbers."""
     if input_size is None:
         raise refused("input_size", "nothing", "the width of its input in pixels", "Add input_size=224, or what it takes")
+    if not isinstance(input_size, int) or input_size < 1:
+        raise refused("input_size", repr(input_size), "a whole number of pixels: images are square")
     model = check_model(model, mean, std, training=True)
-    with Snapshot(model, None) as snapshot, same_draws():
+    for name, values in (("mean", mean or []), ("std", std or []), ("degrees", [degrees])):
+        if not all(map(math.isfinite, values)):
+            raise refused(name, repr(values), "finite numbers")
+    try:
+        alone = stands_alone(model, input_size)
+    except Exception:  # it cannot be copied
+        alone = False
+    with Snapshot(model, None, alone=alone) as snapshot, same_draws():
         before = _draws()
         table = Table(snapshot.network, input_size=input_size, mean=mean, std=std, degrees=degrees,
                       identifier=identifier or type(model).__name__, time_bins_ms=time_bins_ms)
         if _draws() != before:
             raise refused("model", "a forward pass that draws random numbers even in eval mode", "the same output every time",
                           "Take the drawing out of its forward; dropout is written as a module or with training=self.training")
+    table.alone = alone
     return model, table

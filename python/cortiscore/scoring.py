@@ -29,7 +29,9 @@ def listed(benchmarks):
 
 def options_text(*, layers, **named):
     """Options of scoring as the engine reads them; what is None keeps its default."""
-    named["layers"] = {"": layers} if isinstance(layers, str) else dict(layers or {})
+    if not isinstance(layers, (str, dict, type(None))):
+        raise refused("layers", repr(layers), "a layer's name, or {region: layer}")
+    named["layers"] = {"": layers} if isinstance(layers, str) else layers or {}
     named = {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value  # which JSON has not, and nobody means
              for name, value in named.items() if value is not None}
     return json.dumps(named, default=_plain)
@@ -67,18 +69,28 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
     named = {"ceiling_convention": ceiling_convention, "mode": mode, "candidates": candidates, "bootstrap": bootstrap,
              "memory_gib": memory_gib, "spill": spill, "layer_map": layer_map, "precision": precision}
     results = None if results is None else os.fspath(results)
-    if isinstance(network, torch.nn.Module):
-        model, table = live.table_of(network, input_size=input_size, mean=mean, std=std, degrees=degrees, identifier=identifier,
-                                     time_bins_ms=time_bins_ms)
+    in_memory = isinstance(network, torch.nn.Module)
+    of_modules = {"input_size": input_size, "mean": mean, "std": std, "identifier": identifier, "time_bins_ms": time_bins_ms,
+                  "degrees": None if degrees == 8.0 else degrees}
+    of_archives = {"allow_torchscript": allow_torchscript, "allow_native_code": allow_native_code, "cuda_graphs": cuda_graphs}
+    for name, value in (of_archives if in_memory else of_modules).items():
+        if value is not None and value is not False:
+            raise refused(name, repr(value), "nothing: " + ("a module in memory has none" if in_memory else "an archive says it itself"))
+    if in_memory:
+        with torch.inference_mode(False):
+            model, table = live.table_of(network, input_size=input_size, mean=mean, std=std, degrees=degrees, identifier=identifier,
+                                         time_bins_ms=time_bins_ms)
         own = live.device_of(model)
-        if device is not None and torch.device(device).type != own.type:
+        if device is not None and (torch.device(device).type, torch.device(device).index or own.index) != (own.type, own.index):
             raise refused("device", str(device), f"{own}, where the module's weights are", "Leave device away, or move the module")
         scorer = compiled.Scorer(listed(benchmarks), results, options_text(layers=layers, device=str(own), **named))
         text = table.json(identifier or type(model).__name__)
-        with live.Snapshot(model, table) as snapshot, live.same_draws():
+        with live.Snapshot(model, table, alone=table.alone) as snapshot, live.same_draws(), torch.inference_mode(False):
             scorer.open(snapshot.forward, text)
-            records = scorer.score(snapshot.forward, text, scorer.digest(snapshot.state()), "{}", again, False, False)
+            records = scorer.score(snapshot.forward, text, scorer.digest(snapshot.state()), "{}", again, False, False, 0)
         return [json.loads(record) for record in records]
+    if not isinstance(network, (str, os.PathLike)):
+        raise refused("network", type(network).__name__, "a path, or a torch.nn.Module")
     options = options_text(layers=layers, device=str(device or "cpu"), allow_torchscript=allow_torchscript,
                            allow_native_code=allow_native_code, cuda_graphs=cuda_graphs, **named)
     return [json.loads(record) for record in compiled.score(os.fspath(network), listed(benchmarks), results, again, options)]

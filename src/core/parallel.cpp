@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <pthread.h>
@@ -19,6 +20,7 @@ namespace {
 
 std::atomic<int64_t> g_threads{0};
 thread_local bool t_inside = false;
+thread_local int64_t t_threads = 0;
 
 // One intra-operator thread of Torch in a new thread. At its first use in a thread Torch takes over
 // the process's number, which another caller may have set: that has to come first, or a nested loop
@@ -147,7 +149,14 @@ OneThread::~OneThread() {
   if (before_ != 1) at::set_num_threads(before_);
 }
 
+ThreadsHere::ThreadsHere(int64_t n) : before_(std::exchange(t_threads, n)) {}
+
+ThreadsHere::~ThreadsHere() {
+  t_threads = before_;
+}
+
 int64_t thread_count() {
+  if (t_threads > 0) return t_threads;
   // It opens a file each time, and loops of microseconds ask.
   static const int64_t hardware = std::max<int64_t>(1, std::thread::hardware_concurrency());
   const int64_t set = g_threads.load();

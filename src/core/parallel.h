@@ -9,6 +9,18 @@ namespace cortiscore {
 int64_t thread_count();
 void set_thread_count(int64_t n);
 
+/// Another number of threads for loops that the calling thread begins, while it lives; 0: no other.
+class ThreadsHere {
+ public:
+  explicit ThreadsHere(int64_t n);
+  ~ThreadsHere();
+  ThreadsHere(const ThreadsHere&) = delete;
+  ThreadsHere& operator=(const ThreadsHere&) = delete;
+
+ private:
+  int64_t before_;
+};
+
 /// Calls `body(i)` for i in 0..n-1, each once, on up to `thread_count()` threads.
 ///
 /// Every call runs with one intra-operator thread of Torch, whatever the number of threads here: a

@@ -4,8 +4,10 @@
 #include <map>
 #include <set>
 
+#include <c10/util/Exception.h>
 #include <c10/util/StringUtil.h>
 
+#include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/data/arrays.h"
 #include "src/engine/options.h"
@@ -14,10 +16,18 @@
 
 namespace cortiscore {
 
+Json options_of(const std::string& text) {
+  auto options = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (options.is_object()) return options;
+  throw Error(ErrorKind::kUsage,
+              "options: found " + text.substr(0, 60) + ", expected a JSON object.");
+}
+
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state) {
   std::vector<std::string> digests(state.size());
   parallel_for(static_cast<int64_t>(state.size()), [&](int64_t i) {
     const auto& [name, tensor] = state[static_cast<size_t>(i)];
+    if (name.ends_with("num_batches_tracked")) return;  // it counts, and no pass reads it
     digests[static_cast<size_t>(i)] =
         name + " " + c10::str(tensor.scalar_type(), tensor.sizes()) + sha256_of_values(tensor);
   });
@@ -29,9 +39,9 @@ std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& sta
 ModuleScorer::ModuleScorer(const std::vector<std::string>& benchmarks,
                            const std::optional<std::string>& results,
                            const std::string& options)
-    : workbench_(score_options(Json::parse(options)), /*many_networks=*/true) {
+    : workbench_(score_options(options_of(options)), /*many_networks=*/true) {
   for (const auto& name : benchmarks) benchmarks_.push_back(find_benchmark(name));
-  const auto named = Json::parse(options).value("layers", std::map<std::string, std::string>());
+  const auto named = options_of(options).value("layers", std::map<std::string, std::string>());
   if (!benchmarks_.empty()) check_regions(named, benchmarks_);  // none: another rank has them
   if (results) store_.emplace(*results);
 }
@@ -46,7 +56,13 @@ void ModuleScorer::open(std::shared_ptr<const Program> program, const std::strin
   layers_.clear();
   for (const auto& benchmark : benchmarks_) {
     benchmark->recordings(workbench_);
+    const auto least = benchmark->layer_rule().min_features;
     for (auto& layer : layers_for(candidate, *benchmark, of_run)) {
+      if (const auto found = network_->layer(layer).n_features(); found < least) {
+        throw bad_input({name, "layer " + layer, std::to_string(found) + " features",
+                         "at least " + std::to_string(least) + " for " + benchmark->identifier,
+                         "Choose a layer with more features"});
+      }
       if (std::find(layers_.begin(), layers_.end(), layer) == layers_.end())
         layers_.push_back(std::move(layer));
     }
@@ -68,6 +84,7 @@ std::vector<std::string> ModuleScorer::score(std::shared_ptr<const Program> prog
                                              const Json& tags,
                                              bool again,
                                              bool keep_going) {
+  TORCH_CHECK(network_, "ModuleScorer::score: before open");
   const OneThread one;
   std::vector<std::string> records;
   auto* const store = store_ ? &*store_ : nullptr;

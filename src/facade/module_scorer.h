@@ -13,6 +13,9 @@
 
 namespace cortiscore {
 
+/// Options as score_options() takes them. @throws Error(kUsage)  no JSON object
+Json options_of(const std::string& text);
+
 /// SHA-256 of a module's state: weights and buffers by their names.
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state);
 
@@ -30,7 +33,6 @@ class ModuleScorer {
   /// @param sha256  of what is known of its layers
   /// @throws Error  a benchmark without its data, a layer that is none
   void open(std::shared_ptr<const Program> program, const std::string& sha256);
-  bool is_open() const { return network_.has_value(); }
 
   /// Stimuli that one evaluation shows.
   int64_t n_stimuli();

@@ -4,21 +4,11 @@
 #include "src/core/parallel.h"
 #include "src/engine/options.h"
 #include "src/engine/score_network.h"
+#include "src/facade/module_scorer.h"
 #include "src/kinds/kinds.h"
 #include "src/results/store.h"
 
 namespace cortiscore {
-namespace {
-
-Json parsed(const std::string& options) {
-  auto named = Json::parse(options, nullptr, /*allow_exceptions=*/false);
-  if (named.is_object()) return named;
-  throw Error(ErrorKind::kUsage,
-              "options: found " + options.substr(0, 60) + ", expected a JSON object.");
-}
-
-}  // namespace
-
 std::string version() {
   return CORTISCORE_VERSION;
 }
@@ -29,7 +19,7 @@ std::vector<std::string> score(const std::string& network,
                                const std::optional<std::string>& results,
                                bool again) {
   const OneThread one;
-  const auto named = parsed(options);
+  const auto named = options_of(options);
   Workbench workbench(score_options(named), /*many_networks=*/false);
   const auto& of_run = workbench.options();
   std::optional<Store> store;

@@ -22,8 +22,6 @@ class Handed final : public Program {
     in_user_process = true;
     identifier = name;
     input = {network.input_size, network.mean, network.std, network.degrees};
-    for (const auto& [key, tensor] : network.state ? network.state() : NamedTensors())
-      n_parameters += tensor.numel();
     const at::NoGradGuard no_grad;
     std::set<std::string> names;
     const auto size = network.input_size;
@@ -69,25 +67,39 @@ class Handed final : public Program {
   mutable std::mutex mutex_;
 };
 
-// The user's own hooks around an evaluation; the second also where it fails.
-struct Around {
-  explicit Around(const TrainedNetwork& network) : network_(network) {
-    if (network_.begin) network_.begin();
+// The states of the generators that a pass could draw from.
+std::vector<at::Generator> generators_of(const at::Device& device) {
+  std::vector<at::Generator> all = {at::globalContext().defaultGenerator(at::kCPU)};
+  if (!device.is_cpu()) all.push_back(at::globalContext().defaultGenerator(device));
+  return all;
+}
+
+// What a pass has drawn is put back, and that it has is said.
+class SameDraws {
+ public:
+  explicit SameDraws(const at::Device& device) : generators_(generators_of(device)) {
+    for (const auto& generator : generators_) before_.push_back(generator.get_state());
   }
-  ~Around() {
-    if (network_.end) network_.end();
+  ~SameDraws() {
+    for (size_t i = 0; i < generators_.size(); ++i) generators_[i].set_state(before_[i]);
   }
-  Around(const Around&) = delete;
-  Around& operator=(const Around&) = delete;
-  const TrainedNetwork& network_;
+  SameDraws(const SameDraws&) = delete;
+  SameDraws& operator=(const SameDraws&) = delete;
+
+  bool drawn() const {
+    for (size_t i = 0; i < generators_.size(); ++i) {
+      if (!generators_[i].get_state().equal(before_[i])) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<at::Generator> generators_;
+  std::vector<at::Tensor> before_;
 };
 
 std::string with_device(const std::string& options, const at::Device& device) {
-  auto named = Json::parse(options, nullptr, /*allow_exceptions=*/false);
-  if (!named.is_object()) {
-    throw Error(ErrorKind::kUsage,
-                "options: found " + options.substr(0, 60) + ", expected a JSON object.");
-  }
+  auto named = options_of(options);
   named["device"] = device.str();
   return named.dump();
 }
@@ -100,9 +112,29 @@ struct Probe::State {
   int64_t failures = 0;
 
   std::vector<std::string> evaluate(int64_t step, const TrainedNetwork& network) {
-    const Around around(network);
+    const auto end = [&] {
+      if (network.end) network.end();
+    };
+    std::vector<std::string> records;
+    try {
+      if (network.begin) network.begin();
+      records = evaluate_between(step, network);
+    } catch (...) {
+      end();
+      throw;
+    }
+    end();
+    return records;
+  }
+
+  std::vector<std::string> evaluate_between(int64_t step, const TrainedNetwork& network) {
+    const SameDraws draws(network.device);
     const auto name = options.run + "-step" + std::to_string(step);
     const auto program = std::make_shared<Handed>(network, name);
+    if (draws.drawn()) {
+      throw bad_input({name, "forward", "a pass that draws random numbers",
+                       "the same layers every time", "Take the drawing out of it in eval mode"});
+    }
     if (!scorer) {
       auto fresh = std::make_unique<ModuleScorer>(options.benchmarks, options.results,
                                                   with_device(options.options, network.device));

@@ -72,7 +72,6 @@ int64_t bound(const Json& range, const char* key, int64_t otherwise) {
                                                                : otherwise;
 }
 
-// What is in the way of features, whatever the batch.
 std::vector<int64_t> numbers_of(const std::vector<Size>& sizes) {
   std::vector<int64_t> numbers;
   for (const auto& size : sizes) numbers.push_back(size.number);
@@ -227,9 +226,13 @@ Seen see(const at::Tensor& value, int64_t n) {
   return seen;
 }
 
+bool all_true(const at::Tensor& values) {
+  return at::all(values).equal(at::ones({}, at::kBool).to(values.device()));
+}
+
 bool close(const at::Tensor& a, const at::Tensor& b) {
   const auto scale = at::maximum(a.abs().max(), b.abs().max());
-  return at::all((a - b).abs() <= 1e-3 * scale).equal(at::ones({}, at::kBool).to(a.device()));
+  return all_true((a - b).abs() <= 1e-3 * scale);
 }
 
 // Whether features along an axis go where their stimuli go, and whether that could be seen at all.
@@ -256,6 +259,12 @@ void place_by(const Seen& one, const Seen& other, int64_t n, Layer& layer) {
       follows(one.slices[0], other.slices[0], n) == Follows::kUnseen)
     found = 0;
   if (!found) {
+    for (const auto& slices : one.slices) {
+      if (!slices.defined() || all_true(slices.isfinite())) continue;
+      layer.unusable =
+          "NaN or infinity, for which the network's weights and input are to be checked";
+      return;
+    }
     layer.unusable = "no axis along which features follow their stimuli, " + shape_text(one.sizes);
     return;
   }

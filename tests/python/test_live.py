@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -208,7 +209,7 @@ class Fails(nn.Module):
 @pytest.mark.parametrize("copies", [True, False])
 def test_the_module_and_the_process_are_left_alone(cortex, fails, copies):
     model = nn.Sequential(nn.Conv2d(3, 6, 5, 2), nn.BatchNorm2d(6), nn.ReLU(True), nn.Dropout(0.5), nn.Conv2d(6, 6, 3),
-                          Fails(3 if fails else 10**6), nn.Flatten(), nn.LazyLinear(5))
+                          Fails(3 if fails else 10**6), nn.Flatten(), nn.LazyLinear(40))
     model.train()
     model[4].eval()  # a frozen part
     model[0].weight.requires_grad_(False)
@@ -325,3 +326,176 @@ def test_records_of_modules_are_of_the_schema(cortex):
     record = cortiscore.score(network("several"), ["Simulated2026.IT-pls"], layers="norm", input_size=64)[0]
     validator("record")(record)
     assert record["model_identifier"] == "Several" and record["preprocessing"]["size"] == 64
+
+
+class Catches(nn.Module):
+    """A forward that goes on whatever happens in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.flat = nn.Conv2d(3, 4, 5, 4), nn.Flatten()
+
+    def forward(self, x):
+        try:
+            return self.flat(self.conv(x))
+        except Exception:
+            return x.new_zeros(len(x), 3)
+
+
+def test_what_the_engine_finds_is_said_through_a_forward_that_catches_all(cortex, tmp_path):
+    """Here a layer that gives another shape than at first, which the engine refuses in the middle of the pass."""
+
+    class Changes(nn.Module):
+        def forward(self, x):
+            return x if len(x) == 2 else x[:3]
+
+    model = Catches()
+    model.conv = nn.Sequential(nn.Conv2d(3, 4, 5, 4), Changes())
+    with pytest.raises(cortiscore.Error, match="layer conv.1: found an output 3 x 4"):
+        cortiscore.score(model, V4, layers="conv.1", input_size=64)
+
+
+def test_arguments_that_are_not_read_are_refused(cortex, tmp_path):
+    model = network("several").eval()
+    cortiscore.export(model, tmp_path / "net.pt2", input_size=64)
+    with pytest.raises(ValueError, match="input_size: found 64, expected nothing"):
+        cortiscore.score(tmp_path / "net.pt2", V4, layers="conv", input_size=64)
+    with pytest.raises(ValueError, match="allow_torchscript: found True, expected nothing"):
+        cortiscore.score(model, V4, layers="conv", input_size=64, allow_torchscript=True)
+
+
+class Block(nn.Module):
+    """With its parts in reach by more than attributes, as people write them."""
+
+    everywhere = []
+
+    def __init__(self, how):
+        super().__init__()
+        self.conv, self.norm, self.flat = nn.Conv2d(3, 8, 5, 4), nn.BatchNorm2d(8), nn.Flatten()
+        self.how = how
+        if how == "a function":
+            self.act = lambda x: nn.functional.relu(self.norm(x))
+        elif how == "a weak reference":
+            self.seen = weakref.ref(self.norm)
+        elif how == "a list that all share":
+            Block.everywhere.append(self.norm)
+        elif how == "a forward put on it":
+            own = self.norm.forward
+            self.norm.forward = lambda x: own(x)
+
+    def __deepcopy__(self, memo):
+        if self.how == "a copy that is itself":
+            return self
+        twin = Block.__new__(Block)
+        memo[id(self)] = twin
+        twin.__dict__ = copy.deepcopy(vars(self), memo)
+        return twin
+
+    def forward(self, x):
+        x = self.conv(x)
+        if self.how == "a function":
+            return self.flat(self.act(x))
+        norm = {"a weak reference": lambda: self.seen(), "a list that all share": lambda: Block.everywhere[-1]}.get(self.how, lambda: self.norm)()
+        return self.flat(norm(x).relu())
+
+
+@pytest.mark.parametrize("how", ["a function", "a weak reference", "a list that all share", "a forward put on it", "a copy that is itself"])
+def test_a_module_whose_copy_would_run_the_original_is_run_itself(cortex, tmp_path, how):
+    """The score of its archive, and statistics of batch norm that no stimulus has entered."""
+    torch.manual_seed(2)
+    model = randomise_statistics(nn.Sequential(Block(how)))
+    cortiscore.export(model.eval(), tmp_path / "net.pt2", input_size=64)
+    model.train()
+    before = state_of(model)
+    found = cortiscore.score(model, V4, layers="0.flat", input_size=64, bootstrap=5)[0]
+    # Not state_of's versions: what was run itself has been put back.
+    for name, (_, _, wants, values) in before["tensors"].items():
+        tensor = dict([*model.named_parameters(), *model.named_buffers()])[name]
+        assert torch.equal(tensor, values) and tensor.requires_grad == wants, name
+    assert [module.training for module in model.modules()] == before["modes"] and model.training
+    assert found["score"] == cortiscore.score(tmp_path / "net.pt2", V4, layers="0.flat", bootstrap=5)[0]["score"]
+    with pytest.raises(ValueError, match="asynchronous=False"):
+        cortiscore.Probe(V4, layers="0.flat", input_size=64, every=1, asynchronous=True, on_error="raise").step(1, model)
+
+
+class Merges(nn.Module):
+    """As LoRA's layers: eval() adds one weight to another, train() takes it out again."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.more, self.merged = nn.Conv2d(3, 8, 5, 4), nn.Parameter(torch.randn(8, 3, 5, 5)), False
+
+    def train(self, mode=True):
+        super().train(mode)
+        if mode == self.merged:
+            self.conv.weight.data += -self.more.data if mode else self.more.data
+            self.merged = not mode
+        return self
+
+    def forward(self, x):
+        x = self.conv(x)
+        return x if self.merged else x + nn.functional.conv2d(x.new_zeros(len(x), 3, 5, 5), self.more).sum() * 0
+
+
+def test_what_a_module_does_in_its_own_eval_is_done(cortex, tmp_path):
+    torch.manual_seed(2)
+    model = nn.Sequential(Merges(), nn.Flatten())
+    kept = copy.deepcopy(model.state_dict())
+    found = cortiscore.score(model, V4, layers="0.conv", input_size=64, bootstrap=5)[0]
+    assert all(torch.equal(value, kept[name]) for name, value in model.state_dict().items()) and not model[0].merged
+    cortiscore.export(model.eval(), tmp_path / "net.pt2", input_size=64)
+    assert found["score"] == cortiscore.score(tmp_path / "net.pt2", V4, layers="0.conv", bootstrap=5)[0]["score"]
+
+
+class Grows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.mix, self.flat, self.times = nn.Conv2d(3, 8, 5, 4), nn.Conv2d(8, 8, 3, padding=1), nn.Flatten(), 1
+
+    def forward(self, x):
+        x = self.conv(x)
+        for _ in range(self.times if self.times else 1 + int(x.abs().sum() > 300)):
+            x = x + self.mix(x).relu()
+        return self.flat(x)
+
+
+def test_layers_are_looked_for_again(cortex):
+    """A network that changes its calls between evaluations; one that does so from image to image is refused."""
+    torch.manual_seed(2)
+    model = Grows()
+    probe = cortiscore.Probe(V4, layers="mix", every=1, input_size=64, on_error="raise", bootstrap=5)
+    probe.step(1, model)
+    model.times = 3
+    assert probe.step(2, model).records[0]["score"] == cortiscore.score(model, V4, layers="mix", input_size=64, bootstrap=5)[0]["score"]
+    model.double()
+    assert probe.step(3, model).records[0]["score"] == cortiscore.score(model, V4, layers="mix", input_size=64, bootstrap=5)[0]["score"]
+    changing = Grows()
+    changing.times = 0
+    with pytest.raises(ValueError, match="calls that depend on what it is shown"):
+        cortiscore.score(changing, V4, layers="mix", input_size=64)
+
+
+class Holds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lock = nn.Conv2d(3, 8, 5, 4), threading.Lock()
+
+    def forward(self, x):
+        self.lock.acquire()
+        x = self.conv(x)
+        self.lock.release()
+        return x.flatten(1)
+
+
+def test_a_pass_of_the_module_itself_runs_to_its_end(cortex):
+    model = nn.Sequential(Holds(), nn.Linear(8 * 15 * 15, 30))
+    assert cortiscore.score(model, V4, layers="0.conv", input_size=64)[0]["status"] == "ok"
+    assert not model[0].lock.locked()
+
+
+def test_inference_mode_around_it(cortex):
+    model = network("several").eval()
+    expected = cortiscore.score(model, V4, layers="norm", input_size=64, bootstrap=5)[0]["score"]
+    with torch.inference_mode():
+        assert cortiscore.score(model, V4, layers="norm", input_size=64, bootstrap=5)[0]["score"] == expected
+        assert torch.is_inference_mode_enabled()

@@ -199,7 +199,7 @@ def test_a_libtorch_loop_scores_itself(built_examples, home):
     assert [record["score"] for record in records] == [record["score"] for record in others]
     assert len({record["weights_sha256"] for record in records}) == 3
     failing = subprocess.run([built_examples / "training", "Simulated2026.V5-pls"], capture_output=True, text=True, env=env)
-    assert "Simulated2026.V4-pls" in failing.stderr
+    assert failing.returncode == 4 and "Simulated2026.V4-pls" in failing.stderr
 
 
 def test_the_library_shows_what_its_headers_declare(prefix):

@@ -178,7 +178,8 @@ def test_native_code_is_refused(native, stimuli, tmp_path):
 
 
 def test_model_export_writes_native_code(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "cortiscore.export_command", "torchvision:squeezenet1_1", "--native", "--layer", "features.3", "--input-size", "64",
+    done = subprocess.run([sys.executable, "-m", "cortiscore.export_command", "torchvision:squeezenet1_1", "--native", "--layer", "features.3",
+                           "--input-size", "64",
                            "-o", str(tmp_path / "s.pt2")], cwd=ROOT / "python", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     layers = run_json("model", "inspect", tmp_path / "s.pt2", "--allow-native-code")["layers"]

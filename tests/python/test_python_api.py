@@ -12,6 +12,7 @@ import threading
 import numpy as np
 import pandas as pd
 import polars as pl
+import psutil
 import pytest
 import torch
 import xarray as xr
@@ -526,7 +527,7 @@ def test_ctrl_c_stops_a_sweep_and_reaches_python(at_home, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cortiscore.sweep(banks, V4, results=tmp_path / "s", bootstrap=20_000, each=lambda record: started.set())
     assert started.is_set() and 1 <= len(cortiscore.results(tmp_path / "s")) < len(banks)
-    assert not subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", str(tmp_path / "s")], capture_output=True, text=True).stdout
+    assert not [child for child in psutil.Process().children(recursive=True) if str(tmp_path / "s") in child.cmdline()]
 
 
 def test_benchmarks_are_the_command_lines(at_home):
@@ -615,3 +616,43 @@ def test_the_examples_of_the_document(at_home, tmp_path, monkeypatch):
     said = []
     done = runner.run(doctest.DocTestParser().get_doctest(text, {}, "python.md", str(ROOT / "docs/python.md"), 0), out=said.append)
     assert done.attempted > 40 and done.failed == 0, "".join(said)
+
+
+def test_masked_numbers_are_missing(tmp_path):
+    """As NaN is, which is how a file says it; never the number beneath the mask."""
+    rng = np.random.default_rng(3)
+    trials = rng.standard_normal((6, 40, 5)) + 2 * rng.standard_normal((40, 5))
+    hidden = rng.random(trials.shape) < 0.2
+    masked, missing = np.ma.array(np.where(hidden, 1e6, trials), mask=hidden), np.where(hidden, np.nan, trials)
+    assert cortiscore.ceilings.internal_consistency(masked)["ceiling"] == cortiscore.ceilings.internal_consistency(missing)["ceiling"]
+    np.testing.assert_array_equal(cortiscore.Assembly(masked[0], ["presentation", "neuroid"]).values, missing[0])
+    x, y = rng.standard_normal((40, 8)), np.ma.array(trials[0], mask=hidden[0])
+    with pytest.raises(cortiscore.Error, match="NaN"):
+        cortiscore.metrics.linear(x, y)
+    whole = np.ma.array(trials[0])
+    assert cortiscore.metrics.linear(x, whole)["score"] == cortiscore.metrics.linear(x, trials[0])["score"]
+    with pytest.raises(cortiscore.Error, match="masked labels"):
+        cortiscore.metrics.linear(x, trials[0], stratify=np.ma.array(np.arange(40) % 4, mask=np.arange(40) == 3))
+
+
+def test_arrays_that_run_backwards(tmp_path):
+    rng = np.random.default_rng(3)
+    x, y = rng.standard_normal((40, 8)), rng.standard_normal((40, 5))
+    assert cortiscore.metrics.linear(x[::-1], y[::-1])["score"] == cortiscore.metrics.linear(x[::-1].copy(), y[::-1].copy())["score"]
+
+
+def test_labels_with_ids_are_matched_by_them():
+    rng = np.random.default_rng(3)
+    x, y, labels, order = rng.standard_normal((40, 8)), rng.standard_normal((40, 5)), np.arange(40) % 4, rng.permutation(40)
+    ids = [f"image{i}" for i in range(40)]
+    of = lambda values, names: xr.DataArray(values, dims=["presentation", "neuroid"][:values.ndim], coords={"stimulus_id": ("presentation", names)})
+    expected = cortiscore.metrics.linear(x, y, stratify=labels)["score"]
+    found = cortiscore.metrics.linear(of(x, ids), of(y, ids), stratify=of(labels[order], [ids[i] for i in order]))
+    assert found["score"] == expected
+
+
+def test_columns_of_torch_are_columns():
+    truth, choice = torch.tensor([1, 2, 1, 2]), torch.tensor([1, 2, 2, 2])
+    table = {"stimulus_id": list("abcd"), "truth": truth, "choice": choice}
+    plain = {**table, "truth": truth.tolist(), "choice": choice.tolist()}
+    assert cortiscore.metrics.accuracy(table)["score"] == cortiscore.metrics.accuracy(plain)["score"] == 0.75

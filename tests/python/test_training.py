@@ -1,6 +1,9 @@
 """Probe: when it scores, what it gives, and that training does not notice."""
+import collections
+import concurrent.futures
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -39,11 +42,12 @@ class Net(nn.Module):
 def train(steps, after=lambda step, model: None, seed=0):
     """Losses of a plain loop with all that a probe could disturb: dropout, batch norm, momentum, an order drawn anew."""
     torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)  # handed over, as a DataLoader takes one
     model = Net()
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
     images, labels, losses = torch.randn(64, 3, 64, 64), torch.randint(0, 10, (64,)), []
     for step in range(1, steps + 1):
-        rows = torch.randperm(64)[:8]
+        rows = torch.randperm(64, generator=generator)[:8]
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
         loss.backward()
@@ -80,7 +84,10 @@ def test_training_is_the_same_to_the_bit_and_scores_are_those_of_the_step(cortex
         if step % 30 == 0:
             kept[step] = {name: value.clone() for name, value in model.state_dict().items()}
 
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
     plain = train(90, keep)
+    torch.set_num_threads(before)
     probe = cortiscore.Probe([V4, IT], every=30, asynchronous=asynchronous, results=tmp_path / "store", run="r", on_error="raise", **GIVEN)
 
     def probed(step, model):
@@ -89,7 +96,12 @@ def test_training_is_the_same_to_the_bit_and_scores_are_those_of_the_step(cortex
             assert probe._thread is not None  # it does score beside
             probe._thread.join()  # so that each is taken at its own step
 
-    assert train(90, probed) == plain
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)  # of training's own; the engine's passes have one each
+    try:
+        assert train(90, probed) == plain and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     probe.close()
     assert [evaluation.step for evaluation in probe.history] == [30, 60, 90] and probe.failures == 0
     for evaluation in probe.history:
@@ -104,6 +116,8 @@ def test_training_is_the_same_to_the_bit_and_scores_are_those_of_the_step(cortex
         assert 0 < evaluation.waited <= evaluation.seconds
     shown = run("results", "show", "--results", tmp_path / "store", "--network", "r-step*", "--json")
     stored = [json.loads(line) for line in shown.stdout.splitlines()]
+    ranked = run("results", "rank", "--results", tmp_path / "store")
+    assert all(f"r-step{step}" in ranked.stdout for step in (30, 60, 90)), ranked
     assert sorted((r["model_identifier"], r["tags"]["step"], r["tags"]["epoch"]) for r in stored) == [
         (f"r-step{step}", str(step), str(step // 30)) for step in (30, 30, 60, 60, 90, 90)]
 
@@ -168,7 +182,7 @@ def test_errors_are_counted_or_raised(cortex, caplog):
     ({"every": None}, "every: found nothing"), ({"every": 0}, "every: found 0"), ({"every": "sometimes"}, "every: found 'sometimes'"),
     ({"max_overhead": 2}, "max_overhead: found 2"), ({"ranks": "all"}, "ranks: found 'all'"), ({"input_size": None}, "input_size: found nothing"),
     ({"benchmarks": "Simulated2026.V5-pls"}, "Simulated2026.V5-pls"), ({"layers": {"V5": "x"}}, "V5"), ({"bootstrap": -1}, "--bootstrap: found -1"),
-    ({"mood": 1}, "mood")])
+    ({"mood": 1}, "mood"), ({"results": "store"}, "run: found nothing"), ({"layers": ["pool"]}, "layers: found")])
 def test_what_cannot_be_right_is_said_before_training(cortex, arguments, message):
     given = {"benchmarks": V4, "every": 5, **GIVEN, **arguments}
     with pytest.raises((ValueError, cortiscore.Error), match=message):
@@ -181,9 +195,31 @@ def test_layers_are_checked_by_prepare(cortex):
         probe.prepare(Net())
 
 
+@pytest.mark.parametrize("given,model,message", [
+    ({"input_size": 64.0}, Net(), "input_size: found 64.0"), ({"layers": "head"}, Net(), "layer head: found 10 features, expected at least 25"),
+    ({"mean": [123, 116, 103], "std": [58, 57, 57]}, Net(), "Divide mean and std by 255"), ({}, lambda x: x, "model: found function")])
+def test_what_prepare_finds_stops_the_first_step(cortex, given, model, message):
+    """Also where training goes on after failures: it is not one of an evaluation."""
+    with pytest.raises((ValueError, cortiscore.Error), match=message):
+        cortiscore.Probe(V4, every=500, **{**GIVEN, **given}).step(1, model)
+
+
+def test_a_network_of_nan_is_said_to_be_one(cortex):
+    model = Net()
+    with torch.no_grad():
+        model.conv.weight.fill_(torch.nan)
+    with pytest.raises(cortiscore.Error, match="layer pool: found NaN or infinity"):
+        cortiscore.Probe(V4, every=1, **GIVEN).step(1, model)
+
+
+def test_a_step_is_a_number(cortex):
+    with pytest.raises(ValueError, match="step: found Net, expected a whole number"):
+        cortiscore.Probe(V4, every=1, **GIVEN).step(Net(), 1)
+
+
 def test_stimuli_and_ceilings_are_made_once(cortex, tmp_path):
     """The second evaluation decodes nothing; and what is stored is found again by a run that was resumed."""
-    probe = cortiscore.Probe(V4, every=1, results=tmp_path / "store", **GIVEN)
+    probe = cortiscore.Probe(V4, every=1, results=tmp_path / "store", run="r", **GIVEN)
     model = Net()
     first = probe.step(1, model)
     with torch.no_grad():
@@ -191,7 +227,7 @@ def test_stimuli_and_ceilings_are_made_once(cortex, tmp_path):
     second = probe.step(2, model)
     decode = [evaluation.records[0]["timing_ms"]["decode"] for evaluation in (first, second)]
     assert decode[0] > 20 * decode[1]
-    resumed = cortiscore.Probe(V4, every=1, results=tmp_path / "store", **GIVEN).step(2, model)
+    resumed = cortiscore.Probe(V4, every=1, results=tmp_path / "store", run="r", **GIVEN).step(2, model)
     assert resumed.records[0]["end"] == second.records[0]["end"]
 
 
@@ -207,7 +243,7 @@ def test_the_overhead_that_is_allowed_is_kept(cortex):
         probe.step(steps, model)
         spent += time.perf_counter() - before
     share = spent / (time.perf_counter() - begun)
-    assert len(probe.history) >= 3 and share <= 0.105 and abs(share - probe.overhead) < 0.005, (share, probe.overhead, len(probe.history))
+    assert len(probe.history) >= 3 and 0.05 <= share <= 0.105 and abs(share - probe.overhead) < 0.005, (share, probe.overhead, len(probe.history))
 
 
 def test_an_averaged_network_is_scored_with_its_averages(cortex):
@@ -221,6 +257,41 @@ def test_an_averaged_network_is_scored_with_its_averages(cortex):
     expected.load_state_dict(averaged.module.state_dict())
     found = cortiscore.Probe(V4, every=1, **GIVEN).step(1, averaged)
     assert found.records[0]["score"] == cortiscore.score(expected, V4, **GIVEN)[0]["score"]
+
+
+def train_on_device(probe=None, steps=1000):
+    torch.manual_seed(0)
+    model = Net().cuda()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    images, labels = torch.randn(256, 3, 64, 64, device="cuda"), torch.randint(0, 10, (256,), device="cuda")
+    losses, stalls = [], []
+    for step in range(1, steps + 1):
+        rows = torch.randint(0, 256, (64,), device="cuda")
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+        if probe:
+            began = time.perf_counter()
+            probe.step(step, model)
+            stalls.append(time.perf_counter() - began)
+    return torch.stack(losses).tolist(), stalls
+
+
+@pytest.mark.cuda("scores a module whose weights are on it, beside training and between its steps")
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_training_on_a_device_is_the_same(cortex, asynchronous):
+    plain, _ = train_on_device()
+    probe = cortiscore.Probe(V4, every=20, asynchronous=asynchronous, on_error="raise", **GIVEN)
+    probe.prepare(Net().cuda())
+    losses, stalls = train_on_device(probe)
+    probe.close()
+    assert losses == plain and len(probe.history) >= 1
+    expected = cortiscore.score(Net(), V4, **GIVEN)[0]["score"]["ceiling"]
+    assert all(evaluation.records[0]["score"]["ceiling"] == pytest.approx(expected, abs=1e-9) for evaluation in probe.history)
+    if asynchronous:
+        assert sorted(stalls)[int(0.99 * len(stalls))] < 0.005  # what a step waits for, of which one in twenty begins an evaluation
 
 
 RANKS = """
@@ -279,3 +350,127 @@ def test_ranks_agree_however_the_network_is_spread(cortex, tmp_path):
     assert sorted((how, ranks, rank, count) for how, ranks, rank, _, count in lines) == sorted(
         (how, ranks, rank, 1 if ranks == "share" else 2 * (rank == 0))
         for how in ("ddp", "fsdp", "fully_shard") for ranks in ("first", "share") for rank in (0, 1))
+
+
+FAILING = """
+import os, sys, time, torch, torch.distributed as dist
+from torch import nn
+import cortiscore
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.flat = nn.Conv2d(3, 4, 5, 4), nn.Flatten()
+    def forward(self, x):
+        if failing and x.shape[0] == 16:
+            raise FloatingPointError("of one rank")
+        return self.flat(self.conv(x))
+dist.init_process_group("gloo")
+rank, failing, found = dist.get_rank(), False, []
+for on_error in ("log", "raise"):
+    failing = False
+    model = nn.parallel.DistributedDataParallel(Net())
+    probe = cortiscore.Probe(sys.argv[1], layers="flat", every=1, input_size=64, on_error=on_error, bootstrap=5)
+    probe.prepare(model)
+    failing = rank == 0
+    for step in (1, 2):
+        try:
+            evaluation = probe.step(step, model)
+            found.append("nothing" if evaluation is None else evaluation.records[0]["status"])
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}")
+print(*found, sep=chr(10), file=open(f"{rank}.txt", "w"))
+dist.destroy_process_group()
+"""
+
+
+def test_a_failure_of_one_rank_is_known_to_all(cortex, tmp_path):
+    """None waits for what does not come: a record of it on both, or an exception on both."""
+    (tmp_path / "failing.py").write_text(FAILING)
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
+                           tmp_path / "failing.py", V4], env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, other = ((tmp_path / f"{rank}.txt").read_text().splitlines() for rank in "01")
+    assert one == ["failed", "failed", *2 * ["FloatingPointError: of one rank"]]
+    assert other == ["failed", "failed", *2 * ["RuntimeError: rank 0: FloatingPointError: of one rank"]]
+
+
+def test_threads_of_a_probe_are_its_own(cortex):
+    """A probe beside training has one thread, and what is scored meanwhile all that there are."""
+    seen = collections.defaultdict(set)
+
+    class Asked(Net):
+        def forward(self, x):
+            if x.shape[0] == 16:
+                seen[self.name].add(threading.get_ident())
+                time.sleep(0.02)
+            return super().forward(x)
+
+    beside, here = Asked(), Asked()
+    beside.name, here.name = "beside", "here"
+    probe = cortiscore.Probe(V4, every=1, asynchronous=True, **GIVEN)
+    probe.step(1, beside)
+    cortiscore.score(here, V4, **GIVEN)
+    probe.close()
+    assert len(seen["beside"]) == 1 and (len(seen["here"]) > 1 or os.cpu_count() == 1)
+
+
+def test_sigterm_means_what_it_meant(cortex):
+    script = """
+import os, signal, torch, cortiscore
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.flat = torch.nn.Conv2d(3, 4, 5, 4), torch.nn.Flatten()
+    def forward(self, x):
+        if x.shape[0] == 16: os.kill(os.getpid(), signal.SIGTERM)
+        return self.flat(self.conv(x))
+cortiscore.Probe("Simulated2026.V4-pls", layers="flat", every=1, input_size=64).step(1, Net())
+print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(ROOT / "python")}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGTERM and done.stdout == ""
+
+
+def test_a_wait_that_is_interrupted_loses_nothing(cortex, monkeypatch):
+    release = threading.Event()
+
+    class Waits(Net):
+        def forward(self, x):
+            if x.shape[0] == 16:
+                release.wait(60)
+            return super().forward(x)
+
+    probe = cortiscore.Probe(V4, every=1, asynchronous=True, **GIVEN)
+    probe.step(1, Waits())
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            probe.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert probe.step(2, Net()) is None  # it is still under way
+    release.set()
+    assert probe.wait().step == 1
+
+
+def test_an_exit_asked_for_in_a_pass_beside_training_is_raised(cortex):
+    class Exits(Net):
+        def forward(self, x):
+            if x.shape[0] == 16:
+                raise SystemExit("enough")
+            return super().forward(x)
+
+    probe = cortiscore.Probe(V4, every=1, asynchronous=True, **GIVEN)
+    probe.step(1, Exits())
+    with pytest.raises(SystemExit, match="enough"):
+        probe.close()
+
+
+def test_threads_that_share_a_probe_take_turns(cortex):
+    probe, model = cortiscore.Probe(V4, every=1, on_error="raise", **GIVEN), Net()
+    probe.step(0, model)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda step: probe.evaluate(model, step).records[0]["score"]["raw"], range(1, 7)))
+    assert len(set(found)) == 1

@@ -89,6 +89,8 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
         newest = self._newest(step if chosen else None)
         # The Trainer's own dict, in which it looks for the best model after its callbacks.
         metrics.update({f"eval_{name}": value for name, value in (newest.metrics if newest else {}).items()})
+        if chosen and newest and f"eval_{best}" not in metrics and not any(r["status"] != "ok" for r in newest.records):
+            raise refused("metric_for_best_model", best, f"one of {', '.join(newest.metrics)}")
         if chosen:
             metrics.setdefault(f"eval_{best}", math.nan)
 
