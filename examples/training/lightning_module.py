@@ -47,7 +47,8 @@ data = (torchvision.datasets.ImageFolder(args.data, augment) if args.data
 loader = torch.utils.data.DataLoader(data, 32, shuffle=True)
 
 score = f"cortiscore/{args.benchmark[0]}/ceiled"
-probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results)
+probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results,
+                         run="lightning")
 trainer = pl.Trainer(max_steps=args.steps, logger=TensorBoardLogger("."), log_every_n_steps=10,
                      callbacks=[LightningProbe(probe, network="backbone"), EarlyStopping(score, mode="max", patience=20),
                                 ModelCheckpoint(monitor=score, mode="max", every_n_train_steps=args.every)])

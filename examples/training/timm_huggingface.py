@@ -50,7 +50,8 @@ arguments = TrainingArguments("runs", max_steps=args.steps, per_device_train_bat
 trainer = Trainer(Classifier(backbone), arguments, train_dataset=train, eval_dataset=test,
                   data_collator=lambda rows: dict(zip(("images", "labels"), torch.utils.data.default_collate(rows))))
 
-probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=own.mean, std=own.std, results=args.results)
+probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=own.mean, std=own.std, results=args.results,
+                         run="hugging-face")
 HuggingFaceProbe(probe, network="backbone").attach(trainer)
 trainer.train()
 print("best:", trainer.state.best_model_checkpoint, trainer.state.best_metric)

@@ -40,7 +40,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_dec
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
 writer = SummaryWriter()
 
-probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results,
+probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results, run="loop",
                          on_result=lambda found: [writer.add_scalar(name, value, found.step) for name, value in found.metrics.items()])
 with probe:
     probe.step(0, model)

@@ -29,8 +29,8 @@ struct TrainedNetwork {
   /// Its weights and buffers as they are now; records carry their SHA-256, and what a store holds
   /// of the same weights is not scored again.
   std::function<NamedTensors()> state;
-  /// Called before and after every evaluation, also one that failed, e.g. to switch to eval mode and
-  /// back.
+  /// Called before and after every evaluation, also one that failed, e.g. to switch to eval mode
+  /// and back.
   std::function<void()> begin, end;
 };
 
@@ -89,8 +89,8 @@ class Probe {
   Probe(const Probe&) = delete;
   Probe& operator=(const Probe&) = delete;
 
-  /// Call it after each step of the optimizer, with how many there were, and at 0 for a score before
-  /// training.
+  /// Call it after each step of the optimizer, with how many there were, and at 0 for a score
+  /// before training.
   /// @return where it is time, one record a benchmark as canonical JSON (docs/formats.md), durable
   ///         in the store; else nothing
   std::optional<std::vector<std::string>> step(int64_t step, const TrainedNetwork& network);

@@ -27,12 +27,13 @@ def unmasked(values: Any) -> Any:
     """An array without a mask, whose hidden numbers are NaN, which is what is missing here; and one that torch can take: its defect, that
     arrays which run backwards end the process, is gone round by a copy."""
     if isinstance(values, np.ma.MaskedArray):
+        masked: Any = values
         if not np.ma.is_masked(values):
             values = values.data
         elif values.dtype.kind == "f":
-            values = values.filled(np.nan)
+            values = masked.filled(np.nan)
         elif values.dtype.kind in "biu":
-            values = values.astype(float).filled(np.nan)
+            values = masked.astype(float).filled(np.nan)
         else:
             raise bad_input(f"masked array: found {values.dtype}, expected numbers. Leave out what is masked.")
     if isinstance(values, np.ndarray) and any(stride < 0 for stride in values.strides):

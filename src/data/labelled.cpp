@@ -648,6 +648,11 @@ Labels read_labels(const Input& input) {
     const auto flat = input.array()->values.to(at::kDouble).flatten().contiguous();
     const auto* const first = flat.const_data_ptr<double>();
     out.codes = class_codes(std::vector<double>(first, first + flat.numel()));
+    const auto& coords = input.array()->coords;
+    for (const auto& name : kStimulusIds) {
+      if (const auto ids = coords.find(name); out.stimulus_ids.empty() && ids != coords.end())
+        out.stimulus_ids = ids->second.as_text();
+    }
     return out;
   }
   if (is_table(path)) {

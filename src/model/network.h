@@ -65,8 +65,8 @@ struct InMemory {
 
 /// A network from a torch.export archive (.pt2): a graph as JSON plus raw weights; no pickle, no
 /// code. TorchScript, and native code of AOTInductor, are opened as well where that is allowed:
-/// they run code, and their weights cannot be exchanged. A module of the process that this runs in is
-/// a network too (in_memory).
+/// they run code, and their weights cannot be exchanged. A module of the process that this runs in
+/// is a network too (in_memory).
 ///
 /// Nodes run through LibTorch's dispatcher in the order of the file, so outputs equal PyTorch's own
 /// to the bit, given the same batch shape and one intra-operator thread. Only operators of `aten`
