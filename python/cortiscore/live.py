@@ -14,6 +14,7 @@ import math
 import queue
 import random
 import sys
+import threading
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -222,6 +223,10 @@ def same_draws():
             torch.cuda.set_rng_state_all(cuda)
 
 
+# What gives something else in training mode.
+_CHANGES_IN_TRAINING = (torch.nn.modules.batchnorm._NormBase, torch.nn.modules.dropout._DropoutNd)
+
+
 def _own_dtype(network):
     tensors = itertools.chain(network.parameters(), network.buffers())
     return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
@@ -254,7 +259,15 @@ class Table:
                     shapes[values[-1]] = _kind(tensor), list(tensor.shape)
                 counts[name] += 1
 
-            hooks = [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, entries(output)))
+            me = threading.get_ident()
+
+            def watch(module, _):
+                if module.training and threading.get_ident() == me and isinstance(module, _CHANGES_IN_TRAINING):
+                    raise refused("model", f"a {type(module).__name__} in training mode, which eval() does not reach", "all parts in eval mode",
+                                  "Hold it in an attribute or an nn.ModuleList, not in a plain list")
+
+            hooks = [torch.nn.modules.module.register_module_forward_pre_hook(watch)]
+            hooks += [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, entries(output)))
                      for name, module in names.items()]
             try:
                 seen = []
@@ -285,6 +298,8 @@ class Table:
                 made.clear()
             try:
                 result = network(images.to(dtype))
+            except BadNetwork:
+                raise
             except Exception as error:  # whatever a user's module raises
                 first = first or error
                 continue

@@ -108,6 +108,7 @@ void Network::run_program(const at::Tensor& batch,
     size_t layer;
     double weight;
   };
+  const auto& table = state_->graph->layers;
   std::vector<std::string> names;
   std::vector<std::vector<Part>> parts;
   std::vector<size_t> missing(layers.size());
@@ -116,7 +117,10 @@ void Network::run_program(const at::Tensor& batch,
     const auto calls = calls_of(layers[i]);
     missing[i] = calls.size();
     for (const auto& [call, weight] : calls) {
-      const auto name = read_layer_name(call).base;
+      const bool own = std::any_of(table.begin(), table.end(),
+                                   [&](const Layer& layer) { return layer.name == call; });
+      const auto name =
+          own ? call : read_layer_name(call).base;  // of "w:mean" w, unless there is one
       const auto found = std::find(names.begin(), names.end(), name);
       const auto place = static_cast<size_t>(found - names.begin());
       if (found == names.end()) {

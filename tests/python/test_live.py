@@ -499,3 +499,28 @@ def test_inference_mode_around_it(cortex):
     with torch.inference_mode():
         assert cortiscore.score(model, V4, layers="norm", input_size=64, bootstrap=5)[0]["score"] == expected
         assert torch.is_inference_mode_enabled()
+
+
+class Hidden(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norms, self.flat = nn.Conv2d(3, 8, 5, 4), [nn.BatchNorm2d(8)], nn.Flatten()
+
+    def forward(self, x):
+        return self.flat(self.norms[0](self.conv(x)))
+
+
+def test_parts_that_eval_does_not_reach_are_refused(cortex):
+    with pytest.raises(ValueError, match="a BatchNorm2d in training mode, which eval.. does not reach"):
+        cortiscore.score(Hidden(), V4, layers="flat", input_size=64)
+    hidden = Hidden()
+    hidden.norms[0].eval()
+    assert cortiscore.score(hidden, V4, layers="flat", input_size=64)[0]["status"] == "ok"
+
+
+def test_a_layer_may_be_called_as_a_pool_is(cortex):
+    model = nn.Sequential()
+    model.add_module("w:mean", nn.Conv2d(3, 30, 5, 4))
+    model.add_module("flat", nn.Flatten())
+    names = [cortiscore.score(model, V4, layers=layer, input_size=64, bootstrap=5)[0] for layer in ("w:mean", "w:mean:mean", "flat")]
+    assert names[0]["score"] == names[2]["score"] != names[1]["score"]
