@@ -274,6 +274,7 @@ class Table:
                 for images in (_noise(2, input_size, device), torch.zeros(2, 3, input_size, input_size, device=device)):
                     self.dtype = self._runs(network, images, put, calls, values, counts)
                     seen.append([(call.name, call.keys, call.shapes) for call in calls])
+                self._seen = seen[0]
                 if seen[0] != seen[1]:
                     raise refused("model", "calls that depend on what it is shown", "the same calls of the same modules for every image",
                                   "Layers have no meaning otherwise: take the choice out of its forward")
@@ -310,6 +311,28 @@ class Table:
         raise DoesNotRun(refused(f"input of {images.shape[-1]} x {images.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, network)}",
                                  "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
                                  "Give the size that it was made for (input_size=), or wrap it in a module that takes such images")) from first
+
+    def holds(self, network):
+        """Whether the network makes the calls that it made when the table was: one pass over two images of noise."""
+        found = []
+
+        def put(name, output):
+            if tensors := entries(output):
+                found.append((name, [key for key, _ in tensors], [tensor.shape for _, tensor in tensors]))
+
+        hooks = [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, output)) for name, module in layer_names(network).items()]
+        device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
+        try:
+            with torch.no_grad():
+                result = network(_noise(2, self._said["input_size"], device).to(self.dtype))
+            if not isinstance(result, torch.Tensor) and len(entries(result)) > 1:
+                put(self.own, result)
+        except Exception:  # a table that is made anew says which
+            return False
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found == self._seen
 
     def json(self, identifier):
         said = {**self._said, "identifier": identifier}
