@@ -30,8 +30,12 @@ class BadNetwork(BadInput, ValueError):
     """Why a module cannot be exported, and what to do: one sentence each."""
 
 
-def refused(what, found, expected, action=""):
-    return BadNetwork(f"{what}: found {found}, expected {expected}.{f' {action}.' if action else ''}")
+class DoesNotRun(BadNetwork):
+    """A forward pass raised."""
+
+
+def refused(what, found, expected, action="", kind=BadNetwork):
+    return kind(f"{what}: found {found}, expected {expected}.{f' {action}.' if action else ''}")
 
 
 def _first_line(error):
@@ -166,7 +170,7 @@ class Tapped(torch.nn.Module):
     def __init__(self, network, layers=None, dtype=torch.float32):
         super().__init__()
         self.network = network
-        self._dtype = dtype
+        self.dtype = dtype
         self._calls, self._tensors = [], None  # of a forward pass, in order; None: only shapes are wanted
         names = layer_names(network)
         # The network's own output has no name; where it is several tensors, they are layers of this one.
@@ -201,7 +205,7 @@ class Tapped(torch.nn.Module):
 
     def _run(self, images):
         self._calls = []
-        result = self.network(images if self._dtype == torch.float32 else images.to(self._dtype))
+        result = self.network(images if self.dtype == torch.float32 else images.to(self.dtype))
         if isinstance(result, torch.Tensor):
             return result
         found = entries(result)
@@ -250,25 +254,33 @@ def _check_forward(model):
                    f"Export its vision tower, which is model.{tower}" if tower else "Wrap it in a module whose forward takes images")
 
 
-def tapped_on(model, example, layers=None):
+def own_dtype(model):
+    """That of its weights."""
+    return next((p.dtype for p in itertools.chain(model.parameters(), model.buffers()) if p.is_floating_point()), torch.float32)
+
+
+def tapped_on(model, example, layers=None, taps=Tapped):
     """Taps on the module, and its calls on the example. Images are float32; where that is not what its weights are, they are
     cast as they come in.
-    Raises BadNetwork where it does not run."""
+    Raises DoesNotRun where it does not run."""
     _check_forward(model)
-    own = next((p.dtype for p in itertools.chain(model.parameters(), model.buffers()) if p.is_floating_point()), torch.float32)
     first = None
-    for dtype in dict.fromkeys([torch.float32, own]):
-        tapped = Tapped(model, layers, dtype)
+    for dtype in dict.fromkeys([torch.float32, own_dtype(model)]):
+        tapped = taps(model, layers, dtype)
         tapped.training = False
         try:
             with torch.compiler.set_stance("force_eager"):
                 return tapped, tapped.calls(example)
+        except BadNetwork:
+            tapped.__exit__()
+            raise
         except Exception as error:  # whatever a user's module raises
             tapped.__exit__()
             first = first or error
     raise refused(f"input of {example.shape[-1]} x {example.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, model)}",
                    "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
-                   "Give the size that it was made for (--input-size, input_size=), or wrap it in a module that takes such images") from first
+                   "Give the size that it was made for (--input-size, input_size=), or wrap it in a module that takes such images",
+                   DoesNotRun) from first
 
 
 # ---- The graph ----------------------------------------------------------------------------------------------------------

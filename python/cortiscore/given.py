@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 
+from .arguments import as_json
 from .assemblies import Assembly, bad_input, unmasked
 from .engine import compiled
 
@@ -134,11 +135,6 @@ def _splits(value: Any) -> Any:
     return [{"train": np.asarray(train).tolist(), "test": np.asarray(test).tolist()} for train, test in pairs]
 
 
-def _plain(value: Any) -> Any:
-    """A NumPy number, or a path, as JSON has it."""
-    return value.item() if isinstance(value, np.generic) else os.fspath(value)
-
-
 def _as_json(options: Mapping[str, Any]) -> str:
     named = dict(options)
     if "splits" in named:
@@ -146,9 +142,7 @@ def _as_json(options: Mapping[str, Any]) -> str:
     for name in ("over", "axes"):
         if name in named and not isinstance(named[name], str):
             named[name] = ",".join(map(str, np.atleast_1d(named[name]).tolist()))
-    named = {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value  # which JSON has not, and nobody means
-             for name, value in named.items()}
-    return json.dumps(named, default=_plain)
+    return as_json(named)
 
 
 def _answer(found: tuple[str, dict[str, Any]]) -> dict[str, Any]:

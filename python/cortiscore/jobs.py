@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from . import binary, layout
+from .arguments import listed
 from .assemblies import Assembly
 from .engine import Error, compiled
 from .recordings import written_whole
@@ -18,10 +19,6 @@ from .recordings import written_whole
 if TYPE_CHECKING:
     Path: TypeAlias = str | os.PathLike[str]
     Precision: TypeAlias = Literal["float32", "tf32", "bf16", "fp16"]
-
-
-def _several(one_or_more: Path | Iterable[Path]) -> list[str]:
-    return [os.fspath(path) for path in ([one_or_more] if isinstance(one_or_more, (str, os.PathLike)) else one_or_more)]
 
 
 def _flags(named: Mapping[str, Any]) -> list[str]:
@@ -79,8 +76,8 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
     :raises cortiscore.Error: with the command line's exit code where nothing could be swept: 2 an argument, 4 a name, 5 a file
     """
     committed = [layers] if isinstance(layers, str) else [f"{region}={layer}" for region, layer in (layers or {}).items()]
-    words = ["--quiet", "sweep", "--json", *_several(checkpoints)]
-    for flag, values in (("--benchmark", _several(benchmarks)), ("--layer", committed)):
+    words = ["--quiet", "sweep", "--json", *listed(checkpoints)]
+    for flag, values in (("--benchmark", listed(benchmarks)), ("--layer", committed)):
         for value in values:
             words += [flag, value]
     words += _flags({"checkpoint_table": checkpoint_table, "graph": graph, "prefix": prefix, "shard": shard, "limit": limit,
@@ -131,7 +128,7 @@ def layers(network: Path, benchmarks: str | Iterable[Path], *, match: str = "", 
     """
     options = {"mode": mode, "memory_gib": memory_gib, **_loading(device, precision, cuda_graphs, allow_torchscript, allow_native_code),
                **{name: os.fspath(path) for name, path in (("spill", spill), ("reference_photos", reference_photos)) if path is not None}}
-    texts, chosen = compiled.layers(os.fspath(network), _several(benchmarks), match, candidates, json.dumps(options))
+    texts, chosen = compiled.layers(os.fspath(network), listed(benchmarks), match, candidates, json.dumps(options))
     found = LayerProfiles([json.loads(text) for text in texts], json.loads(chosen))
     if output is not None:
         with written_whole(pathlib.Path(output)) as temporary:
@@ -151,7 +148,7 @@ def extract(network: Path, stimuli: Path, layers: str | Iterable[str], *, degree
     :param repetitions: presentations of every stimulus, moved by the platform's microsaccades: rows one after the other
     :raises cortiscore.Error: 2 an argument, 4 a layer that is none, 5 a file
     """
-    names = _several(layers)
+    names = listed(layers)
     options = json.dumps(_loading(device, precision, cuda_graphs, allow_torchscript, allow_native_code))
     found = compiled.extract(os.fspath(network), os.fspath(stimuli), names, degrees, repetitions, options)
     return {name: Assembly._of(held) for name, held in zip(names, found)}

@@ -8,6 +8,7 @@ and modules that keep something of a pass in themselves may run in several threa
 import collections
 import contextlib
 import copy
+import dataclasses
 import itertools
 import json
 import math
@@ -20,11 +21,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils import dlpack
 
-from .exporter import BadNetwork, Call, _check_forward, _culprit, _first_line, _layers, check_model, description, entries, evaluated, layer_names, refused
-
-
-class DoesNotRun(BadNetwork):
-    """A forward pass raised."""
+from .exporter import Tapped, _first_line, _layers, check_model, description, entries, evaluated, layer_names, own_dtype, refused, tapped_on
 
 
 class _Enough(BaseException):
@@ -54,22 +51,22 @@ def _own_hooks(name, hooks):
     return type(hooks)((key, hook) for key, hook in hooks.items() if not made_by(hook).startswith("torch.distributed"))
 
 
-@contextlib.contextmanager
+def _fsdp_around(model):
+    """The class FullyShardedDataParallel, where a part of the model is wrapped by it."""
+    fsdp = sys.modules.get("torch.distributed.fsdp")
+    wraps = fsdp and any(isinstance(module, fsdp.FullyShardedDataParallel) for module in model.modules())
+    return fsdp.FullyShardedDataParallel if wraps else None
+
+
 def gathered(model):
     """While it lives, the weights that FullyShardedDataParallel spreads over ranks are whole on each; every rank has to enter."""
-    fsdp = sys.modules.get("torch.distributed.fsdp")
-    if fsdp and any(isinstance(module, fsdp.FullyShardedDataParallel) for module in model.modules()):
-        with fsdp.FullyShardedDataParallel.summon_full_params(model, writeback=False):
-            yield
-    else:
-        yield
+    wrapper = _fsdp_around(model)
+    return wrapper.summon_full_params(model, writeback=False) if wrapper else contextlib.nullcontext()
 
 
 def sharded(model):
     """Whether ranks have parts of its weights, so that all of them have to take part in a copy."""
-    fsdp = sys.modules.get("torch.distributed.fsdp")
-    wrapped = fsdp and any(isinstance(module, fsdp.FullyShardedDataParallel) for module in model.modules())
-    return bool(wrapped) or any(hasattr(parameter, "full_tensor") for parameter in model.parameters())
+    return bool(_fsdp_around(model)) or any(hasattr(parameter, "full_tensor") for parameter in model.parameters())
 
 
 def copied(model, own_weights=False):
@@ -131,15 +128,14 @@ def stands_alone(model, input_size):
         forward = vars(module).get("forward")
         if forward is not None and getattr(forward, "__self__", None) is not module:
             return False
+
     def elsewhere(*_):
         raise _Elsewhere
 
     hooks = [module.register_forward_pre_hook(elsewhere, prepend=True) for module in own]
-    tensors = list(itertools.chain(twin.parameters(), twin.buffers()))
-    device = tensors[0].device if tensors else torch.device("cpu")
     try:
         with torch.no_grad(), same_draws():
-            twin(_noise(2, input_size, device).to(_own_dtype(twin)))
+            twin(_noise(twin, input_size).to(own_dtype(twin)))
     except _Elsewhere:
         return False
     except Exception:  # of its own, which the table's passes say
@@ -161,9 +157,10 @@ def _tensors(value):
             yield from _tensors(inner)
 
 
-def _noise(n, size, device):
-    """Images that are the same every time and draw nothing: parts of multiples of the golden ratio."""
-    return ((torch.arange(n * 3 * size * size, device=device, dtype=torch.float64) * 0.6180339887498949).frac() * 2 - 1).float().view(n, 3, size, size)
+def _noise(network, size):
+    """Two images on its device that are the same every time and draw nothing: parts of multiples of the golden ratio."""
+    places = torch.arange(2 * 3 * size * size, device=device_of(network), dtype=torch.float64)
+    return ((places * 0.6180339887498949).frac() * 2 - 1).float().view(2, 3, size, size)
 
 
 class _Values(TorchFunctionMode):
@@ -227,116 +224,90 @@ def same_draws():
 _CHANGES_IN_TRAINING = (torch.nn.modules.batchnorm._NormBase, torch.nn.modules.dropout._DropoutNd)
 
 
-def _own_dtype(network):
-    tensors = itertools.chain(network.parameters(), network.buffers())
-    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+@contextlib.contextmanager
+def _all_in_eval_mode():
+    """While it lives, a pass of this thread that comes to a part in training mode is refused."""
+    me = threading.get_ident()
+
+    def watch(module, _):
+        if module.training and threading.get_ident() == me and isinstance(module, _CHANGES_IN_TRAINING):
+            raise refused("model", f"a {type(module).__name__} in training mode, which eval() does not reach", "all parts in eval mode",
+                          "Hold it in an attribute or an nn.ModuleList, not in a plain list")
+
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(watch)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """A tensor that a call of a module gave: its key, and the number of its value."""
+
+    module: str
+    call: int
+    key: str
+    number: int
+    kind: str
+    shape: tuple
+
+
+class _Numbered(Tapped):
+    """Taps that number the values behind the tensors that calls give."""
+
+    def calls(self, images):
+        self.given, self._counts = [], collections.Counter()
+        with _Values() as self._values:
+            return super().calls(images)
+
+    def _put(self, name, found):
+        super()._put(name, found)
+        for key, tensor in found:
+            self.given.append(_Given(name, self._counts[name], key, self._values.number(tensor), _kind(tensor), tuple(tensor.shape)))
+        self._counts[name] += 1
 
 
 class Table:
-    """The layers of a module, found by one pass: what export() writes beside a graph.
+    """The layers of a module, found by passes over two images: what export() writes beside a graph.
 
+    alone    whether a copy of the module stands alone
+    own      the name of what the network itself gives
     places   {layer: (module, its call, key of what it gave)}
     dtype    of the images that it takes
     """
 
-    def __init__(self, network, *, input_size, mean, std, degrees, identifier, time_bins_ms):
-        names = layer_names(network)
-        self.own = "output"
-        while self.own in names:
-            self.own += "_"
-        self.types = {name: type(module).__name__ for name, module in names.items()} | {self.own: type(network).__name__}
-        device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
-        calls, values, shapes = [], [], {}
-        with torch.no_grad(), _Values() as numbered:
-            counts = collections.Counter()
-
-            def put(name, found):
-                if not found:
-                    return
-                calls.append(Call(name, [key for key, _ in found], [tensor.shape for _, tensor in found]))
-                for key, tensor in found:
-                    values.append((name, counts[name], key, str(numbered.number(tensor))))
-                    shapes[values[-1]] = _kind(tensor), list(tensor.shape)
-                counts[name] += 1
-
-            me = threading.get_ident()
-
-            def watch(module, _):
-                if module.training and threading.get_ident() == me and isinstance(module, _CHANGES_IN_TRAINING):
-                    raise refused("model", f"a {type(module).__name__} in training mode, which eval() does not reach", "all parts in eval mode",
-                                  "Hold it in an attribute or an nn.ModuleList, not in a plain list")
-
-            hooks = [torch.nn.modules.module.register_module_forward_pre_hook(watch)]
-            hooks += [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, entries(output)))
-                     for name, module in names.items()]
-            try:
-                seen = []
-                for images in (_noise(2, input_size, device), torch.zeros(2, 3, input_size, input_size, device=device)):
-                    self.dtype = self._runs(network, images, put, calls, values, counts)
-                    seen.append([(call.name, call.keys, call.shapes) for call in calls])
-                self._seen = seen[0]
-                if seen[0] != seen[1]:
-                    raise refused("model", "calls that depend on what it is shown", "the same calls of the same modules for every image",
-                                  "Layers have no meaning otherwise: take the choice out of its forward")
-            finally:
-                for hook in hooks:
-                    hook.remove()
-        layers = _layers(calls, values, self.types, self.own, time_bins_ms)
-        self.places = {layer["name"]: layer["value"][:3] for layer in layers}
-        for layer in layers:
-            layer["dtype"], layer["shape"] = shapes[layer["value"]]
-            layer["value"] = layer["value"][3]
-        self._said = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "identifier": identifier, "path": None}
-        self._layers = layers
+    def __init__(self, network, *, alone, input_size, mean=None, std=None, degrees=8.0, time_bins_ms=None):
+        self.alone = alone
+        self._said = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "path": None}
+        with _all_in_eval_mode():
+            noise = _noise(network, input_size)
+            tapped, self._calls = tapped_on(network, noise, taps=_Numbered)
+            with tapped:
+                calls = tapped.calls(torch.zeros_like(noise))
+        if calls != self._calls:
+            raise refused("model", "calls that depend on what it is shown", "the same calls of the same modules for every image",
+                          "Layers have no meaning otherwise: take the choice out of its forward")
+        self.dtype, self.own = tapped.dtype, tapped.own
+        self._layers = _layers(calls, tapped.given, tapped.types, tapped.own, time_bins_ms)
+        self.places = {}
+        for layer in self._layers:
+            given = layer["value"]
+            self.places[layer["name"]] = given.module, given.call, given.key
+            layer.update(value=str(given.number), dtype=given.kind, shape=given.shape)
         self._parameters = sum(parameter.numel() for parameter in network.parameters())
-
-    def _runs(self, network, images, put, calls, values, counts):
-        """Runs the network, in float32 or in the dtype of its weights; returns which."""
-        _check_forward(network)
-        first = None
-        for dtype in dict.fromkeys([torch.float32, _own_dtype(network)]):
-            for made in (calls, values, counts):
-                made.clear()
-            try:
-                result = network(images.to(dtype))
-            except BadNetwork:
-                raise
-            except Exception as error:  # whatever a user's module raises
-                first = first or error
-                continue
-            found = entries(result)
-            if not isinstance(result, torch.Tensor) and len(found) > 1:
-                put(self.own, found)
-            return dtype
-        raise DoesNotRun(refused(f"input of {images.shape[-1]} x {images.shape[-1]} pixels", f"\"{_first_line(first)}\"{_culprit(first, network)}",
-                                 "a forward pass on images [batch, 3, N, N] in 0..1 or normalised",
-                                 "Give the size that it was made for (input_size=), or wrap it in a module that takes such images")) from first
 
     def holds(self, network):
         """Whether the network makes the calls that it made when the table was: one pass over two images of noise."""
-        found = []
-
-        def put(name, output):
-            if tensors := entries(output):
-                found.append((name, [key for key, _ in tensors], [tensor.shape for _, tensor in tensors]))
-
-        hooks = [module.register_forward_hook(lambda _m, _i, output, name=name: put(name, output)) for name, module in layer_names(network).items()]
-        device = next(itertools.chain(network.parameters(), network.buffers()), torch.empty(0)).device
         try:
-            with torch.no_grad():
-                result = network(_noise(2, self._said["input_size"], device).to(self.dtype))
-            if not isinstance(result, torch.Tensor) and len(entries(result)) > 1:
-                put(self.own, result)
+            with Tapped(network, None, self.dtype) as tapped:
+                return tapped.calls(_noise(network, self._said["input_size"])) == self._calls
         except Exception:  # a table that is made anew says which
             return False
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return found == self._seen
 
     def json(self, identifier):
-        said = {**self._said, "identifier": identifier}
-        return json.dumps({**description(**said), "layers": self._layers, "parameters": self._parameters})
+        """What the engine is told of it."""
+        return json.dumps({**description(**self._said, identifier=identifier), "layers": self._layers, "parameters": self._parameters})
 
 
 # ---- Forward passes -----------------------------------------------------------------------------------------------------
@@ -345,8 +316,8 @@ class Table:
 class _Lane:
     """One copy of the modules, which one thread at a time runs."""
 
-    def __init__(self, network, table, whole=False):
-        self.network, self.table, self.whole = network, table, whole
+    def __init__(self, network, whole=False):
+        self.network, self.whole = network, whole
         self._layers, self._wanted, self._hooks = None, {}, []
         self._counts, self._left, self._give = collections.Counter(), 0, None
 
@@ -355,17 +326,17 @@ class _Lane:
             hook.remove()
         self._layers, self._hooks = None, []
 
-    def _want(self, layers):
-        if self._layers == layers:
+    def _want(self, layers, table):
+        if self._layers == (layers, table):
             return
         self.close()
-        self._layers, self._wanted = layers, collections.defaultdict(list)
+        self._layers, self._wanted = (layers, table), collections.defaultdict(list)
         for place, layer in enumerate(layers):
-            module, call, key = self.table.places[layer]
+            module, call, key = table.places[layer]
             self._wanted[module].append((place, call, key))
         names = layer_names(self.network)
         self._hooks = [names[module].register_forward_hook(lambda _m, _i, output, name=module: self._keep(name, output))
-                       for module in self._wanted if module != self.table.own]
+                       for module in self._wanted if module != table.own]
 
     def _keep(self, name, output):
         call = self._counts[name]
@@ -380,14 +351,14 @@ class _Lane:
         if self._left == 0 and not self.whole:  # a user's own module may hold a lock on its way
             raise _Enough
 
-    def run(self, images, layers, give):
-        self._want(layers)
+    def run(self, images, layers, table, give):
+        self._want(layers, table)
         self._counts.clear()
         self._left, self._give = len(layers), give
         try:
-            output = self.network(images.to(self.table.dtype))
-            if self.table.own in self._wanted:
-                self._keep(self.table.own, output)
+            output = self.network(images.to(table.dtype))
+            if table.own in self._wanted:
+                self._keep(table.own, output)
         except _Enough:
             pass
         finally:
@@ -398,12 +369,13 @@ class Snapshot:
     """A module at one time: what the engine calls for forward passes.
 
     model        the network inside of what distributes or compiles it
-    own_weights  for passes that run while training goes on
     alone        whether a copy stands alone; where it does not, the module itself is run, by one thread, and put back
+    table        its layers, for passes; it may be set later
+    own_weights  for passes that run while training goes on
     agree        called with a copy that has its own weights, before it runs
     """
 
-    def __init__(self, model, table, own_weights=False, agree=None, alone=True):
+    def __init__(self, model, alone, table=None, own_weights=False, agree=None):
         self.table, self._base, self._free, self._closing = table, model, queue.SimpleQueue(), contextlib.ExitStack()
         try:
             if not alone:
@@ -420,7 +392,7 @@ class Snapshot:
             first, self._base = model, None
             self._closing.enter_context(evaluated(model))
         self.network = first
-        lane = _Lane(first, table, self._base is None)
+        lane = _Lane(first, self._base is None)
         self._closing.callback(lane.close)
         self._free.put(lane)
 
@@ -430,20 +402,14 @@ class Snapshot:
     def __exit__(self, *_):
         self._closing.close()
 
-    def renew(self):
-        """Lanes know the table that was given."""
-        lane = self._free.get_nowait()
-        lane.table = self.table
-        self._free.put(lane)
-
     def forward(self, images, layers, give):
         """Of a capsule of images; `give` takes a capsule a layer."""
         try:
             lane = self._free.get_nowait()
         except queue.Empty:
-            lane = self._free.get() if self._base is None else _Lane(copied(self._base), self.table)
+            lane = self._free.get() if self._base is None else _Lane(copied(self._base))
         try:
-            lane.run(dlpack.from_dlpack(images), tuple(layers), give)
+            lane.run(dlpack.from_dlpack(images), tuple(layers), self.table, give)
         finally:
             self._free.put(lane)
 
@@ -461,26 +427,32 @@ def device_of(model):
     return devices.pop() if devices else torch.device("cpu")
 
 
-def table_of(model, *, input_size, mean=None, std=None, degrees=8.0, identifier=None, time_bins_ms=None):
-    """(the network inside of wrappers, its table of layers). Raises BadNetwork where it does not run, or draws random numbers."""
+def check_input(*, input_size, mean=None, std=None, degrees=8.0, time_bins_ms=None):
+    """Raises BadNetwork where what is said of a network's input cannot be right."""
     if input_size is None:
         raise refused("input_size", "nothing", "the width of its input in pixels", "Add input_size=224, or what it takes")
     if not isinstance(input_size, int) or input_size < 1:
         raise refused("input_size", repr(input_size), "a whole number of pixels: images are square")
-    model = check_model(model, mean, std, training=True)
     for name, values in (("mean", mean or []), ("std", std or []), ("degrees", [degrees])):
         if not all(map(math.isfinite, values)):
             raise refused(name, repr(values), "finite numbers")
+
+
+def table_of(model, **given):
+    """(the network inside of wrappers, its table of layers). Raises BadNetwork where it does not run, or draws random numbers.
+
+    given  input_size, mean, std, degrees, time_bins_ms, as export() has them
+    """
+    check_input(**given)
+    model = check_model(model, given.get("mean"), given.get("std"), training=True)
     try:
-        alone = stands_alone(model, input_size)
+        alone = stands_alone(model, given["input_size"])
     except Exception:  # it cannot be copied
         alone = False
-    with Snapshot(model, None, alone=alone) as snapshot, same_draws():
+    with Snapshot(model, alone) as snapshot, same_draws():
         before = _draws()
-        table = Table(snapshot.network, input_size=input_size, mean=mean, std=std, degrees=degrees,
-                      identifier=identifier or type(model).__name__, time_bins_ms=time_bins_ms)
+        table = Table(snapshot.network, alone=alone, **given)
         if _draws() != before:
             raise refused("model", "a forward pass that draws random numbers even in eval mode", "the same output every time",
                           "Take the drawing out of its forward; dropout is written as a module or with training=self.training")
-    table.alone = alone
     return model, table

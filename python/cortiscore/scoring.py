@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
 import torch
 
 from . import live
+from .arguments import as_json, listed
 from .engine import compiled
 from .exporter import refused
 
@@ -17,24 +17,12 @@ if TYPE_CHECKING:
     Path: TypeAlias = str | os.PathLike[str]
 
 
-def _plain(value):
-    """A NumPy number, or a path, as JSON has it."""
-    return value.item() if isinstance(value, np.generic) else os.fspath(value)
-
-
-def listed(benchmarks):
-    """Identifiers, or paths of manifests, as text."""
-    return [os.fspath(name) for name in ([benchmarks] if isinstance(benchmarks, (str, os.PathLike)) else benchmarks)]
-
-
 def options_text(*, layers, **named):
     """Options of scoring as the engine reads them; what is None keeps its default."""
     if not isinstance(layers, (str, dict, type(None))):
         raise refused("layers", repr(layers), "a layer's name, or {region: layer}")
     named["layers"] = {"": layers} if isinstance(layers, str) else layers or {}
-    named = {name: str(value) if isinstance(value, float) and not np.isfinite(value) else value  # which JSON has not, and nobody means
-             for name, value in named.items() if value is not None}
-    return json.dumps(named, default=_plain)
+    return as_json({name: value for name, value in named.items() if value is not None})
 
 
 def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *, layers: str | Mapping[str, str] | None = None,
@@ -78,14 +66,13 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
             raise refused(name, repr(value), "nothing: " + ("a module in memory has none" if in_memory else "an archive says it itself"))
     if in_memory:
         with torch.inference_mode(False):
-            model, table = live.table_of(network, input_size=input_size, mean=mean, std=std, degrees=degrees, identifier=identifier,
-                                         time_bins_ms=time_bins_ms)
+            model, table = live.table_of(network, input_size=input_size, mean=mean, std=std, degrees=degrees, time_bins_ms=time_bins_ms)
         own = live.device_of(model)
         if device is not None and (torch.device(device).type, torch.device(device).index or own.index) != (own.type, own.index):
             raise refused("device", str(device), f"{own}, where the module's weights are", "Leave device away, or move the module")
         scorer = compiled.Scorer(listed(benchmarks), results, options_text(layers=layers, device=str(own), **named))
         text = table.json(identifier or type(model).__name__)
-        with live.Snapshot(model, table, alone=table.alone) as snapshot, live.same_draws(), torch.inference_mode(False):
+        with live.Snapshot(model, table.alone, table) as snapshot, live.same_draws(), torch.inference_mode(False):
             scorer.open(snapshot.forward, text)
             records = scorer.score(snapshot.forward, text, scorer.digest(snapshot.state()), "{}", again, False, False, 0)
         return [json.loads(record) for record in records]

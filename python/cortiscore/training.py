@@ -21,9 +21,10 @@ import time
 import torch
 
 from . import live
+from .arguments import listed
 from .engine import compiled
-from .exporter import refused, unwrapped
-from .scoring import listed, options_text
+from .exporter import DoesNotRun, refused, unwrapped
+from .scoring import options_text
 
 log = logging.getLogger("cortiscore")
 
@@ -140,8 +141,6 @@ class Probe:
         for name, value, allowed in (("ranks", ranks, ("first", "share")), ("on_error", on_error, ("log", "raise"))):
             if value not in allowed:
                 raise refused(name, repr(value), " or ".join(f'"{word}"' for word in allowed))
-        if input_size is None:
-            raise refused("input_size", "nothing", "the width of the network's input in pixels", "Add input_size=224, or what it takes")
         if ranks == "share" and (max_overhead is not None or asynchronous):
             raise refused("ranks=\"share\"", "max_overhead or asynchronous", "a cadence by steps or epochs, which all ranks agree on",
                           "Score on the first rank (ranks=\"first\"), or name the steps")
@@ -150,11 +149,11 @@ class Probe:
         self._due_at = _cadence(every) if every is not None else lambda step: True
         self._max_overhead, self._asynchronous, self._on_error, self._on_result = max_overhead, asynchronous, on_error, on_result
         self._ranks, self._threads = ranks, threads or (1 if asynchronous else None)
-        self._input = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "identifier": run, "time_bins_ms": time_bins_ms}
+        self._input = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "time_bins_ms": time_bins_ms}
+        live.check_input(**self._input)
         self._options = {"layers": layers, **options}
         self._results = None if results is None else os.fspath(results)
         self._table, self._scorer, self._precision = None, None, options.get("precision", "float32")
-        options_text(**self._options, device="cpu")
         self._rank, self._world, self._share, self._mine = 0, 1, False, self.benchmarks
         compiled.Scorer(self.benchmarks, None, options_text(**self._options, device="cpu"))  # names that are none are said before training
         self._begun, self._spent, self._costs, self._late = None, 0.0, collections.deque(maxlen=3), None
@@ -234,7 +233,7 @@ class Probe:
     def _estimate(self, model):
         """Seconds of an evaluation, of which none has been yet: of its forward passes, and half as much for what follows them."""
         self.prepare(model)
-        with live.Snapshot(unwrapped(model), self._table, alone=self._table.alone) as snapshot, live.same_draws(), torch.no_grad():
+        with live.Snapshot(unwrapped(model), self._table.alone) as snapshot, live.same_draws(), torch.no_grad():
             device = live.device_of(snapshot.network)
             images = torch.zeros(16, 3, self._input["input_size"], self._input["input_size"], device=device, dtype=self._table.dtype)
             took = []
@@ -265,12 +264,15 @@ class Probe:
                 self._precision = "tf32"
             scorer = compiled.Scorer(self._mine, self._results,
                                      options_text(**{**self._options, "precision": self._precision}, device=str(own)))
-            with live.Snapshot(network, self._table, alone=self._table.alone) as snapshot, live.same_draws():
-                # It keeps what it is given, through which a network that names this probe would never be freed.
-                held = [snapshot]
-                scorer.open(lambda *given: held[0].forward(*given), self._table.json(self.run))
-                held.clear()
+            with live.Snapshot(network, self._table.alone, self._table) as snapshot, live.same_draws():
+                self._open(scorer, snapshot)
         self._scorer = scorer
+
+    def _open(self, scorer, snapshot):
+        # It keeps what it is given, through which a network that names this probe would never be freed.
+        held = [snapshot]
+        scorer.open(lambda *given: held[0].forward(*given), self._table.json(self.run))
+        held.clear()
 
     def _snapshot(self, model, own_weights):
         with live.gathered(model):
@@ -278,8 +280,8 @@ class Probe:
             if not self._mine and not sharded and not self._share:
                 return None
             # Ranks that share the benchmarks score one network: statistics of batch norms are each rank's own while it trains.
-            snapshot = live.Snapshot(unwrapped(model), self._table, own_weights or sharded or self._share,
-                                     self._first_ranks if self._share else None, self._table.alone)
+            snapshot = live.Snapshot(unwrapped(model), self._table.alone, self._table, own_weights or sharded or self._share,
+                                     self._first_ranks if self._share else None)
             if not self._mine:
                 snapshot.__exit__()
                 return None
@@ -292,15 +294,11 @@ class Probe:
             if self._table.holds(snapshot.network):
                 return
             try:
-                table = live.Table(snapshot.network, **self._input)
-            except live.DoesNotRun:  # which its passes say, for each benchmark
+                table = live.Table(snapshot.network, alone=self._table.alone, **self._input)
+            except DoesNotRun:  # which its passes say, for each benchmark
                 return
-            table.alone = self._table.alone
             self._table = snapshot.table = table
-            snapshot.renew()
-            held = [snapshot]
-            self._scorer.open(lambda *given: held[0].forward(*given), table.json(self.run))
-            held.clear()
+            self._open(self._scorer, snapshot)
 
     @staticmethod
     def _first_ranks(network):

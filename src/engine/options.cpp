@@ -1,13 +1,13 @@
 #include "src/engine/options.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <set>
 
 #include "cortiscore/error.h"
 #include "src/core/device.h"
 #include "src/engine/layer_profile.h"
+#include "src/results/named_options.h"
 
 namespace cortiscore {
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks) {
@@ -26,16 +26,10 @@ void check_regions(const std::map<std::string, std::string>& layers, const Bench
 
 namespace {
 
-using Setter = std::function<void(ScoreOptions&, const std::string& flag, const Json&)>;
-
-[[noreturn]] void refuse(const std::string& flag, const Json& found, const std::string& expected) {
-  throw Error(ErrorKind::kUsage, flag + ": found " +
-                                     (found.is_null() ? "nothing" : found.dump().substr(0, 60)) +
-                                     ", expected " + expected + ".");
-}
+using Setter = OptionSetters<ScoreOptions>::mapped_type;
 
 std::string text(const std::string& flag, const Json& value) {
-  if (!value.is_string()) refuse(flag, value, "text");
+  if (!value.is_string()) refuse_option(flag, value, "text");
   return value.get<std::string>();
 }
 
@@ -45,7 +39,7 @@ Setter word(void (*set)(ScoreOptions&, const std::string&)) {
 
 Setter flag_of(bool& (*member)(ScoreOptions&)) {
   return [member](ScoreOptions& o, const std::string& flag, const Json& v) {
-    if (!v.is_boolean()) refuse(flag, v, "true or false");
+    if (!v.is_boolean()) refuse_option(flag, v, "true or false");
     member(o) = v.get<bool>();
   };
 }
@@ -54,24 +48,24 @@ Setter whole(int64_t& (*member)(ScoreOptions&), int64_t most, const char* expect
   return [=](ScoreOptions& o, const std::string& flag, const Json& v) {
     if (!v.is_number_integer() || v.get<double>() < 1 ||
         v.get<double>() > static_cast<double>(most))
-      refuse(flag, v, expected);
+      refuse_option(flag, v, expected);
     member(o) = v.get<int64_t>();
   };
 }
 
 void set_memory(ScoreOptions& o, const std::string& flag, const Json& v) {
   const double gib = v.is_number() ? v.get<double>() : 0;
-  if (!(gib > 0 && gib <= kMostGib)) refuse(flag, v, "a positive number of GiB");
+  if (!(gib > 0 && gib <= kMostGib)) refuse_option(flag, v, "a positive number of GiB");
   o.memory_gib = gib;
 }
 
 void set_layers(ScoreOptions& o, const std::string& flag, const Json& v) {
-  if (!v.is_object()) refuse(flag, v, "an object of region: layer");
+  if (!v.is_object()) refuse_option(flag, v, "an object of region: layer");
   for (const auto& [region, layer] : v.items()) o.layers[region] = text(flag, layer);
 }
 
-const std::map<std::string, Setter>& setters() {
-  static const std::map<std::string, Setter> all = {
+const OptionSetters<ScoreOptions>& setters() {
+  static const OptionSetters<ScoreOptions> all = {
       {"layers", set_layers},
       {"layer_map", word([](ScoreOptions& o, const std::string& v) { read_commitment(v, o); })},
       {"candidates", whole([](ScoreOptions& o) -> int64_t& { return o.n_candidates; },
@@ -103,18 +97,7 @@ ScoreOptions score_options(const Json& named) {
   ScoreOptions options;
   // Layers that were named go before those of a map, whatever the order of names.
   if (named.contains("layers")) set_layers(options, "--layer", named.at("layers"));
-  for (const auto& [name, value] : named.items()) {
-    if (name == "layers") continue;
-    const auto setter = setters().find(name);
-    if (setter == setters().end()) {
-      std::vector<std::string> known;
-      for (const auto& [other, set] : setters()) known.push_back(other);
-      throw Error(ErrorKind::kUsage, unknown_name("option", name, "scoring", known).what());
-    }
-    auto flag = "--" + name;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    setter->second(options, flag, value);
-  }
+  set_named(named, setters(), "option", "scoring", options);
   return options;
 }
 

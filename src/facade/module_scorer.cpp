@@ -23,6 +23,14 @@ Json options_of(const std::string& text) {
               "options: found " + text.substr(0, 60) + ", expected a JSON object.");
 }
 
+Benchmarks benchmarks_of(const std::vector<std::string>& names, const Json& options) {
+  Benchmarks found;
+  for (const auto& name : names) found.push_back(find_benchmark(name));
+  // A layer map may hold other regions.
+  check_regions(options.value("layers", std::map<std::string, std::string>()), found);
+  return found;
+}
+
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state) {
   std::vector<std::string> digests(state.size());
   parallel_for(static_cast<int64_t>(state.size()), [&](int64_t i) {
@@ -39,10 +47,10 @@ std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& sta
 ModuleScorer::ModuleScorer(const std::vector<std::string>& benchmarks,
                            const std::optional<std::string>& results,
                            const std::string& options)
-    : workbench_(score_options(options_of(options)), /*many_networks=*/true) {
-  for (const auto& name : benchmarks) benchmarks_.push_back(find_benchmark(name));
-  const auto named = options_of(options).value("layers", std::map<std::string, std::string>());
-  if (!benchmarks_.empty()) check_regions(named, benchmarks_);  // none: another rank has them
+    : workbench_(score_options(options_of(options)), /*many_networks=*/true),
+      // None: another rank has them.
+      benchmarks_(benchmarks.empty() ? Benchmarks()
+                                     : benchmarks_of(benchmarks, options_of(options))) {
   if (results) store_.emplace(*results);
 }
 

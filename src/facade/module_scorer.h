@@ -16,6 +16,10 @@ namespace cortiscore {
 /// Options as score_options() takes them. @throws Error(kUsage)  no JSON object
 Json options_of(const std::string& text);
 
+/// @param options  of the run: a layer that is committed to has to be of one of their regions
+/// @throws Error(kUnknownName, kUsage)
+Benchmarks benchmarks_of(const std::vector<std::string>& names, const Json& options);
+
 /// SHA-256 of a module's state: weights and buffers by their names.
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state);
 

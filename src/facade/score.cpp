@@ -1,14 +1,12 @@
-#include <map>
-
 #include "cortiscore/cortiscore.h"
 #include "src/core/parallel.h"
 #include "src/engine/options.h"
 #include "src/engine/score_network.h"
 #include "src/facade/module_scorer.h"
-#include "src/kinds/kinds.h"
 #include "src/results/store.h"
 
 namespace cortiscore {
+
 std::string version() {
   return CORTISCORE_VERSION;
 }
@@ -26,10 +24,7 @@ std::vector<std::string> score(const std::string& network,
   if (results) store.emplace(*results);
   auto* const records_in = store ? &*store : nullptr;
   const auto candidate = open_candidate(network, of_run.device, of_run.load);
-  Benchmarks found;
-  for (const auto& name : benchmarks) found.push_back(find_benchmark(name));
-  // A layer map may hold other regions.
-  check_regions(named.value("layers", std::map<std::string, std::string>()), found);
+  const auto found = benchmarks_of(benchmarks, named);
   plan_scores(candidate, found, workbench, records_in, again);
   std::vector<std::string> records;
   for (const auto& benchmark : found) {

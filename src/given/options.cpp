@@ -2,21 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 
-#include "cortiscore/error.h"
+#include "src/results/named_options.h"
 
 namespace cortiscore {
 namespace {
 
-using Setter = std::function<void(CeilingArguments&, const std::string& flag, const Json&)>;
-
-[[noreturn]] void refuse(const std::string& flag, const Json& found, const std::string& expected) {
-  throw Error(ErrorKind::kUsage, flag + ": found " +
-                                     (found.is_null() ? "nothing" : found.dump().substr(0, 60)) +
-                                     ", expected " + expected + ".");
-}
+using Setter = OptionSetters<CeilingArguments>::mapped_type;
 
 template <typename Owner>
 Setter word(std::string Owner::*member, const std::vector<std::string>& words = {}) {
@@ -26,7 +19,7 @@ Setter word(std::string Owner::*member, const std::vector<std::string>& words = 
       list += (i == 0 ? "" : i + 1 == words.size() ? " or " : ", ") + words[i];
     if (!v.is_string() ||
         (!words.empty() && std::find(words.begin(), words.end(), v) == words.end()))
-      refuse(flag, v, words.empty() ? "text" : list);
+      refuse_option(flag, v, words.empty() ? "text" : list);
     a.*member = v.get<std::string>();
   };
 }
@@ -37,8 +30,8 @@ Setter whole(int64_t Owner::*member, int64_t least, int64_t most) {
     const bool fits = v.is_number_integer() && v.get<double>() >= static_cast<double>(least) &&
                       v.get<double>() <= static_cast<double>(most);
     if (!fits)
-      refuse(flag, v,
-             "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+      refuse_option(flag, v,
+                    "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     a.*member = v.get<int64_t>();
   };
 }
@@ -48,7 +41,7 @@ template <typename Owner>
 Setter between(double Owner::*member, double low, double high, const char* expected) {
   return [=](CeilingArguments& a, const std::string& flag, const Json& v) {
     if (!v.is_number() || !(v.get<double>() > low && v.get<double>() < high))
-      refuse(flag, v, expected);
+      refuse_option(flag, v, expected);
     a.*member = v.get<double>();
   };
 }
@@ -56,16 +49,16 @@ Setter between(double Owner::*member, double low, double high, const char* expec
 template <typename Owner>
 Setter flag_of(bool Owner::*member) {
   return [=](CeilingArguments& a, const std::string& flag, const Json& v) {
-    if (!v.is_boolean()) refuse(flag, v, "true or false");
+    if (!v.is_boolean()) refuse_option(flag, v, "true or false");
     a.*member = v.get<bool>();
   };
 }
 
-const std::map<std::string, Setter>& setters() {
+const OptionSetters<CeilingArguments>& setters() {
   using A = MetricArguments;
   constexpr auto kMost = std::numeric_limits<int64_t>::max();
   constexpr auto kEver = std::numeric_limits<double>::infinity();
-  static const std::map<std::string, Setter> all = {
+  static const OptionSetters<CeilingArguments> all = {
       {"components", whole(&A::components, 1, 1000000)},
       {"mode", word(&A::mode, {"sklearn", "exact"})},
       {"products", word(&A::products, {"fp64", "fast"})},
@@ -95,7 +88,7 @@ const std::map<std::string, Setter>& setters() {
       {"seed", whole(&CeilingArguments::seed, 0, std::numeric_limits<uint32_t>::max())},
       {"variable",
        [](CeilingArguments& a, const std::string& flag, const Json& v) {
-         if (!v.is_string()) refuse(flag, v, "the name of a column");
+         if (!v.is_string()) refuse_option(flag, v, "the name of a column");
          a.variables = {v.get<std::string>()};
        }},
       {"splits", [](CeilingArguments& a, const std::string&, const Json& v) { a.splits = v; }}};
@@ -105,17 +98,7 @@ const std::map<std::string, Setter>& setters() {
 }  // namespace
 
 void take_options(const Json& named, CeilingArguments& arguments) {
-  for (const auto& [name, value] : named.items()) {
-    const auto setter = setters().find(name);
-    if (setter == setters().end()) {
-      std::vector<std::string> known;
-      for (const auto& [other, set] : setters()) known.push_back(other);
-      throw Error(ErrorKind::kUsage, unknown_name("argument", name, "metrics", known).what());
-    }
-    auto flag = "--" + name;
-    std::replace(flag.begin(), flag.end(), '_', '-');
-    setter->second(arguments, flag, value);
-  }
+  set_named(named, setters(), "argument", "metrics", arguments);
 }
 
 }  // namespace cortiscore

@@ -100,6 +100,34 @@ void Network::Graph::check_batch(int64_t n,
   checked.insert(n);
 }
 
+namespace {
+
+// Taps of layers each of which is an output, or the weighted sum of several as they come.
+class SummedTaps {
+ public:
+  SummedTaps(size_t n_layers, const Network::Tap& tap)
+      : missing_(n_layers), sums_(n_layers), tap_(tap) {}
+
+  void expect(size_t layer, size_t n_parts) { missing_[layer] = n_parts; }
+
+  void add(size_t layer, const at::Tensor& output, double weight) {
+    if (weight == 1) {
+      tap_(layer, output);
+      return;
+    }
+    auto& sum = sums_[layer];
+    sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
+    if (--missing_[layer] == 0) tap_(layer, std::exchange(sum, {}));
+  }
+
+ private:
+  std::vector<size_t> missing_;
+  std::vector<at::Tensor> sums_;
+  const Network::Tap& tap_;
+};
+
+}  // namespace
+
 void Network::run_program(const at::Tensor& batch,
                           const std::vector<std::string>& layers,
                           const Tap& tap) const {
@@ -111,11 +139,10 @@ void Network::run_program(const at::Tensor& batch,
   const auto& table = state_->graph->layers;
   std::vector<std::string> names;
   std::vector<std::vector<Part>> parts;
-  std::vector<size_t> missing(layers.size());
-  std::vector<at::Tensor> sums(layers.size());
+  SummedTaps taps(layers.size(), tap);
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto calls = calls_of(layers[i]);
-    missing[i] = calls.size();
+    taps.expect(i, calls.size());
     for (const auto& [call, weight] : calls) {
       const bool own = std::any_of(table.begin(), table.end(),
                                    [&](const Layer& layer) { return layer.name == call; });
@@ -131,15 +158,7 @@ void Network::run_program(const at::Tensor& batch,
     }
   }
   state_->program->run(batch, names, [&](size_t name, const at::Tensor& output) {
-    for (const auto& [i, weight] : parts[name]) {
-      if (weight == 1) {
-        tap(i, output);
-        continue;
-      }
-      auto& sum = sums[i];
-      sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
-      if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
-    }
+    for (const auto& [i, weight] : parts[name]) taps.add(i, output, weight);
   });
 }
 
@@ -159,12 +178,11 @@ void Network::run(const at::Tensor& batch,
     double weight;
   };
   std::vector<std::vector<Part>> ends(s.nodes.size() + 1);
-  std::vector<size_t> missing(layers.size());
-  std::vector<at::Tensor> sums(layers.size());
+  SummedTaps taps(layers.size(), tap);
   int64_t last_node = -1;
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto parts = parts_of(layers[i]);
-    missing[i] = parts.size();
+    taps.expect(i, parts.size());
     for (const auto& [value, weight] : parts) {
       const auto node = s.made_by[value];
       ends[static_cast<size_t>(node + 1)].push_back({i, value, weight});
@@ -176,16 +194,8 @@ void Network::run(const at::Tensor& batch,
   auto values = state_->constants;
   values[s.input_number] = s.writes_input ? batch.clone() : batch;
   const auto tap_after = [&](int64_t node) {
-    for (const auto& [i, value, weight] : ends[static_cast<size_t>(node + 1)]) {
-      const auto output = values[value].toTensor();
-      if (weight == 1) {
-        tap(i, output);
-        continue;
-      }
-      auto& sum = sums[i];
-      sum = sum.defined() ? sum.add_(output, weight) : output.to(at::kFloat) * weight;
-      if (--missing[i] == 0) tap(i, std::exchange(sum, {}));
-    }
+    for (const auto& [i, value, weight] : ends[static_cast<size_t>(node + 1)])
+      taps.add(i, values[value].toTensor(), weight);
   };
   const auto refuse = [&](const graph::Node& node, const std::string& words) {
     // A device's errors, and too little memory, are not the graph's.

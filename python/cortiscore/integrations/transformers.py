@@ -4,28 +4,12 @@
     HuggingFaceProbe(probe, network="backbone").attach(trainer)
     trainer.train()
 """
-import contextlib
 import math
 
 from transformers import TrainerCallback
 
 from ..exporter import refused
 from ._hooked import Hooked
-
-
-@contextlib.contextmanager
-def _as_written(model):
-    """With bf16 or fp16 the Trainer puts autocast around `forward` of the model itself; what is scored is the network as it is written,
-    in the precision that the probe says."""
-    wrapped = vars(model).get("forward") if hasattr(model, "_original_forward") else None
-    if wrapped is None:
-        yield
-        return
-    model.forward = model._original_forward
-    try:
-        yield
-    finally:
-        model.forward = wrapped
 
 
 class HuggingFaceProbe(Hooked, TrainerCallback):
@@ -63,16 +47,13 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
             raise refused("HuggingFaceProbe", "no trainer", "the Trainer whose logs it writes to",
                           "Call HuggingFaceProbe(probe).attach(trainer) in place of callbacks=[...]")
         self._evaluated = None
-        with _as_written(model):
-            self._begin(model, state.global_step)
+        self._begin(model, state.global_step)
 
     def on_step_end(self, args, state, control, model=None, **kwargs):
-        with _as_written(model):
-            self._step(model, state.global_step, state.epoch)
+        self._step(model, state.global_step, state.epoch)
 
     def on_epoch_end(self, args, state, control, model=None, **kwargs):
-        with _as_written(model):
-            self._epoch(model, state.global_step, state.epoch)
+        self._epoch(model, state.global_step, state.epoch)
 
     def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
         if not self._trainer.is_in_train:
@@ -83,8 +64,7 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
             self._evaluated = step
             self.probe.wait()
             if not self._newest(step):
-                with _as_written(model):
-                    self.probe.evaluate(self._scored(model), step, state.epoch)
+                self.probe.evaluate(self._scored(model), step, state.epoch)
             self._log_new()
         newest = self._newest(step if chosen else None)
         # The Trainer's own dict, in which it looks for the best model after its callbacks.
