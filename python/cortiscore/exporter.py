@@ -105,8 +105,8 @@ def check_model(model, mean, std, training=False):
         raise refused("mean and std", "one of them", "both or neither")
     if mean is not None and not (len(mean) == len(std) == 3 and all(value > 0 for value in std)):
         raise refused("mean and std", f"{list(mean)} and {list(std)}", "a number for each of three channels, std above 0")
-    if mean is not None and max(map(float, mean)) > 2:
-        raise refused("mean", f"{list(mean)}", "means of values in 0..1, as images come", "Divide mean and std by 255")
+    if mean is not None and max(map(float, [*mean, *std])) > 2:
+        raise refused("mean and std", f"{list(mean)} and {list(std)}", "those of values in 0..1, as images come", "Divide them by 255")
     for name, module in model.named_modules():
         kind = type(module).__module__
         if kind.startswith(("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")):

@@ -133,9 +133,16 @@ def stands_alone(model, input_size):
         raise _Elsewhere
 
     hooks = [module.register_forward_pre_hook(elsewhere, prepend=True) for module in own]
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
         with torch.no_grad(), same_draws():
             twin(_noise(twin, input_size).to(own_dtype(twin)))
+        # By a call of a forward itself, which no hook sees; batch norm counts no version up.
+        if changed := [(buffer, before) for buffer, before in buffers if not torch.equal(buffer, before)]:
+            with torch.no_grad():
+                for buffer, before in changed:
+                    buffer.copy_(before)
+            return False
     except _Elsewhere:
         return False
     except Exception:  # of its own, which the table's passes say
@@ -433,8 +440,8 @@ def check_input(*, input_size, mean=None, std=None, degrees=8.0, time_bins_ms=No
         raise refused("input_size", "nothing", "the width of its input in pixels", "Add input_size=224, or what it takes")
     if not isinstance(input_size, int) or input_size < 1:
         raise refused("input_size", repr(input_size), "a whole number of pixels: images are square")
-    for name, values in (("mean", mean or []), ("std", std or []), ("degrees", [degrees])):
-        if not all(map(math.isfinite, values)):
+    for name, values in (("mean", mean), ("std", std), ("degrees", [degrees])):
+        if values is not None and not all(map(math.isfinite, values)):
             raise refused(name, repr(values), "finite numbers")
 
 

@@ -375,6 +375,8 @@ class Block(nn.Module):
         self.how = how
         if how == "a function":
             self.act = lambda x: nn.functional.relu(self.norm(x))
+        elif how == "a function of a forward":
+            self.act = lambda x: nn.functional.relu(self.norm.forward(x))
         elif how == "a weak reference":
             self.seen = weakref.ref(self.norm)
         elif how == "a list that all share":
@@ -393,13 +395,14 @@ class Block(nn.Module):
 
     def forward(self, x):
         x = self.conv(x)
-        if self.how == "a function":
+        if self.how in ("a function", "a function of a forward"):
             return self.flat(self.act(x))
         norm = {"a weak reference": lambda: self.seen(), "a list that all share": lambda: Block.everywhere[-1]}.get(self.how, lambda: self.norm)()
         return self.flat(norm(x).relu())
 
 
-@pytest.mark.parametrize("how", ["a function", "a weak reference", "a list that all share", "a forward put on it", "a copy that is itself"])
+@pytest.mark.parametrize("how", ["a function", "a function of a forward", "a weak reference",
+                                 "a list that all share", "a forward put on it", "a copy that is itself"])
 def test_a_module_whose_copy_would_run_the_original_is_run_itself(cortex, tmp_path, how):
     """The score of its archive, and statistics of batch norm that no stimulus has entered."""
     torch.manual_seed(2)
