@@ -5,23 +5,81 @@
 namespace cortiscore::loops {
 namespace {
 
+// Eight numbers, added lane by lane in one order whatever holds them. GCC takes a vector of 64 bytes
+// apart through the stack where registers have 32 (four times the instructions), so each instruction
+// set has registers of its own size.
 constexpr int64_t kLanes = 8;
 
-// Eight numbers that are not aligned: what GCC turns into as many registers as the instruction set
-// needs.
-using Eight = double
-    __attribute__((vector_size(kLanes * sizeof(double)), aligned(sizeof(double)), may_alias));
+// Everything that takes or gives one is inlined, so how one would be passed is nobody's business.
+#pragma GCC diagnostic ignored "-Wpsabi"
 
-CORTISCORE_INLINE const Eight& load(const double* from) {
-  return *reinterpret_cast<const Eight*>(from);
-}
+// In one register of AVX-512.
+struct Wide {
+  using Register = double __attribute__((vector_size(64), aligned(8), may_alias));
+  Register all;
 
-CORTISCORE_INLINE double sum_of(const Eight& s) {
-  return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
+  CORTISCORE_INLINE static Wide load(const double* from) {
+    return {*reinterpret_cast<const Register*>(from)};
+  }
+  CORTISCORE_INLINE static Wide of(double value) { return {Register{} + value}; }
+  CORTISCORE_INLINE void store(double* to) const { *reinterpret_cast<Register*>(to) = all; }
+  CORTISCORE_INLINE void add_product(const Wide& x, const Wide& y) { all += x.all * y.all; }
+  CORTISCORE_INLINE double sum() const {
+    return ((all[0] + all[1]) + (all[2] + all[3])) + ((all[4] + all[5]) + (all[6] + all[7]));
+  }
+};
+
+// In two registers of AVX2, or four of less.
+struct Halves {
+  using Register = double __attribute__((vector_size(32), aligned(8), may_alias));
+  Register low, high;
+
+  CORTISCORE_INLINE static Halves load(const double* from) {
+    return {*reinterpret_cast<const Register*>(from), *reinterpret_cast<const Register*>(from + 4)};
+  }
+  CORTISCORE_INLINE static Halves of(double value) {
+    return {Register{} + value, Register{} + value};
+  }
+  CORTISCORE_INLINE void store(double* to) const {
+    *reinterpret_cast<Register*>(to) = low;
+    *reinterpret_cast<Register*>(to + 4) = high;
+  }
+  CORTISCORE_INLINE void add_product(const Halves& x, const Halves& y) {
+    low += x.low * y.low;
+    high += x.high * y.high;
+  }
+  CORTISCORE_INLINE double sum() const {
+    return ((low[0] + low[1]) + (low[2] + low[3])) + ((high[0] + high[1]) + (high[2] + high[3]));
+  }
+};
+
+// A function by what the processor's registers hold.
+#ifdef CORTISCORE_CLONES
+const bool has_wide = [] {
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") != 0;
+}();
+#define CORTISCORE_BY_REGISTERS(type, name, parameters, arguments)                  \
+  namespace {                                                                       \
+  __attribute__((target("avx512f"))) type name##_wide parameters {                  \
+    return name##_of<Wide> arguments;                                               \
+  }                                                                                 \
+  __attribute__((target_clones("avx2", "default"))) type name##_narrow parameters { \
+    return name##_of<Halves> arguments;                                             \
+  }                                                                                 \
+  }                                                                                 \
+  type name parameters {                                                            \
+    return has_wide ? name##_wide arguments : name##_narrow arguments;              \
+  }
+#else
+#define CORTISCORE_BY_REGISTERS(type, name, parameters, arguments) \
+  type name parameters {                                           \
+    return name##_of<Halves> arguments;                            \
+  }
+#endif
 
 // out[k ldo + i] += row i of a times v_k, for so many of each.
-template <int kRows, int kVectors>
+template <typename Eight, int kRows, int kVectors>
 CORTISCORE_INLINE void add_dots(const double* __restrict a,
                                 int64_t lda,
                                 const double* __restrict v,
@@ -33,24 +91,24 @@ CORTISCORE_INLINE void add_dots(const double* __restrict a,
 #pragma GCC unroll 8
   for (int k = 0; k < kVectors; ++k) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) s[k][i] = Eight{};
+    for (int i = 0; i < kRows; ++i) s[k][i] = Eight::of(0);
   }
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
     Eight x[kRows];
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) x[i] = load(a + i * lda + j);
+    for (int i = 0; i < kRows; ++i) x[i] = Eight::load(a + i * lda + j);
 #pragma GCC unroll 8
     for (int k = 0; k < kVectors; ++k) {
-      const Eight y = load(v + k * ldv + j);
+      const Eight y = Eight::load(v + k * ldv + j);
 #pragma GCC unroll 8
-      for (int i = 0; i < kRows; ++i) s[k][i] += x[i] * y;
+      for (int i = 0; i < kRows; ++i) s[k][i].add_product(x[i], y);
     }
   }
 #pragma GCC unroll 8
   for (int k = 0; k < kVectors; ++k) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) out[k * ldo + i] += sum_of(s[k][i]);
+    for (int i = 0; i < kRows; ++i) out[k * ldo + i] += s[k][i].sum();
   }
   for (; j < n; ++j) {
     for (int k = 0; k < kVectors; ++k) {
@@ -60,7 +118,7 @@ CORTISCORE_INLINE void add_dots(const double* __restrict a,
 }
 
 // out_k (`ldo` apart) += sum over rows of a weighted by w[k ldw + i], for so many of each.
-template <int kRows, int kVectors>
+template <typename Eight, int kRows, int kVectors>
 CORTISCORE_INLINE void add_rows(const double* __restrict a,
                                 int64_t lda,
                                 const double* __restrict w,
@@ -72,21 +130,21 @@ CORTISCORE_INLINE void add_rows(const double* __restrict a,
 #pragma GCC unroll 8
   for (int k = 0; k < kVectors; ++k) {
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) weight[k][i] = Eight{} + w[k * ldw + i];
+    for (int i = 0; i < kRows; ++i) weight[k][i] = Eight::of(w[k * ldw + i]);
   }
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
     Eight sum[kVectors];
 #pragma GCC unroll 8
-    for (int k = 0; k < kVectors; ++k) sum[k] = load(out + k * ldo + j);
+    for (int k = 0; k < kVectors; ++k) sum[k] = Eight::load(out + k * ldo + j);
 #pragma GCC unroll 8
     for (int i = 0; i < kRows; ++i) {
-      const Eight x = load(a + i * lda + j);
+      const Eight x = Eight::load(a + i * lda + j);
 #pragma GCC unroll 8
-      for (int k = 0; k < kVectors; ++k) sum[k] += weight[k][i] * x;
+      for (int k = 0; k < kVectors; ++k) sum[k].add_product(weight[k][i], x);
     }
 #pragma GCC unroll 8
-    for (int k = 0; k < kVectors; ++k) *reinterpret_cast<Eight*>(out + k * ldo + j) = sum[k];
+    for (int k = 0; k < kVectors; ++k) sum[k].store(out + k * ldo + j);
   }
   for (; j < n; ++j) {
     for (int k = 0; k < kVectors; ++k) {
@@ -152,35 +210,34 @@ CORTISCORE_INLINE void centre(
   if (j < n) centre_strip(x + j, ldx, m, n - j, out + j, ldo);
 }
 
-}  // namespace
-
-CORTISCORE_SIMD double dot(const double* a, const double* b, int64_t n) {
+template <typename Eight>
+CORTISCORE_INLINE double dot_of(const double* a, const double* b, int64_t n) {
   double sum = 0;
-  add_dots<1, 1>(a, n, b, n, n, &sum, 1);
+  add_dots<Eight, 1, 1>(a, n, b, n, n, &sum, 1);
   return sum;
 }
 
-CORTISCORE_SIMD void matvec(
+template <typename Eight>
+CORTISCORE_INLINE void matvec_of(
     const double* a, int64_t lda, const double* v, int64_t m, int64_t n, double* out) {
   int64_t i = 0;
   for (int64_t k = 0; k < m; ++k) out[k] = 0;
-  for (; i + 4 <= m; i += 4) add_dots<4, 1>(a + i * lda, lda, v, n, n, out + i, m);
-  for (; i < m; ++i) add_dots<1, 1>(a + i * lda, lda, v, n, n, out + i, m);
+  for (; i + 4 <= m; i += 4) add_dots<Eight, 4, 1>(a + i * lda, lda, v, n, n, out + i, m);
+  for (; i < m; ++i) add_dots<Eight, 1, 1>(a + i * lda, lda, v, n, n, out + i, m);
 }
 
-CORTISCORE_SIMD void add_vecmat(
+template <typename Eight>
+CORTISCORE_INLINE void add_vecmat_of(
     const double* a, int64_t lda, const double* w, int64_t m, int64_t n, double* out) {
   int64_t i = 0;
-  for (; i + 4 <= m; i += 4) add_rows<4, 1>(a + i * lda, lda, w + i, m, n, out, n);
-  for (; i < m; ++i) add_rows<1, 1>(a + i * lda, lda, w + i, m, n, out, n);
+  for (; i + 4 <= m; i += 4) add_rows<Eight, 4, 1>(a + i * lda, lda, w + i, m, n, out, n);
+  for (; i < m; ++i) add_rows<Eight, 1, 1>(a + i * lda, lda, w + i, m, n, out, n);
 }
-
-namespace {
 
 // Of one strip of columns: room (`ldr` apart) += rows [kRows, width] times every r, and back +=
 // what those bring back. Strips of r and back are packed, since rows that are a power of two apart
 // share few places in the first cache.
-template <int kRows>
+template <typename Eight, int kRows>
 CORTISCORE_INLINE void strip_there(const double* x,
                                    int64_t ldx,
                                    int64_t width,
@@ -190,16 +247,19 @@ CORTISCORE_INLINE void strip_there(const double* x,
                                    int64_t ldr) {
   int64_t k = 0;
   for (; k + 4 <= f; k += 4)
-    add_dots<kRows, 4>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+    add_dots<Eight, kRows, 4>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr,
+                              ldr);
   if (k + 2 <= f) {
-    add_dots<kRows, 2>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+    add_dots<Eight, kRows, 2>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr,
+                              ldr);
     k += 2;
   }
   if (k < f)
-    add_dots<kRows, 1>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr, ldr);
+    add_dots<Eight, kRows, 1>(x, ldx, r + k * kStripColumns, kStripColumns, width, room + k * ldr,
+                              ldr);
 }
 
-template <int kRows>
+template <typename Eight, int kRows>
 CORTISCORE_INLINE void strip_back(const double* x,
                                   int64_t ldx,
                                   int64_t width,
@@ -209,29 +269,31 @@ CORTISCORE_INLINE void strip_back(const double* x,
                                   double* back) {
   int64_t k = 0;
   for (; k + 4 <= f; k += 4)
-    add_rows<kRows, 4>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+    add_rows<Eight, kRows, 4>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns,
+                              kStripColumns);
   if (k + 2 <= f) {
-    add_rows<kRows, 2>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+    add_rows<Eight, kRows, 2>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns,
+                              kStripColumns);
     k += 2;
   }
   if (k < f)
-    add_rows<kRows, 1>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns, kStripColumns);
+    add_rows<Eight, kRows, 1>(x, ldx, room + k * ldr, ldr, width, back + k * kStripColumns,
+                              kStripColumns);
 }
 
-}  // namespace
-
-CORTISCORE_SIMD void there_and_back(const double* x,
-                                    int64_t ldx,
-                                    int64_t m,
-                                    int64_t n,
-                                    const double* r,
-                                    const double* shift,
-                                    const double* weight,
-                                    int64_t f,
-                                    int64_t lds,
-                                    double* scores,
-                                    double* back,
-                                    double* room) {
+template <typename Eight>
+CORTISCORE_INLINE void there_and_back_of(const double* x,
+                                         int64_t ldx,
+                                         int64_t m,
+                                         int64_t n,
+                                         const double* r,
+                                         const double* shift,
+                                         const double* weight,
+                                         int64_t f,
+                                         int64_t lds,
+                                         double* scores,
+                                         double* back,
+                                         double* room) {
   constexpr int64_t kBlock = kRowsAtOnce;  // rows that stay in the second cache until they are back
   for (int64_t first = 0; first < m; first += kBlock) {
     const int64_t rows = m - first < kBlock ? m - first : kBlock;
@@ -244,9 +306,9 @@ CORTISCORE_SIMD void there_and_back(const double* x,
       const double* const strip = r + j * f;
       int64_t i = 0;
       for (; i + 4 <= rows; i += 4)
-        strip_there<4>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
+        strip_there<Eight, 4>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
       for (; i < rows; ++i)
-        strip_there<1>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
+        strip_there<Eight, 1>(block + i * ldx + j, ldx, width, strip, f, room + i, kBlock);
     }
     for (int64_t k = 0; k < f; ++k) {
       for (int64_t i = 0; i < rows; ++i) {
@@ -259,32 +321,74 @@ CORTISCORE_SIMD void there_and_back(const double* x,
       double* const strip = back + j * f;
       int64_t i = 0;
       for (; i + 4 <= rows; i += 4)
-        strip_back<4>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
+        strip_back<Eight, 4>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
       for (; i < rows; ++i)
-        strip_back<1>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
+        strip_back<Eight, 1>(block + i * ldx + j, ldx, width, room + i, kBlock, f, strip);
     }
   }
 }
 
-CORTISCORE_SIMD void add_few_rows_times(const double* x,
-                                        int64_t ldx,
-                                        const double* a,
-                                        int64_t lda,
-                                        int64_t f,
-                                        int64_t m,
-                                        int64_t n,
-                                        double* out,
-                                        int64_t ldo) {
+template <typename Eight>
+CORTISCORE_INLINE void add_few_rows_times_of(const double* x,
+                                             int64_t ldx,
+                                             const double* a,
+                                             int64_t lda,
+                                             int64_t f,
+                                             int64_t m,
+                                             int64_t n,
+                                             double* out,
+                                             int64_t ldo) {
   int64_t k = 0;
   for (; k + 4 <= m; k += 4) {
     for (int64_t i = 0; i < f; ++i)
-      add_rows<4, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
+      add_rows<Eight, 4, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
   }
   for (; k < m; ++k) {
     for (int64_t i = 0; i < f; ++i)
-      add_rows<1, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
+      add_rows<Eight, 1, 1>(a + k * lda, lda, x + i * ldx + k, ldx, n, out + i * ldo, ldo);
   }
 }
+
+}  // namespace
+
+CORTISCORE_BY_REGISTERS(double, dot, (const double* a, const double* b, int64_t n), (a, b, n))
+CORTISCORE_BY_REGISTERS(
+    void,
+    matvec,
+    (const double* a, int64_t lda, const double* v, int64_t m, int64_t n, double* out),
+    (a, lda, v, m, n, out))
+CORTISCORE_BY_REGISTERS(
+    void,
+    add_vecmat,
+    (const double* a, int64_t lda, const double* w, int64_t m, int64_t n, double* out),
+    (a, lda, w, m, n, out))
+CORTISCORE_BY_REGISTERS(void,
+                        there_and_back,
+                        (const double* x,
+                         int64_t ldx,
+                         int64_t m,
+                         int64_t n,
+                         const double* r,
+                         const double* shift,
+                         const double* weight,
+                         int64_t f,
+                         int64_t lds,
+                         double* scores,
+                         double* back,
+                         double* room),
+                        (x, ldx, m, n, r, shift, weight, f, lds, scores, back, room))
+CORTISCORE_BY_REGISTERS(void,
+                        add_few_rows_times,
+                        (const double* x,
+                         int64_t ldx,
+                         const double* a,
+                         int64_t lda,
+                         int64_t f,
+                         int64_t m,
+                         int64_t n,
+                         double* out,
+                         int64_t ldo),
+                        (x, ldx, a, lda, f, m, n, out, ldo))
 
 CORTISCORE_SIMD void downdate(double* s,
                               const double* c,
