@@ -9,6 +9,23 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortiscore ${CMAKE_BINARY_DIR}/pyt
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/data_manifests ${CMAKE_BINARY_DIR}/share/cortiscore/manifests SYMBOLIC)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/python/cortiscore ${CMAKE_BINARY_DIR}/python/cortiscore SYMBOLIC)
 
+# What pages are made of: our own parts, and Apache ECharts, which the package panel brings (its licence is the file's first lines).
+execute_process(COMMAND ${Python3_EXECUTABLE} -c
+  "import importlib.util as u, pathlib; print(next(pathlib.Path(u.find_spec('panel').origin).parent.glob('dist/bundled/echarts/echarts@*/dist/echarts.min.js')))"
+  OUTPUT_VARIABLE echarts OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT EXISTS "${echarts}")
+  message(FATAL_ERROR "The Python package panel, whose ECharts pages are drawn with: not found. Run ./dev setup.")
+endif()
+set(page_files ${PROJECT_SOURCE_DIR}/pages/profile.html ${PROJECT_SOURCE_DIR}/pages/profile.css ${PROJECT_SOURCE_DIR}/pages/profile.js
+  ${PROJECT_SOURCE_DIR}/pages/NOTICE   ${echarts})
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortiscore/pages)
+foreach(file ${page_files})
+  get_filename_component(name ${file} NAME)
+  file(CREATE_LINK ${file} ${CMAKE_BINARY_DIR}/share/cortiscore/pages/${name} SYMBOLIC)
+endforeach()
+install(FILES ${page_files} DESTINATION share/cortiscore/pages COMPONENT manifests)
+install(FILES ${page_files} DESTINATION cortiscore/share/cortiscore/pages COMPONENT wheel EXCLUDE_FROM_ALL)
+
 # Torch beside the package, in one environment; below a prefix without torch, the one that was built with.
 set(torch_beside "$ORIGIN/../../torch/lib" "$ORIGIN/../${CORTISCORE_SITE_PACKAGES}/torch/lib")
 if(CORTISCORE_CUDA)

@@ -12,6 +12,7 @@
 #include "src/core/device.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/core/stop.h"
 #include "src/stimuli/microsaccades.h"
 
@@ -71,6 +72,7 @@ void stream(const Network& network,
   const auto forward = [&](int64_t batch, const at::Tensor& pixels, double decode_s) {
     const int64_t count = count_of(batch);
     const Timer normalising;
+    std::optional<Stage> placing(StageName::kPlace);
     auto images = normalise(pixels);
     if (const auto shifts = screen.shifts(batch * micro_batch, count); !shifts.empty())
       images = moved(images, shifts);
@@ -78,13 +80,16 @@ void stream(const Network& network,
       images = at::cat(
           {images, images.narrow(0, count - 1, 1).expand({micro_batch - count, -1, -1, -1})});
     }
+    placing.reset();
     const double normalise_s = normalising.seconds();
     double keep_s = 0;
     if (batch == 0 && network.cuda_graphs() && n_batches >= kWorthRecording)
       recorded = MicroBatchGraph::record(network, layers, images);
     const Timer running;
+    const Stage passing(StageName::kForward);
     const auto tap = [&](size_t layer, const at::Tensor& output) {
       const Timer keeping;
+      const Stage of_layer(StageName::kKeep, layers[layer]);
       const auto rows = described[layer].rows(output, micro_batch);
       if (!rows.defined()) {
         throw bad_input({network.path(), "layer " + layers[layer],

@@ -4,11 +4,13 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <ATen/ThreadLocalState.h>
 
 #include "src/core/parallel.h"
+#include "src/core/stage.h"
 
 namespace cortiscore {
 namespace {
@@ -72,7 +74,11 @@ class Steps {
     std::unique_lock<std::mutex> lock(mutex_);
     turn_ = &run;
     if (!run.thread.joinable())
-      run.thread = std::thread([this, &run, state = at::ThreadLocalState()] { live(run, state); });
+      run.thread = std::thread([this, &run, state = at::ThreadLocalState(), stage = Stage::here()] {
+        std::optional<Stage> of_caller;
+        if (stage.any) of_caller.emplace(stage.name, stage.detail);
+        live(run, state);
+      });
     moved_.notify_all();
     moved_.wait(lock, [&] { return !turn_; });
   }

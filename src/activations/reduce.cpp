@@ -14,6 +14,7 @@
 #include "src/core/parallel.h"
 #include "src/core/process_memory.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/core/stop.h"
 #include "src/linalg/gram.h"
 #include "src/linalg/span.h"
@@ -202,6 +203,7 @@ class Extraction {
   void reduce(size_t layer, FeatureBlocks& blocks, const std::function<bool()>& fine) {
     for (const auto& reduction : wanted_[layer].reductions) {
       check_stop();
+      const Stage reducing_it(StageName::kReduce, name(layer));
       reduced_.emplace_back(reduction.name,
                             ReducedLayer{name(layer), features(layer), reduction.reduce(blocks)});
       if (!std::isfinite(reduced_.back().second.values.sum().item<double>()) && !fine())
@@ -223,6 +225,7 @@ class Extraction {
       for (size_t i = 0; i < reductions.size(); ++i)
         work.emplace_back(
             [&, i](FeatureBlocks& of_layer) { values[i] = reductions[i].reduce(of_layer); });
+      const Stage reducing_it(StageName::kReduce, name(layer));
       reduce_in_step(blocks, work);
       for (size_t i = 0; i < reductions.size(); ++i)
         reduced_.emplace_back(reductions[i].name,

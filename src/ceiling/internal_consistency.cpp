@@ -7,6 +7,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/parallel.h"
+#include "src/core/stage.h"
 #include "src/ops/pearson_columns.h"
 #include "src/ops/split_half.h"
 #include "src/ops/weighted_median.h"
@@ -116,6 +117,7 @@ at::Tensor spearman_brown(const at::Tensor& r) {
 
 at::Tensor internal_consistency(const at::Tensor& trials,
                                 const InternalConsistencyOptions& options) {
+  const Stage of_ceiling(StageName::kCeiling);
   check(trials);
   const auto splits = shuffle_splits(trials.size(0), options.n_splits, 0.5, options.seed);
   if (options.complete) return spearman_brown(from_trial_covariance(trials, splits));
@@ -132,6 +134,7 @@ at::Tensor internal_consistency(const at::Tensor& trials,
 at::Tensor internal_consistency_draws(const at::Tensor& trials,
                                       const InternalConsistencyOptions& options,
                                       const Draws& draws) {
+  const Stage of_ceiling(StageName::kCeiling);
   at::Tensor per_draw;  // [b or 1, splits, neuroids]
   const auto presentations = draws.counts.find(Axis::kPresentation);
   if (presentations == draws.counts.end()) {

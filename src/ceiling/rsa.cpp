@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/stage.h"
+
 namespace cortiscore {
 
 at::Tensor means_of_others(const at::Tensor& rdms) {
@@ -13,6 +15,7 @@ at::Tensor means_of_others(const at::Tensor& rdms) {
 }
 
 RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison) {
+  const Stage of_ceiling(StageName::kCeiling);
   TORCH_CHECK_VALUE(rdms.dim() == 2 && rdms.size(0) > 1,
                     "rsa_bounds: need [2 or more, pairs], got ", rdms.sizes());
   const auto n = static_cast<double>(rdms.size(0));

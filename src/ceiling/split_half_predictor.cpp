@@ -7,6 +7,7 @@
 
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/random.h"
+#include "src/core/stage.h"
 #include "src/ops/pearson_columns.h"
 
 namespace cortiscore {
@@ -15,6 +16,7 @@ at::Tensor split_half_predictor(const at::Tensor& trials_any,
                                 const at::Tensor& shown_any,
                                 int64_t n_splits,
                                 uint32_t seed) {
+  const Stage of_ceiling(StageName::kCeiling);
   TORCH_CHECK_VALUE(trials_any.dim() == 3,
                     "split_half_predictor: need [n_repetitions, n_presentations, n_neuroids], got ",
                     trials_any.sizes());

@@ -20,6 +20,7 @@ void add_score(CLI::App& app, Outcome& outcome);
 void add_sweep(CLI::App& app, Outcome& outcome);
 void add_results(CLI::App& app, Outcome& outcome);
 void add_extract(CLI::App& app, Outcome& outcome);
+void add_profile(CLI::App& app, Outcome& outcome);
 void add_layers(CLI::App& app, Outcome& outcome);
 void add_data(CLI::App& app, Outcome& outcome);
 void add_benchmark(CLI::App& app, Outcome& outcome);

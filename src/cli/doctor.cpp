@@ -1,11 +1,7 @@
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
-#include <thread>
-
-#include <unistd.h>
 
 #include <ATen/Context.h>
 #include <ATen/Version.h>
@@ -15,6 +11,7 @@
 
 #include "src/cli/commands.h"
 #include "src/core/folders.h"
+#include "src/core/host.h"
 #include "src/core/layout.h"
 #include "src/kinds/kinds.h"
 #include "src/results/json.h"
@@ -22,22 +19,13 @@
 namespace cortiscore::cli {
 namespace {
 
-std::string cpu_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
 double gib(double bytes) {
   return bytes / (1 << 30);
 }
 
 void report(bool json) {
   namespace fs = std::filesystem;
-  const double memory = gib(static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
-                            static_cast<double>(sysconf(_SC_PAGE_SIZE)));
+  const double memory = gib(static_cast<double>(memory_bytes()));
   const auto folder = home();
   std::error_code error;
   const auto room = fs::space(fs::exists(folder) ? fs::path(folder) : fs::path("/"), error);
@@ -52,7 +40,7 @@ void report(bool json) {
   }
   const Json found = {{"version", CORTISCORE_VERSION},
                       {"cpu", cpu_name()},
-                      {"threads", std::thread::hardware_concurrency()},
+                      {"threads", usable_threads()},
                       {"cpu_capability", at::get_cpu_capability()},
                       {"memory_gib", memory},
                       {"cuda", at::hasCUDA()},
@@ -69,7 +57,7 @@ void report(bool json) {
       " %s (%.1f GiB free)\n"
       "  python   %s (for `model export`)\n"
       "  benchmarks  %zu ready, %zu without data: `cortiscore benchmark list` names them\n",
-      CORTISCORE_VERSION, cpu_name().c_str(), std::thread::hardware_concurrency(),
+      CORTISCORE_VERSION, cpu_name().c_str(), static_cast<unsigned>(usable_threads()),
       at::get_cpu_capability().c_str(), memory, at::hasCUDA() ? "yes" : "no device, or a CPU build",
       folder.c_str(), gib(static_cast<double>(room.available)), python_program().c_str(), ready,
       benchmarks.size() - ready);

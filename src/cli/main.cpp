@@ -99,6 +99,7 @@ int run(int argc, char** argv) {
   cli::add_metric(app, outcome);
   cli::add_ceiling(app, outcome);
   cli::add_model(app, outcome);
+  cli::add_profile(app, outcome);
   cli::add_layers(app, outcome);
   cli::add_sweep(app, outcome);
   cli::add_results(app, outcome);

@@ -56,6 +56,13 @@ Json MemoryFlags::named() const {
 }
 
 void ScoreFlags::add(CLI::App& verb, bool several_devices) {
+  add_job(verb, several_devices);
+  add_results_flag(verb, results);
+  verb.add_flag("--again", again, "score even where the same score is stored");
+  verb.add_flag("--json", json, "print one JSON record a line");
+}
+
+void ScoreFlags::add_job(CLI::App& verb, bool several_devices) {
   add_benchmark_flag(verb, names, "identifier or manifest; repeat for several");
   add_layer_flag(
       verb, layers,
@@ -76,9 +83,6 @@ void ScoreFlags::add(CLI::App& verb, bool several_devices) {
   memory.add(verb);
   add_device_flag(verb, device, several_devices);
   load.add(verb);
-  add_results_flag(verb, results);
-  verb.add_flag("--again", again, "score even where the same score is stored");
-  verb.add_flag("--json", json, "print one JSON record a line");
 }
 
 Benchmarks ScoreFlags::benchmarks() const {

@@ -43,6 +43,8 @@ struct ScoreFlags {
   bool json = false, again = false;
 
   void add(CLI::App& verb, bool several_devices = false);
+  /// Those that say what is computed, and where.
+  void add_job(CLI::App& verb, bool several_devices = false);
 
   Benchmarks benchmarks() const;
   /// @throws Error(kUsage)  a layer for a region that none of `benchmarks` is of

@@ -63,6 +63,10 @@ std::string manifest_folder() {
                    "Set CORTISCORE_MANIFESTS to the folder of manifests"});
 }
 
+std::string page_folder() {
+  return (root() / "share/cortiscore/pages").string();
+}
+
 std::string python_program() {
   if (auto set = variable("CORTISCORE_PYTHON"); !set.empty()) return set;
   const auto packages = site_packages_of_torch();

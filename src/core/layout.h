@@ -14,12 +14,16 @@ namespace cortiscore {
 //   Python package    the root itself         lib/pythonX.Y/             python/cortiscore (a link)
 //                                             site-packages/cortiscore
 //   manifests         share/cortiscore/manifests, in a build folder a link to data_manifests
+//   parts of pages    share/cortiscore/pages, in a build folder links to pages and to the library
 //
 // python/cortiscore/layout.py knows the same from Python's side, cmake/Install.cmake makes it.
 
 /// The folder of manifests, schemas and trees: $CORTISCORE_MANIFESTS, else the root's.
 /// @throws Error(kBadInput)  this code was moved away from its root
 std::string manifest_folder();
+
+/// The folder of the parts of pages that are written (src/profile/page.h).
+std::string page_folder();
 
 /// The Python to start: $CORTISCORE_PYTHON, else that of the environment whose torch this process
 /// has loaded, else python3.

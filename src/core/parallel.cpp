@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+
+#include "src/core/stage.h"
 
 namespace cortiscore {
 namespace {
@@ -173,8 +176,13 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t m
   std::exception_ptr failure;
   std::mutex failure_mutex;
   const bool grad = at::GradMode::is_enabled();
+  const auto stage = Stage::here();
+  const auto caller = std::this_thread::get_id();
   const auto work = [&] {
     const bool outer = std::exchange(t_inside, true);
+    std::optional<Stage> of_caller;
+    if (stage.any && std::this_thread::get_id() != caller)
+      of_caller.emplace(stage.name, stage.detail);
     const at::AutoGradMode grad_mode(grad);
     try {
       for (int64_t i = next++; i < n; i = next++) body(i);

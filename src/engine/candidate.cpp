@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/data/arrays.h"
 #include "src/data/labelled.h"
 #include "src/score/diagnostics.h"
@@ -59,6 +60,7 @@ Candidate open_candidate(const std::string& path,
                          const LoadOptions& options,
                          const std::string& variable) {
   const Timer opening;
+  const Stage reading(StageName::kOpen);
   Candidate candidate;
   candidate.path = path;
   if (is_array_file(path)) {

@@ -10,6 +10,7 @@
 #include "src/core/device.h"
 #include "src/core/notes.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/data/arrays.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/outcome.h"
@@ -41,6 +42,11 @@ Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) 
           {"std", input.std}};
 }
 
+const Recordings& recordings_of(const Benchmark& benchmark, Workbench& workbench) {
+  const Stage reading(StageName::kRecordings, benchmark.identifier);
+  return benchmark.recordings(workbench);
+}
+
 }  // namespace
 
 std::string record_key(const std::string& fingerprint,
@@ -48,7 +54,7 @@ std::string record_key(const std::string& fingerprint,
                        Workbench& workbench) {
   const auto& options = workbench.options();
   std::string text = fingerprint + "\n" + benchmark.sha256;
-  for (const auto& sha256 : benchmark.recordings(workbench).data_sha256) text += " " + sha256;
+  for (const auto& sha256 : recordings_of(benchmark, workbench).data_sha256) text += " " + sha256;
   text += "\n" + options.convention.name() + " " + std::to_string(options.n_candidates) +
           (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
   text += "\n" + Json(options.bootstrap.level).dump() + " " +
@@ -128,7 +134,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   const auto start = utc_now();
   const Timer total;
   const Timer load;
-  const auto& recordings = benchmark.recordings(workbench);
+  const auto& recordings = recordings_of(benchmark, workbench);
   const double load_s = load.seconds();
   auto outcome = benchmark.score(candidate, workbench);
   if (outcome.layer_selection.is_null()) {

@@ -60,6 +60,9 @@ int64_t Network::n_parameters() const {
 int64_t Network::n_nodes() const {
   return static_cast<int64_t>(state_->graph->nodes.size());
 }
+const std::vector<std::string>& Network::node_groups() const {
+  return state_->graph->groups;
+}
 const std::string& Network::graph_sha256() const {
   return state_->graph->sha256;
 }

@@ -145,6 +145,10 @@ class Network {
   /// execution.
   int64_t ends_at(const std::string& name) const;
 
+  /// What of the network every node of its graph works for, as parts of a pass are told apart
+  /// (layer_groups.h); none of a program.
+  const std::vector<std::string>& node_groups() const;
+
   /// Called with (index into the layers asked for, output [batch, ...]) as soon as that layer has
   /// run; the tensor is only valid during the call, since in-place operators may overwrite it next.
   using Tap = std::function<void(size_t, const at::Tensor&)>;

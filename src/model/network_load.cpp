@@ -9,6 +9,7 @@
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
 #include "src/model/archive.h"
+#include "src/model/layer_groups.h"
 #include "src/model/network_state.h"
 #include "src/model/program.h"
 
@@ -350,6 +351,10 @@ Network Network::load(const std::string& path,
     check_input(g.input, path);
     std::erase_if(g.layers, [&](const Layer& layer) { return !g.names.has(layer.value); });
     check_layers(g.layers, g.names, path);
+    std::vector<std::pair<std::string, int64_t>> ends;
+    for (const auto& layer : g.layers)
+      ends.emplace_back(layer.name, g.made_by[g.names.known(layer.value)]);
+    g.groups = layer_groups(ends, static_cast<int64_t>(g.nodes.size()));
     // The batch that it was traced with: what an export left open may have one size alone.
     const auto traced = sizes_of(tensor_values, input_name);
     g.traced_batch = traced.empty() ? 0 : traced[0];

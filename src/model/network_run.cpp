@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/stage.h"
 #include "src/model/network_state.h"
 
 namespace cortiscore {
@@ -157,6 +158,7 @@ void Network::run_program(const at::Tensor& batch,
       parts[place].push_back({i, weight});
     }
   }
+  const Stage passing(StageName::kForward);
   state_->program->run(batch, names, [&](size_t name, const at::Tensor& output) {
     for (const auto& [i, weight] : parts[name]) taps.add(i, output, weight);
   });
@@ -203,8 +205,13 @@ void Network::run(const at::Tensor& batch,
       throw graph::not_run(node, words, state_->path);
   };
   tap_after(-1);
+  const auto group_of = [&](int64_t n) -> const std::string& {
+    return s.groups[static_cast<size_t>(n)];
+  };
+  Stage of_group(StageName::kForward, last_node < 0 ? "" : group_of(0));
   for (int64_t n = 0; n <= last_node; ++n) {
     const auto& node = s.nodes[static_cast<size_t>(n)];
+    if (n > 0 && Stage::kept() && group_of(n) != group_of(n - 1)) of_group.next(group_of(n));
     try {
       graph::call(node, values);
     } catch (const c10::OutOfMemoryError&) {

@@ -25,8 +25,9 @@ struct Network::Graph {
   std::vector<Layer> layers;
   graph::Names names;
   std::vector<graph::Node> nodes;
-  std::vector<int64_t> made_by;  // a value's node, -1 for inputs
-  std::vector<int64_t> bytes;    // a value's, for one stimulus
+  std::vector<std::string> groups;  // of a node, by layer_groups()
+  std::vector<int64_t> made_by;     // a value's node, -1 for inputs
+  std::vector<int64_t> bytes;       // a value's, for one stimulus
   size_t input_number = 0;
   int64_t traced_batch = 1;
   std::vector<int64_t> traced_bytes;  // a value's, of that batch

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/counted_work.h"
 #include "src/core/parallel.h"
 #include "src/ops/fold_updates.h"
 #include "src/ops/loops.h"
@@ -93,10 +94,16 @@ PlsDirection empty_direction(const PlsLoop& loop) {
           at::empty({loop.s.size(0)}, options)};
 }
 
+// Of matrices with so many entries and vectors, in float64.
+void count_products(int64_t entries) {
+  count_work(2.0 * static_cast<double>(entries), 8.0 * static_cast<double>(entries));
+}
+
 void pls_direction_of_fold(
     PlsLoop& loop, int64_t k, const TopVector& top, int64_t f, PlsDirection& direction) {
   const FoldView fold(loop, f);
   const double* const v = top.v.const_data_ptr<double>() + f * fold.m;
+  count_products(fold.m * fold.p + k * (3 * fold.p + fold.m));
   std::vector<double> w(static_cast<size_t>(fold.p)), weights(static_cast<size_t>(k));
   loops::add_vecmat(fold.s, fold.p, v, fold.m, fold.p, w.data());
   loops::matvec(fold.y_loadings, fold.m, v, k, fold.m, weights.data());
@@ -135,6 +142,7 @@ void pls_deflate_fold(PlsLoop& loop,
   const double* const r = direction.r.const_data_ptr<double>() + f * fold.p;
   const double* const product = cr.const_data_ptr<double>() + f * fold.p;
   const double* const gv = top.gv.const_data_ptr<double>() + f * fold.m;
+  count_products(fold.m * (fold.p + 2 * fold.m) + k * (fold.p + fold.m));
   const bool exhausted = fold.exhausted[k];
   const double tau = loops::dot(r, product, fold.p);
   const double safe_tau = exhausted ? 1.0 : tau;

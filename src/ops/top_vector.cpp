@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/counted_work.h"
 #include "src/core/parallel.h"
 #include "src/core/simd.h"
 #include "src/ops/fused.h"
@@ -161,6 +162,8 @@ void power_iterate_fold(const at::Tensor& g,
   std::copy(first, first + m, vectors(0).v);
   const auto top = power_loop(matrix, padded, vectors(0), vectors(1), vectors(2), options.tol,
                               m == 1 ? 1 : options.max_iter);
+  const double entries = static_cast<double>(m * m);
+  count_work(2 * entries * static_cast<double>(top.iterations), 8 * entries);
   std::copy(top.v, top.v + m, result.v.mutable_data_ptr<double>() + f * m);
   std::copy(top.gv, top.gv + m, result.gv.mutable_data_ptr<double>() + f * m);
   result.rayleigh.mutable_data_ptr<double>()[f] = top.rayleigh;

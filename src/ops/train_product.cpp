@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/counted_work.h"
 #include "src/core/parallel.h"
 #include "src/ops/batched.h"
 #include "src/ops/loops.h"
@@ -27,6 +28,7 @@ std::pair<at::Tensor, at::Tensor> there_and_back(const at::Tensor& x,
     return {at::mm(scores * in_train, x), scores};
   }
   const int64_t n = x.size(0), p = x.size(1), f = r.size(0);
+  count_work(4.0 * static_cast<double>(n * p * f), 8.0 * static_cast<double>(n * p));
   const int64_t rows = std::max(kRows, (n + kMostSums - 1) / kMostSums);
   const int64_t chunks = (n + rows - 1) / rows;
   const int64_t strips = (p + loops::kStripColumns - 1) / loops::kStripColumns;

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cortiscore/error.h"
+#include "src/core/stage.h"
 
 namespace cortiscore {
 namespace {
@@ -56,6 +57,7 @@ std::set<std::pair<std::string, std::string>> Store::done() {
 }
 
 void Store::append(const Json& record) {
+  const Stage storing(StageName::kStore);
   writer_.append(canonical(record));
 }
 

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/stage.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -119,6 +120,7 @@ std::vector<std::string> warnings_of(const Resampled& result, const ResampleOpti
 Resampled resample(const Statistic& statistic,
                    const ResampleOptions& options,
                    const at::TensorOptions& on) {
+  const Stage drawing(StageName::kResample);
   Resampled result;
   result.value = values_of(statistic({})).front();
   bool any = options.over.empty();

@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/stage.h"
 #include "src/ops/weighted_median.h"
 #include "src/resample/bootstrap.h"
 #include "src/score/statistics.h"
@@ -163,6 +164,7 @@ void bootstrap_over_neuroids(Estimate& estimate, const BootstrapOptions& options
     estimate.ci_lo = estimate.ci_hi = kNaN;
     return;
   }
+  const Stage drawing(StageName::kResample);
   estimate.draws = draw(estimate.per_neuroid, estimate.draws.counts, options);
   // One split has no spread: the standard error is the bootstrap's.
   if (estimate.per_neuroid.size(0) == 1) estimate.error = deviation(estimate.draws.values, 1);
@@ -186,6 +188,7 @@ Score ceiled_score(Estimate raw,
 }
 
 Score ceiled_by_draws(Estimate raw, Estimate ceiling, CeilingConvention convention, double level) {
+  const Stage drawing(StageName::kResample);
   Score score;
   score.convention = convention;
   score.raw = std::move(raw);

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/stage.h"
 #include "src/stimuli/image.h"
 #include "src/stimuli/microsaccades.h"
 
@@ -33,10 +34,14 @@ void Screen::keep() {
 
 void Screen::decode(int64_t stimulus, uint8_t* target) const {
   const auto n = preprocessing_.input_size;
+  const auto decoded = [&] {
+    const Stage decoding(StageName::kDecode);
+    return decode_image(stimuli_.bytes(stimulus), stimuli_.location(stimulus));
+  }();
+  const Stage placing(StageName::kPlace);
   const auto image = resize_bilinear(
-      place_on_screen(decode_image(stimuli_.bytes(stimulus), stimuli_.location(stimulus)),
-                      preprocessing_.model_degrees, preprocessing_.stimulus_degrees),
-      n, n);
+      place_on_screen(decoded, preprocessing_.model_degrees, preprocessing_.stimulus_degrees), n,
+      n);
   std::copy(image.pixels.begin(), image.pixels.end(), target);
 }
 

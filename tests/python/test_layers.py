@@ -29,7 +29,8 @@ MAY_INCLUDE = {
                "resample", "score", "linalg", "ops"},
     "kinds": {"engine", "benchmark", "results", "activations", "data", "stimuli", "mapping", "metric", "ceiling", "resample",
               "score", "linalg", "ops"},
-    "cli": {"kinds", "engine", "given", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
+    "profile": {"engine", "results", "activations", "model", "stimuli", "data"},
+    "cli": {"profile", "kinds", "engine", "given", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
             "ceiling", "resample", "score", "linalg", "ops"},
     "facade": {"kinds", "engine", "results", "model", "data"},
 }

@@ -3,6 +3,7 @@
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/choices/data.h"
 #include "src/mapping/logistic.h"
@@ -130,6 +131,7 @@ Outcome ReadoutBenchmark::score(const Candidate& candidate, Workbench& workbench
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
 
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   const auto labels = at::tensor(data.labels, at::kLong).to(features.device());
   const auto test = at::tensor(data.test, at::kLong).to(features.device());
   const auto probabilities =
@@ -165,6 +167,7 @@ Outcome DecisionsBenchmark::score(const Candidate& candidate, Workbench& workben
   const auto logits = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
 
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   const auto probabilities = at::softmax(logits.to(at::kDouble), 1);
   std::vector<at::Tensor> of_category;
   for (const auto& outputs : data.outputs) {
@@ -188,6 +191,7 @@ Outcome OddOneOutBenchmark::score(const Candidate& candidate, Workbench& workben
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
 
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   const auto odd = odd_one_out(features, data.triplets.to(features.device()));
   outcome.score = accuracy_score(odd == data.odd.to(features.device()), benchmark.fixed_ceiling,
                                  convention_of(benchmark), options.bootstrap);

@@ -2,6 +2,7 @@
 
 #include "src/core/class_codes.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/data/choices.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/domains/definition.h"
@@ -16,6 +17,7 @@ Outcome DomainBenchmark::score(const Candidate& candidate, Workbench& workbench)
   const auto wanted = *score_request(candidate, *this, workbench);
   const auto features = reduced_for(candidate, wanted, workbench, outcome.times)[0].values;
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   const auto labels = stimuli.column(splits.by);
   const auto truth = at::tensor(class_codes(labels)).to(features.device());
   const auto n_classes = static_cast<int64_t>(distinct(labels).size());

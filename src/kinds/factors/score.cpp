@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/factors/definition.h"
 #include "src/score/factor_score.h"
@@ -33,6 +34,7 @@ Outcome FactorBenchmark::score(const Candidate& candidate, Workbench& workbench)
   const auto wanted = *score_request(candidate, *this, workbench);
   const auto reduced = reduced_for(candidate, wanted, workbench, outcome.times)[0];
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   const auto pairs = data.pairs.to(options.device);
   const auto& names = factor_names();
   const auto code = std::find(names.begin(), names.end(), factor) - names.begin();

@@ -6,6 +6,7 @@
 #include "src/activations/extract.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/ceiling/split_half_predictor.h"
+#include "src/core/stage.h"
 #include "src/data/arrays.h"
 #include "src/kinds/layer_halves.h"
 #include "src/score/diagnostics.h"
@@ -61,6 +62,7 @@ PreparedNeural::PreparedNeural(const NeuralBenchmark& benchmark,
 }
 
 Part PreparedNeural::make(const std::vector<int64_t>& tested) const {
+  const Stage preparing(StageName::kRecordings, benchmark_.identifier);
   Part part;
   auto rows = rows_from(0, data_.n_train);
   rows.insert(rows.end(), tested.begin(), tested.end());

@@ -5,6 +5,7 @@
 
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/layer_halves.h"
 #include "src/kinds/neural/data.h"
@@ -44,6 +45,7 @@ Mapped map_populations(const ReducedLayer& layer,
                        const Part& part,
                        const NeuralBenchmark& benchmark,
                        const MappingOptions& options) {
+  const Stage mapping(StageName::kMapping, layer.layer);
   Mapped mapped;
   mapped.details = map_part(layer.values, part, benchmark, options);
   for (const auto& detail : mapped.details) mapped.raw.push_back(aggregate(detail.per_neuroid));

@@ -4,6 +4,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/properties/data.h"
 #include "src/metric/tuning.h"
@@ -173,6 +174,7 @@ Outcome PropertyBenchmark::score(const Candidate& candidate, Workbench& workbenc
   const auto& own = shown.near_units("");
   const auto& gratings = shown.near_units("orientation");
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   auto values = at::empty({0}, own.options().dtype(at::kDouble));
   if (n_near > 0) {
     const auto blank = shown.blank().index_select(0, near).to(at::kDouble);

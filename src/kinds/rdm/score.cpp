@@ -5,6 +5,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/layer_halves.h"
 #include "src/kinds/rdm/data.h"
@@ -46,6 +47,7 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   const auto reduced =
       reduced_for(candidate, *score_request(candidate, *this, workbench), workbench, outcome.times);
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   std::vector<Score> parts;
   score_chosen_layers(
       benchmark, reduced, prepared,

@@ -5,6 +5,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/solution_times/data.h"
 #include "src/score/solution_time_score.h"
@@ -44,6 +45,7 @@ Outcome SolutionTimeBenchmark::score(const Candidate& candidate, Workbench& work
   for (const auto& reduced : reduced_for(candidate, wanted, workbench, outcome.times))
     bins.push_back(reduced.values);
   const Timer fit;
+  const Stage mapping(StageName::kMapping);
   auto images = data.images;
   images.features = at::stack(bins, 2);
   at::Tensor predicted;

@@ -2,6 +2,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
 #include "src/engine/candidate.h"
 #include "src/kinds/thresholds/data.h"
 #include "src/mapping/logistic.h"
@@ -87,6 +88,7 @@ Outcome ThresholdBenchmark::score(const Candidate& candidate, Workbench& workben
   for (const auto& fit : data.fits) {
     const auto fitted = on(fit);
     const Timer fitting;
+    const Stage mapping(StageName::kMapping);
     const auto labels = at::tensor(every_trial(fit)).to(fitted.device());
     const auto readout =
         fit_readout(at::cat({fitted, tested}), labels,
