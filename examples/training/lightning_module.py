@@ -22,6 +22,8 @@ parser.add_argument("-b", "--benchmark", action="append", required=True)
 parser.add_argument("--layer", default="features.6")
 parser.add_argument("--every", type=int, default=500)
 parser.add_argument("--results", default="results")
+parser.add_argument("--run", default="lightning", help="a name for this training, which no other in the store has")
+parser.add_argument("--resume", help="a checkpoint of it to go on from")
 args = parser.parse_args()
 
 
@@ -48,9 +50,9 @@ loader = torch.utils.data.DataLoader(data, 32, shuffle=True)
 
 score = f"cortiscore/{args.benchmark[0]}/ceiled"
 probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results,
-                         run="lightning")
+                         run=args.run, resume=bool(args.resume))
 trainer = pl.Trainer(max_steps=args.steps, logger=TensorBoardLogger("."), log_every_n_steps=10,
                      callbacks=[LightningProbe(probe, network="backbone"), EarlyStopping(score, mode="max", patience=20),
                                 ModelCheckpoint(monitor=score, mode="max", every_n_train_steps=args.every)])
-trainer.fit(Classifier(len(getattr(data, "classes", range(10)))), loader)
+trainer.fit(Classifier(len(getattr(data, "classes", range(10)))), loader, ckpt_path=args.resume)
 print("best:", trainer.checkpoint_callback.best_model_path, trainer.checkpoint_callback.best_model_score)

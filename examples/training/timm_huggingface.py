@@ -21,6 +21,8 @@ parser.add_argument("-b", "--benchmark", action="append", required=True)
 parser.add_argument("--layer", default="layer3")
 parser.add_argument("--every", type=int, default=500)
 parser.add_argument("--results", default="results")
+parser.add_argument("--run", default="hugging-face", help="a name for this training, which no other in the store has")
+parser.add_argument("--resume", help="a checkpoint of it to go on from")
 args = parser.parse_args()
 
 
@@ -51,7 +53,7 @@ trainer = Trainer(Classifier(backbone), arguments, train_dataset=train, eval_dat
                   data_collator=lambda rows: dict(zip(("images", "labels"), torch.utils.data.default_collate(rows))))
 
 probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=own.mean, std=own.std, results=args.results,
-                         run="hugging-face")
+                         run=args.run, resume=bool(args.resume))
 HuggingFaceProbe(probe, network="backbone").attach(trainer)
-trainer.train()
+trainer.train(resume_from_checkpoint=args.resume)
 print("best:", trainer.state.best_model_checkpoint, trainer.state.best_metric)

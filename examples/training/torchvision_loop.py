@@ -23,6 +23,7 @@ parser.add_argument("-b", "--benchmark", action="append", required=True)
 parser.add_argument("--layer", default="layer3")
 parser.add_argument("--every", type=int, default=500)
 parser.add_argument("--results", default="results")
+parser.add_argument("--run", default="loop", help="a name for this training, which no other in the store has")
 args = parser.parse_args()
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -40,7 +41,7 @@ optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_dec
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
 writer = SummaryWriter()
 
-probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results, run="loop",
+probe = cortiscore.Probe(args.benchmark, layers=args.layer, every=args.every, input_size=args.size, mean=MEAN, std=STD, results=args.results, run=args.run,
                          on_result=lambda found: [writer.add_scalar(name, value, found.step) for name, value in found.metrics.items()])
 with probe:
     probe.step(0, model)

@@ -74,8 +74,12 @@ struct ProbeOptions {
   std::string options = "{}";  ///< a JSON object, as score() takes it: layers, bootstrap, ...
   std::optional<std::string> results;  ///< folder of a store
   std::string run = "run";             ///< records' networks are RUN-stepN, with tags run and step
-  /// An evaluation that fails is counted and said on stderr, and training goes on; or it throws.
+  /// An evaluation that fails is counted and said on stderr, and training goes on; or it throws,
+  /// what the network's own functions throw as they threw it.
   bool throw_errors = false;
+  /// This training goes on with the one of its name that results holds scores of, which is refused
+  /// otherwise. Scores that are there of the same weights are not made again.
+  bool resume = false;
 };
 
 /// Scores a network on benchmarks every so many steps of its training. Stimuli, recordings, folds
@@ -83,7 +87,8 @@ struct ProbeOptions {
 /// afterwards, also where an evaluation fails.
 class Probe {
  public:
-  /// @throws Error  no such benchmark, or an option that cannot be right
+  /// @throws Error  no such benchmark, an option that cannot be right, or scores in results of
+  ///                another training of that name
   explicit Probe(ProbeOptions options);
   ~Probe();
   Probe(const Probe&) = delete;

@@ -104,6 +104,8 @@ class Scorer {
 void define_scoring(nb::module_& module) {
   module.def("score", &score, nb::arg("network"), nb::arg("benchmarks"), nb::arg("results").none(),
              nb::arg("again"), nb::arg("options"));
+  module.def("check_new_run", &check_new_run, nb::arg("results"), nb::arg("run"),
+             nb::call_guard<nb::gil_scoped_release>());
   nb::class_<Scorer>(module, "Scorer")
       .def(nb::init<const std::vector<std::string>&, const std::optional<std::string>&,
                     const std::string&>(),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from .engine import compiled
-from .parquet import NUMBERS
+from .parquet import NUMBERS, number_of
 
 if TYPE_CHECKING:
     import pandas
@@ -30,8 +30,10 @@ def _cell(record: Any, column: str) -> Any:
     """What a record has under a dotted name: a number as float, all else as text, lists as JSON; None where it has no such thing."""
     for name in column.split("."):
         record = record.get(name) if isinstance(record, dict) else None
-    if record is None or isinstance(record, str):
-        return record
+    if isinstance(record, str):
+        return number_of(record) if column in NUMBERS else record
+    if record is None:
+        return None
     return float(record) if column in NUMBERS else json.dumps(record, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -6,6 +6,8 @@
         probe.step(step, model)
     probe.close()
 """
+from __future__ import annotations
+
 import collections
 import dataclasses
 import json
@@ -17,6 +19,9 @@ import os
 import statistics
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, TypeVar
 
 import torch
 
@@ -26,7 +31,27 @@ from .engine import compiled
 from .exporter import DoesNotRun, refused, unwrapped
 from .scoring import options_text
 
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self, Unpack
+
+    from .scoring import Path
+
 log = logging.getLogger("cortiscore")
+_Result = TypeVar("_Result")
+
+
+class ScoringOptions(TypedDict, total=False):
+    """What a Probe takes beside its own arguments, as score() has it."""
+
+    ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"]
+    mode: Literal["sklearn", "exact"]
+    candidates: int
+    bootstrap: int
+    memory_gib: float
+    spill: Path | None
+    layer_map: Path | None
+    precision: Literal["float32", "tf32", "bf16", "fp16"]
 
 
 class _Closed(BaseException):
@@ -46,12 +71,12 @@ class Evaluation:
 
     step: int
     epoch: float | None
-    records: list
-    metrics: dict
+    records: list[dict[str, Any]]
+    metrics: dict[str, float]
     seconds: float
     waited: float
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         scores = []
         for record in self.records:
             said = record["status"]
@@ -63,9 +88,9 @@ class Evaluation:
         return f"<Evaluation step {self.step}: {', '.join(scores) or 'nothing'}; {self.seconds:.1f} s>"
 
 
-def metrics_of(records):
+def metrics_of(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     """Numbers for a logger: finite ones, by their names."""
-    found = {}
+    found: dict[str, float] = {}
     for record in records:
         if record["status"] != "ok":
             continue
@@ -76,21 +101,22 @@ def metrics_of(records):
     return found
 
 
-def _cadence(every):
+def _cadence(every: int | Literal["epoch", "log"] | Sequence[int] | AbstractSet[int]) -> Callable[[int], bool] | None:
     """Whether a step is one to evaluate at; None: epochs are."""
     if every == "epoch":
         return None
     if every == "log":
         return lambda step: step >= 0 and step & (step - 1) == 0
-    if isinstance(every, numbers.Integral) and not isinstance(every, bool) and every > 0:
-        return lambda step: step % every == 0
+    if isinstance(every, numbers.Integral) and not isinstance(every, bool) and int(every) > 0:
+        steps_apart = int(every)
+        return lambda step: step % steps_apart == 0
     if isinstance(every, (list, tuple, set, frozenset, range)) and all(isinstance(step, numbers.Integral) for step in every):
         steps = frozenset(map(int, every))
         return lambda step: step in steps
     raise refused("every", repr(every), "a number of steps, \"epoch\", \"log\" (steps 0, 1, 2, 4, 8, ...) or a list of steps")
 
 
-def log_spaced(last, count, first=1):
+def log_spaced(last: float, count: int, first: float = 1) -> list[int]:
     """`count` steps from `first` to `last`, evenly spaced in their logarithm, each once, for `Probe(every=)`."""
     ratio = (last / first) ** (1 / max(count - 1, 1))
     return sorted({round(first * ratio**i) for i in range(count)})
@@ -108,7 +134,9 @@ class Probe:
     input_size, mean, std, degrees, time_bins_ms   of the network's input, as export() has them
     results       a store (docs/formats.md): every record goes there with the tags run, step and epoch, durable before step() returns
     run           what the run is called; its records' networks are RUN-stepN. Needed with results, where two runs of one name would be
-                  one curve
+                  one curve: that is refused before training
+    resume        this training goes on with the one of its name that results holds scores of: a job that was killed and started again.
+                  Scores that are there of the same weights are not made again. Where there are none yet, it changes nothing
     asynchronous  score a copy of the weights in a thread while training goes on; step() then gives what an earlier step led to. One
                   evaluation at a time: what is due meanwhile is taken as soon as it is over
     ranks         with torch.distributed: "first" scores on rank 0, "share" has every rank score some of the benchmarks. All ranks have
@@ -128,9 +156,26 @@ class Probe:
     layers before training begins; the first step() calls it where nobody has.
     """
 
-    def __init__(self, benchmarks, *, layers=None, every=None, max_overhead=None, input_size=None, mean=None, std=None, degrees=8.0,
-                 time_bins_ms=None, results=None, run=None, asynchronous=False, ranks="first", on_error="log", on_result=None, threads=None,
-                 **options):
+    benchmarks: list[str]
+    run: str
+    failures: int
+    history: list[Evaluation]
+    # None until there is one: a network that was prepared, a first step, what waits to be taken, an evaluation under way.
+    _table: Any
+    _scorer: Any
+    _begun: Any
+    _late: tuple[int, float | None] | None
+    _thread: threading.Thread | None
+    _done: list[Any]
+    _ended: threading.Event
+
+    def __init__(self, benchmarks: Path | Iterable[Path], *, layers: str | Mapping[str, str] | None = None,
+                 every: int | Literal["epoch", "log"] | Sequence[int] | AbstractSet[int] | None = None, max_overhead: float | None = None,
+                 input_size: int | None = None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None,
+                 degrees: float = 8.0, time_bins_ms: Mapping[str, Sequence[Sequence[float]]] | None = None, results: Path | None = None,
+                 run: str | None = None, resume: bool = False, asynchronous: bool = False, ranks: Literal["first", "share"] = "first",
+                 on_error: Literal["log", "raise"] = "log", on_result: Callable[[Evaluation], object] | None = None,
+                 threads: int | None = None, **options: Unpack[ScoringOptions]) -> None:
         if every is None and max_overhead is None:
             raise refused("every", "nothing", "when to evaluate", "Add every=500, or max_overhead=0.02")
         if max_overhead is not None and not 0 < max_overhead < 1:
@@ -152,52 +197,71 @@ class Probe:
         self._input = {"input_size": input_size, "mean": mean, "std": std, "degrees": degrees, "time_bins_ms": time_bins_ms}
         live.check_input(**self._input)
         self._options = {"layers": layers, **options}
-        self._results = None if results is None else os.fspath(results)
+        self._results, self._resume = None if results is None else os.fspath(results), resume
         self._table, self._scorer, self._precision = None, None, options.get("precision", "float32")
         self._rank, self._world, self._share, self._mine = 0, 1, False, self.benchmarks
         compiled.Scorer(self.benchmarks, None, options_text(**self._options, device="cpu"))  # names that are none are said before training
-        self._begun, self._spent, self._costs, self._late = None, 0.0, collections.deque(maxlen=3), None
-        self._thread, self._done, self._ended, self._closing = None, None, None, False
+        self._begun, self._spent, self._late = None, 0.0, None
+        self._costs: collections.deque[float] = collections.deque(maxlen=3)
+        self._thread, self._done, self._ended, self._closing = None, [], threading.Event(), False
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close(wait=kind is None)
 
     @property
-    def _all_ranks(self):
+    def _all_ranks(self) -> bool:
         """Whether ranks agree on when: what time or a thread decides, each would decide for itself."""
         return self._max_overhead is None and not self._asynchronous
 
-    def _find_rank(self):
+    def _find_rank(self) -> None:
         """Which benchmarks are this rank's; frameworks start torch.distributed after a script has made its Probe."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
         self._share = self._ranks == "share" and self._world > 1
         self._mine = self.benchmarks[self._rank::self._world] if self._share else self.benchmarks if self._rank == 0 else []
 
+    def _check_new_run(self) -> None:
+        """Rank 0 looks into the store before any rank has written to it, which the others wait for where they agree on when."""
+        if self._results is None or self._resume:
+            return
+        failure: Exception | None = None
+        if self._rank == 0:
+            try:
+                compiled.check_new_run(self._results, self.run)
+            except Exception as error:  # also a store that cannot be read
+                failure = error
+        words = [failure and str(failure)]
+        if self._world > 1 and self._all_ranks:
+            torch.distributed.broadcast_object_list(words)
+        if failure is not None:
+            raise failure
+        if words[0] is not None:
+            raise RuntimeError(f"rank 0: {words[0]}")
+
     # ---- when
 
-    def step(self, step, model, epoch=None):
+    def step(self, step: SupportsIndex, model: torch.nn.Module, epoch: float | None = None) -> Evaluation | None:
         """Call it after each step of the optimizer, with how many there were, and at 0 for a score before training.
         Returns an Evaluation where there is a new one, else None."""
         try:
-            step = operator.index(step)
+            count = operator.index(step)
         except TypeError:
             raise refused("step", type(step).__name__, "a whole number: probe.step(step, model)") from None
-        return self._timed(model, lambda: self._turn(model, step, epoch, self._due_at is not None and self._due_at(step)))
+        return self._timed(model, lambda: self._turn(model, count, epoch, self._due_at is not None and self._due_at(count)))
 
-    def epoch_end(self, epoch, model, step=None):
+    def epoch_end(self, epoch: float, model: torch.nn.Module, step: int | None = None) -> Evaluation | None:
         """Call it after each epoch, where every="epoch". Returns as step() does."""
-        return self._timed(model, lambda: self._turn(model, epoch if step is None else step, epoch, self._due_at is None))
+        return self._timed(model, lambda: self._turn(model, int(epoch) if step is None else step, epoch, self._due_at is None))
 
-    def evaluate(self, model, step, epoch=None):
+    def evaluate(self, model: torch.nn.Module, step: int, epoch: float | None = None) -> Evaluation | None:
         """Evaluates now, and waits for it, whatever the cadence says. Returns an Evaluation, or None where it failed and was logged."""
         self._late = None  # what was due and had to wait is had with it
         return self._timed(model, lambda: self._guarded(lambda: self._evaluation(model, step, epoch)))
 
-    def _timed(self, model, work):
+    def _timed(self, model: torch.nn.Module, work: Callable[[], Evaluation | None]) -> Evaluation | None:
         """What training waits for is overhead, whatever comes of it."""
         self._entered = time.perf_counter()
         try:
@@ -209,28 +273,28 @@ class Probe:
         finally:
             self._spent += time.perf_counter() - self._entered
 
-    def _turn(self, model, step, epoch, due):
+    def _turn(self, model: torch.nn.Module, step: int, epoch: float | None, due: bool) -> Evaluation | None:
         finished = self._collect()
         if due:
             self._late = step, epoch
         # What fell due while another was under way, or did not fit into the time allowed, is taken with the weights of now.
         if self._late is None or self._thread or not (due or self._max_overhead or self._asynchronous):
             return finished
-        if self._max_overhead and not self._fits(model):
+        if self._max_overhead and not self._fits(model, self._max_overhead):
             return finished
         self._late = None
         return self._guarded(lambda: self._evaluation(model, step, epoch, self._asynchronous)) or finished
 
-    def _fits(self, model):
+    def _fits(self, model: torch.nn.Module, allowed: float) -> bool:
         if self._world > 1 and self._rank:
             return False
         if not self._costs:
             self._guarded(lambda: self._costs.append(self._estimate(model)))
         cost = statistics.median(self._costs) if self._costs else 0.0
         now = time.perf_counter()  # a preparation in this very call is a part of it
-        return self._spent + now - self._entered + cost <= self._max_overhead * (now - self._begun + cost)
+        return bool(self._spent + now - self._entered + cost <= allowed * (now - self._begun + cost))
 
-    def _estimate(self, model):
+    def _estimate(self, model: torch.nn.Module) -> float:
         """Seconds of an evaluation, of which none has been yet: of its forward passes, and half as much for what follows them."""
         self.prepare(model)
         with live.Snapshot(unwrapped(model), self._table.alone) as snapshot, live.same_draws(), torch.no_grad():
@@ -241,18 +305,20 @@ class Probe:
                 began = time.perf_counter()
                 snapshot.network(images)
                 took.append(time.perf_counter() - began)
-        return 1.5 * min(took) * self._scorer.n_stimuli() / 16
+        return 1.5 * min(took) * int(self._scorer.n_stimuli()) / 16
 
     # ---- what
 
-    def prepare(self, model):
-        """Looks at the network, reads benchmarks and checks the layers, once; step() does it where this was not called.
+    def prepare(self, model: torch.nn.Module) -> None:
+        """Looks at the network, reads benchmarks, checks the layers and that the store has no other training of this name, once; step()
+        does it where this was not called. Where there are several ranks, all of them call it, or none.
         Raises BadNetwork and cortiscore.Error."""
         if self._scorer is not None:
             return
         if not isinstance(model, torch.nn.Module):
             raise refused("model", type(model).__name__, "a torch.nn.Module")
         self._find_rank()
+        self._check_new_run()
         if self._world > 1 and live.sharded(model) and not self._all_ranks:
             raise refused("model", "weights that are spread over ranks, with max_overhead or asynchronous",
                           "a cadence by steps or epochs, at which all ranks gather them", "Name the steps (every=500)")
@@ -268,13 +334,13 @@ class Probe:
                 self._open(scorer, snapshot)
         self._scorer = scorer
 
-    def _open(self, scorer, snapshot):
+    def _open(self, scorer: compiled.Scorer, snapshot: live.Snapshot) -> None:
         # It keeps what it is given, through which a network that names this probe would never be freed.
         held = [snapshot]
         scorer.open(lambda *given: held[0].forward(*given), self._table.json(self.run))
         held.clear()
 
-    def _snapshot(self, model, own_weights):
+    def _snapshot(self, model: torch.nn.Module, own_weights: bool) -> live.Snapshot | None:
         with live.gathered(model):
             sharded = live.sharded(model)
             if not self._mine and not sharded and not self._share:
@@ -288,7 +354,7 @@ class Probe:
             self._look_again(snapshot)
             return snapshot
 
-    def _look_again(self, snapshot):
+    def _look_again(self, snapshot: live.Snapshot) -> None:
         """Where the network has other layers, calls or shapes than at first, all that is known of them is found anew."""
         with live.same_draws():
             if self._table.holds(snapshot.network):
@@ -301,11 +367,11 @@ class Probe:
             self._open(self._scorer, snapshot)
 
     @staticmethod
-    def _first_ranks(network):
+    def _first_ranks(network: torch.nn.Module) -> None:
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, 0)
 
-    def _evaluation(self, model, step, epoch, asynchronous=False):
+    def _evaluation(self, model: torch.nn.Module, step: int, epoch: float | None, asynchronous: bool = False) -> Evaluation | None:
         """All of an evaluation; or its beginning, where it goes on in a thread."""
         began = time.perf_counter()
         self.wait()
@@ -314,6 +380,7 @@ class Probe:
         tags = {"run": self.run, "step": str(step)} | ({} if epoch is None else {"epoch": f"{epoch:.15g}"})
         if own:
             snapshot = self._snapshot(model, own)
+            assert snapshot is not None  # this rank has benchmarks
             stream = event = None
             if live.device_of(snapshot.network).type == "cuda":
                 # The lowest priority that there is, which is that of training, unless training asked for a higher one.
@@ -336,10 +403,10 @@ class Probe:
         self._cost(seconds)
         return self._deliver(Evaluation(step, epoch, records, metrics_of(records), seconds, seconds))
 
-    def _scored(self, snapshot, tags, beside):
+    def _scored(self, snapshot: live.Snapshot, tags: dict[str, str], beside: bool) -> list[dict[str, Any]]:
         table = self._table.json(f"{self.run}-step{tags['step']}")
 
-        def forward(images, layers, give):
+        def forward(images: object, layers: list[str], give: Callable[[int, object], None]) -> None:
             if self._closing:
                 raise _Closed
             snapshot.forward(images, layers, give)
@@ -348,10 +415,10 @@ class Probe:
         texts = self._scorer.score(forward, table, digest, json.dumps(tags), False, beside, self._on_error == "log", self._threads or 0)
         return [json.loads(text) for text in texts]
 
-    def _together(self, records, failure):
+    def _together(self, records: list[dict[str, Any]], failure: Exception | None) -> list[dict[str, Any]]:
         """The records of all ranks, on each; where one failed, each raises."""
         own = records, failure and f"rank {self._rank}: {type(failure).__name__}: {failure}"
-        parts = [own]
+        parts: list[Any] = [own]
         if self._world > 1 and self._all_ranks:
             parts = [None] * self._world
             torch.distributed.all_gather_object(parts, own)
@@ -361,11 +428,12 @@ class Probe:
             raise RuntimeError("; ".join(words))
         return list({record["benchmark_identifier"]: record for found, _ in parts for record in found}.values())
 
-    def _beside(self, snapshot, tags, stream, event, step, epoch, waited):
+    def _beside(self, snapshot: live.Snapshot, tags: dict[str, str], stream: torch.cuda.Stream | None, event: torch.cuda.Event | None, step: int,
+                epoch: float | None, waited: float) -> None:
         began = time.perf_counter()
         try:
             with snapshot, torch.cuda.stream(stream):
-                if event is not None:
+                if stream is not None and event is not None:
                     stream.wait_event(event)
                 records = self._scored(snapshot, tags, True)
             seconds = time.perf_counter() - began
@@ -377,7 +445,7 @@ class Probe:
         finally:
             self._ended.set()
 
-    def _collect(self):
+    def _collect(self) -> Evaluation | None:
         """An evaluation that has ended beside training, delivered."""
         # Not the thread's own word: Python takes one for ended whose join() was interrupted.
         if not self._thread or not self._ended.is_set():
@@ -388,7 +456,7 @@ class Probe:
             return None
         done = self._done.pop()
 
-        def result():
+        def result() -> Evaluation:
             if isinstance(done, BaseException):
                 raise done
             self._spent += done.seconds - done.waited  # on processors that it shares with training
@@ -397,12 +465,12 @@ class Probe:
 
         return self._guarded(result)
 
-    def _cost(self, seconds):
+    def _cost(self, seconds: float) -> None:
         if not self.history:
             self._costs.clear()  # an estimate was there
         self._costs.append(seconds)
 
-    def _deliver(self, evaluation):
+    def _deliver(self, evaluation: Evaluation) -> Evaluation:
         for record in evaluation.records:
             if record["status"] != "ok":
                 self.failures += 1
@@ -412,7 +480,7 @@ class Probe:
             self._on_result(evaluation)
         return evaluation
 
-    def _guarded(self, work):
+    def _guarded(self, work: Callable[[], _Result]) -> _Result | None:
         """Training goes on where an evaluation fails, unless it was asked not to."""
         try:
             return work()
@@ -428,17 +496,17 @@ class Probe:
     # ---- the end
 
     @property
-    def overhead(self):
+    def overhead(self) -> float:
         """The share of wall-clock time since the first step() that evaluations have taken."""
         return 0.0 if self._begun is None else self._spent / max(time.perf_counter() - self._begun, 1e-9)
 
-    def wait(self):
+    def wait(self) -> Evaluation | None:
         """Waits for an evaluation that goes on beside training, and returns it; None where there is none."""
         if self._thread:
             self._ended.wait()
         return self._collect()
 
-    def close(self, wait=True):
+    def close(self, wait: bool = True) -> Evaluation | None:
         """Ends it: waits for the evaluation under way and returns it; wait=False drops it."""
         if wait:
             return self.wait()

@@ -1,8 +1,11 @@
 #include "src/facade/module_scorer.h"
 
 #include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <map>
 #include <set>
+#include <system_error>
 
 #include <c10/util/Exception.h>
 #include <c10/util/StringUtil.h>
@@ -13,8 +16,50 @@
 #include "src/engine/options.h"
 #include "src/engine/score_network.h"
 #include "src/kinds/kinds.h"
+#include "src/results/columns.h"
 
 namespace cortiscore {
+namespace {
+
+// The steps of a training of which a store has a score. Networks of a Probe are RUN-stepN, by which
+// the index knows them.
+std::set<int64_t> steps_of(const std::string& results, const std::string& run) {
+  std::string like;
+  for (const char letter : run) {
+    const bool pattern = letter == '*' || letter == '?' || letter == '[';
+    like += pattern ? std::string{'[', letter, ']'} : std::string(1, letter);
+  }
+  std::set<int64_t> steps;
+  Store(results).each({like + "-step*", "", "ok"}, [&](const Json& record) {
+    const auto tag = [&](const char* name) {
+      const auto found = cell_of(record, name);
+      return found.is_string() ? found.get<std::string>() : "";
+    };
+    const auto text = tag("tags.step");
+    int64_t step = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+    if (tag("tags.run") == run && error == std::errc() && end == text.data() + text.size())
+      steps.insert(step);
+  });
+  return steps;
+}
+
+// "step 0", "steps 0, 2 and 4", "25 steps from 0 to 12000".
+std::string text_of(const std::set<int64_t>& steps) {
+  constexpr size_t kNamed = 6;
+  const auto last = std::to_string(*steps.rbegin());
+  if (steps.size() == 1) return "step " + last;
+  if (steps.size() > kNamed) {
+    return std::to_string(steps.size()) + " steps from " + std::to_string(*steps.begin()) + " to " +
+           last;
+  }
+  std::string text;
+  for (auto step = steps.begin(); step != std::prev(steps.end()); ++step)
+    text += (text.empty() ? "steps " : ", ") + std::to_string(*step);
+  return text + " and " + last;
+}
+
+}  // namespace
 
 Json options_of(const std::string& text) {
   auto options = Json::parse(text, nullptr, /*allow_exceptions=*/false);
@@ -29,6 +74,15 @@ Benchmarks benchmarks_of(const std::vector<std::string>& names, const Json& opti
   // A layer map may hold other regions.
   check_regions(options.value("layers", std::map<std::string, std::string>()), found);
   return found;
+}
+
+void check_new_run(const std::string& results, const std::string& run) {
+  const auto steps = steps_of(results, run);
+  if (steps.empty()) return;
+  throw Error(ErrorKind::kUsage, "run: found scores of " + text_of(steps) + " of \"" + run +
+                                     "\" in " + results +
+                                     ", expected a name that no other training there has. Give "
+                                     "another, or resume=True to go on with that training.");
 }
 
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state) {

@@ -20,6 +20,10 @@ Json options_of(const std::string& text);
 /// @throws Error(kUnknownName, kUsage)
 Benchmarks benchmarks_of(const std::vector<std::string>& names, const Json& options);
 
+/// That a store holds no score of a training of this name: of two there would be one curve.
+/// @throws Error(kUsage)  it does, by records that a Probe wrote; Error(kBadInput)  no store
+void check_new_run(const std::string& results, const std::string& run);
+
 /// SHA-256 of a module's state: weights and buffers by their names.
 std::string digest_of(const std::vector<std::pair<std::string, at::Tensor>>& state);
 

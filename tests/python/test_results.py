@@ -74,7 +74,8 @@ def test_one_record_a_key_the_last_that_is_ok(tmp_path):
 
 def test_table_and_exports(tmp_path):
     evil = record(7, model="=cmd()\x1b[2J", layer='a,"b"', tags={"epoch": 3})
-    store = shard(tmp_path / "s", "1", [record(1), record(2, "failed"), evil])
+    trained = record(1, tags={"run": "007", "step": "1500", "epoch": "0.75", "lr": "0.1"})
+    store = shard(tmp_path / "s", "1", [trained, record(2, "failed", tags={"step": "last"}), evil])
     done = results("show", "--results", store)
     assert "3 results" in done.stderr and "1 failed" in done.stderr
     assert "failed: broken" in done.stdout and "\x1b" not in done.stdout and r"=cmd()\x1b[2J" in done.stdout
@@ -82,6 +83,7 @@ def test_table_and_exports(tmp_path):
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert [r["model_identifier"] for r in rows] == ["'=cmd()\x1b[2J", "net_00001", "net_00002"]
     assert rows[0]["layer"] == 'a,"b"' and json.loads(rows[0]["tags"]) == {"epoch": 3}
+    assert [[row[f"tags.{name}"] for name in ("run", "step", "epoch")] for row in rows] == [["", "", "3"], ["007", "1500", "0.75"], ["", "last", ""]]
     assert rows[1]["score.ceiled"] == "0.3125" and rows[1]["error.ci_hi"] == "" and rows[2]["message"] == "broken"
     lines = results("export", "--results", store, "--format", "jsonl", "--no-timings").stdout.splitlines()
     assert [set(json.loads(t)) & {"timing_ms", "start", "end"} for t in lines] == [set()] * 3
@@ -91,6 +93,8 @@ def test_table_and_exports(tmp_path):
     assert done.returncode == 0, done.stderr
     table = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
     assert table[1]["score.ceiled"] == 0.3125 and table[1]["error.ci_hi"] is None and len(table) == 3
+    assert [[row[f"tags.{name}"] for name in ("run", "step", "epoch")] for row in table] == [[None, None, 3.0], ["007", 1500.0, 0.75], [None, None, None]]
+    assert json.loads(table[1]["tags"])["lr"] == "0.1" and json.loads(table[2]["tags"]) == {"step": "last"}
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != "cache") == ["out.parquet", "s"]
     assert results("export", "--results", store, "--format", "parquet").returncode == 2
     assert results("export", "--results", store, "-o", "/proc/none/x").returncode == 5

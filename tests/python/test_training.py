@@ -197,7 +197,8 @@ def test_layers_are_checked_by_prepare(cortex):
 
 @pytest.mark.parametrize("given,model,message", [
     ({"input_size": 64.0}, Net(), "input_size: found 64.0"), ({"layers": "head"}, Net(), "layer head: found 10 features, expected at least 25"),
-    ({"mean": [123, 116, 103], "std": [58, 57, 57]}, Net(), "Divide mean and std by 255"), ({}, lambda x: x, "model: found function")])
+    ({"mean": [123, 116, 103], "std": [58, 57, 57]}, Net(), "Divide them by 255"),
+    ({"mean": [0, 0, 0], "std": [58, 57, 57]}, Net(), "Divide them by 255"), ({}, lambda x: x, "model: found function")])
 def test_what_prepare_finds_stops_the_first_step(cortex, given, model, message):
     """Also where training goes on after failures: it is not one of an evaluation."""
     with pytest.raises((ValueError, cortiscore.Error), match=message):
@@ -227,8 +228,69 @@ def test_stimuli_and_ceilings_are_made_once(cortex, tmp_path):
     second = probe.step(2, model)
     decode = [evaluation.records[0]["timing_ms"]["decode"] for evaluation in (first, second)]
     assert decode[0] > 20 * decode[1]
-    resumed = cortiscore.Probe(V4, every=1, results=tmp_path / "store", run="r", **GIVEN).step(2, model)
+    resumed = cortiscore.Probe(V4, every=1, results=tmp_path / "store", run="r", resume=True, **GIVEN).step(2, model)
     assert resumed.records[0]["end"] == second.records[0]["end"]
+
+
+def test_a_second_training_of_one_name_is_refused(cortex, tmp_path):
+    """Before it trains, whatever it is to be scored on; what only looks like its name is another's."""
+    def probe(run, benchmark=V4, store="store", **more):
+        return cortiscore.Probe(benchmark, every=1, results=tmp_path / store, run=run, **GIVEN, **more)
+
+    name, model, broken = "run[7]*", Net(), Broken()
+    first = probe(name)
+    for step in (0, 3, 12):
+        assert first.step(step, model)
+    for benchmark in (V4, IT):
+        with pytest.raises(cortiscore.Error) as caught:
+            probe(name, benchmark).step(20, model)
+        assert str(caught.value) == (f'run: found scores of steps 0, 3 and 12 of "{name}" in {tmp_path / "store"}, expected a name that no other '
+                                     "training there has. Give another, or resume=True to go on with that training.")
+        assert caught.value.exit_code == 2
+    for other in ("run7", "run", "run[7]", "run[7]*-step3", "*", "?un[7]*"):
+        probe(other).prepare(model)
+    probe(name, store="another").prepare(model)
+    failing = probe("failing", store="another")
+    failing.prepare(broken)
+    broken.broken = True
+    assert failing.step(0, broken).records[0]["status"] == "failed"
+    probe("failing", store="another").prepare(model)  # without a score there is no curve
+    (tmp_path / "file").write_text("")
+    with pytest.raises(cortiscore.Error, match="file: found Not a directory"):
+        probe(name, store="file").step(0, model)
+
+
+def test_a_resumed_training_is_one_curve(cortex, tmp_path):
+    """Killed at step 4 after a checkpoint at 2: what the store has of the same weights is taken from there, without a forward pass. Where a
+    step comes out otherwise the second time, the later score is the curve's, as in docs/training.md."""
+    class Counting(Net):
+        passes = 0
+
+        def forward(self, x):
+            Counting.passes += x.shape[0] == 16
+            return super().forward(x)
+
+    def train(steps, factor, **more):
+        probe = cortiscore.Probe(V4, every=1, results=tmp_path / "store", run="r", on_error="raise", **GIVEN, **more)
+        for step in steps:
+            model.conv.weight.data.copy_(start * factor(step))
+            probe.step(step, model, epoch=step / 8)
+        return probe.history
+
+    model = Counting()
+    start = model.conv.weight.detach().clone()
+    first = train(range(5), lambda step: 1 + step)
+    before = Counting.passes
+    again = train(range(2, 5), lambda step: 1 + step, resume=True)
+    assert Counting.passes == before and [one.records for one in again] == [one.records for one in first[2:]]
+    time.sleep(1)  # records tell seconds
+    later = train(range(3, 7), lambda step: 10 + step, resume=True)
+    assert Counting.passes > before and len(cortiscore.results(tmp_path / "store")) == 5 + 4
+    frame = cortiscore.results(tmp_path / "store").to_pandas().query("`tags.run` == 'r'").sort_values("end")
+    curve = frame.pivot_table(index="tags.step", columns="benchmark_identifier", values="score.ceiled", aggfunc="last")
+    assert curve[V4].to_dict() == {one.step: one.metrics[f"cortiscore/{V4}/ceiled"] for one in [*first[:3], *later]}
+    with pytest.raises(cortiscore.Error, match="found scores of 7 steps from 0 to 6 of"):
+        train([7], lambda step: 1)
 
 
 def test_the_overhead_that_is_allowed_is_kept(cortex):
@@ -378,6 +440,17 @@ for on_error in ("log", "raise"):
             found.append("nothing" if evaluation is None else evaluation.records[0]["status"])
         except Exception as error:
             found.append(f"{type(error).__name__}: {error}")
+failing = False
+for ranks in ("first", "share"):
+    named = dict(layers="flat", every=1, input_size=64, ranks=ranks, bootstrap=5, results=sys.argv[3], run=ranks)
+    time.sleep(2 - 2 * rank)  # the other rank, which has a benchmark of its own to score, does not begin before this one has looked
+    cortiscore.Probe(sys.argv[1:3], **named).step(1, model)
+    for resume in (False, True):
+        try:
+            cortiscore.Probe(sys.argv[1:3], resume=resume, **named).prepare(model)
+            found.append("goes on")
+        except Exception as error:
+            found.append(f"{type(error).__name__}: {error}")
 print(*found, sep=chr(10), file=open(f"{rank}.txt", "w"))
 dist.destroy_process_group()
 """
@@ -387,12 +460,15 @@ def test_a_failure_of_one_rank_is_known_to_all(cortex, tmp_path):
     """None waits for what does not come: a record of it on both, or an exception on both."""
     (tmp_path / "failing.py").write_text(FAILING)
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0",
-                           tmp_path / "failing.py", V4], env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1"},
+                           tmp_path / "failing.py", V4, IT, tmp_path / "store"], env={**os.environ, "PYTHONPATH": str(ROOT / "python"), "OMP_NUM_THREADS": "1"},
                           capture_output=True, text=True, timeout=120, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     one, other = ((tmp_path / f"{rank}.txt").read_text().splitlines() for rank in "01")
-    assert one == ["failed", "failed", *2 * ["FloatingPointError: of one rank"]]
-    assert other == ["failed", "failed", *2 * ["RuntimeError: rank 0: FloatingPointError: of one rank"]]
+    assert one[:4] == ["failed", "failed", *2 * ["FloatingPointError: of one rank"]]
+    assert other[:4] == ["failed", "failed", *2 * ["RuntimeError: rank 0: FloatingPointError: of one rank"]]
+    for i, ranks in ((4, "first"), (6, "share")):
+        assert one[i].startswith(f'Error: run: found scores of step 1 of "{ranks}" in {tmp_path / "store"}'), one
+        assert other[i] == f"RuntimeError: rank 0: {one[i].removeprefix('Error: ')}" and one[i + 1] == other[i + 1] == "goes on"
 
 
 def test_threads_of_a_probe_are_its_own(cortex):

@@ -4,9 +4,22 @@
     IgniteProbe(probe).attach(trainer, model)
     tensorboard.attach_output_handler(trainer, ProbeEvents.SCORED, tag="training", metric_names="all")
 """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ignite.engine import EventEnum, Events
 
 from ._hooked import Hooked
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    import torch
+    from ignite.engine import CallableEventWithFilter, Engine, EventsList
+
+    from ..training import Evaluation, Probe
+    from ._hooked import Within
 
 
 class ProbeEvents(EventEnum):
@@ -28,11 +41,12 @@ class IgniteProbe(Hooked):
     Raises BadNetwork and cortiscore.Error as the engine starts, where the network, a layer or a benchmark is none.
     """
 
-    def __init__(self, probe, network=None):
+    def __init__(self, probe: Probe, network: Within = None) -> None:
         super().__init__(probe, network)
-        self._engine = None
+        self._engine: Any = None
 
-    def attach(self, engine, model, event=Events.ITERATION_COMPLETED, gradient_accumulation_steps=1):
+    def attach(self, engine: Engine, model: torch.nn.Module, event: Events | CallableEventWithFilter | EventsList = Events.ITERATION_COMPLETED,
+               gradient_accumulation_steps: int = 1) -> Self:
         """Adds this to a trainer of `model`.
 
         event  when the probe is told of a step: all iterations, of which it takes what its cadence says; or a filter's, such as
@@ -42,10 +56,10 @@ class IgniteProbe(Hooked):
         self._engine = engine
         engine.register_events(*ProbeEvents, event_to_attr={ProbeEvents.SCORED: "cortiscore_step"})
 
-        def step():
-            return engine.state.iteration // gradient_accumulation_steps
+        def step() -> int:
+            return int(engine.state.iteration) // gradient_accumulation_steps
 
-        def after_iteration():
+        def after_iteration() -> None:
             state = engine.state
             done = state.iteration / state.epoch_length if state.epoch_length else None
             self._step(model, step(), done)
@@ -57,7 +71,7 @@ class IgniteProbe(Hooked):
         self._close_after(engine, "run")  # a handler of EXCEPTION_RAISED would be taken to have dealt with the exception
         return self
 
-    def _log(self, evaluation):
+    def _log(self, evaluation: Evaluation) -> None:
         self._engine.state.metrics.update(evaluation.metrics)
         self._engine.state.cortiscore_step = evaluation.step
         self._engine.fire_event(ProbeEvents.SCORED)

@@ -3,6 +3,10 @@
     probe = cortiscore.Probe(["Cowley2023.V4-pls"], layers="layer3", every=500, input_size=224)
     trainer = Trainer(callbacks=[LightningProbe(probe, network="backbone")])
 """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import torch
 
 try:
@@ -11,6 +15,11 @@ except ModuleNotFoundError:  # its older name
     from pytorch_lightning import Callback
 
 from ._hooked import Hooked
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
+
+    from ..training import Evaluation
 
 
 class LightningProbe(Hooked, Callback):
@@ -29,27 +38,27 @@ class LightningProbe(Hooked, Callback):
     inside of FSDPStrategy, whose weights only its own wrapper gathers.
     """
 
-    def on_train_start(self, trainer, pl_module):
-        self._trainer = trainer
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._trainer: Any = trainer
         self._begin(pl_module, trainer.global_step)
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._step(pl_module, trainer.global_step, trainer.current_epoch + (batch_idx + 1) / trainer.num_training_batches)
         if trainer.is_last_batch:  # not only on_train_epoch_end, which comes after the validation that may monitor a score
             self._epoch(pl_module, trainer.global_step, trainer.current_epoch + 1)
 
-    def on_train_epoch_end(self, trainer, pl_module):
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._epoch(pl_module, trainer.global_step, trainer.current_epoch + 1)
 
-    def on_train_end(self, trainer, pl_module):
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._end()
         self._trainer = None
 
-    def on_exception(self, trainer, pl_module, exception):
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         self._end(wait=False)
         self._trainer = None
 
-    def _log(self, evaluation):
+    def _log(self, evaluation: Evaluation) -> None:
         self._trainer.callback_metrics.update({name: torch.tensor(value) for name, value in evaluation.metrics.items()})
         for logger in self._trainer.loggers:
             logger.log_metrics(evaluation.metrics, step=evaluation.step)

@@ -4,12 +4,23 @@
     HuggingFaceProbe(probe, network="backbone").attach(trainer)
     trainer.train()
 """
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
 from ..exporter import refused
 from ._hooked import Hooked
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
+
+    from ..training import Evaluation, Probe
+    from ._hooked import Within
 
 
 class HuggingFaceProbe(Hooked, TrainerCallback):
@@ -28,11 +39,12 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
     Raises BadNetwork and cortiscore.Error as training starts, where the network, a layer or a benchmark is none.
     """
 
-    def __init__(self, probe, network=None):
+    def __init__(self, probe: Probe, network: Within = None) -> None:
         super().__init__(probe, network)
-        self._trainer, self._evaluated = None, None
+        self._trainer: Any = None
+        self._evaluated: int | None = None
 
-    def attach(self, trainer):
+    def attach(self, trainer: Trainer) -> Self:
         """Adds this to the trainer, before its other callbacks: they are told of scores, and close their files at the end."""
         callbacks = trainer.callback_handler.callbacks
         if self in callbacks:
@@ -42,20 +54,21 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
         self._close_after(trainer, "train")
         return self
 
-    def on_train_begin(self, args, state, control, model=None, **kwargs):
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any) -> None:
         if self._trainer is None:
             raise refused("HuggingFaceProbe", "no trainer", "the Trainer whose logs it writes to",
                           "Call HuggingFaceProbe(probe).attach(trainer) in place of callbacks=[...]")
         self._evaluated = None
         self._begin(model, state.global_step)
 
-    def on_step_end(self, args, state, control, model=None, **kwargs):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any) -> None:
         self._step(model, state.global_step, state.epoch)
 
-    def on_epoch_end(self, args, state, control, model=None, **kwargs):
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, model: Any = None, **kwargs: Any) -> None:
         self._epoch(model, state.global_step, state.epoch)
 
-    def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, model: Any = None,
+                    **kwargs: Any) -> None:
         if not self._trainer.is_in_train:
             return
         best, step = (args.metric_for_best_model or "").removeprefix("eval_"), state.global_step
@@ -74,15 +87,15 @@ class HuggingFaceProbe(Hooked, TrainerCallback):
         if chosen:
             metrics.setdefault(f"eval_{best}", math.nan)
 
-    def _newest(self, step=None):
+    def _newest(self, step: int | None = None) -> Evaluation | None:
         """The newest Evaluation, where it is of this step."""
         newest = self.probe.history[-1] if self.probe.history else None
         return newest if newest and step in (None, newest.step) else None
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self._end()
 
-    def _log(self, evaluation):
+    def _log(self, evaluation: Evaluation) -> None:
         state, control = self._trainer.state, self._trainer.control
         kept = state.global_step, state.epoch, control.should_log  # which a log of the training loss at this step waits for
         state.global_step, state.epoch = evaluation.step, evaluation.epoch
