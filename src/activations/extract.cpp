@@ -83,8 +83,10 @@ void stream(const Network& network,
     placing.reset();
     const double normalise_s = normalising.seconds();
     double keep_s = 0;
-    if (batch == 0 && network.cuda_graphs() && n_batches >= kWorthRecording)
+    if (batch == 0 && network.cuda_graphs() && n_batches >= kWorthRecording) {
+      const StagesOff recording;
       recorded = MicroBatchGraph::record(network, layers, images);
+    }
     const Timer running;
     const Stage passing(StageName::kForward);
     const auto tap = [&](size_t layer, const at::Tensor& output) {

@@ -85,6 +85,7 @@ class Steps {
 
   // Until it is given again.
   void give_back(Run& run) {
+    const Stage waiting(StageName::kOther);  // the caller works meanwhile
     std::unique_lock<std::mutex> lock(mutex_);
     turn_ = nullptr;
     moved_.notify_all();

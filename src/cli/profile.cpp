@@ -1,9 +1,10 @@
 #include "src/profile/profile.h"
 
-#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +19,11 @@
 #include "src/cli/score_flags.h"
 #include "src/cli/slurm.h"
 #include "src/core/progress.h"
+#include "src/core/stop.h"
 #include "src/data/json_file.h"
 #include "src/profile/compare_machines.h"
 #include "src/profile/page.h"
+#include "src/results/store.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -38,9 +41,12 @@ Error cannot_write(const std::string& path) {
       {path, "", "a file that cannot be written", "room for it", "Name another place"});
 }
 
-// What is there stays as it is.
+// What is there stays as it is, and nothing is left where nothing was.
 void check_writable(const std::string& path) {
+  std::error_code error;
+  const bool there = std::filesystem::exists(path, error);
   if (!std::ofstream(path, std::ios::app)) throw cannot_write(path);
+  if (!there) std::filesystem::remove(path, error);
 }
 
 void write_file(const std::string& path, const std::string& text) {
@@ -54,13 +60,13 @@ std::string command_line() {
   auto words = own_arguments();
   words.erase(words.begin());
   for (const auto& word : words) {
-    const bool plain = word.find_first_of(" '\"$\\*?;&|<>()") == std::string::npos;
-    command += " " + (plain ? word : "'" + word + "'");
+    const bool plain = word.find_first_of(" '\"$\\*?;&|<>()#~!`[]{}\t\n") == std::string::npos;
+    command += " " + (plain ? word : quoted(word));
   }
   return command;
 }
 
-void run(const Arguments& arguments) {
+void run(const Arguments& arguments, Outcome& outcome) {
   const auto& flags = arguments.flags;
   ProfileOptions options;
   options.job.network = arguments.network;
@@ -77,12 +83,21 @@ void run(const Arguments& arguments) {
   for (const auto& path : {arguments.trace, arguments.page}) {
     if (!path.empty()) check_writable(path);  // before minutes of work
   }
-  const auto profile = profile_job(options);
+  std::optional<Profile> made;
+  stop_on_signals();
+  try {
+    made = profile_job(options);
+  } catch (const Stopped&) {
+    outcome.exit_code = exit_code_of(stop_signal());
+    log_line("stopped: a profile is whole or not there; the same command begins anew");
+    return;
+  }
+  const auto& profile = *made;
   if (!arguments.trace.empty())
-    write_file(arguments.trace, trace_json(profile.spans).dump() + "\n");
+    write_file(arguments.trace, canonical(trace_json(profile.spans)) + "\n");
   if (!arguments.page.empty()) write_file(arguments.page, profile_page({profile.json}));
   if (flags.json)
-    std::cout << profile.json.dump() << std::endl;
+    std::cout << canonical(profile.json) << std::endl;
   else
     print_profile(profile.json);
 }
@@ -102,14 +117,14 @@ void compare(const CompareArguments& arguments) {
   const auto found = compare_machines(profiles, arguments.profiles);
   if (!arguments.page.empty()) write_file(arguments.page, profile_page(profiles));
   if (arguments.json)
-    std::cout << found.dump() << std::endl;
+    std::cout << canonical(found) << std::endl;
   else
     print_machines(found);
 }
 
 }  // namespace
 
-void add_profile(CLI::App& app, Outcome& /*outcome*/) {
+void add_profile(CLI::App& app, Outcome& outcome) {
   auto arguments = std::make_shared<Arguments>();
   auto* verb = app.add_subcommand(
       "profile",
@@ -138,7 +153,7 @@ void add_profile(CLI::App& app, Outcome& /*outcome*/) {
   verb->add_option("--trace", arguments->trace, "file for a trace that Perfetto opens");
   verb->add_option("--page", arguments->page, "file for a page (.html) that works by itself");
   verb->add_flag("--json", arguments->flags.json, "print the profile as JSON");
-  verb->callback([arguments] { run(*arguments); });
+  verb->callback([arguments, &outcome] { run(*arguments, outcome); });
 
   auto of_machines = std::make_shared<CompareArguments>();
   auto* compared = app.add_subcommand(

@@ -98,6 +98,8 @@ void print_profile(const Json& profile) {
              (profile.at("verdict").at("valid") == true ? "VALID" : "INVALID"));
   for (const auto& reason : profile.at("verdict").at("reasons"))
     print_line("  " + reason.get<std::string>());
+  for (const auto& note : profile.at("verdict").at("notes"))
+    print_line("note     " + note.get<std::string>());
   const auto& machine = profile.at("machine");
   print_line(
       "machine  " + machine.at("cpu").get<std::string>() + ", " +
@@ -123,6 +125,12 @@ void print_profile(const Json& profile) {
   print_line("memory   " + gib(memory.at("host_peak_bytes")) + " at most, " +
              gib(memory.at("planned_bytes")) + " of it planned for passes and activations, " +
              gib(memory.at("stimulus_bytes")) + " decoded stimuli");
+  if (const auto& device = profile.at("device"); device.is_object()) {
+    print_line("device   " + cell(device.at("clock_hz"), "%.0f", 1e6) + " MHz, " +
+               cell(device.at("power_w"), "%.0f") + " W, " +
+               cell(device.at("temperature_c"), "%.0f") + " C at most" +
+               (device.at("throttled") == true ? ", slowed down" : ""));
+  }
   const auto& sweep = profile.at("sweep");
   std::string line = "sweep    a further checkpoint takes " + cell(sweep.at("next_s"), "%.3f") +
                      " s: " + cell(sweep.at("checkpoints_h"), "%.0f") + " an hour";

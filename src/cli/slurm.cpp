@@ -23,12 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const auto c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 // The task's own process gets the signals that Slurm sends to the batch shell. 75 means "run me
 // again".
 constexpr const char* kBody = R"sh(
@@ -85,6 +79,12 @@ std::pair<std::string, int> output_of(const std::string& command) {
 std::vector<std::string> arguments_of_main;
 
 }  // namespace
+
+std::string quoted(const std::string& text) {
+  std::string out = "'";
+  for (const auto c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
 
 void keep_arguments(std::vector<std::string> words) {
   arguments_of_main = std::move(words);

@@ -22,6 +22,9 @@ int submit_array(const SlurmFlags& flags,
                  const std::vector<std::string>& arguments,
                  const std::string& folder);
 
+/// A word as a shell takes it for one, whatever is in it.
+std::string quoted(const std::string& text);
+
 /// Called where main begins, for own_arguments().
 void keep_arguments(std::vector<std::string> words);
 

@@ -136,11 +136,6 @@ void print_plan(const SweepPlan& plan, bool json) {
       static_cast<long long>(plan.forward_passes));
 }
 
-int exit_code_of(int signal) {
-  if (signal == SIGUSR1 || (signal == SIGTERM && std::getenv("SLURM_JOB_ID"))) return 75;
-  return 128 + signal;
-}
-
 void serve(const Arguments& arguments, Outcome& outcome) {
   auto flags = arguments.flags;
   flags.device = arguments.worker;

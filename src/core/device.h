@@ -19,6 +19,9 @@ std::vector<std::string> devices_of(const std::string& list);
 /// "cpu", or the product's name as its driver gives it, e.g. "NVIDIA H100 80GB HBM3".
 std::string name_of(const at::Device& device);
 
+/// Where a GPU is on the bus, as its driver names it; empty for a CPU.
+std::string bus_id_of(const at::Device& device);
+
 /// Waits for all that was queued on a device; nothing on a CPU.
 void synchronize(const at::Device& device);
 

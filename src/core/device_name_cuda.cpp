@@ -12,4 +12,11 @@ std::string name_of(const at::Device& device) {
   return properties.name;
 }
 
+std::string bus_id_of(const at::Device& device) {
+  if (device.is_cpu()) return {};
+  char text[32];
+  C10_CUDA_CHECK(cudaDeviceGetPCIBusId(text, sizeof text, device.index()));
+  return text;
+}
+
 }  // namespace cortiscore

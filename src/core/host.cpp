@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <limits>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <sched.h>
 #include <unistd.h>
@@ -13,7 +17,7 @@ namespace cortiscore {
 namespace {
 
 // A number that is the first word of a file; `otherwise` where there is none ("max", no file).
-int64_t number_of(const char* path, int64_t otherwise) {
+int64_t number_of(const std::string& path, int64_t otherwise) {
   std::ifstream file(path);
   int64_t value = 0;
   return file >> value ? value : otherwise;
@@ -21,32 +25,65 @@ int64_t number_of(const char* path, int64_t otherwise) {
 
 constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
 
-// Of control groups, version 2 and 1.
 int64_t memory_limit() {
-  return std::min(number_of("/sys/fs/cgroup/memory.max", kNone),
-                  number_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", kNone));
+  return number_of(control_group_file("memory.max", "memory", "memory.limit_in_bytes"), kNone);
 }
 
 int64_t memory_in_use() {
-  return std::max(number_of("/sys/fs/cgroup/memory.current", 0),
-                  number_of("/sys/fs/cgroup/memory/memory.usage_in_bytes", 0));
+  return number_of(control_group_file("memory.current", "memory", "memory.usage_in_bytes"), 0);
 }
 
 double quota() {
-  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  std::ifstream file(control_group_file("cpu.max", "", ""));
   double of = 0, period = 0;
   if (file >> of >> period && period > 0) return of / period;
-  const auto v1 = number_of("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
-  const auto per = number_of("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 100000);
+  const auto v1 = number_of(control_group_file("", "cpu", "cpu.cfs_quota_us"), -1);
+  const auto per = number_of(control_group_file("", "cpu", "cpu.cfs_period_us"), 100000);
   return v1 > 0 ? static_cast<double>(v1) / static_cast<double>(per) : HUGE_VAL;
 }
 
 }  // namespace
 
+std::string utc_now() {
+  const auto now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+std::string control_group_file(const std::string& name,
+                               const std::string& controller,
+                               const std::string& name_in_v1) {
+  namespace fs = std::filesystem;
+  const fs::path root = "/sys/fs/cgroup";
+  std::error_code error;
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    // number:controllers:/path, of version 2 0::/path. In a container the path may be another's,
+    // and its own is the root.
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const auto path = line.substr(second + 2);
+    std::vector<fs::path> places;
+    if (controllers == ",," && !name.empty())
+      places = {root / path / name, root / name, root / "unified" / path / name};
+    if (!controller.empty() && controllers.find("," + controller + ",") != std::string::npos)
+      places = {root / controller / path / name_in_v1, root / controller / name_in_v1};
+    for (const auto& place : places) {
+      if (fs::is_regular_file(place, error)) return place.string();
+    }
+  }
+  return {};
+}
+
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+    const auto at = line.find(": ");
+    if (line.starts_with("model name") && at != std::string::npos) return line.substr(at + 2);
   }
   return "unknown";
 }

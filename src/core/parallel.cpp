@@ -181,10 +181,10 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t m
   const auto work = [&] {
     const bool outer = std::exchange(t_inside, true);
     std::optional<Stage> of_caller;
-    if (stage.any && std::this_thread::get_id() != caller)
-      of_caller.emplace(stage.name, stage.detail);
     const at::AutoGradMode grad_mode(grad);
     try {
+      if (stage.any && std::this_thread::get_id() != caller)
+        of_caller.emplace(stage.name, stage.detail);
       for (int64_t i = next++; i < n; i = next++) body(i);
     } catch (...) {
       const std::lock_guard<std::mutex> lock(failure_mutex);

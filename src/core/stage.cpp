@@ -1,6 +1,7 @@
 #include "src/core/stage.h"
 
 #include <chrono>
+#include <exception>
 #include <mutex>
 #include <utility>
 
@@ -47,6 +48,7 @@ namespace {
 
 thread_local uint64_t t_log = 0;
 thread_local OfThread* t_spans = nullptr;
+thread_local bool t_off = false;
 
 }  // namespace
 
@@ -80,6 +82,14 @@ const char* name_of(StageName stage) {
   return "";
 }
 
+StagesOff::StagesOff() {
+  t_off = true;
+}
+
+StagesOff::~StagesOff() {
+  t_off = false;
+}
+
 StageLog::StageLog(std::function<void()> settle) : state_(std::make_unique<State>()) {
   state_->settle = std::move(settle);
   Stage::current_log = state_.get();
@@ -106,7 +116,7 @@ Stage::Here Stage::here() {
 
 void Stage::begin(StageName name, std::string_view detail) {
   auto* log = current_log.load();
-  if (!log) return;
+  if (!log || t_off) return;
   if (t_log != log->number) {
     const std::lock_guard<std::mutex> lock(log->mutex);
     log->threads.push_back(std::make_unique<OfThread>());
@@ -140,7 +150,11 @@ void Stage::go_on(std::string_view detail) {
 void Stage::end() {
   auto* log = current_log.load();
   if (!log || t_log != log->number) return;
-  if (log->settle) log->settle();
+  try {
+    if (log->settle) log->settle();
+  } catch (const std::exception&) {
+    // Its next operator says so.
+  }
   range_ends();
   auto open = std::move(t_spans->open.back());
   t_spans->open.pop_back();

@@ -9,6 +9,16 @@
 
 namespace cortiscore {
 
+/// While it lives, the calling thread enters no stage: launches are recorded, which must not be
+/// waited for.
+class StagesOff {
+ public:
+  StagesOff();
+  ~StagesOff();
+  StagesOff(const StagesOff&) = delete;
+  StagesOff& operator=(const StagesOff&) = delete;
+};
+
 /// What a scoring job goes through, by the names that profiles, traces and NVTX ranges have.
 enum class StageName {
   kOpen,        ///< a network's file, or weights
@@ -55,8 +65,8 @@ class StageLog {
   std::unique_ptr<State> state_;
 };
 
-/// The calling thread is in a stage while it lives; the innermost counts. Without a log it reads one
-/// pointer and does nothing. What is a part of a ceiling or of a bootstrap stays that: mappings
+/// The calling thread is in a stage while it lives; the innermost counts. Without a log it reads
+/// one pointer and does nothing. What is a part of a ceiling or of a bootstrap stays that: mappings
 /// that those make are theirs.
 class Stage {
  public:

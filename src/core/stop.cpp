@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 namespace cortiscore {
@@ -35,6 +36,11 @@ void check_stop() {
 
 void on_check_stop(std::function<void()> also) {
   g_also = std::move(also);
+}
+
+int exit_code_of(int signal) {
+  if (signal == SIGUSR1 || (signal == SIGTERM && std::getenv("SLURM_JOB_ID"))) return 75;
+  return 128 + signal;
 }
 
 }  // namespace cortiscore

@@ -16,6 +16,10 @@ void stop_on_signals();
 /// The signal that asked, 0 while none has.
 int stop_signal();
 
+/// What a process that was asked to stop ends with: 75, run it again to go on, for SIGUSR1, and for
+/// SIGTERM in a Slurm job; else as a shell says of a signal.
+int exit_code_of(int signal);
+
 /// @throws Stopped  once a signal has asked. Cheap: called between micro-batches and layers.
 void check_stop();
 

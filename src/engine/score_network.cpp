@@ -1,13 +1,12 @@
 #include "src/engine/score_network.h"
 
-#include <chrono>
 #include <cstdlib>
-#include <ctime>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/core/device.h"
+#include "src/core/host.h"
 #include "src/core/notes.h"
 #include "src/core/progress.h"
 #include "src/core/stage.h"
@@ -18,15 +17,6 @@
 
 namespace cortiscore {
 namespace {
-
-std::string utc_now() {
-  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) {
   if (!candidate.network) return nullptr;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -208,7 +209,8 @@ void Network::run(const at::Tensor& batch,
   const auto group_of = [&](int64_t n) -> const std::string& {
     return s.groups[static_cast<size_t>(n)];
   };
-  Stage of_group(StageName::kForward, last_node < 0 ? "" : group_of(0));
+  Stage of_group(StageName::kForward,
+                 last_node < 0 ? std::string_view() : std::string_view(group_of(0)));
   for (int64_t n = 0; n <= last_node; ++n) {
     const auto& node = s.nodes[static_cast<size_t>(n)];
     if (n > 0 && Stage::kept() && group_of(n) != group_of(n - 1)) of_group.next(group_of(n));

@@ -5,9 +5,9 @@
 namespace cortiscore::loops {
 namespace {
 
-// Eight numbers, added lane by lane in one order whatever holds them. GCC takes a vector of 64 bytes
-// apart through the stack where registers have 32 (four times the instructions), so each instruction
-// set has registers of its own size.
+// Eight numbers, added lane by lane in one order whatever holds them. GCC takes a vector of 64
+// bytes apart through the stack where registers have 32 (four times the instructions), so each
+// instruction set has registers of its own size.
 constexpr int64_t kLanes = 8;
 
 // Everything that takes or gives one is inlined, so how one would be passed is nobody's business.

@@ -1,11 +1,11 @@
 #include "src/profile/changes.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
-#include <set>
+#include <map>
 
 #include "src/core/host.h"
+#include "src/engine/attempt.h"
 #include "src/engine/candidate.h"
 
 namespace cortiscore {
@@ -28,31 +28,32 @@ std::optional<Change> more_threads(const ScoringJob& job, const Found& found) {
   const auto usable = usable_threads();
   if (!job.options.device.is_cpu() || found.threads >= usable) return std::nullopt;
   double in_loops = 0;
-  for (const auto stage : {StageName::kDecode, StageName::kPlace, StageName::kForward,
-                           StageName::kKeep, StageName::kMapping, StageName::kCeiling})
+  for (const auto stage :
+       {StageName::kDecode, StageName::kPlace, StageName::kForward, StageName::kKeep,
+        StageName::kReduce, StageName::kMapping, StageName::kCeiling, StageName::kResample})
     in_loops += of_stage(found, stage);
-  // What was measured with as many threads as the job has and with one, carried on to all of them.
-  const auto& many = found.limits.flops_s;
-  const auto& one = found.limits.flops_s_one_thread;
-  const double now = many.value("float32", 0.0) / one.value("float32", 1.0);
-  const double each = found.threads > 1 ? (now - 1) / static_cast<double>(found.threads - 1) : 1;
-  const double then = 1 + each * static_cast<double>(usable - 1);
+  // What products gain from all threads, and in between in proportion.
+  const double all = found.limits.flops_s.value("float32", 0.0) /
+                     found.limits.flops_s_one_thread.value("float32", 1.0);
+  const double more = static_cast<double>(found.threads - 1) / static_cast<double>(usable - 1);
+  const double now = 1 + (all - 1) * more;
   Change change{"threads", "--threads " + std::to_string(usable), "", 0, job, usable};
-  change.predicted_s = found.wall_s - in_loops * (1 - now / then);
+  change.predicted_s = found.wall_s - in_loops * (1 - now / all);
   change.why =
       std::to_string(usable) + " processors may be used, " + std::to_string(found.threads) + " are";
   return change;
 }
 
 std::optional<Change> more_memory(const ScoringJob& job, const Found& found) {
-  if (!job.network.ends_with(".pt2")) return std::nullopt;
-  const auto now = plan_job(job, job.options.memory_gib);
+  // What a device holds beside it is not planned here.
+  if (!job.network.ends_with(".pt2") || !job.options.device.is_cpu()) return std::nullopt;
+  const auto now = planned_passes(job, job.options.memory_gib);
   const auto available = static_cast<double>(available_bytes()) / (1 << 30);
-  JobPlan best = now;
+  auto best = now;
   double gib = 0;
   for (double more = job.options.memory_gib * 2; more <= 0.8 * available; more *= 2) {
-    const auto then = plan_job(job, more);
-    if (then.forward_passes >= best.forward_passes) continue;
+    const auto then = planned_passes(job, more);
+    if (then >= best) continue;
     best = then;
     gib = more;
   }
@@ -60,14 +61,12 @@ std::optional<Change> more_memory(const ScoringJob& job, const Found& found) {
   double of_passes = 0;
   for (const auto stage : {StageName::kPlace, StageName::kForward})
     of_passes += of_stage(found, stage);
-  const double left =
-      static_cast<double>(best.forward_passes) / static_cast<double>(now.forward_passes);
+  const double left = static_cast<double>(best) / static_cast<double>(now);
   Change change{"memory", "--memory-gib " + text_of("%g", gib), "", 0, job, found.threads};
   change.job.options.memory_gib = gib;
   change.predicted_s = found.wall_s - of_passes * (1 - left);
-  change.why = std::to_string(best.forward_passes) + " forward passes instead of " +
-               std::to_string(now.forward_passes) + "; " + text_of("%.1f", available) +
-               " GiB are free";
+  change.why = std::to_string(best) + " forward passes instead of " + std::to_string(now) + "; " +
+               text_of("%.1f", available) + " GiB are free";
   return change;
 }
 
@@ -79,60 +78,57 @@ std::string chosen_in(const Json& record) {
 }
 
 std::optional<Change> one_layer(const ScoringJob& job, const Found& found) {
-  std::map<std::string, std::string> layers = job.options.layers;
-  std::set<std::string> kept, competed;
-  double halves_scored = 0;
+  auto layers = job.options.layers;
+  // Of every layer: how often a half is mapped by it now, and would be then. A layer that competes
+  // is mapped on both halves, and once more on each half that it wins; a committed one on all
+  // presentations, which is as much as both halves.
+  std::map<std::string, double> now, then;
+  bool all_compete = true;
   for (size_t i = 0; i < found.records.size(); ++i) {
     const auto& record = found.records[i];
     const auto chosen = chosen_in(record);
+    all_compete = all_compete && !chosen.empty();
     if (chosen.empty()) continue;
-    if (layers.try_emplace(job.benchmarks[i]->region, chosen).second) kept.insert(chosen);
-    for (const auto& layer : record.at("layer_selection").at("candidates"))
-      competed.insert(layer.get<std::string>());
-    for (const auto& of_half : record.at("layer_selection").at("chosen"))
-      halves_scored += of_half == chosen ? 1 : 0;
+    layers.try_emplace(job.benchmarks[i]->region, chosen);
+    then[layers.at(job.benchmarks[i]->region)] += 2;
+    const auto& selection = record.at("layer_selection");
+    for (const auto& layer : selection.at("candidates")) now[layer.get<std::string>()] += 2;
+    for (const auto& layer : selection.at("chosen")) now[layer.get<std::string>()] += 1;
   }
-  if (kept.empty()) return std::nullopt;
+  if (then.empty()) return std::nullopt;
   const auto network =
-      open_candidate(job.network, at::kCPU, job.options.load, job.variable).network;
+      open_candidate(job.network, job.options.device, job.options.load, job.variable).network;
   if (!network) return std::nullopt;
   double saved = 0;
   for (const auto& [what, seconds] : found.seconds) {
     const auto& [stage, detail] = what;
-    const bool of_layer =
-        stage == StageName::kKeep || stage == StageName::kReduce || stage == StageName::kMapping;
-    if (of_layer && competed.contains(detail) && !kept.contains(detail)) saved += seconds;
+    if (!now.contains(detail)) continue;
+    const double left = then.contains(detail) ? then.at(detail) : 0;
+    if (stage == StageName::kMapping) saved += seconds * (1 - std::min(1.0, left / now.at(detail)));
+    if ((stage == StageName::kKeep || stage == StageName::kReduce) && left == 0) saved += seconds;
   }
-  // A layer that wins is mapped on both halves to compete, and once on each half that it won; a
-  // committed one once on all presentations, which is as much as both halves.
-  for (const auto& layer : kept) {
-    const auto mapped = found.seconds.find({StageName::kMapping, layer});
-    if (mapped != found.seconds.end() && halves_scored > 0)
-      saved += mapped->second * (1 - 2 / (2 + halves_scored));
-  }
-  const auto groups = network->node_groups();
   int64_t last = -1;
-  for (const auto& layer : kept) last = std::max(last, network->ends_at(layer));
-  std::map<std::string, std::pair<int64_t, int64_t>> nodes;  // of a group: all, and those in reach
-  for (size_t n = 0; n < groups.size(); ++n) {
+  for (const auto& [layer, times] : then) last = std::max(last, network->ends_at(layer));
+  const auto& groups = network->node_groups();
+  std::map<std::string, std::pair<double, double>> nodes;  // of a group: all, and those in reach
+  for (size_t n = 0; n < groups.size() && all_compete; ++n) {
     auto& [all, reached] = nodes[groups[n]];
     ++all;
-    reached += static_cast<int64_t>(n) <= last;
+    reached += static_cast<int64_t>(n) <= last ? 1 : 0;
   }
   for (const auto& [group, counts] : nodes) {
     const auto passed = found.seconds.find({StageName::kForward, group});
-    if (passed == found.seconds.end()) continue;
-    saved += passed->second *
-             (1 - static_cast<double>(counts.second) / static_cast<double>(counts.first));
+    if (passed != found.seconds.end()) saved += passed->second * (1 - counts.second / counts.first);
   }
   Change change{"layers", "", "", found.wall_s - saved, job, found.threads};
   change.job.options.layers = layers;
-  for (const auto& [region, layer] : layers)
+  for (const auto& [region, layer] : layers) {
     change.flags += (change.flags.empty() ? "--layer " : " --layer ") +
                     (region.empty() ? layer : region + "=" + layer);
-  change.why = std::to_string(competed.size()) +
-               " layers compete; a committed one is mapped alone, and on all "
-               "presentations. It is another score: say so where you show it";
+  }
+  change.why = std::to_string(now.size()) +
+               " layers compete; a committed one is mapped alone, and on all presentations. It is "
+               "another score: say so where you show it";
   return change;
 }
 
@@ -151,10 +147,14 @@ std::optional<Change> less_precision(const ScoringJob& job, const Found& found) 
 
 }  // namespace
 
-std::vector<Change> changes_for(const ScoringJob& job, const Found& found) {
+std::vector<Change> changes_for(const ScoringJob& job,
+                                const Found& found,
+                                std::vector<std::string>& notes) {
   std::vector<Change> changes;
   for (const auto& make : {more_threads, more_memory, one_layer, less_precision}) {
-    auto change = make(job, found);
+    std::optional<Change> change;
+    if (const auto failure = attempt([&] { change = make(job, found); }))
+      notes.push_back("A change could not be predicted: " + failure->message);
     if (change && change->predicted_s < (1 - kWorthwhile) * found.wall_s)
       changes.push_back(std::move(*change));
   }

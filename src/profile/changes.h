@@ -14,8 +14,6 @@ namespace cortiscore {
 struct Found {
   double wall_s = 0;
   StageSeconds seconds;  ///< by stage and detail
-  /// Spans of mapping, by their detail: how often a layer was mapped.
-  std::map<std::string, int64_t> mappings;
   std::vector<Json> records;
   MachineLimits limits;
   int64_t threads = 1;
@@ -35,10 +33,14 @@ struct Change {
 /// take what was measured apart and leave everything else as it is:
 /// - threads: stages that loop over stimuli, folds or layers are divided by what the machine's
 ///   products gain from as many threads as there are;
-/// - memory: decoding, placing and passing are divided by how many passes fewer they take;
+/// - memory, on a CPU: placing and passing are divided by how many passes fewer they take; what was
+///   decoded is kept from one pass to the next;
 /// - layers: of layers that competed one is committed to: passes end there, and the others are not
 ///   kept, reduced and mapped;
 /// - precision: the forward pass is divided by what bfloat16 gains in products of matrices.
-std::vector<Change> changes_for(const ScoringJob& job, const Found& found);
+/// @param notes  what could not be predicted, and why, is added
+std::vector<Change> changes_for(const ScoringJob& job,
+                                const Found& found,
+                                std::vector<std::string>& notes);
 
 }  // namespace cortiscore

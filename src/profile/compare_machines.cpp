@@ -1,6 +1,10 @@
 #include "src/profile/compare_machines.h"
 
-#include <map>
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "cortiscore/error.h"
 #include "src/core/stage.h"
@@ -11,6 +15,11 @@ namespace {
 // What two profiles of one job share beside its key, in the order in which a person would look.
 constexpr const char* kShared[] = {"network",   "benchmarks", "layers",     "candidates",
                                    "precision", "n_boot",     "memory_gib", "fingerprint"};
+
+bool differs(const Json& a, const Json& b) {
+  return std::any_of(std::begin(kShared), std::end(kShared),
+                     [&](const char* name) { return a.at(name) != b.at(name); });
+}
 
 std::string difference(const Json& a, const Json& b) {
   for (const auto* name : kShared) {
@@ -38,11 +47,43 @@ void check_profile(const Json& profile, const std::string& path) {
                      is_one ? version.dump() : "no profile", "a profile of schema version 1",
                      "Write it with `cortiscore profile ... --json`"});
   }
-  for (const auto* name : {"job", "machine", "wall_s", "stages", "sweep", "verdict", "images_s",
-                           "scores", "timeline"}) {
-    if (!profile.contains(name))
-      throw bad_input({path, name, "nothing", "what every profile has",
-                       "Write it with `cortiscore profile ... --json`"});
+  const auto number = [](const Json& value) { return value.is_number(); };
+  const auto any = [](const Json&) { return true; };
+  const std::vector<std::pair<std::string, bool (*)(const Json&)>> read = {
+      {"/job/key", [](const Json& v) { return v.is_string(); }},
+      {"/job/network", any},
+      {"/job/benchmarks", any},
+      {"/job/layers", any},
+      {"/job/candidates", any},
+      {"/job/precision", any},
+      {"/job/n_boot", any},
+      {"/job/memory_gib", any},
+      {"/job/fingerprint", any},
+      {"/job/threads", number},
+      {"/machine/name", [](const Json& v) { return v.is_string(); }},
+      {"/machine/cpu", [](const Json& v) { return v.is_string(); }},
+      {"/machine/device", [](const Json& v) { return v.is_string() || v.is_null(); }},
+      {"/machine/limits", [](const Json& v) { return v.is_object(); }},
+      {"/verdict/valid", [](const Json& v) { return v.is_boolean(); }},
+      {"/wall_s/plain", number},
+      {"/images_s", number},
+      {"/sweep/checkpoints_h", number},
+      {"/sweep/energy_j_checkpoint", any},
+      {"/stages", [](const Json& v) {
+         return v.is_array() && std::all_of(v.begin(), v.end(), [](const Json& row) {
+                  return row.is_object() && row.value("stage", Json()).is_string() &&
+                         row.value("seconds", Json()).is_number();
+                });
+       }}};
+  for (const auto& [place, fits] : read) {
+    const Json::json_pointer at(place);
+    const bool there = profile.contains(at);
+    if (there && fits(profile.at(at))) continue;
+    auto name = place.substr(1);
+    std::replace(name.begin(), name.end(), '/', '.');
+    throw bad_input({path, name, there ? profile.at(at).dump().substr(0, 60) : "nothing",
+                     "what every profile has there",
+                     "Write it with `cortiscore profile ... --json`"});
   }
 }
 
@@ -52,8 +93,7 @@ Json compare_machines(const std::vector<Json>& profiles, const std::vector<std::
   for (size_t i = 0; i < profiles.size(); ++i) {
     const auto& profile = profiles[i];
     const auto& job = profile.at("job");
-    if (job.at("key") != first.at("job").at("key") ||
-        job.at("memory_gib") != first.at("job").at("memory_gib")) {
+    if (job.at("key") != first.at("job").at("key") || differs(first.at("job"), job)) {
       throw bad_input(
           {paths[i], "job", difference(first.at("job"), job), "the job of " + paths[0],
            "Profile one network, with the same benchmarks and flags, on every machine"});

@@ -4,9 +4,12 @@
 #include <chrono>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include <dlfcn.h>
+
+#include "src/core/device.h"
 
 namespace cortiscore {
 namespace {
@@ -21,7 +24,7 @@ class Nvml {
   Nvml() : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW)) {
     if (!library_) return;
     find(init, "nvmlInit_v2");
-    find(handle, "nvmlDeviceGetHandleByIndex_v2");
+    find(handle, "nvmlDeviceGetHandleByPciBusId_v2");
     find(power, "nvmlDeviceGetPowerUsage");
     find(clock, "nvmlDeviceGetClockInfo");
     find(temperature, "nvmlDeviceGetTemperature");
@@ -31,7 +34,7 @@ class Nvml {
   bool works() const { return works_; }
 
   int (*init)() = nullptr;
-  int (*handle)(unsigned, NvmlDevice*) = nullptr;
+  int (*handle)(const char* bus_id, NvmlDevice*) = nullptr;
   int (*power)(NvmlDevice, unsigned* milliwatts) = nullptr;
   int (*clock)(NvmlDevice, unsigned which, unsigned* mhz) = nullptr;
   int (*temperature)(NvmlDevice, unsigned sensor, unsigned* celsius) = nullptr;
@@ -50,9 +53,9 @@ class Nvml {
 
 class DeviceWatch::Sampler {
  public:
-  explicit Sampler(int index) {
+  explicit Sampler(const std::string& bus_id) {
     NvmlDevice device = nullptr;
-    if (!nvml_.works() || nvml_.handle(static_cast<unsigned>(index), &device) != 0) return;
+    if (!nvml_.works() || nvml_.handle(bus_id.c_str(), &device) != 0) return;
     asked_ = true;
     thread_ = std::jthread([this, device](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
@@ -97,7 +100,7 @@ class DeviceWatch::Sampler {
 };
 
 DeviceWatch::DeviceWatch(const at::Device& device) {
-  if (!device.is_cpu()) sampler_ = std::make_unique<Sampler>(std::max<int>(0, device.index()));
+  if (!device.is_cpu()) sampler_ = std::make_unique<Sampler>(bus_id_of(device));
 }
 
 DeviceWatch::~DeviceWatch() = default;

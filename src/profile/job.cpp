@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include <unistd.h>
 
@@ -18,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A folder for one run's store, gone with it.
+// A folder for one run's store, gone with it and with its index.
 class ScratchStore {
  public:
   explicit ScratchStore(const std::string& parent) {
@@ -31,6 +33,7 @@ class ScratchStore {
   }
   ~ScratchStore() {
     std::error_code error;
+    Index::forget(path_);
     fs::remove_all(path_, error);
   }
   ScratchStore(const ScratchStore&) = delete;
@@ -71,7 +74,7 @@ JobRun run_job(const ScoringJob& job, bool twice) {
   const Timer wall;
   double opened_s = 0;
   {
-    const Stage all(StageName::kOther);
+    std::optional<Stage> all(std::in_place, StageName::kOther);
     Workbench workbench(job.options, /*many_networks=*/twice);
     Store store(scratch.path());
     const auto open = [&] {
@@ -82,9 +85,11 @@ JobRun run_job(const ScoringJob& job, bool twice) {
       opened_s = candidate.open_s;
       run.records = score_all(job, candidate, workbench, store);
       run.wall_s = wall.seconds();
+      all.reset();
     }
     if (twice) {
       const auto candidate = open();
+      workbench.responses("");  // those of this very network, which another one's would not be
       const Timer next;
       score_all(job, candidate, workbench, store);
       run.next_s = next.seconds() + opened_s;
@@ -95,7 +100,7 @@ JobRun run_job(const ScoringJob& job, bool twice) {
   return run;
 }
 
-JobPlan plan_job(const ScoringJob& job, double memory_gib) {
+int64_t planned_passes(const ScoringJob& job, double memory_gib) {
   auto options = job.options;
   options.memory_gib = memory_gib;
   const ScratchStore scratch(job.scratch);
@@ -103,12 +108,15 @@ JobPlan plan_job(const ScoringJob& job, double memory_gib) {
   Store store(scratch.path());
   Checkpoint checkpoint;
   checkpoint.path = job.network;
-  const auto plan = plan_sweep({checkpoint}, job.benchmarks, workbench, store, {});
-  return {plan.forward_passes, static_cast<double>(plan.planned_bytes) / (1 << 30)};
+  return plan_sweep({checkpoint}, job.benchmarks, workbench, store, {}).forward_passes;
 }
 
-std::string job_key(const std::vector<Json>& records) {
-  std::string all;
+std::string job_key(const ScoringJob& job, const std::vector<Json>& records) {
+  const auto& options = job.options;
+  std::string all = job.variable + "\n" + options.convention.name() +
+                    (options.mode == TopVectorMode::kSklearn ? " sklearn " : " exact ") +
+                    Json(options.bootstrap.level).dump() + " " +
+                    std::to_string(options.bootstrap.seed) + "\n";
   for (const auto& record : records) {
     // Keys of records name the device, where scores differ within rounding; the work is the same.
     const auto& precision = record.at("precision");

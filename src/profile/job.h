@@ -24,7 +24,6 @@ struct JobRun {
   std::vector<Json> records;  ///< a benchmark
   int64_t presentations = 0;  ///< shown in a forward pass over every set of stimuli
   int64_t peak_bytes = 0;     ///< of the process
-  int64_t device_peak_bytes = 0;
 };
 
 /// Scores everything anew: nothing of an earlier run is used but what the system keeps of files.
@@ -32,15 +31,11 @@ struct JobRun {
 /// @throws Error  what scoring throws
 JobRun run_job(const ScoringJob& job, bool twice = false);
 
-/// Forward passes over stimuli that the job takes at this --memory-gib, of those that are known
-/// before; and the GiB that it would hold.
-struct JobPlan {
-  int64_t forward_passes = 0;
-  double held_gib = 0;
-};
-JobPlan plan_job(const ScoringJob& job, double memory_gib);
+/// Forward passes over stimuli that the job takes at this --memory-gib on a CPU, of those that are
+/// known before.
+int64_t planned_passes(const ScoringJob& job, double memory_gib);
 
 /// SHA-256 of all that a job computes: what two machines must share to be compared.
-std::string job_key(const std::vector<Json>& records);
+std::string job_key(const ScoringJob& job, const std::vector<Json>& records);
 
 }  // namespace cortiscore

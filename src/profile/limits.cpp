@@ -16,8 +16,10 @@
 #include <jpeglib.h>
 
 #include "src/core/device.h"
+#include "src/core/host.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
+#include "src/core/stop.h"
 #include "src/profile/machine.h"
 #include "src/stimuli/image.h"
 
@@ -34,6 +36,7 @@ double rate(double units, int64_t threads, const std::function<void()>& one) {
   double best = 0;
   one();
   for (int window = 0; window < kWindows; ++window) {
+    check_stop();
     std::vector<double> done(static_cast<size_t>(threads));
     const Timer timer;
     parallel_for(threads, [&](int64_t thread) {
@@ -75,6 +78,7 @@ double triad(const at::Device& device, int64_t threads) {
   const ThreadsHere many(threads);
   double best = 0;
   for (int window = 0; window <= kWindows; ++window) {
+    check_stop();
     std::atomic<int64_t> passes{0};
     const Timer timer;
     parallel_for(threads, [&](int64_t t) {
@@ -146,6 +150,7 @@ std::pair<double, double> of_disk(const std::string& folder) {
   auto path = folder + "/cortiscore-disk-XXXXXX";
   const int file = ::mkstemp(path.data());
   if (file < 0) return {0, 0};
+  ::unlink(path.c_str());  // it is gone with this process, however that ends
   std::vector<char> block(kBlock);
   for (size_t i = 0; i < kBlock; ++i) block[i] = static_cast<char>(i * 2654435761U >> 13);
   bool fine = true;
@@ -162,7 +167,6 @@ std::pair<double, double> of_disk(const std::string& folder) {
   while (fine && got<blocks&& ::read(file, block.data(), kBlock)> 0) ++got;
   const double read_s = reading.seconds();
   ::close(file);
-  ::unlink(path.c_str());
   if (!fine) return {0, 0};
   const auto bytes = static_cast<double>(blocks * kBlock);
   return {bytes / read_s, bytes / write_s};
@@ -180,7 +184,7 @@ double least_operator_seconds(const at::Device& device) {
 
 MachineLimits measure_limits(const at::Device& device, const std::string& folder) {
   MachineLimits limits;
-  const int64_t threads = device.is_cpu() ? thread_count() : 1;
+  const int64_t threads = device.is_cpu() ? usable_threads() : 1;
   std::vector<Precision> precisions = {{"float32", at::kFloat, false},
                                        {"float64", at::kDouble, false},
                                        {"bfloat16", at::kBFloat16, false}};
@@ -201,7 +205,7 @@ MachineLimits measure_limits(const at::Device& device, const std::string& folder
   }
   const auto jpeg = some_jpeg();
   limits.decode_images_s =
-      rate(1, thread_count(), [&] { static_cast<void>(decode_image(jpeg, "a JPEG")); });
+      rate(1, usable_threads(), [&] { static_cast<void>(decode_image(jpeg, "a JPEG")); });
   std::tie(limits.disk_read_bytes_s, limits.disk_write_bytes_s) = of_disk(folder);
   limits.operator_s = least_operator_seconds(device);
   return limits;

@@ -9,6 +9,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "src/core/host.h"
+
 namespace cortiscore {
 namespace {
 
@@ -71,8 +73,8 @@ LoadWatch::Counters LoadWatch::read() {
   }
   now.processors = sysconf(_SC_NPROCESSORS_ONLN);
   // Version 2 counts microseconds, version 1 nanoseconds.
-  now.throttled_s = line_of("/sys/fs/cgroup/cpu.stat", "throttled_usec") * 1e-6 +
-                    line_of("/sys/fs/cgroup/cpu/cpu.stat", "throttled_time") * 1e-9;
+  now.throttled_s = line_of(control_group_file("cpu.stat", "", ""), "throttled_usec") * 1e-6 +
+                    line_of(control_group_file("", "cpu", "cpu.stat"), "throttled_time") * 1e-9;
   now.hot = hot_cores();
   now.swapped_pages =
       static_cast<int64_t>(line_of("/proc/vmstat", "pswpin") + line_of("/proc/vmstat", "pswpout"));

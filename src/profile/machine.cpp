@@ -1,7 +1,6 @@
 #include "src/profile/machine.h"
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -16,10 +15,9 @@
 #include "src/core/device.h"
 #include "src/core/folders.h"
 #include "src/core/host.h"
-#include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/data/arrays.h"
-#include "src/data/json_file.h"
+#include "src/profile/load_watch.h"
 
 namespace cortiscore {
 namespace {
@@ -85,7 +83,7 @@ Json published_of(const at::Device& device) {
   if (!device.is_cpu()) {
     const auto name = name_of(device);
     for (const auto& one : kPublished) {
-      if (name.find(one.name) == std::string::npos) continue;
+      if ((" " + name).find(" " + std::string(one.name)) == std::string::npos) continue;
       return {{"flops_s",
                {{"float32", one.float32},
                 {"float64", one.float64},
@@ -114,13 +112,15 @@ Json published_of(const at::Device& device) {
           {"source", source.str()}};
 }
 
-std::string today() {
-  const auto now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
+// A file that this version wrote of this machine: another is measured anew.
+bool is_kept(const Json& kept, const std::string& fingerprint) {
+  if (!kept.is_object() || kept.value("fingerprint", Json()) != fingerprint) return false;
+  if (!kept.value("measured", Json()).is_string() || !kept.contains("limits")) return false;
+  try {
+    return MachineLimits::of(kept.at("limits")).memory_bytes_s > 0;
+  } catch (const Json::exception&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -153,7 +153,7 @@ MachineLimits MachineLimits::of(const Json& json) {
   return limits;
 }
 
-Json machine_json(const at::Device& device, bool again) {
+Json machine_json(const at::Device& device, bool again, std::vector<std::string>& reasons) {
   utsname system{};
   uname(&system);
   Json machine = {{"name", system.nodename},
@@ -164,7 +164,6 @@ Json machine_json(const at::Device& device, bool again) {
                   {"device", device.is_cpu() ? Json(nullptr) : Json(name_of(device))}};
   auto identity = machine;
   // What limits depend on beside the machine.
-  identity["measured_threads"] = thread_count();
   identity["versions"] = CORTISCORE_VERSION " " CORTISCORE_TORCH;
   const auto fingerprint = sha256_of(identity.dump());
   machine["fingerprint"] = fingerprint;
@@ -173,10 +172,9 @@ Json machine_json(const at::Device& device, bool again) {
   const auto path = folder + "/" + fingerprint.substr(0, 16) + ".json";
   std::error_code error;
   if (!again && fs::exists(path, error)) {
-    // A file that is not what this version wrote is measured anew.
     std::ifstream file(path);
     const auto kept = Json::parse(file, nullptr, /*allow_exceptions=*/false);
-    if (kept.is_object() && kept.value("fingerprint", "") == fingerprint) {
+    if (is_kept(kept, fingerprint)) {
       machine["measured"] = kept.at("measured");
       machine["limits"] = kept.at("limits");
       return machine;
@@ -185,14 +183,23 @@ Json machine_json(const at::Device& device, bool again) {
   log_line(
       "measuring what this machine can do (kept for later profiles; --remeasure does it anew)");
   fs::create_directories(folder, error);
-  machine["measured"] = today();
+  const LoadWatch watch;
+  machine["measured"] = utc_now();
   machine["limits"] = measure_limits(device, error ? "." : folder).json();
-  if (std::ofstream file(path); file)
+  auto disturbed = watch.reasons();
+  for (const auto& reason : disturbed)
+    reasons.push_back("While the machine's limits were measured, which are not kept: " + reason);
+  if (!disturbed.empty()) return machine;
+  // Two profiles may end at once: each writes a file of its own, and renames it.
+  const auto own = path + "." + std::to_string(::getpid());
+  if (std::ofstream file(own); file) {
     file << Json({{"fingerprint", fingerprint},
                   {"measured", machine["measured"]},
                   {"limits", machine["limits"]}})
                 .dump(1)
          << '\n';
+  }
+  fs::rename(own, path, error);
   return machine;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -25,9 +26,11 @@ struct MachineLimits {
 /// Measures all of them, in less than a minute. @param folder  on the disk that is meant
 MachineLimits measure_limits(const at::Device& device, const std::string& folder);
 
-/// `machine` of docs/formats.md's profiles. Limits are those of an earlier profile where the machine
-/// is the same to its fingerprint: they lie in cache_folder(), a file a machine.
+/// `machine` of a profile. Limits are those of an earlier profile where the machine is the same to
+/// its fingerprint: they lie in cache_folder(), a file a machine. Where something disturbed the
+/// measuring they are not kept.
 /// @param again  measure them in any case
-Json machine_json(const at::Device& device, bool again);
+/// @param reasons  what disturbed it, a sentence each, is added
+Json machine_json(const at::Device& device, bool again, std::vector<std::string>& reasons);
 
 }  // namespace cortiscore

@@ -80,7 +80,7 @@ std::optional<double> by_formula(std::string_view name, c10::ArrayRef<const IVal
     return times * n * numel(inputs[0]);
   };
   if (inputs.empty()) return std::nullopt;
-  if (name == "aten::convolution") return of_convolution(inputs);
+  if (name == "aten::convolution" || name == "aten::_convolution") return of_convolution(inputs);
   if (name == "aten::mm" || name == "aten::bmm") return product(0, 1);
   if (name == "aten::addmm" || name == "aten::baddbmm" || name == "aten::addbmm" ||
       name == "aten::addmm_" || name == "aten::baddbmm_")
@@ -94,8 +94,13 @@ std::optional<double> by_formula(std::string_view name, c10::ArrayRef<const IVal
   if (name == "aten::_linalg_eigh") return cube(9);
   if (name == "aten::_linalg_svd") return cube(20);
   if (name == "aten::linalg_lu_factor_ex" || name == "aten::_linalg_solve_ex") return cube(2.0 / 3);
-  if (name == "aten::linalg_solve_triangular" || name == "aten::cholesky_solve")
+  if (name == "aten::linalg_solve_triangular")
     return inputs.size() > 1 ? numel(inputs[1]) * size_of(inputs[0], -1) : 0;
+  if (name == "aten::cholesky_solve")
+    return inputs.size() > 1 ? 2 * numel(inputs[0]) * size_of(inputs[1], -1) : 0;
+  if (name == "aten::linalg_qr")  // m n^2 - n^3 / 3 twice: R, and Q from its reflections
+    return 4 * (numel(inputs[0]) - size_of(inputs[0], -1) * size_of(inputs[0], -1) / 3) *
+           size_of(inputs[0], -1);
   return std::nullopt;
 }
 

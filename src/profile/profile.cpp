@@ -4,7 +4,6 @@
 #include <array>
 #include <chrono>
 #include <cmath>
-#include <ctime>
 #include <map>
 #include <optional>
 #include <set>
@@ -13,9 +12,11 @@
 #include <ATen/Version.h>
 
 #include "src/core/device.h"
+#include "src/core/host.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
+#include "src/engine/attempt.h"
 #include "src/profile/changes.h"
 #include "src/profile/device_watch.h"
 #include "src/profile/load_watch.h"
@@ -32,15 +33,6 @@ constexpr double kSpreadMost = 0.05, kClockMost = 0.03, kUncountedMost = 0.03;
 constexpr double kWanted = 0.02;         // half of the interval, before another pair is run
 constexpr double kAsPredicted = 0.25;    // of the predicted gain
 constexpr size_t kTimelineSpans = 3000;  // what a page can draw
-
-std::string utc_now() {
-  const auto now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 double quantile(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
@@ -105,7 +97,9 @@ Json row_of(const std::vector<double>& seconds,
   };
   const double compute = peak_flops > 0 ? work.flops / peak_flops : 0,
                memory = work.bytes / peak_bytes;
-  const double least = std::max(compute, memory);
+  // Operations whose peak was not measured bound nothing that is known.
+  const bool known = peak_flops > 0 || work.flops == 0;
+  const double least = known ? std::max(compute, memory) : 0;
   return {{"seconds", s},
           {"share", all_seconds > 0 ? s / all_seconds : 0},
           {"spread", (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / 2},
@@ -164,8 +158,7 @@ class Measured {
     }
     const auto twice = run_job(options_.job, /*twice=*/true);
     next_s_ = twice.next_s;
-    repetition("plain", twice.wall_s);
-    plain_.push_back(twice.wall_s);
+    compare(twice.records);
   }
 
   void warm_up() {
@@ -209,9 +202,6 @@ class Measured {
     Found found;
     found.wall_s = plain_s();
     for (const auto& [what, seconds] : seconds_) found.seconds[what] = median(seconds);
-    for (const auto& span : spans_) {
-      if (span.stage == StageName::kMapping) ++found.mappings[span.detail];
-    }
     found.records = plain_records_;
     found.limits = limits_;
     found.threads = thread_count();
@@ -240,6 +230,11 @@ class Measured {
       auto row =
           row_of(of_stage, stages_sum(), work[stage], peak_flops(stage), limits_.memory_bytes_s);
       row["stage"] = name_of(stage);
+      const bool of_images =
+          stage == StageName::kDecode || stage == StageName::kPlace || stage == StageName::kForward;
+      const double s = row.at("seconds");
+      row["images_s"] =
+          of_images && s > 0 ? Json(static_cast<double>(presentations_) / s) : Json(nullptr);
       rows.push_back(std::move(row));
     }
     return rows;
@@ -259,9 +254,11 @@ class Measured {
     for (const auto& [at, group] : order) {
       const std::pair<StageName, std::string> what{StageName::kForward, group};
       const auto work = work_.find(what);
-      auto row =
-          row_of(seconds_.at(what), stages_sum(), work == work_.end() ? Work() : work->second,
-                 peak_flops(StageName::kForward), limits_.memory_bytes_s);
+      const auto of_what = seconds_.find(what);
+      auto row = row_of(
+          of_what == seconds_.end() ? std::vector<double>(profiled_.size()) : of_what->second,
+          stages_sum(), work == work_.end() ? Work() : work->second,
+          peak_flops(StageName::kForward), limits_.memory_bytes_s);
       row["group"] = group.empty() ? "the network" : group;
       rows.push_back(std::move(row));
     }
@@ -382,15 +379,20 @@ Json try_it(const Change& change, const ProfileOptions& options) {
 
 Json changes_json(const std::vector<Change>& changes,
                   const Found& found,
-                  const ProfileOptions& options) {
+                  const ProfileOptions& options,
+                  std::vector<std::string>& notes) {
   Json rows = Json::array();
   for (const auto& change : changes) {
     const double predicted = 1 - change.predicted_s / found.wall_s;
     Json tried = nullptr;
     if (options.try_change && rows.empty()) {
-      tried = try_it(change, options);
-      tried["as_predicted"] =
-          std::abs(tried["measured_gain"].get<double>() - predicted) <= kAsPredicted * predicted;
+      // What is measured is not lost where the change cannot be made.
+      if (const auto failure = attempt([&] { tried = try_it(change, options); })) {
+        notes.push_back(change.flags + " was tried, and failed: " + failure->message);
+      } else {
+        const double gain = tried["measured_gain"];
+        tried["as_predicted"] = std::abs(gain - predicted) <= kAsPredicted * predicted;
+      }
     }
     rows.push_back({{"change", change.name},
                     {"flags", change.flags},
@@ -407,23 +409,24 @@ Json changes_json(const std::vector<Change>& changes,
 Profile profile_job(const ProfileOptions& options) {
   const auto start = utc_now();
   const auto& job = options.job;
-  auto machine = machine_json(job.options.device, options.measure_limits);
+  std::vector<std::string> reasons;
+  auto machine = machine_json(job.options.device, options.measure_limits, reasons);
   const auto limits = MachineLimits::of(machine.at("limits"));
   Measured measured(options, limits);
   const LoadWatch watch;
   const DeviceWatch device_watch(job.options.device);
   measured.run();
-  auto reasons = watch.reasons();
+  for (auto& reason : watch.reasons()) reasons.push_back(std::move(reason));
   const auto device = device_watch.json();
   if (device.is_object() && device.at("throttled") == true)
     reasons.push_back(
         "The device slowed itself down, by heat or by a limit of power: let it cool.");
   const auto found = measured.found();
   const double wall = measured.plain_s(), half = half_interval(measured.plain());
-  const auto pairs = static_cast<int64_t>(measured.plain().size()) - 1;
+  const auto pairs = static_cast<int64_t>(measured.plain().size());
   if (pairs < 3) {
     reasons.push_back("Too few samples: " + std::to_string(pairs) +
-                      " runs, and 3 are needed: raise --repetitions or --minutes.");
+                      " runs, and 3 are needed: raise --repetitions.");
   } else if (half > kSpreadMost * wall) {
     reasons.push_back("Runs differ too much: the time is known to " + percent(half / wall) +
                       ", and 5 % are needed: raise --repetitions, and end what else runs.");
@@ -471,7 +474,7 @@ Profile profile_job(const ProfileOptions& options) {
   profile.json = {{"schema_version", 1},
                   {"kind", "profile"},
                   {"job",
-                   {{"key", job_key(records)},
+                   {{"key", job_key(job, records)},
                     {"network", records.front().at("model_identifier")},
                     {"fingerprint", records.front().at("weights_sha256")},
                     {"precision", records.front().at("precision").at("activations")},
@@ -501,7 +504,10 @@ Profile profile_job(const ProfileOptions& options) {
                   {"timeline", timeline_of(measured.spans())},
                   {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
                   {"command", options.command}};
-  profile.json["changes"] = changes_json(changes_for(job, found), found, options);
+  std::vector<std::string> of_changes;
+  profile.json["changes"] =
+      changes_json(changes_for(job, found, of_changes), found, options, of_changes);
+  for (auto& note : of_changes) notes.push_back(std::move(note));
   profile.json["machine"] = std::move(machine);
   profile.json["verdict"] = {{"valid", reasons.empty()}, {"reasons", reasons}, {"notes", notes}};
   profile.json["start"] = start;

@@ -15,15 +15,14 @@ StageSeconds stage_seconds(const std::vector<StageSpan>& spans) {
   std::vector<Edge> edges;
   edges.reserve(2 * spans.size());
   for (const auto& span : spans) {
+    if (span.begin_ns == span.end_ns) continue;  // no time is its own
     edges.push_back({span.begin_ns, true, span.depth, &span});
     edges.push_back({span.end_ns, false, span.depth, &span});
   }
-  // At one time what is outside begins first and ends last; an end comes before the next begin.
+  // At one time what ends does so before what begins; the outermost begins first and ends last.
   std::sort(edges.begin(), edges.end(), [](const Edge& a, const Edge& b) {
     if (a.at_ns != b.at_ns) return a.at_ns < b.at_ns;
-    const bool a_empty = a.span->begin_ns == a.span->end_ns;
-    const bool b_empty = b.span->begin_ns == b.span->end_ns;
-    if (a.begins != b.begins) return (a_empty || b_empty) ? a.begins : b.begins;
+    if (a.begins != b.begins) return b.begins;
     return a.begins ? a.depth < b.depth : a.depth > b.depth;
   });
   std::map<int64_t, std::vector<const StageSpan*>> within;  // of each thread, the innermost last

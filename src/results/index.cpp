@@ -146,20 +146,34 @@ struct ShardState {
   int64_t inode = 0, end = 0;
 };
 
-}  // namespace
-
-Index::Index(std::string folder) : folder_(std::move(folder)) {
+// Where the index of a folder lies. A cache folder that machines share still has an index a
+// machine: SQLite's locks are not for network file systems.
+std::string file_of(const std::string& folder) {
   std::error_code error;
-  const auto whole = fs::weakly_canonical(folder_, error).string();
+  const auto whole = fs::weakly_canonical(folder, error).string();
   char host[64] = "";
   ::gethostname(host, sizeof host - 1);
-  // A cache folder that machines share still has an index a machine: SQLite's locks are not for
-  // network file systems.
   const auto name = sha256_of(whole + "\n" + host).substr(0, 16);
-  const auto cache = cache_folder();
-  fs::create_directories(fs::path(cache) / "index", error);
-  path_ = (fs::path(cache) / "index" / (name + ".sqlite")).string();
+  return (fs::path(cache_folder()) / "index" / (name + ".sqlite")).string();
+}
+
+// An index goes with its journal, which would else be taken for the next one's.
+void remove_file(const std::string& path) {
+  std::error_code ignored;
+  fs::remove(path + "-journal", ignored);
+  fs::remove(path, ignored);
+}
+
+}  // namespace
+
+Index::Index(std::string folder) : folder_(std::move(folder)), path_(file_of(folder_)) {
+  std::error_code error;
+  fs::create_directories(fs::path(path_).parent_path(), error);
   open(false);
+}
+
+void Index::forget(const std::string& folder) {
+  remove_file(file_of(folder));
 }
 
 Index::~Index() = default;
@@ -171,7 +185,7 @@ void Index::open(bool in_memory) {
       database_ = std::make_unique<Database>(path_);
       return;
     } catch (const DatabaseError& e) {
-      if (e.damaged) remove_file();
+      if (e.damaged) remove_file(path_);
     }
     try {
       database_ = std::make_unique<Database>(path_);
@@ -181,13 +195,6 @@ void Index::open(bool in_memory) {
     }
   }
   database_ = std::make_unique<Database>(":memory:");
-}
-
-// A damaged index goes with its journal, which would else be taken for the next one's.
-void Index::remove_file() const {
-  std::error_code ignored;
-  fs::remove(path_ + "-journal", ignored);
-  fs::remove(path_, ignored);
 }
 
 // An index that turns out damaged is made anew; any other trouble with it (a lock that another
@@ -200,7 +207,7 @@ auto Index::guarded(Body body) {
     } catch (const DatabaseError& e) {
       const bool damaged = e.damaged && !last;
       database_.reset();
-      if (damaged) remove_file();
+      if (damaged) remove_file(path_);
       open(!damaged);
       if constexpr (!std::is_same_v<decltype(body()), void>) catch_up();
     }

@@ -53,13 +53,15 @@ class Index {
   std::string note(const std::string& file, const std::string& stamp);
   void set_note(const std::string& file, const std::string& stamp, const std::string& text);
 
+  /// Removes the index of a folder that goes.
+  static void forget(const std::string& folder);
+
   /// Forgets all records and reads the shards again.
   void rebuild();
 
  private:
   struct Database;
   void open(bool in_memory);
-  void remove_file() const;
   template <typename Body>
   auto guarded(Body body);
 

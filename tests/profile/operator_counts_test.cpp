@@ -58,6 +58,15 @@ TEST(OperatorCounts, AConvolutionCountsEveryPlaceOfItsFilter) {
       << "dilated";
 }
 
+TEST(OperatorCounts, FactorisationsCountByTheirFormulas) {
+  const auto x = at::rand({40, 6}, at::kDouble), gram = at::mm(x.t(), x),
+             y = at::rand({6, 3}, at::kDouble);
+  const auto factor = std::get<0>(at::linalg_cholesky_ex(gram));
+  EXPECT_DOUBLE_EQ(work_of([&] { at::linalg_cholesky_ex(gram); }).flops, 6.0 * 6 * 6 / 3);
+  EXPECT_DOUBLE_EQ(work_of([&] { at::cholesky_solve(y, factor); }).flops, 2.0 * 6 * 3 * 6);
+  EXPECT_DOUBLE_EQ(work_of([&] { at::linalg_qr(x); }).flops, 4.0 * 6 * (40 * 6 - 6 * 6 / 3.0));
+}
+
 TEST(OperatorCounts, AttentionIsTwoProducts) {
   const auto q = at::rand({2, 3, 8, 16}), k = at::rand({2, 3, 10, 16}),
              v = at::rand({2, 3, 10, 16});

@@ -74,6 +74,16 @@ TEST(StageSeconds, SpansThatTouchOrAreEmptyLeaveNothingOpen) {
   EXPECT_DOUBLE_EQ(of(seconds, StageName::kStore), 1);
 }
 
+TEST(StageSeconds, SpansWithoutTimeAreNobodysWhateverTheirDepth) {
+  const auto seconds =
+      stage_seconds({span(StageName::kDecode, 0, 1, 0, 1), span(StageName::kKeep, 1, 1, 0, 2),
+                     span(StageName::kOther, 0, 3, 0, 0), span(StageName::kForward, 1, 2, 0, 1)});
+  EXPECT_DOUBLE_EQ(of(seconds, StageName::kDecode), 1);
+  EXPECT_DOUBLE_EQ(of(seconds, StageName::kForward), 1);
+  EXPECT_DOUBLE_EQ(of(seconds, StageName::kOther), 1);
+  EXPECT_FALSE(seconds.contains({StageName::kKeep, ""}));
+}
+
 void nap() {
   std::this_thread::sleep_for(std::chrono::milliseconds(5));
 }
@@ -106,6 +116,19 @@ TEST(Stage, WhatACeilingMapsAndDrawsIsItsOwn) {
   }
   ASSERT_EQ(log.spans().size(), 1U);
   EXPECT_EQ(log.spans()[0].stage, StageName::kCeiling);
+}
+
+TEST(Stage, LaunchesThatAreRecordedAreNotWaitedFor) {
+  int waits = 0;
+  StageLog log([&] { ++waits; });
+  {
+    const StagesOff recording;
+    const Stage forward(StageName::kForward);
+  }
+  EXPECT_EQ(waits, 0);
+  EXPECT_TRUE(log.spans().empty());
+  { const Stage forward(StageName::kForward); }
+  EXPECT_EQ(waits, 2) << "at its beginning and at its end";
 }
 
 TEST(Stage, WithoutALogNothingIsKept) {

@@ -1,14 +1,18 @@
 """`profile` and `compare-machines`: stages that add up, operations as torch.utils counts them, scores that profiling does not change,
 traces and pages by their own formats, machines that are compared on one job alone."""
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import page
-from conftest import ROOT, run, run_json, validator, write
+from conftest import BINARY, ROOT, run, run_json, validator, write
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -195,6 +199,24 @@ def test_bad_input_is_said_before_minutes_of_work(network, home, cache, tmp_path
         assert len(done.stderr.strip().splitlines()) <= 2
 
 
+@pytest.mark.parametrize("name,code", [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_profile_that_is_stopped_leaves_nothing(network, home, tmp_path, name, code):
+    """Also while the machine's limits are measured, which are then not kept."""
+    env = {**os.environ, "CORTISCORE_HOME": str(home), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for wait_for in ("cache/cortiscore/machines", "store/.cortiscore-profile-*"):
+        command = [BINARY, "profile", network, "-b", V4, "--layer", "stage1", "--results", tmp_path / "store", "--trace", tmp_path / "trace.json"]
+        # As a shell starts it, whatever this process ignores.
+        process = subprocess.Popen(list(map(str, command)), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        while process.poll() is None and not list(tmp_path.glob(wait_for)):
+            time.sleep(0.01)
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code and not out and "stopped" in err, err
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".json"]
+        assert not left and not list(tmp_path.glob("store/.cortiscore-profile-*")) and not (tmp_path / "trace.json").exists()
+
+
 # ---- Machines side by side ----------------------------------------------------------------------------------------------
 
 
@@ -226,7 +248,8 @@ def test_machines_are_put_side_by_side(profiled, tmp_path):
     (lambda p: p["job"].update(key="0" * 64, network="other"), 'network "other" instead of'),
     (lambda p: p["job"].update(memory_gib=1.5), "memory_gib 1.5 instead of"),
     (lambda p: p.update(kind="record"), "found no profile"), (lambda p: p.update(schema_version=2), "schema_version: found 2"),
-    (lambda p: p.pop("stages"), "stages: found nothing")])
+    (lambda p: p["job"].update(layers={"V4": "stem"}), 'layers {"V4":"stem"} instead of'), (lambda p: p.pop("stages"), "stages: found nothing"),
+    (lambda p: p.update(job={}), "job.key: found nothing"), (lambda p: p["wall_s"].update(plain=None), "wall_s.plain: found null")])
 def test_other_jobs_are_not_compared(profiled, tmp_path, change, found):
     one, other = profiled[1], json.loads(json.dumps(profiled[1]))
     change(other)
