@@ -71,7 +71,7 @@ def test_what_is_said_of_a_slip(words, said):
 def help_of(path):
     """(verbs, flags, {flag or argument: words that it takes}) as --help names them."""
     text = run(*path, "--help").stdout
-    verbs = re.findall(r"^  (\w+) ", text.split("\nSubcommands:\n")[1].split("\n\n")[0], re.M) if "\nSubcommands:\n" in text else []
+    verbs = re.findall(r"^  ([\w-]+) ", text.split("\nSubcommands:\n")[1].split("\n\n")[0], re.M) if "\nSubcommands:\n" in text else []
     lines = re.findall(r"^  (?:-\w,)?(--[a-z-]+|[a-z]+) (?:.*?\{([^}]*)\})?", text, re.M)
     return verbs, {name for name, _ in lines if name.startswith("--")}, {name: words.split(",") for name, words in lines if words}
 
