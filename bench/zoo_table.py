@@ -126,4 +126,5 @@ def main():
         (ROOT / "README.md").write_text(table.sub(lambda _: "\n".join(short) + "\n", readme))
 
 
-main()
+if __name__ == "__main__":
+    main()
