@@ -56,7 +56,17 @@ def profiled(network, home, cache, tmp_path_factory):
     done = run("profile", network, "-b", V4, "--candidates", "4", "--repetitions", "3", "--checkpoints", "500", "--results", folder / "store",
                "--trace", folder / "trace.json", "--page", folder / "page.html", "--json", env=env)
     assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    profile = json.loads(done.stdout)
+    keep_limits(cache, profile)
+    return folder, profile
+
+
+def keep_limits(cache, profile, **changed):
+    """As a profile keeps them where nothing else ran meanwhile, for those that come after it."""
+    machine = profile["machine"]
+    kept = cache / f"cortiscore/machines/{machine['fingerprint'][:16]}.json"
+    kept.write_text(json.dumps({key: machine[key] for key in ("fingerprint", "measured")} | {"limits": machine["limits"] | changed}))
+    return kept
 
 
 def rows(profile, kind="stages", name="stage"):
@@ -136,7 +146,7 @@ def test_what_would_help_is_predicted_and_the_best_of_it_tried(profiled):
             assert tried["as_predicted"] == (abs(tried["measured_gain"] - change["predicted_gain"]) <= 0.25 * change["predicted_gain"])
 
 
-def test_more_passes_than_are_needed_are_found(network, home, cache, tmp_path):
+def test_more_passes_than_are_needed_are_found(profiled, network, home, cache, tmp_path):
     """The layer does not fit as a whole: what --memory-gib would save is predicted from the passes that it saves."""
     env = {"CORTISCORE_HOME": str(home), "XDG_CACHE_HOME": str(cache)}
     profile = run_json("profile", network, "-b", V4, "--layer", "stem", "--memory-gib", "0.034", "--repetitions", "3", "--suggest-only",
@@ -146,16 +156,20 @@ def test_more_passes_than_are_needed_are_found(network, home, cache, tmp_path):
     assert change["flags"].startswith("--memory-gib ") and change["tried"] is None and "1 forward passes instead of" in change["why"]
 
 
-def test_one_thread_of_several_is_found(network, home, cache, tmp_path):
+def test_one_thread_of_several_is_found(profiled, network, home, cache, tmp_path):
+    """Products that gain 1.5 from all threads: loops gain a third, and they are most of the job."""
+    keep_limits(cache, profiled[1], flops_s={"float32": 3e10, "float64": 1e10, "bfloat16": 1e10},
+                flops_s_one_thread={"float32": 2e10, "float64": 1e10, "bfloat16": 1e10})
     env = {"CORTISCORE_HOME": str(home), "XDG_CACHE_HOME": str(cache)}
     profile = run_json("profile", network, "-b", V4, "--layer", "stage1", "--threads", "1", "--repetitions", "3", "--suggest-only",
                        "--results", tmp_path, env=env)
+    keep_limits(cache, profiled[1])
     usable = profile["machine"]["threads"]
     assert profile["job"]["threads"] == 1
     found = [change for change in profile["changes"] if change["change"] == "threads"]
     assert bool(found) == (usable > 1)
     if found:
-        assert found[0]["flags"] == f"--threads {usable}" and 0.1 < found[0]["predicted_gain"] < 1 - 1 / usable + 0.01
+        assert found[0]["flags"] == f"--threads {usable}" and 0.15 < found[0]["predicted_gain"] <= 1 / 3
 
 
 def test_the_sweep_to_expect(profiled):
@@ -166,22 +180,19 @@ def test_the_sweep_to_expect(profiled):
 
 
 def test_limits_are_measured_once_a_machine(profiled, network, home, cache, tmp_path):
-    _, profile = profiled
-    [kept] = (path for path in (cache / "cortiscore/machines").iterdir() if profile["machine"]["fingerprint"].startswith(path.stem))
-    limits = json.loads(kept.read_text())
-    limits["limits"]["memory_bytes_s"] = 1e9  # not what was measured
-    write_back = json.dumps(limits)
-    before = kept.read_text()
-    kept.write_text(write_back)
+    """Those that are kept are taken; a file that is none is measured anew."""
+    kept = keep_limits(cache, profiled[1], memory_bytes_s=1e9)  # not what was measured
     words = ("profile", network, "-b", V4, "--layer", "stage1", "--repetitions", "1", "--suggest-only", "--results", tmp_path)
     env = {"CORTISCORE_HOME": str(home), "XDG_CACHE_HOME": str(cache)}
     again = run_json(*words, env=env)
-    kept.write_text(before)
     assert again["machine"]["limits"]["memory_bytes_s"] == 1e9
-    assert again["verdict"]["valid"] is False and "Too few samples" in again["verdict"]["reasons"][0] + again["verdict"]["reasons"][-1]
+    assert again["verdict"]["valid"] is False and any("Too few samples" in reason for reason in again["verdict"]["reasons"])
+    kept.write_text(json.dumps({"fingerprint": profiled[1]["machine"]["fingerprint"], "measured": "today", "limits": {"flops_s": 1}}))
+    assert run_json(*words, env=env)["machine"]["limits"]["memory_bytes_s"] not in (1, 1e9)
+    keep_limits(cache, profiled[1])
 
 
-def test_the_table_says_the_same(network, home, cache, tmp_path):
+def test_the_table_says_the_same(profiled, network, home, cache, tmp_path):
     env = {"CORTISCORE_HOME": str(home), "XDG_CACHE_HOME": str(cache)}
     done = run("profile", network, "-b", V4, "--layer", "stage1", "--repetitions", "1", "--suggest-only", "--results", tmp_path, env=env)
     assert done.returncode == 0, done.stderr
