@@ -33,8 +33,9 @@ std::optional<Change> more_threads(const ScoringJob& job, const Found& found) {
         StageName::kReduce, StageName::kMapping, StageName::kCeiling, StageName::kResample})
     in_loops += of_stage(found, stage);
   // What products gain from all threads, and in between in proportion.
-  const double all = found.limits.flops_s.value("float32", 0.0) /
-                     found.limits.flops_s_one_thread.value("float32", 1.0);
+  const double all = std::min(static_cast<double>(usable),
+                              found.limits.flops_s.value("float32", 0.0) /
+                                  found.limits.flops_s_one_thread.value("float32", 1.0));
   const double more = static_cast<double>(found.threads - 1) / static_cast<double>(usable - 1);
   const double now = 1 + (all - 1) * more;
   Change change{"threads", "--threads " + std::to_string(usable), "", 0, job, usable};

@@ -208,8 +208,17 @@ class Measured {
     return found;
   }
 
-  // The median of every stage, added up: what the table of stages shows.
+  // Of every run the sum over its stages, and of those the median.
   double stages_sum() const {
+    std::vector<double> sums(profiled_.size());
+    for (const auto& [stage, seconds] : of_stages()) {
+      for (size_t i = 0; i < sums.size(); ++i) sums[i] += seconds[i];
+    }
+    return median(sums);
+  }
+  // The median of every stage, added up, which shares are of: runs differ in different stages, so
+  // it is not quite the other.
+  double sum_of_medians() const {
     double sum = 0;
     for (const auto& [stage, seconds] : of_stages()) sum += median(seconds);
     return sum;
@@ -227,8 +236,8 @@ class Measured {
     for (const auto& [what, of_detail] : work_) work[what.first].add(of_detail);
     Json rows = Json::array();
     for (const auto& [stage, of_stage] : seconds) {
-      auto row =
-          row_of(of_stage, stages_sum(), work[stage], peak_flops(stage), limits_.memory_bytes_s);
+      auto row = row_of(of_stage, sum_of_medians(), work[stage], peak_flops(stage),
+                        limits_.memory_bytes_s);
       row["stage"] = name_of(stage);
       const bool of_images =
           stage == StageName::kDecode || stage == StageName::kPlace || stage == StageName::kForward;
@@ -257,7 +266,7 @@ class Measured {
       const auto of_what = seconds_.find(what);
       auto row = row_of(
           of_what == seconds_.end() ? std::vector<double>(profiled_.size()) : of_what->second,
-          stages_sum(), work == work_.end() ? Work() : work->second,
+          sum_of_medians(), work == work_.end() ? Work() : work->second,
           peak_flops(StageName::kForward), limits_.memory_bytes_s);
       row["group"] = group.empty() ? "the network" : group;
       rows.push_back(std::move(row));
