@@ -115,6 +115,21 @@ def copied(model, own_weights=False):
     return twin
 
 
+def _leaves(output):
+    """Which tensors a gradient of some output would come to, by their ids."""
+    found, seen = set(), set()
+    left = [tensor.grad_fn for tensor in _tensors(output)]
+    while left:
+        step = left.pop()
+        if step is None or step in seen:
+            continue
+        seen.add(step)
+        if hasattr(step, "variable"):
+            found.add(id(step.variable))
+        left += [before for before, _ in step.next_functions]
+    return found
+
+
 class _Elsewhere(BaseException):
     """A copy that runs modules of what it was copied from; not an Exception, which a forward may catch."""
 
@@ -135,13 +150,16 @@ def stands_alone(model, input_size):
     hooks = [module.register_forward_pre_hook(elsewhere, prepend=True) for module in own]
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        with torch.no_grad(), same_draws():
-            twin(_noise(twin, input_size).to(own_dtype(twin)))
+        with torch.enable_grad(), same_draws():
+            output = twin.requires_grad_(False)(_noise(twin, input_size).to(own_dtype(twin)))
         # By a call of a forward itself, which no hook sees; batch norm counts no version up.
         if changed := [(buffer, before) for buffer, before in buffers if not torch.equal(buffer, before)]:
             with torch.no_grad():
                 for buffer, before in changed:
                     buffer.copy_(before)
+            return False
+        # By a weight itself, or a forward that was taken before: what is trained asks for a gradient.
+        if _leaves(output) & {id(parameter) for parameter in model.parameters()}:
             return False
     except _Elsewhere:
         return False

@@ -401,6 +401,31 @@ class Block(nn.Module):
         return self.flat(norm(x).relu())
 
 
+class Mixed(nn.Module):
+    """A function has a weight of it, and nothing that a pass would change."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.conv, self.mix = nn.Conv2d(3, 8, 5, 4), nn.Conv2d(8, 8, 1)
+        taken = self.mix.forward
+        self.act = {"a forward": lambda x: self.mix.forward(x), "a forward taken before": lambda x: taken(x),
+                    "a weight": lambda x: nn.functional.conv2d(x, self.mix.weight), "nothing": nn.ReLU()}[how]
+
+    def forward(self, x):
+        return self.act(self.conv(x)).flatten(1)
+
+
+@pytest.mark.parametrize("how,alone", [("a forward", False), ("a forward taken before", False), ("a weight", False), ("nothing", True)])
+def test_a_copy_with_weights_of_the_original_is_known(how, alone):
+    """Beside a training it would be scored with weights of two times."""
+    model = Mixed(how)
+    assert cortiscore.live.stands_alone(model, 32) is alone
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+    if not alone:
+        with pytest.raises(cortiscore.exporter.BadNetwork, match="cannot be copied"):
+            cortiscore.live.Snapshot(model, alone, own_weights=True)
+
+
 @pytest.mark.parametrize("how", ["a function", "a function of a forward", "a weak reference",
                                  "a list that all share", "a forward put on it", "a copy that is itself"])
 def test_a_module_whose_copy_would_run_the_original_is_run_itself(cortex, tmp_path, how):
