@@ -1,30 +1,23 @@
 #include "src/cli/profile_table.h"
 
-#include <array>
-#include <cmath>
-#include <cstdio>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "src/cli/table.h"
+#include "src/core/formatted.h"
 #include "src/core/printable.h"
 
 namespace cortiscore::cli {
 namespace {
 
-std::string text_of(double value, const char* format) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
 std::string cell(const Json& value, const char* format, double unit = 1) {
-  return value.is_number() ? text_of(value.get<double>() / unit, format) : "-";
+  return value.is_number() ? formatted(format, value.get<double>() / unit) : "-";
 }
 
 std::string gib(const Json& bytes) {
-  return bytes.is_number() ? text_of(bytes.get<double>() / (1 << 30), "%.2f GiB") : "not measured";
+  return bytes.is_number() ? formatted("%.2f GiB", bytes.get<double>() / (1 << 30))
+                           : "not measured";
 }
 
 std::string share(const Json& value) {
@@ -113,8 +106,8 @@ void print_profile(const Json& profile) {
              " images/s: " + std::to_string(job.at("presentations").get<int64_t>()) +
              " presentations, " + std::to_string(job.at("forward_passes").get<int64_t>()) +
              " forward passes; stages add up to " +
-             text_of(100 * wall.at("stages_sum").get<double>() / wall.at("profiled").get<double>(),
-                     "%.1f") +
+             formatted("%.1f", 100 * wall.at("stages_sum").get<double>() /
+                                   wall.at("profiled").get<double>()) +
              " % of it");
   print_line("");
   print_rows(profile.at("stages"), "stage");

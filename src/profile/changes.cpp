@@ -1,9 +1,9 @@
 #include "src/profile/changes.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 
+#include "src/core/formatted.h"
 #include "src/core/host.h"
 #include "src/engine/attempt.h"
 #include "src/engine/candidate.h"
@@ -13,12 +13,6 @@ namespace {
 
 // Less than this is within what two runs differ by.
 constexpr double kWorthwhile = 0.03;
-
-std::string text_of(const char* format, double value) {
-  char text[64];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
 
 double of_stage(const Found& found, StageName stage) {
   return by_stage(found.seconds)[static_cast<size_t>(stage)];
@@ -63,11 +57,11 @@ std::optional<Change> more_memory(const ScoringJob& job, const Found& found) {
   for (const auto stage : {StageName::kPlace, StageName::kForward})
     of_passes += of_stage(found, stage);
   const double left = static_cast<double>(best) / static_cast<double>(now);
-  Change change{"memory", "--memory-gib " + text_of("%g", gib), "", 0, job, found.threads};
+  Change change{"memory", "--memory-gib " + formatted("%g", gib), "", 0, job, found.threads};
   change.job.options.memory_gib = gib;
   change.predicted_s = found.wall_s - of_passes * (1 - left);
   change.why = std::to_string(best) + " forward passes instead of " + std::to_string(now) + "; " +
-               text_of("%.1f", available) + " GiB are free";
+               formatted("%.1f", available) + " GiB are free";
   return change;
 }
 
@@ -141,7 +135,7 @@ std::optional<Change> less_precision(const ScoringJob& job, const Found& found) 
   Change change{"precision", "--precision bf16", "", 0, job, found.threads};
   change.job.options.load.precision = ForwardPrecision::kBf16;
   change.predicted_s = found.wall_s - of_stage(found, StageName::kForward) * (1 - now / then);
-  change.why = "products of matrices take " + text_of("%.1f", then / now) +
+  change.why = "products of matrices take " + formatted("%.1f", then / now) +
                " times less time in bfloat16; scores change in their third digit (docs/speed.md)";
   return change;
 }

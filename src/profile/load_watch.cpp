@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "src/core/formatted.h"
 #include "src/core/host.h"
 
 namespace cortiscore {
@@ -19,13 +19,6 @@ constexpr double kOthersMost = 0.05, kStolenMost = 0.02, kThrottledMost = 0.01;
 
 double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
-}
-
-// A sentence with one number in it.
-std::string sentence(const char* format, double value) {
-  char text[256];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
 }
 
 // What a file of lines "name number" says; 0 where it does not.
@@ -89,33 +82,26 @@ std::vector<std::string> LoadWatch::reasons() const {
   const double wall = now.wall_s - before_.wall_s;
   const double all = wall * static_cast<double>(now.processors);
   if (all <= 0) return reasons;
-  const double others =
-      ((now.busy_cpu_s - before_.busy_cpu_s) - (now.own_cpu_s - before_.own_cpu_s)) / all;
-  if (others > kOthersMost) {
-    reasons.push_back(sentence(
-        "Other processes took %.0f %% of the processors: stop them, or wait until they end.",
-        100 * others));
-  }
-  const double stolen = (now.stolen_cpu_s - before_.stolen_cpu_s) / all;
-  if (stolen > kStolenMost) {
-    reasons.push_back(
-        sentence("The hypervisor gave %.0f %% of the processors' time to other machines: repeat it "
-                 "when it is quieter.",
-                 100 * stolen));
-  }
-  const double throttled = (now.throttled_s - before_.throttled_s) / wall;
-  if (throttled > kThrottledMost) {
-    reasons.push_back(
-        sentence("The control group's quota kept the process waiting for %.0f %% of the time: ask "
-                 "for as many processors as --threads has.",
-                 100 * throttled));
-  }
+  const double busy = now.busy_cpu_s - before_.busy_cpu_s;
+  const double own = now.own_cpu_s - before_.own_cpu_s;
+  const auto unless_little = [&](double share, double most, const char* words) {
+    if (share > most) reasons.push_back(formatted(words, 100 * share));
+  };
+  unless_little((busy - own) / all, kOthersMost,
+                "Other processes took %.0f %% of the processors: stop them, or wait until they "
+                "end.");
+  unless_little((now.stolen_cpu_s - before_.stolen_cpu_s) / all, kStolenMost,
+                "The hypervisor gave %.0f %% of the processors' time to other machines: repeat it "
+                "when it is quieter.");
+  unless_little((now.throttled_s - before_.throttled_s) / wall, kThrottledMost,
+                "The control group's quota kept the process waiting for %.0f %% of the time: ask "
+                "for as many processors as --threads has.");
   if (now.hot > before_.hot)
     reasons.emplace_back("Processors were slowed since they were too hot: let them cool.");
   if (const auto pages = now.swapped_pages - before_.swapped_pages; pages > 256) {
     reasons.push_back(
-        sentence("%.0f pages were swapped: lower --memory-gib, or end what else holds memory.",
-                 static_cast<double>(pages)));
+        formatted("%.0f pages were swapped: lower --memory-gib, or end what else holds memory.",
+                  static_cast<double>(pages)));
   }
   return reasons;
 }

@@ -12,6 +12,7 @@
 #include <ATen/Version.h>
 
 #include "src/core/device.h"
+#include "src/core/formatted.h"
 #include "src/core/host.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
@@ -64,9 +65,7 @@ double half_interval(const std::vector<double>& values) {
 }
 
 std::string percent(double share) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
-  return text;
+  return formatted("%.1f %%", 100 * share);
 }
 
 // The precision of a stage's products: the forward pass has the job's, mathematics float64.
