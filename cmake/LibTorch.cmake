@@ -34,8 +34,9 @@ if(CORTISCORE_CUDA)
   cortiscore_torch_library(c10_cuda)
   cortiscore_torch_library(torch_cuda)
   add_library(torch_cuda_if INTERFACE)
-  # Nothing calls libtorch_cuda by symbol; loading it is what registers the CUDA half of every operator.
+  # Nothing calls libtorch_cuda by symbol; loading it is what registers the CUDA half of every operator. The toolkit's headers
+  # are for the few files that use them alone: all others compile as in a build without CUDA, and ccache has them from there.
   target_link_libraries(torch_cuda_if INTERFACE Torch::cpu Torch::c10_cuda
-    "-Wl,--no-as-needed,${CORTISCORE_TORCH_ROOT}/lib/libtorch_cuda.so,--as-needed" CUDA::cudart)
+    "-Wl,--no-as-needed,${CORTISCORE_TORCH_ROOT}/lib/libtorch_cuda.so,--as-needed" $<LINK_ONLY:CUDA::cudart>)
   add_library(Torch::cuda ALIAS torch_cuda_if)
 endif()

@@ -75,6 +75,13 @@ bool hang(TreeNode& node, const std::vector<Manifest>& benchmarks) {
   return !node.children.empty();
 }
 
+// By the leaf's benchmark, or by its column of published tables.
+template <typename Value>
+auto leaf_in(const std::map<std::string, Value>& by_leaf, const TreeNode& node) {
+  const auto found = by_leaf.find(node.benchmark);
+  return found == by_leaf.end() ? by_leaf.find(node.column) : found;
+}
+
 NodeScore visit(const TreeNode& node,
                 const Tree& tree,
                 const std::map<std::string, LeafScore>& scores,
@@ -85,8 +92,7 @@ NodeScore visit(const TreeNode& node,
                  depth, kNaN, kNaN});
   NodeScore result = out.back();
   if (result.leaf) {
-    auto found = scores.find(node.benchmark);
-    if (found == scores.end()) found = scores.find(node.column);
+    const auto found = leaf_in(scores, node);
     if (found != scores.end() && !std::isnan(found->second.value)) {
       result.value = tree.clip ? std::clamp(found->second.value, 0.0, 1.0) : found->second.value;
       result.error = found->second.error;
@@ -115,6 +121,55 @@ NodeScore visit(const TreeNode& node,
   return result;
 }
 
+// Which leaves have a score decides what a node is the mean of, not whether a single draw has one.
+struct DrawnTree {
+  const Tree& tree;
+  const std::map<std::string, LeafScore>& scores;
+  const std::map<std::string, std::vector<double>>& draws;
+  size_t n;
+  std::vector<std::vector<double>> nodes = {};
+
+  std::vector<double> leaf(const TreeNode& node) const {
+    const auto score = leaf_in(scores, node);
+    if (score == scores.end() || std::isnan(score->second.value)) return {};
+    const auto drawn = leaf_in(draws, node);
+    auto values =
+        drawn == draws.end() ? std::vector<double>(n, score->second.value) : drawn->second;
+    if (tree.clip) {
+      for (auto& value : values) value = std::clamp(value, 0.0, 1.0);  // NaN stays
+    }
+    return values;
+  }
+
+  std::vector<double> visit(const TreeNode& node) {
+    const auto place = nodes.size();
+    nodes.emplace_back();
+    std::vector<double> result;
+    if (!node.benchmark.empty()) {
+      result = leaf(node);
+    } else {
+      double all = 0, present = 0;
+      bool whole = true;
+      std::vector<double> sum(n, 0);
+      for (const auto& child : node.children) {
+        const auto values = visit(child);
+        all += child.weight;
+        whole = whole && !values.empty();
+        if (values.empty()) continue;
+        present += child.weight;
+        for (size_t i = 0; i < n; ++i) sum[i] += child.weight * values[i];
+      }
+      if (present > 0 && (whole || tree.missing != Tree::Missing::kNone)) {
+        const double total = tree.missing == Tree::Missing::kSkip ? present : all;
+        for (auto& value : sum) value /= total;
+        result = std::move(sum);
+      }
+    }
+    nodes[place] = result;
+    return result;
+  }
+};
+
 }  // namespace
 
 std::vector<Tree> all_trees() {
@@ -142,6 +197,16 @@ std::vector<NodeScore> aggregate(const Tree& tree, const std::map<std::string, L
   std::vector<NodeScore> out;
   visit(tree.root, tree, scores, 0, out);
   return out;
+}
+
+std::vector<std::vector<double>> aggregate_draws(
+    const Tree& tree,
+    const std::map<std::string, LeafScore>& scores,
+    const std::map<std::string, std::vector<double>>& draws,
+    size_t n) {
+  DrawnTree drawn{tree, scores, draws, n};
+  drawn.visit(tree.root);
+  return std::move(drawn.nodes);
 }
 
 std::string platform_text(double score) {

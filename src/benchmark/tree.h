@@ -59,6 +59,15 @@ struct NodeScore {
 /// Source: BENCHMARKS.md 4.1 (zero: since 2024; skip: before), 4.3.
 std::vector<NodeScore> aggregate(const Tree& tree, const std::map<std::string, LeafScore>& scores);
 
+/// The same nodes draw by draw, [n] each, by the same rules; what has no score has none in any draw
+/// (an empty list).
+/// @param draws  by benchmark, [n]; a leaf without has its score in every draw
+std::vector<std::vector<double>> aggregate_draws(
+    const Tree& tree,
+    const std::map<std::string, LeafScore>& scores,
+    const std::map<std::string, std::vector<double>>& draws,
+    size_t n);
+
 /// Three decimals without the leading zero, as the platform shows scores (".549", "1.000"); "X"
 /// where it is NaN.
 std::string platform_text(double score);

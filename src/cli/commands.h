@@ -19,6 +19,7 @@ void add_ceiling(CLI::App& app, Outcome& outcome);
 void add_score(CLI::App& app, Outcome& outcome);
 void add_sweep(CLI::App& app, Outcome& outcome);
 void add_results(CLI::App& app, Outcome& outcome);
+void add_ranking(CLI::App& app, Outcome& outcome);
 void add_extract(CLI::App& app, Outcome& outcome);
 void add_profile(CLI::App& app, Outcome& outcome);
 void add_layers(CLI::App& app, Outcome& outcome);

@@ -2,8 +2,11 @@
 #include <string>
 #include <vector>
 
+#include <CLI/App.hpp>
+
 #include "src/benchmark/tree.h"
-#include "src/results/store.h"
+#include "src/ranking/scoreboard.h"
+#include "src/results/json.h"
 
 namespace cortiscore::cli {
 
@@ -13,23 +16,20 @@ void print_composite(const std::vector<Json>& records,
                      const std::vector<Manifest>& benchmarks,
                      const Tree& tree);
 
-/// A network's place; equal composites share one, and the next is skipped.
-struct Ranked {
-  int64_t place = 0;  ///< 0: no composite
-  std::string model;
-  std::vector<NodeScore> nodes;  ///< the composite first
+/// What `rank` and `compare` look at: flags that choose records of a store, or a published table.
+struct BoardArguments {
+  std::string store, tree = "average_vision", table;
+  BoardFilter filter;
+  std::vector<std::string> tags;  ///< KEY=VALUE
 };
+void add_board_flags(CLI::App& verb, BoardArguments& arguments);
+/// The board, and on stderr what was left out of it and what is damaged in the store.
+/// @throws Error(kUsage)  a tag without =, a date that is none
+Scoreboard board_of(const BoardArguments& arguments);
 
-/// Networks of a store. Leaves are the benchmarks that any of them has a record of; of several
-/// records of one network and benchmark (other options, other versions) the one that ended last
-/// counts. Simulated benchmarks count only where there are no others.
-/// @throws Error(kBadInput)  nothing to rank
-std::vector<Ranked> rank_store(Store& store, const RecordFilter& filter, const Tree& tree);
-
-/// Networks of a published table. @throws Error(kBadInput)  no column model, or none of a leaf; a
-/// cell that is no number
-std::vector<Ranked> rank_table(const std::string& path, const Tree& tree);
-
-void print_ranking(const std::vector<Ranked>& ranking, bool json);
+/// The verb `rank`, under the program or under `results`.
+void add_rank(CLI::App& parent);
+/// The verb `compare`.
+void add_compare(CLI::App& parent);
 
 }  // namespace cortiscore::cli

@@ -103,6 +103,7 @@ int run(int argc, char** argv) {
   cli::add_layers(app, outcome);
   cli::add_sweep(app, outcome);
   cli::add_results(app, outcome);
+  cli::add_ranking(app, outcome);
   cli::add_benchmark(app, outcome);
   cli::add_data(app, outcome);
   cli::add_extract(app, outcome);

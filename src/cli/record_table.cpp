@@ -40,7 +40,7 @@ void print_row(const Json& record) {
   const auto network = printable(record.at("model_identifier").get<std::string>());
   const auto benchmark = printable(record.at("benchmark_identifier").get<std::string>());
   erase_line();
-  if (record.at("status") != "ok") {
+  if (record.at("status") == "failed") {
     print_cells(
         {kRecord[0], kRecord[1], {1, 24, true}},
         {network, benchmark, "failed: " + printable(record.at("message").get<std::string>())});
@@ -48,6 +48,14 @@ void print_row(const Json& record) {
     return;
   }
   const auto& score = record.at("score");
+  if (record.at("status") == "imported") {
+    print_record_cells(
+        {network, benchmark, cell(value_of(score, "raw")), "-", cell(value_of(score, "ceiled")),
+         "-", "-",
+         "imported: " + printable(record.at("imported").at("source").get<std::string>())});
+    std::fflush(stdout);
+    return;
+  }
   // Of the ceiled score; of the raw one where the data hold no ceiling.
   const auto& error = record.at(score.at("ceiling_convention").is_null() ? "raw" : "error");
   const auto interval = cell(value_of(error, "ci_lo")) + " .. " + cell(value_of(error, "ci_hi"));

@@ -1,9 +1,11 @@
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include <unistd.h>
 
@@ -17,8 +19,12 @@
 #include "src/cli/flags.h"
 #include "src/cli/python.h"
 #include "src/cli/record_table.h"
+#include "src/core/host.h"
+#include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/data/table.h"
+#include "src/kinds/kinds.h"
+#include "src/ranking/import_table.h"
 #include "src/results/columns.h"
 #include "src/results/store.h"
 
@@ -26,10 +32,12 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string store, format = "csv", output, tree = "average_vision", table;
+  std::string store, format = "csv", output, tree = "average_vision", table, provenance;
   std::vector<std::string> sources;
   RecordFilter filter;
-  bool json = false, no_timings = false;
+  std::string networks, device, tolerance;
+  std::vector<std::string> renames;
+  bool json = false, no_timings = false, rescore = false, accept_unverified = false;
 };
 
 void report_damage(Store& store) {
@@ -47,21 +55,12 @@ void show(const Arguments& arguments) {
       print_row(record);
     }
     ++n;
-    failed += record.at("status") != "ok";
+    failed += record.at("status") == "failed";
   });
   std::cout.flush();
   if (!arguments.json)
     log_line(std::to_string(n) + " results in " + store.folder() +
              (failed ? ", of which " + std::to_string(failed) + " failed" : ""));
-  report_damage(store);
-}
-
-void rank(const Arguments& arguments) {
-  const auto tree = find_tree(arguments.tree);
-  if (!arguments.table.empty())
-    return print_ranking(rank_table(arguments.table, tree), arguments.json);
-  auto store = open_store(results_folder(arguments.store));
-  print_ranking(rank_store(store, arguments.filter, tree), arguments.json);
   report_damage(store);
 }
 
@@ -125,7 +124,65 @@ void export_results(const Arguments& arguments) {
   std::filesystem::rename(partial, arguments.output);
 }
 
+void import_table(const Arguments& arguments) {
+  const auto records =
+      imported_records(arguments.table, find_tree(arguments.tree), manifests_of(all_benchmarks()),
+                       arguments.provenance, utc_now());
+  Store store(results_folder(arguments.store));
+  std::set<std::pair<std::string, std::string>> there;
+  store.each({"", "", "imported"}, [&](const Json& record) {
+    there.emplace(record.at("key"), record.at("model_identifier"));
+  });
+  int64_t taken = 0;
+  for (const auto& record : records) {
+    if (!there.emplace(record.at("key"), record.at("model_identifier")).second) continue;
+    store.append(record);
+    ++taken;
+  }
+  std::printf("%s: %lld scores taken, %lld there already\n", printable(arguments.table).c_str(),
+              static_cast<long long>(taken),
+              static_cast<long long>(static_cast<int64_t>(records.size()) - taken));
+}
+
+// Folders are stores; a file is a submission, which Python checks (docs/submission.md).
+bool is_submission(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
+}
+
+[[noreturn]] void merge_submissions(const Arguments& arguments) {
+  std::vector<std::string> words = {"merge", "--results", results_folder(arguments.store)};
+  if (arguments.rescore) words.emplace_back("--rescore");
+  if (!arguments.networks.empty()) words.insert(words.end(), {"--networks", arguments.networks});
+  if (arguments.accept_unverified) words.emplace_back("--accept-unverified");
+  if (!arguments.device.empty()) words.insert(words.end(), {"--device", arguments.device});
+  if (!arguments.tolerance.empty()) words.insert(words.end(), {"--tolerance", arguments.tolerance});
+  for (const auto& rename : arguments.renames) words.insert(words.end(), {"--rename", rename});
+  for (const auto& source : arguments.sources) {
+    if (!is_submission(source)) {
+      throw Error(ErrorKind::kUsage, printable(source) +
+                                         ": found no file, expected only submissions, or only "
+                                         "folders of results. Merge them one after the other.");
+    }
+    words.push_back(source);
+  }
+  become_python("cortiscore.submission", words);
+}
+
 void merge(const Arguments& arguments) {
+  const bool submissions =
+      std::any_of(arguments.sources.begin(), arguments.sources.end(), is_submission);
+  if (submissions) return merge_submissions(arguments);
+  const bool of_submissions = arguments.rescore || arguments.accept_unverified ||
+                              !arguments.networks.empty() || !arguments.device.empty() ||
+                              !arguments.tolerance.empty() || !arguments.renames.empty();
+  if (of_submissions) {
+    throw Error(
+        ErrorKind::kUsage,
+        "--rescore, --networks, --device, --tolerance, --rename and --accept-unverified are "
+        "of submissions: found folders of results, expected files that `cortiscore submit` "
+        "wrote.");
+  }
   Store store(results_folder(arguments.store));
   for (const auto& source : arguments.sources) {
     const auto merged = store.merge(source);
@@ -148,8 +205,8 @@ void collect(const Arguments& arguments) {
 }  // namespace
 
 void add_results(CLI::App& app, Outcome& /*outcome*/) {
-  auto* verb =
-      app.add_subcommand("results", "The store: show, rank, export, merge, collect garbage");
+  auto* verb = app.add_subcommand("results",
+                                  "The store: show, rank, export, import, merge, collect garbage");
   verb->require_subcommand(1);
   auto arguments = std::make_shared<Arguments>();
   const auto add = [&](const char* name, const char* text) {
@@ -160,21 +217,14 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   const auto add_filter = [&](CLI::App* sub) {
     sub->add_option("--network", arguments->filter.model, "only networks like this (*, ?)");
     sub->add_option("--benchmark", arguments->filter.benchmark, "only benchmarks like this (*, ?)");
-    sub->add_option("--status", arguments->filter.status, "ok or failed")
-        ->check(one_of({"ok", "failed"}));
+    sub->add_option("--status", arguments->filter.status, "ok, failed or imported")
+        ->check(one_of({"ok", "failed", "imported"}));
   };
   auto* shown = add("show", "One line a result; may run while a sweep writes");
   add_filter(shown);
   shown->add_flag("--json", arguments->json, "print one JSON record a line");
   shown->callback([arguments] { show(*arguments); });
-  auto* ranked = add("rank", "Networks by their composite");
-  add_filter(ranked);
-  add_tree_flag(*ranked, arguments->tree);
-  ranked->add_option("--table", arguments->table,
-                     "published scores instead of the store: .csv or .tsv with a column model and "
-                     "one a benchmark");
-  ranked->add_flag("--json", arguments->json, "print one JSON object a network");
-  ranked->callback([arguments] { rank(*arguments); });
+  add_rank(*verb);
   auto* exported = add("export", "Every result as CSV, JSON lines or Parquet");
   add_filter(exported);
   exported->add_option("--format", arguments->format, "csv, jsonl or parquet")
@@ -184,9 +234,35 @@ void add_results(CLI::App& app, Outcome& /*outcome*/) {
   exported->add_flag("--no-timings", arguments->no_timings,
                      "leave out what differs between two runs of the same work");
   exported->callback([arguments] { export_results(*arguments); });
-  auto* merged = add("merge", "Take over the results of other stores");
-  merged->add_option("source", arguments->sources, "folders of results")->required();
+  auto* merged = add("merge", "Take over the results of other stores, or submissions");
+  merged->add_option("source", arguments->sources, "folders of results, or files of `submit`")
+      ->required();
+  merged->add_flag("--rescore", arguments->rescore,
+                   "score what submissions hold anew, and take what comes out the same");
+  merged->add_option("--networks", arguments->networks,
+                     "a folder with the networks that submissions do not bring");
+  merged->add_flag("--accept-unverified", arguments->accept_unverified,
+                   "take what cannot be scored anew here as well");
+  merged->add_option("--device", arguments->device, "of --rescore: cpu, cuda, ...");
+  merged->add_option("--tolerance", arguments->tolerance,
+                     "of --rescore: how far a score may lie from the submitted one [1e-6]");
+  merged
+      ->add_option("--rename", arguments->renames,
+                   "OLD=NEW: another name for a network, where one of that name is here")
+      ->expected(1)
+      ->take_all();
   merged->callback([arguments] { merge(*arguments); });
+  add_python_verb(*verb, "verify", "Check a submission: its hashes, and what its records hold",
+                  "cortiscore.submission", {"verify"});
+  auto* imported = add("import", "Take over published scores from a table, marked as imported");
+  imported->add_option("table", arguments->table, ".csv or .tsv: a column model, one a benchmark")
+      ->required();
+  add_tree_flag(*imported, arguments->tree);
+  imported
+      ->add_option("--source", arguments->provenance,
+                   "where the table is from: a citation or an address")
+      ->required();
+  imported->callback([arguments] { import_table(*arguments); });
   auto* collected =
       add("gc", "Rewrite shards that nobody writes to as one, without superseded records");
   collected->callback([arguments] { collect(*arguments); });

@@ -32,6 +32,31 @@ Json preprocessing_json(const Candidate& candidate, const Benchmark& benchmark) 
           {"std", input.std}};
 }
 
+Json network_json(const Candidate& candidate) {
+  if (!candidate.network) return nullptr;
+  const auto depth = candidate.network->depth();
+  return {{"parameters", candidate.network->n_parameters()},
+          {"weight_layers", depth ? Json(*depth) : Json(nullptr)}};
+}
+
+// The bootstrap's distribution: networks that were scored with the same draws are compared draw by
+// draw (src/ranking/scoreboard.h).
+void put_draws(Json& record, const Score& score, bool ceiled) {
+  const auto& draws = ceiled ? score.ceiled_draws : score.raw.draws.values;
+  if (!draws.empty())
+    record["draws"] = {{"of", ceiled ? "ceiled" : "raw"}, {"float32", packed(draws)}};
+}
+
+// A score a neuroid, the mean over its splits, for comparisons that exchange neuroids.
+Json per_neuroid_json(const Score& score) {
+  constexpr int64_t kMostNeuroids = 4096;  // 22 kB in a record
+  const auto& values = score.raw.per_neuroid;
+  if (!values.defined() || values.dim() != 2 || values.size(1) > kMostNeuroids) return nullptr;
+  const auto means = values.to(at::kDouble).nanmean(0).contiguous();
+  const auto* const first = means.const_data_ptr<double>();
+  return packed({first, first + means.numel()});
+}
+
 const Recordings& recordings_of(const Benchmark& benchmark, Workbench& workbench) {
   const Stage reading(StageName::kRecordings, benchmark.identifier);
   return benchmark.recordings(workbench);
@@ -172,6 +197,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"layer", outcome.layer},
       {"layer_selection", outcome.layer_selection},
       {"preprocessing", preprocessing_json(candidate, benchmark)},
+      {"network", network_json(candidate)},
       {"score", score_json},
       {"raw", estimate_json(score.raw, "score")},
       {"ceiling", estimate_json(score.ceiling, "ceiling")},
@@ -200,6 +226,8 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"start", start},
       {"end", utc_now()}};
   if (!candidate.network) record["notes"] = notes_about(candidate.path);
+  put_draws(record, score, benchmark.ceiled);
+  if (outcome.resampled == "neuroid") record["per_neuroid"] = per_neuroid_json(score);
   const char* job = std::getenv("SLURM_JOB_ID");
   if (job) {
     const char* restarts = std::getenv("SLURM_RESTART_COUNT");

@@ -57,6 +57,10 @@ const NetworkInput& Network::input() const {
 int64_t Network::n_parameters() const {
   return state_->n_parameters;
 }
+std::optional<int64_t> Network::depth() const {
+  if (state_->program) return std::nullopt;
+  return state_->graph->depth;
+}
 int64_t Network::n_nodes() const {
   return static_cast<int64_t>(state_->graph->nodes.size());
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +118,9 @@ class Network {
   const NetworkInput& input() const;
   int64_t n_parameters() const;
   int64_t n_nodes() const;
+  /// The most products with weights (convolutions, linear layers) on a way from the image to any
+  /// value: 18 of a ResNet-18. Unknown of a program.
+  std::optional<int64_t> depth() const;
   const std::string& graph_sha256() const;
   const std::string& weights_sha256() const;
   /// SHA-256 of all that its activations on an image depend on: graph, weights, layer table,

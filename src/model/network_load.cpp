@@ -12,6 +12,7 @@
 #include "src/model/layer_groups.h"
 #include "src/model/network_state.h"
 #include "src/model/program.h"
+#include "src/model/weight_depth.h"
 
 namespace cortiscore {
 
@@ -326,6 +327,7 @@ Network Network::load(const std::string& path,
         }
       }
     }
+    g.depth = weight_depth(g.nodes, g.names.size(), g.input_number);
     const auto& tensor_values = graph.at("tensor_values");
     const bool table = archive.has("extra/cortiscore.json");
     if (table) {

@@ -29,6 +29,7 @@ struct Network::Graph {
   std::vector<int64_t> made_by;     // a value's node, -1 for inputs
   std::vector<int64_t> bytes;       // a value's, for one stimulus
   size_t input_number = 0;
+  int64_t depth = 0;  // weight_depth()
   int64_t traced_batch = 1;
   std::vector<int64_t> traced_bytes;  // a value's, of that batch
   bool writes_input = false;          // an in-place operator does

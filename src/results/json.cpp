@@ -1,8 +1,36 @@
 #include "src/results/json.h"
 
+#include <cstring>
+
 #include <ATen/ATen.h>
+#include <openssl/evp.h>
 
 namespace cortiscore {
+
+std::string packed(const std::vector<double>& values) {
+  const std::vector<float> narrow(values.begin(), values.end());
+  const auto size = narrow.size() * sizeof(float);
+  std::string text((size + 2) / 3 * 4 + 1, '\0');
+  const int length = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                                     reinterpret_cast<const unsigned char*>(narrow.data()),
+                                     static_cast<int>(size));
+  text.resize(static_cast<size_t>(length));
+  return text;
+}
+
+std::vector<double> unpacked(const std::string& text) {
+  std::string bytes(text.size() / 4 * 3 + 1, '\0');
+  const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                     reinterpret_cast<const unsigned char*>(text.data()),
+                                     static_cast<int>(text.size()));
+  if (length < 0) return {};
+  auto size = static_cast<size_t>(length);  // with the zeros that padding stands for
+  for (size_t i = text.size(); i > 0 && text[i - 1] == '='; --i) --size;
+  if (size % sizeof(float) != 0) return {};
+  std::vector<float> narrow(size / sizeof(float));
+  std::memcpy(narrow.data(), bytes.data(), size);
+  return {narrow.begin(), narrow.end()};
+}
 
 Json nested(const at::Tensor& tensor) {
   Json out = Json::array();

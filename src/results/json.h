@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -19,6 +20,11 @@ inline Json numbers(const std::vector<double>& values) {
   for (const auto v : values) out.push_back(number(v));
   return out;
 }
+
+/// Numbers as records pack them (`draws`, `per_neuroid`): float32, little-endian, in base64.
+std::string packed(const std::vector<double>& values);
+/// What packed() was given, rounded to float32; empty where the text is no such packing.
+std::vector<double> unpacked(const std::string& text);
 
 /// Nested lists of a CPU tensor of 1 or 2 dims.
 Json nested(const at::Tensor& tensor);

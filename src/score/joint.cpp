@@ -37,6 +37,7 @@ Score joint_score(const Evaluation& raw,
   const auto with_interval = [&](const Evaluation& e, const char* of) {
     auto estimate = e.estimate;
     const auto r = resample(e.draws, over, on);
+    estimate.draws = {{}, r.draws};
     estimate.ci_lo = r.ci_lo;
     estimate.ci_hi = r.ci_hi;
     add_warnings(score.warnings, e.warnings, of);
@@ -51,6 +52,7 @@ Score joint_score(const Evaluation& raw,
   score.ceiled_error = both.error;
   score.ceiled_ci_lo = both.ci_lo;
   score.ceiled_ci_hi = both.ci_hi;
+  score.ceiled_draws = both.draws;
   return score;
 }
 
@@ -76,6 +78,7 @@ Score without_ceiling(const Evaluation& raw,
   add_warnings(score.warnings, raw.warnings, "");
   add_warnings(score.warnings, share.warnings, "");
   score.raw = raw.estimate;
+  score.raw.draws = {{}, share.draws};
   score.raw.ci_lo = share.ci_lo;
   score.raw.ci_hi = share.ci_hi;
   score.ceiling.value = score.ceiling.error = score.ceiling.ci_lo = score.ceiling.ci_hi = none;

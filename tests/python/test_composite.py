@@ -34,8 +34,6 @@ def test_the_2018_table_comes_out_as_published(leaderboard):
         row = expected[ours["model_identifier"]]
         assert ours["score"] == pytest.approx(float(row["brain_score"]), abs=1e-6)
         assert ours["leaves"]["MajajHong2015.IT-pls"] == float(row["IT"])
-    scores = np.array([r["score"] for r in ranking])
-    assert [r["rank"] for r in ranking] == [1 + (scores > s).sum() for s in scores]  # ties share a place
 
 
 @pytest.mark.parametrize("column, all_models, below_70, from_70", [

@@ -29,8 +29,9 @@ MAY_INCLUDE = {
                "resample", "score", "linalg", "ops"},
     "kinds": {"engine", "benchmark", "results", "activations", "data", "stimuli", "mapping", "metric", "ceiling", "resample",
               "score", "linalg", "ops"},
+    "ranking": {"benchmark", "results", "data", "resample", "score"},
     "profile": {"engine", "results", "activations", "model", "stimuli", "data"},
-    "cli": {"profile", "kinds", "engine", "given", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
+    "cli": {"profile", "ranking", "kinds", "engine", "given", "benchmark", "results", "activations", "model", "stimuli", "data", "mapping", "metric",
             "ceiling", "resample", "score", "linalg", "ops"},
     "facade": {"kinds", "engine", "results", "model", "data"},
 }

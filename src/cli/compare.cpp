@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cortiscore/error.h"
+#include "src/cli/composite.h"
+#include "src/cli/flags.h"
+#include "src/cli/record_table.h"
+#include "src/cli/table.h"
+#include "src/core/nearest_name.h"
+#include "src/core/notes.h"
+#include "src/core/printable.h"
+#include "src/data/table.h"
+#include "src/ranking/comparison.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  BoardArguments board;
+  std::string first, second, neuroids;
+  bool runs = false, json = false;
+};
+
+std::string p_text(double p) {
+  if (std::isnan(p)) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, p < 0.001 ? "%.0e" : "%.3f", p);
+  return text;
+}
+
+std::string ends_text(const Ends& ends) {
+  return std::isnan(ends.lo) ? "-" : cell(ends.lo, "%+.3f") + " .. " + cell(ends.hi, "%+.3f");
+}
+
+Json neuroids_json(const Difference& one) {
+  if (one.first_neuroids.empty()) return nullptr;
+  int64_t above = 0;
+  for (size_t i = 0; i < one.first_neuroids.size(); ++i)
+    above += one.first_neuroids[i] > one.second_neuroids[i] ? 1 : 0;
+  return {{"n", one.first_neuroids.size()}, {"first_above", above}};
+}
+
+// A row a neuroid of every benchmark whose records keep them, in the order of its recordings.
+void write_neuroids(const std::vector<Difference>& all, const std::string& path) {
+  std::ofstream file(path, std::ios::binary);
+  file << "benchmark,neuroid,first,second,difference\r\n";
+  for (const auto& one : all) {
+    for (size_t i = 0; i < one.first_neuroids.size(); ++i) {
+      const double first = one.first_neuroids[i], second = one.second_neuroids[i];
+      file << csv_field(one.name) << ',' << i;
+      for (const double value : {first, second, first - second})
+        file << ',' << (std::isnan(value) ? "" : Json(value).dump());
+      file << "\r\n";
+    }
+  }
+  file.close();
+  if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
+}
+
+Json difference_json(const Difference& one) {
+  return {{"name", one.name},
+          {"neuroids", neuroids_json(one)},
+          {"leaf", one.leaf},
+          {"first", number(one.first)},
+          {"second", number(one.second)},
+          {"difference", number(one.difference)},
+          {"ci_lo", number(one.interval.lo)},
+          {"ci_hi", number(one.interval.hi)},
+          {"paired", one.paired},
+          {"p", number(one.p)},
+          {"p_corrected", number(one.p_corrected)},
+          {"method", one.method.empty() ? Json(nullptr) : Json(one.method)}};
+}
+
+const std::vector<Column> kColumns = {{0, 40, true}, {2, 6}, {2, 6}, {2, 10},
+                                      {2, 18},       {2, 7}, {2, 9}};
+
+void print_differences(const std::vector<Difference>& all) {
+  print_cells(kColumns, {"", "first", "second", "difference", "95% interval", "p", "corrected"});
+  for (const auto& one : all) {
+    print_cells(kColumns,
+                {std::string(static_cast<size_t>(one.depth), ' ') + printable(one.name),
+                 cell(one.first), cell(one.second), cell(one.difference, "%+.3f"),
+                 ends_text(one.interval) + (one.paired || std::isnan(one.interval.lo) ? "" : " *"),
+                 p_text(one.p), one.leaf ? p_text(one.p_corrected) : ""});
+  }
+  const auto unpaired = std::any_of(all.begin(), all.end(), [](const auto& one) {
+    return !one.paired && !std::isnan(one.interval.lo);
+  });
+  if (unpaired)
+    std::printf("* a record keeps no draws: the errors of both are taken as independent\n");
+}
+
+const BoardNetwork& find_network(const Scoreboard& board, const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& network : board.networks) {
+    if (network.name == name) return network;
+    known.push_back(network.name);
+  }
+  throw unknown_name("network", name, "the networks with results", known);
+}
+
+void compare(const Arguments& arguments) {
+  const auto board = board_of(arguments.board);
+  if (arguments.runs) {
+    const auto steps = compare_runs(board, arguments.first, arguments.second);
+    if (steps.empty()) {
+      throw bad_input({arguments.board.store.empty() ? "the store" : arguments.board.store, "steps",
+                       "none that the runs " + shown(arguments.first) + " and " +
+                           shown(arguments.second) + " both have",
+                       "results with the tags run and step of both", "See docs/training.md"});
+    }
+    if (arguments.json) {
+      for (const auto& step : steps) {
+        auto line = difference_json(step.composite);
+        line["step"] = step.step;
+        std::cout << canonical(line) << '\n';
+      }
+      return;
+    }
+    const std::vector<Column> columns = {{0, 10}, {2, 6}, {2, 6}, {2, 10}, {2, 18}, {2, 7}};
+    print_cells(columns, {"step", "first", "second", "difference", "95% interval", "p"});
+    for (const auto& [step, first, second, composite] : steps)
+      print_cells(columns, {printable(step), cell(composite.first), cell(composite.second),
+                            cell(composite.difference, "%+.3f"), ends_text(composite.interval),
+                            p_text(composite.p)});
+    return;
+  }
+  const auto all = compare_networks(board, find_network(board, arguments.first),
+                                    find_network(board, arguments.second));
+  if (!arguments.neuroids.empty()) write_neuroids(all, arguments.neuroids);
+  if (!arguments.json) return print_differences(all);
+  for (const auto& one : all) std::cout << canonical(difference_json(one)) << '\n';
+}
+
+}  // namespace
+
+void add_compare(CLI::App& parent) {
+  auto* verb = parent.add_subcommand(
+      "compare", "Two networks, or two trainings step by step: differences, intervals and p");
+  auto arguments = std::make_shared<Arguments>();
+  verb->add_option("first", arguments->first, "a network of the store; with --runs a run")
+      ->required();
+  verb->add_option("second", arguments->second, "another")->required();
+  verb->add_flag("--runs", arguments->runs,
+                 "the names are of trainings (tag run): their composites by step");
+  verb->add_option("--neuroids", arguments->neuroids,
+                   "write both raw scores of every neuroid to this .csv, where records keep them");
+  add_board_flags(*verb, arguments->board);
+  verb->add_flag("--json", arguments->json, "print one JSON object a line");
+  verb->callback([arguments] { compare(*arguments); });
+}
+
+}  // namespace cortiscore::cli

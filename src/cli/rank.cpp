@@ -1,0 +1,157 @@
+#include <cmath>
+#include <iostream>
+#include <memory>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "src/cli/composite.h"
+#include "src/cli/flags.h"
+#include "src/cli/record_table.h"
+#include "src/cli/table.h"
+#include "src/core/printable.h"
+#include "src/core/progress.h"
+#include "src/core/terminal.h"
+#include "src/ranking/league.h"
+
+namespace cortiscore::cli {
+namespace {
+
+struct Arguments {
+  BoardArguments board;
+  std::string columns = "nodes";
+  bool json = false;
+};
+
+Json ends_json(const Ends& ends) {
+  return std::isnan(ends.lo) ? Json(nullptr) : Json::array({ends.lo, ends.hi});
+}
+
+Json place_json(int64_t place) {
+  return place ? Json(place) : Json(nullptr);
+}
+
+Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
+  Json nodes = Json::object(), node_intervals = Json::object(), leaves = Json::object(),
+       leaf_intervals = Json::object(), status = Json::object(), records = Json::object();
+  for (size_t i = 1; i < ranked.nodes.size(); ++i) {
+    const auto& node = ranked.nodes[i];
+    (node.leaf ? leaves : nodes)[node.name] = number(node.value);
+    (node.leaf ? leaf_intervals : node_intervals)[node.name] = ends_json(ranked.intervals[i]);
+  }
+  for (const auto& benchmark : board.benchmarks) {
+    const auto* cell = ranked.network->find(benchmark);
+    status[benchmark] = name_of(cell ? cell->standing : Standing::kMissing);
+    if (cell && !cell->key.empty()) records[benchmark] = cell->key;
+  }
+  const auto& composite = ranked.nodes.front();
+  const auto& ends = ranked.intervals.front();
+  return {{"rank", place_json(ranked.place)},
+          {"rank_lo", place_json(ranked.place_lo)},
+          {"rank_hi", place_json(ranked.place_hi)},
+          {"model_identifier", ranked.network->name},
+          {"score", number(composite.value)},
+          {"error", number(composite.error)},
+          {"ci_lo", number(ends.lo)},
+          {"ci_hi", number(ends.hi)},
+          {"paired", ranked.paired},
+          {"imported", ranked.imported},
+          {"nodes", nodes},
+          {"node_intervals", node_intervals},
+          {"leaves", leaves},
+          {"leaf_intervals", leaf_intervals},
+          {"status", status},
+          {"records", records}};
+}
+
+// Of a leaf without a score, why: X is a failure, as the platform writes it.
+std::string node_text(const Ranked& ranked, const NodeScore& node) {
+  if (!std::isnan(node.value) || !node.leaf) return platform_text(node.value);
+  const auto* cell = ranked.network->find(node.name);
+  switch (cell ? cell->standing : Standing::kMissing) {
+    case Standing::kMissing:
+      return "-";
+    case Standing::kOtherEdition:
+      return "other";
+    case Standing::kOk:
+    case Standing::kFailed:
+    case Standing::kImported:
+      break;
+  }
+  return "X";
+}
+
+// @param mark  say of which networks all scores were published elsewhere
+void print_table(const std::vector<Ranked>& ranking, const std::string& wanted, bool mark) {
+  // Inner nodes; leaves stand under their own names where the tree has no inner ones, or where
+  // benchmarks were asked for.
+  const auto& first = ranking.front().nodes;
+  std::vector<size_t> shown, others;
+  for (size_t i = 1; i < first.size(); ++i)
+    (first[i].leaf == (wanted == "benchmarks") ? shown : others).push_back(i);
+  if (shown.empty()) shown = others;
+  const bool places = ranking.front().place_lo > 0;
+  std::vector<Column> columns = {{0, 4}};
+  std::vector<std::string> header = {"rank"};
+  if (places) {
+    columns.push_back({1, 9});
+    header.emplace_back("95% rank");
+  }
+  columns.insert(columns.end(), {{2, 30, true}, {1, 9}, {1, 7}});
+  header.insert(header.end(), {"network", "composite", "+-"});
+  for (const auto i : shown) {
+    columns.push_back({2, std::max<int64_t>(columns_of(first[i].label), 5)});
+    header.push_back(first[i].label);
+  }
+  print_cells(columns, header);
+  for (const auto& ranked : ranking) {
+    const auto& composite = ranked.nodes.front();
+    std::vector<std::string> cells = {ranked.place ? std::to_string(ranked.place) : "-"};
+    if (places) {
+      cells.push_back(ranked.place_lo ? std::to_string(ranked.place_lo) + " .. " +
+                                            std::to_string(ranked.place_hi)
+                                      : "");
+    }
+    cells.push_back(printable(ranked.network->name) +
+                    (mark && ranked.imported ? " (imported)" : ""));
+    cells.push_back(platform_text(composite.value));
+    cells.push_back(std::isnan(composite.error) ? "" : platform_text(composite.error));
+    for (const auto i : shown) cells.push_back(node_text(ranked, ranked.nodes[i]));
+    print_cells(columns, cells);
+  }
+}
+
+void run(const Arguments& arguments) {
+  const auto board = board_of(arguments.board);
+  const auto ranking = rank(board);
+  if (ranking.empty()) return log_line("no results");
+  if (arguments.json) {
+    for (const auto& ranked : ranking) std::cout << canonical(ranked_json(ranked, board)) << '\n';
+    return;
+  }
+  print_table(ranking, arguments.columns, arguments.board.table.empty());
+  size_t unpaired = 0;
+  for (const auto& ranked : ranking) unpaired += ranked.paired || ranked.imported ? 0 : 1;
+  if (unpaired > 0) {
+    log_line("note: of " + std::to_string(unpaired) + " of " + std::to_string(ranking.size()) +
+             " networks some record keeps no draws (of an earlier version, or with another "
+             "--bootstrap): their errors are taken as independent of the others'");
+  }
+}
+
+}  // namespace
+
+void add_rank(CLI::App& parent) {
+  auto* verb =
+      parent.add_subcommand("rank", "Networks by their composite, with what separates them");
+  auto arguments = std::make_shared<Arguments>();
+  add_board_flags(*verb, arguments->board);
+  verb->add_option("--columns", arguments->columns, "nodes of the tree, or benchmarks")
+      ->check(one_of({"nodes", "benchmarks"}))
+      ->capture_default_str();
+  verb->add_flag("--json", arguments->json, "print one JSON object a network");
+  verb->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace cortiscore::cli

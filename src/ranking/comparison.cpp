@@ -1,0 +1,187 @@
+#include "src/ranking/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include <ATen/ATen.h>
+
+#include "cortiscore/score.h"
+#include "src/resample/bootstrap.h"
+#include "src/score/compare.h"
+
+namespace cortiscore {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr int64_t kPermutations = 10000;
+
+// Twice the smaller share at or beyond zero.
+double p_of_draws(const std::vector<double>& draws) {
+  int64_t low = 1, high = 1, n = 1;
+  for (const auto draw : draws) {
+    if (std::isnan(draw)) continue;
+    ++n;
+    low += draw <= 0 ? 1 : 0;
+    high += draw >= 0 ? 1 : 0;
+  }
+  return n == 1
+             ? kNaN
+             : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
+}
+
+double p_of_neuroids(const std::vector<double>& a, const std::vector<double>& b) {
+  const auto n = static_cast<int64_t>(a.size());
+  const double observed = std::abs(median_skip_nan(a) - median_skip_nan(b));
+  std::vector<double> null_values;
+  constexpr int64_t kBlock = 256;
+  for (int64_t begin = 0; begin < kPermutations; begin += kBlock) {
+    const auto swaps = random_signs(0, begin, std::min(kBlock, kPermutations - begin), n);
+    const auto swap = swaps.accessor<bool, 2>();
+    for (int64_t i = 0; i < swaps.size(0); ++i) {
+      auto first = a, second = b;
+      for (int64_t j = 0; j < n; ++j) {
+        if (swap[i][j]) std::swap(first[static_cast<size_t>(j)], second[static_cast<size_t>(j)]);
+      }
+      null_values.push_back(
+          std::abs(median_skip_nan(std::move(first)) - median_skip_nan(std::move(second))));
+    }
+  }
+  return p_value_above(null_values, observed * (1 - 1e-12));
+}
+
+struct Side {
+  std::vector<NodeScore> nodes;
+  std::vector<std::vector<double>> draws;  // of every node; empty where it has no score
+  std::map<std::string, std::vector<double>> leaves;
+};
+
+Side side_of(const BoardNetwork& network, const Scoreboard& board, size_t n) {
+  bool paired = true;
+  Side side;
+  side.leaves = leaf_draws(network, n, paired);
+  side.nodes = aggregate(board.tree, network.scores());
+  side.draws = aggregate_draws(board.tree, network.scores(), side.leaves, n);
+  return side;
+}
+
+// Whether the draws of all scores below are those of records.
+bool all_drawn(const BoardNetwork& network, size_t n, const std::string& leaf) {
+  return std::all_of(network.cells.begin(), network.cells.end(), [&](const auto& entry) {
+    const auto& [benchmark, cell] = entry;
+    if (!leaf.empty() && benchmark != leaf) return true;
+    return std::isnan(cell.score.value) || unpacked(cell.draws).size() == n;
+  });
+}
+
+std::vector<Difference> differences(const Scoreboard& board,
+                                    const BoardNetwork& first,
+                                    const BoardNetwork& second,
+                                    size_t n,
+                                    double level) {
+  const auto a = side_of(first, board, n), b = side_of(second, board, n);
+  std::vector<Difference> all;
+  for (size_t i = 0; i < a.nodes.size(); ++i) {
+    const auto& node = a.nodes[i];
+    Difference one;
+    one.name = node.name;
+    one.label = node.label;
+    one.leaf = node.leaf;
+    one.depth = node.depth;
+    one.first = node.value;
+    one.second = b.nodes[i].value;
+    one.difference = one.first - one.second;
+    one.interval = {kNaN, kNaN};
+    one.p = one.p_corrected = kNaN;
+    if (!std::isnan(one.difference)) {
+      std::vector<double> drawn;
+      for (size_t draw = 0; draw < n; ++draw) drawn.push_back(a.draws[i][draw] - b.draws[i][draw]);
+      const auto leaf = node.leaf ? node.name : std::string();
+      one.paired = all_drawn(first, n, leaf) && all_drawn(second, n, leaf);
+      one.interval = ends_of(drawn, level);
+      if (!std::isnan(one.interval.lo)) {
+        one.p = p_of_draws(drawn);
+        one.method = "bootstrap";
+      }
+    }
+    all.push_back(one);
+  }
+  return all;
+}
+
+// Where both records keep a score a neuroid, of the same neuroids.
+void permute_neuroids(Difference& one, const BoardNetwork& first, const BoardNetwork& second) {
+  const auto *a = first.find(one.name), *b = second.find(one.name);
+  if (!a || !b || std::isnan(one.difference)) return;
+  auto of_a = unpacked(a->per_neuroid), of_b = unpacked(b->per_neuroid);
+  if (of_a.size() < 2 || of_a.size() != of_b.size()) return;
+  one.p = p_of_neuroids(of_a, of_b);
+  one.first_neuroids = std::move(of_a);
+  one.second_neuroids = std::move(of_b);
+  one.method = "permutation of neuroids";
+}
+
+}  // namespace
+
+std::vector<double> holm(const std::vector<double>& p) {
+  std::vector<size_t> order;
+  for (size_t i = 0; i < p.size(); ++i) {
+    if (!std::isnan(p[i])) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p[a] < p[b]; });
+  auto corrected = p;
+  double most = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    most = std::max(most, static_cast<double>(order.size() - i) * p[order[i]]);
+    corrected[order[i]] = std::min(1.0, most);
+  }
+  return corrected;
+}
+
+std::vector<Difference> compare_networks(const Scoreboard& board,
+                                         const BoardNetwork& first,
+                                         const BoardNetwork& second,
+                                         double level) {
+  auto all = differences(board, first, second, usual_draws(board), level);
+  std::vector<double> p;
+  for (auto& one : all) {
+    if (!one.leaf) continue;
+    permute_neuroids(one, first, second);
+    p.push_back(one.p);
+  }
+  p = holm(p);
+  size_t next = 0;
+  for (auto& one : all) {
+    if (one.leaf) one.p_corrected = p[next++];
+  }
+  return all;
+}
+
+std::vector<StepDifference> compare_runs(const Scoreboard& board,
+                                         const std::string& first,
+                                         const std::string& second,
+                                         double level) {
+  const auto steps_of = [&](const std::string& run) {
+    std::map<double, const BoardNetwork*> steps;
+    for (const auto& network : board.networks) {
+      char* end = nullptr;
+      const double step = std::strtod(network.step.c_str(), &end);
+      if (network.run == run && !network.step.empty() && *end == '\0') steps[step] = &network;
+    }
+    return steps;
+  };
+  const auto a = steps_of(first), b = steps_of(second);
+  const auto n = usual_draws(board);
+  std::vector<StepDifference> all;
+  for (const auto& [step, network] : a) {
+    const auto other = b.find(step);
+    if (other == b.end()) continue;
+    all.push_back({network->step, network, other->second,
+                   differences(board, *network, *other->second, n, level).front()});
+  }
+  return all;
+}
+
+}  // namespace cortiscore

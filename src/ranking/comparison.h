@@ -1,0 +1,57 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "src/ranking/league.h"
+
+namespace cortiscore {
+
+/// Two networks on one benchmark, or on a node of the tree.
+struct Difference {
+  std::string name, label;
+  bool leaf = false;
+  int64_t depth = 0;
+  double first = 0, second = 0;  ///< NaN: no score
+  double difference = 0;         ///< first - second
+  Ends interval;                 ///< 95 % of the draws of the difference
+  bool paired = false;           ///< both were scored with the same draws
+  double p = 0;                  ///< two-sided; NaN: unknown
+  double p_corrected = 0;        ///< of a leaf: for the number of leaves, by Holm's method
+  std::vector<double> first_neuroids,
+      second_neuroids;  ///< raw scores, where both records keep them
+  std::string
+      method;  ///< of p: "permutation of neuroids" or "bootstrap"; empty where there is none
+};
+
+/// The tree's nodes, parents before children.
+///
+/// p of a benchmark whose records keep a score a neuroid: networks exchanged at random for whole
+/// neuroids, 10,000 times; the statistic is the difference of the medians over neuroids of the raw
+/// score (means over splits). Elsewhere, and for nodes, twice the smaller share of the draws of the
+/// difference at or beyond zero, (k + 1) / (n + 1), as in score/compare.h. Holm 1979 over the
+/// benchmarks that have a p.
+std::vector<Difference> compare_networks(const Scoreboard& board,
+                                         const BoardNetwork& first,
+                                         const BoardNetwork& second,
+                                         double level = 0.95);
+
+/// Holm's step-down correction: of every p the least level at which it would be rejected, 1 at most;
+/// NaN stays and is not counted.
+std::vector<double> holm(const std::vector<double>& p);
+
+/// Two trainings at one step.
+struct StepDifference {
+  std::string step;
+  const BoardNetwork* first = nullptr;
+  const BoardNetwork* second = nullptr;
+  Difference composite;
+};
+
+/// Composites of the checkpoints of two runs (tag `run`) at the steps (tag `step`) that both have,
+/// in order.
+std::vector<StepDifference> compare_runs(const Scoreboard& board,
+                                         const std::string& first,
+                                         const std::string& second,
+                                         double level = 0.95);
+
+}  // namespace cortiscore

@@ -1,0 +1,370 @@
+#include "src/ranking/scoreboard.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "cortiscore/error.h"
+#include "src/core/notes.h"
+#include "src/core/printable.h"
+#include "src/core/random.h"
+#include "src/data/arrays.h"
+#include "src/data/number_text.h"
+#include "src/data/table.h"
+#include "src/score/interval.h"
+
+namespace cortiscore {
+namespace {
+
+double number_of(const Json& object, const char* key) {
+  const auto& value = object.at(key);
+  return value.is_null() ? std::nan("") : value.get<double>();
+}
+
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+Standing standing_of(const Json& record) {
+  const auto status = text_of(record, "status");
+  if (status == "ok") return Standing::kOk;
+  return status == "imported" ? Standing::kImported : Standing::kFailed;
+}
+
+// A score before a published one, that before a failure.
+int worth(Standing standing) {
+  switch (standing) {
+    case Standing::kOk:
+      return 3;
+    case Standing::kImported:
+      return 2;
+    case Standing::kFailed:
+      return 1;
+    case Standing::kMissing:
+    case Standing::kOtherEdition:
+      break;
+  }
+  return 0;
+}
+
+// What must agree for two scores to stand side by side.
+std::string edition_of(const Json& record) {
+  const auto convention = record.at("score").at("ceiling_convention");
+  return "version " + record.value("benchmark_version", Json()).dump() + ", " +
+         (convention.is_null() ? "no ceiling" : convention.get<std::string>()) + ", recordings " +
+         sha256_of(record.value("data_sha256", Json()).dump()).substr(0, 12);
+}
+
+bool has_tags(const Json& record, const std::map<std::string, std::string>& wanted) {
+  const auto tags = record.value("tags", Json::object());
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& tag) {
+    return text_of(tags, tag.first.c_str()) == tag.second;
+  });
+}
+
+class Reader {
+ public:
+  Reader(const BoardFilter& filter, const Tree& tree, const std::vector<Manifest>& manifests)
+      : filter_(filter), tree_(tree) {
+    for (const auto& manifest : manifests) manifests_.emplace(manifest.identifier, manifest);
+  }
+
+  void read(Store& store) {
+    store.each(filter_.records, [&](const Json& record) {
+      if (wanted(record)) count_edition(record);
+    });
+    choose_editions();
+    store.each(filter_.records, [&](const Json& record) {
+      if (wanted(record)) take(record);
+    });
+  }
+
+  Scoreboard board(const std::string& folder) {
+    std::vector<Manifest> real, simulated;
+    for (const auto& name : seen_) {
+      const auto& manifest = manifests_.at(name);
+      (manifest.simulated ? simulated : real).push_back(manifest);
+    }
+    Scoreboard board;
+    board.tree = with_benchmarks(tree_, real.empty() ? simulated : real);
+    board.benchmarks = leaves_of(board.tree);
+    if (std::none_of(board.benchmarks.begin(), board.benchmarks.end(),
+                     [&](const auto& leaf) { return seen_.contains(leaf); })) {
+      throw bad_input({folder, "benchmarks",
+                       std::to_string(seen_.size()) + ", none of tree " + tree_.identifier,
+                       "results of at least one",
+                       "Score networks first, or choose another --tree"});
+    }
+    for (auto& [name, network] : networks_) board.networks.push_back(std::move(network));
+    for (const auto& [benchmark, editions] : editions_) {
+      if (editions.size() < 2) continue;
+      board.notes.push_back(printable(benchmark) + " was scored in " +
+                            std::to_string(editions.size()) + " editions: ranked is " +
+                            chosen_.at(benchmark) +
+                            "; networks that have only another do not take part in it");
+    }
+    return board;
+  }
+
+ private:
+  struct Edition {
+    std::set<std::string> networks;
+    std::string newest;
+  };
+
+  bool wanted(const Json& record) const {
+    const auto known = manifests_.find(text_of(record, "benchmark_identifier"));
+    if (known == manifests_.end()) return false;
+    const auto& manifest = known->second;
+    if (!filter_.region.empty() && manifest.region != filter_.region) return false;
+    if (!filter_.species.empty() && manifest.species != filter_.species) return false;
+    if (filter_.public_only && manifest.access != "public") return false;
+    if (text_of(record, "end") < filter_.since) return false;
+    return has_tags(record, filter_.tags);
+  }
+
+  bool of_convention(const Json& record) const {
+    if (filter_.convention.empty()) return true;
+    const auto& convention = record.at("score").at("ceiling_convention");
+    return convention.is_null() || convention == filter_.convention;
+  }
+
+  void count_edition(const Json& record) {
+    if (standing_of(record) != Standing::kOk || !of_convention(record)) return;
+    auto& edition = editions_[record.at("benchmark_identifier")][edition_of(record)];
+    edition.networks.insert(record.at("model_identifier"));
+    edition.newest = std::max(edition.newest, text_of(record, "end"));
+  }
+
+  void choose_editions() {
+    for (const auto& [benchmark, editions] : editions_) {
+      const auto best =
+          std::max_element(editions.begin(), editions.end(), [](const auto& a, const auto& b) {
+            return std::tuple(a.second.networks.size(), a.second.newest) <
+                   std::tuple(b.second.networks.size(), b.second.newest);
+          });
+      chosen_[benchmark] = best->first;
+    }
+  }
+
+  void take(const Json& record) {
+    const std::string benchmark = record.at("benchmark_identifier");
+    seen_.insert(benchmark);
+    auto& network = networks_[record.at("model_identifier")];
+    network.name = record.at("model_identifier");
+    const auto tags = record.value("tags", Json::object());
+    if (network.run.empty()) network.run = text_of(tags, "run");
+    if (network.step.empty()) network.step = text_of(tags, "step");
+    auto cell = cell_of(record, tree_);  // where it has no number, the store names the record
+    if (cell.standing == Standing::kOk) {
+      const auto chosen = chosen_.find(benchmark);
+      if (chosen == chosen_.end() || edition_of(record) != chosen->second) {
+        cell.standing = Standing::kOtherEdition;
+        cell.score = {std::nan(""), std::nan("")};
+      }
+    }
+    auto& kept = network.cells[benchmark];
+    if (std::tuple(worth(cell.standing), cell.end) >= std::tuple(worth(kept.standing), kept.end))
+      kept = std::move(cell);
+  }
+
+  const BoardFilter& filter_;
+  const Tree& tree_;
+  std::map<std::string, Manifest> manifests_;
+  std::map<std::string, std::map<std::string, Edition>> editions_;  // by benchmark
+  std::map<std::string, std::string> chosen_;
+  std::map<std::string, BoardNetwork> networks_;
+  std::set<std::string> seen_;
+};
+
+void collect_leaves(const TreeNode& node, std::vector<std::string>& leaves) {
+  if (!node.benchmark.empty()) leaves.push_back(node.benchmark);
+  for (const auto& child : node.children) collect_leaves(child, leaves);
+}
+
+// n of a normal distribution; the same for the same names, and independent for others.
+std::vector<double> normal_draws(const LeafScore& score,
+                                 const std::string& network,
+                                 const std::string& benchmark,
+                                 size_t n) {
+  const auto seed = std::stoull(sha256_of(network + "\n" + benchmark).substr(0, 16), nullptr, 16);
+  std::vector<double> draws;
+  for (size_t i = 0; i < n; ++i) {
+    const double uniform = (philox4x32(seed, 0, i)[0] + 0.5) / 4294967296.0;
+    draws.push_back(score.value + score.error * normal_quantile(uniform));
+  }
+  return draws;
+}
+
+}  // namespace
+
+std::string name_of(Standing standing) {
+  switch (standing) {
+    case Standing::kMissing:
+      return "missing";
+    case Standing::kOk:
+      return "ok";
+    case Standing::kFailed:
+      return "failed";
+    case Standing::kImported:
+      return "imported";
+    case Standing::kOtherEdition:
+      break;
+  }
+  return "other edition";
+}
+
+const BoardCell* BoardNetwork::find(const std::string& benchmark) const {
+  const auto found = cells.find(benchmark);
+  return found == cells.end() ? nullptr : &found->second;
+}
+
+std::map<std::string, LeafScore> BoardNetwork::scores() const {
+  std::map<std::string, LeafScore> all;
+  for (const auto& [benchmark, cell] : cells) all[benchmark] = cell.score;
+  return all;
+}
+
+LeafScore leaf_of(const Json& record, const Tree& tree) {
+  const auto standing = standing_of(record);
+  if (standing == Standing::kFailed) return {std::nan(""), std::nan("")};
+  const auto& score = record.at("score");
+  if (standing == Standing::kImported)
+    return {number_of(score, tree.raw ? "raw" : "ceiled"), std::nan("")};
+  if (!tree.raw) return {number_of(score, "ceiled"), number_of(record.at("error"), "ceiled")};
+  const auto& raw = record.at("raw");
+  // Of what has no ceiling, the platform's error is the spread of single choices; the interval is
+  // the mean's.
+  const double value = number_of(score, "raw");
+  if (!score.at("ceiling_convention").is_null()) return {value, number_of(raw, "error")};
+  const double z = normal_quantile((1 + record.at("error").at("level").get<double>()) / 2);
+  return {value, (number_of(raw, "ci_hi") - number_of(raw, "ci_lo")) / (2 * z)};
+}
+
+std::string draws_of(const Json& record, const Tree& tree) {
+  const auto draws = record.find("draws");
+  if (draws == record.end() || !draws->is_object()) return {};
+  return text_of(*draws, "of") == (tree.raw ? "raw" : "ceiled") ? text_of(*draws, "float32") : "";
+}
+
+BoardCell cell_of(const Json& record, const Tree& tree) {
+  BoardCell cell;
+  cell.standing = standing_of(record);
+  cell.end = text_of(record, "end");
+  cell.key = text_of(record, "key");
+  cell.score = leaf_of(record, tree);
+  cell.draws = draws_of(record, tree);
+  cell.per_neuroid = text_of(record, "per_neuroid");
+  return cell;
+}
+
+std::vector<std::string> leaves_of(const Tree& tree) {
+  std::vector<std::string> leaves;
+  collect_leaves(tree.root, leaves);
+  return leaves;
+}
+
+Scoreboard read_board(Store& store,
+                      const BoardFilter& filter,
+                      const Tree& tree,
+                      const std::vector<Manifest>& manifests) {
+  Reader reader(filter, tree, manifests);
+  reader.read(store);
+  return reader.board(store.folder());
+}
+
+Scoreboard board_of_table(const std::string& path,
+                          const Tree& tree,
+                          const std::vector<Manifest>& manifests) {
+  const auto table = read_table(path);
+  const auto models = table.text("model");
+  Scoreboard board;
+  board.tree = with_benchmarks(tree, manifests);
+  board.benchmarks = leaves_of(board.tree);
+  std::map<std::string, size_t> rows;
+  for (size_t i = 0; i < models.size(); ++i) {
+    const auto [first, fresh] = rows.emplace(models[i], i);
+    if (!fresh) {
+      throw bad_input(
+          {path, "model",
+           shown(models[i]) + " in " + table.place(first->second) + " and " + table.place(i),
+           "each network once", ""});
+    }
+    BoardNetwork network;
+    network.name = models[i];
+    board.networks.push_back(std::move(network));
+  }
+  bool any = false;
+  std::string wanted;
+  const auto take = [&](const std::string& column, const std::string& benchmark) {
+    if (column.empty() || !table.has(column)) return;
+    any = true;
+    const auto cells = table.column(column);
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (cells[i] == "X" || is_missing(cells[i])) continue;
+      double value = 0;
+      if (!parse_number(cells[i], value))
+        throw bad_input({path, table.place(i) + ", column " + column, shown(cells[i]),
+                         "a number, X or nothing", ""});
+      auto& cell = board.networks[i].cells[benchmark];
+      cell.standing = Standing::kImported;
+      cell.score = {value, std::nan("")};
+    }
+  };
+  const std::function<void(const TreeNode&)> visit = [&](const TreeNode& node) {
+    for (const auto& child : node.children) visit(child);
+    if (node.benchmark.empty()) return;
+    wanted += (wanted.empty() ? "" : ", ") + (node.column.empty() ? node.benchmark : node.column);
+    take(node.column, node.benchmark);
+    take(node.benchmark, node.benchmark);
+  };
+  visit(board.tree.root);
+  if (!any)
+    throw bad_input(
+        {path, "columns", "none of tree " + tree.identifier, wanted, "Choose another --tree"});
+  return board;
+}
+
+std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& network,
+                                                      size_t n,
+                                                      bool& paired) {
+  std::map<std::string, std::vector<double>> all;
+  for (const auto& [benchmark, cell] : network.cells) {
+    if (std::isnan(cell.score.value)) continue;
+    auto draws = unpacked(cell.draws);
+    if (draws.size() == n) {
+      for (auto& draw : draws) {
+        if (!std::isfinite(draw)) draw = std::nan("");  // as interval_of() leaves them out
+      }
+      all[benchmark] = std::move(draws);
+      continue;
+    }
+    paired = false;
+    if (!std::isnan(cell.score.error))
+      all[benchmark] = normal_draws(cell.score, network.name, benchmark, n);
+  }
+  return all;
+}
+
+size_t usual_draws(const Scoreboard& board) {
+  std::map<size_t, std::pair<size_t, const std::string*>> counts;  // by length, which says how many
+  for (const auto& network : board.networks) {
+    for (const auto& [benchmark, cell] : network.cells) {
+      if (cell.draws.empty()) continue;
+      auto& [count, example] = counts[cell.draws.size()];
+      ++count;
+      example = &cell.draws;
+    }
+  }
+  if (counts.empty()) return 1000;
+  const auto usual = std::max_element(
+      counts.begin(), counts.end(),
+      [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
+  return unpacked(*usual->second.second).size();
+}
+
+}  // namespace cortiscore

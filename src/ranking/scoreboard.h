@@ -1,0 +1,105 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "src/benchmark/tree.h"
+#include "src/results/store.h"
+
+namespace cortiscore {
+
+/// What a network has on a benchmark.
+enum class Standing {
+  kMissing,      ///< no record
+  kOk,           ///< a score
+  kFailed,       ///< a record of a failure, and no score
+  kImported,     ///< a published score, taken over from a table
+  kOtherEdition  ///< scores of another version, convention or recording than the board's
+};
+
+/// "missing", "ok", "failed", "imported", "other edition".
+std::string name_of(Standing standing);
+
+/// One network on one benchmark.
+struct BoardCell {
+  Standing standing = Standing::kMissing;
+  LeafScore score;          ///< of the tree's leaves, raw or ceiled; NaN where there is none
+  std::string draws;        ///< of that score, packed (results/json.h); may be empty
+  std::string per_neuroid;  ///< of the raw score, packed; may be empty
+  std::string key;          ///< of the record
+  std::string end;          ///< when it ended, UTC
+};
+
+struct BoardNetwork {
+  std::string name;
+  std::string run;                         ///< of a training, by its tag; empty
+  std::string step;                        ///< likewise
+  std::map<std::string, BoardCell> cells;  ///< by benchmark
+
+  const BoardCell* find(const std::string& benchmark) const;
+  /// What the tree's leaves are.
+  std::map<std::string, LeafScore> scores() const;
+};
+
+/// Networks side by side: on every benchmark scores of one edition (version, ceiling convention and
+/// recordings), so that no two of them were measured differently.
+struct Scoreboard {
+  Tree tree;  ///< with the benchmarks that some network has a record of
+  std::vector<std::string> benchmarks;
+  std::vector<BoardNetwork> networks;  ///< by name
+  std::vector<std::string> notes;      ///< what was left out, a sentence each
+};
+
+/// Which records of a store are looked at.
+struct BoardFilter {
+  RecordFilter records;
+  std::string region, species;  ///< of the benchmark; empty: all
+  bool public_only = false;     ///< benchmarks that anyone can have
+  std::string since;            ///< records that ended then or later: 2026-11-30, or with a time
+  std::map<std::string, std::string> tags;  ///< that records carry
+  std::string convention;                   ///< how raw and ceiling became ceiled; empty: any one
+};
+
+/// The networks of a store. Of several records of one network and benchmark the one that ended last
+/// counts, scores before published ones and those before failures; of several editions of a
+/// benchmark the one that most networks have, among equals the newest. Simulated benchmarks count
+/// only where there are no others.
+/// @param manifests  every benchmark that is known
+/// @throws Error(kBadInput)  no record of a benchmark of the tree
+Scoreboard read_board(Store& store,
+                      const BoardFilter& filter,
+                      const Tree& tree,
+                      const std::vector<Manifest>& manifests);
+
+/// Networks of a published table: column `model`, and of the tree's leaves the columns or the
+/// benchmarks' own names. `X` and what is missing are no scores.
+/// @throws Error(kBadInput)  no column model, a model twice, no column of a leaf; a cell that is no
+///   number
+Scoreboard board_of_table(const std::string& path,
+                          const Tree& tree,
+                          const std::vector<Manifest>& manifests);
+
+/// A record as a leaf of the tree: its score with the standard deviation of its error.
+LeafScore leaf_of(const Json& record, const Tree& tree);
+/// The draws of that score, packed; empty where the record has none of it.
+std::string draws_of(const Json& record, const Tree& tree);
+
+/// Both, and what else a board keeps of a record.
+BoardCell cell_of(const Json& record, const Tree& tree);
+
+/// The benchmarks of a tree's leaves.
+std::vector<std::string> leaves_of(const Tree& tree);
+
+/// The draws of a network's leaves, [n] by benchmark: those of its records, and for a score that
+/// has an error without draws n of a normal distribution, which depend on the two names alone.
+/// Scores whose error is unknown have none.
+/// @param paired  set to false where a leaf's draws are not its record's n
+std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& network,
+                                                      size_t n,
+                                                      bool& paired);
+
+/// How many draws most records of a board have; 1000 where none has any.
+size_t usual_draws(const Scoreboard& board);
+
+}  // namespace cortiscore

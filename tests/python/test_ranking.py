@@ -1,0 +1,250 @@
+"""`rank` and `compare`: shared ranks, rank intervals and paired differences, beside NumPy on the same draws; published scores taken over."""
+import base64
+import csv
+import itertools
+import json
+import re
+import sys
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+
+from conftest import ROOT, run, write
+from test_composite import SMALL, store_of
+
+sys.path.insert(0, str(ROOT / "python"))
+from cortiscore import export
+
+V1, V4, IT, EYES = "Henaff2021.V1-pls", "Cowley2023.V4-pls", "Cichy2014.IT-rdm", "Geirhos2021edge-error_consistency"
+N_DRAWS = 400
+
+
+def packed(values):
+    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+
+
+def unpacked(text):
+    return np.frombuffer(base64.b64decode(text), "<f4").astype(float)
+
+
+def record(model, benchmark, ceiled, draws=None, neuroids=None, *, version=1, convention="r2_over_c", end="2026-01-01T00:00:00Z", tags=None, key=None):
+    """What rank and compare read of a record."""
+    entry = {"schema_version": 1, "key": key or f"{model} {benchmark} {version} {convention}", "status": "ok", "model_identifier": model,
+             "benchmark_identifier": benchmark, "benchmark_version": version, "data_sha256": ["0" * 64], "end": end, "timing_ms": {"total": 1},
+             "score": {"raw": ceiled / 2, "ceiled": ceiled, "ceiling": 1, "ceiling_convention": convention},
+             "raw": {"error": 0.01, "ci_lo": 0, "ci_hi": 1}, "error": {"ceiled": 0.02, "level": 0.95}}
+    if draws is not None:
+        entry["draws"] = {"of": "ceiled", "float32": packed(draws)}
+    if neuroids is not None:
+        entry["per_neuroid"] = packed(neuroids)
+    if tags:
+        entry["tags"] = tags
+    return entry
+
+
+def lines(verb, *arguments):
+    done = run(verb, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def composite_of(draws):
+    """average_vision of one benchmark each of V1, V4 and behaviour: the mean of (V1 + V4) / 2 and behaviour, leaves clipped to 0..1."""
+    v1, v4, eyes = (np.clip(draws[name], 0, 1) for name in (V1, V4, EYES))
+    return ((v1 + v4) / 2 + eyes) / 2
+
+
+@pytest.fixture
+def shared_noise(tmp_path):
+    """Six networks whose draws share most of their noise, as those of the same neuroids do, and have a little of their own."""
+    random = np.random.default_rng(0)
+    scores = {"a": 0.52, "b": 0.515, "c": 0.50, "d": 0.45, "e": 0.449, "f": 0.2}
+    common = {benchmark: 0.05 * random.standard_normal(N_DRAWS) for benchmark in (V1, V4, EYES)}
+    draws = {model: {benchmark: (score + common[benchmark] + 0.005 * random.standard_normal(N_DRAWS)).astype("f4").astype(float)
+                     for benchmark in (V1, V4, EYES)} for model, score in scores.items()}
+    store = store_of(tmp_path / "store", [record(model, benchmark, score, draws[model][benchmark])
+                                          for model, score in scores.items() for benchmark in (V1, V4, EYES)])
+    return store, scores, draws
+
+
+def test_ranks_intervals_and_ties_are_numpys_on_the_same_draws(shared_noise):
+    store, scores, draws = shared_noise
+    ranking = lines("rank", "--results", store)
+    assert [one["model_identifier"] for one in ranking] == list("abcdef") and all(one["paired"] for one in ranking)
+    composites = {model: composite_of(draws[model]) for model in scores}
+    for one in ranking:
+        low, high = np.percentile(composites[one["model_identifier"]], [2.5, 97.5])
+        assert [one["ci_lo"], one["ci_hi"]] == pytest.approx([low, high], abs=1e-12)
+        region = np.percentile(np.clip(draws[one["model_identifier"]][V4], 0, 1), [2.5, 97.5])
+        assert one["node_intervals"]["V4"] == pytest.approx(region, abs=1e-12)
+    matrix = np.array([composites[one["model_identifier"]] for one in ranking])
+    places = 1 + (matrix[None] > matrix[:, None]).sum(1)  # [network, draw]
+    for row, one in zip(places, ranking):
+        assert [one["rank_lo"], one["rank_hi"]] == [np.floor(np.percentile(row, 2.5)), np.ceil(np.percentile(row, 97.5))]
+    expected, head = [], 0
+    for i in range(len(ranking)):
+        low, high = np.percentile(matrix[head] - matrix[i], [2.5, 97.5])
+        head = i if i == 0 or low > 0 or high < 0 else head
+        expected.append(head + 1)
+    assert [one["rank"] for one in ranking] == expected
+    assert expected[0] == expected[1] and expected[-1] == 6 and len(set(expected)) > 2  # the case has ties and what separates
+
+
+def test_shared_noise_separates_what_errors_on_their_own_do_not(shared_noise, tmp_path):
+    """What pairing is for: the same networks without draws are all but one rank, and it is said."""
+    store, scores, _ = shared_noise
+    alone = store_of(tmp_path / "alone", [{**record(model, benchmark, score), "error": {"ceiled": 0.05, "level": 0.95}}
+                                          for model, score in scores.items() for benchmark in (V1, V4, EYES)])
+    paired, apart = lines("rank", "--results", store), lines("rank", "--results", alone)
+    assert len({one["rank"] for one in apart}) < len({one["rank"] for one in paired})
+    assert not any(one["paired"] for one in apart)
+    assert "keeps no draws" in run("rank", "--results", alone).stderr
+    for one in apart:  # an independent normal draw a network and benchmark: the composite's error as aggregate() has it
+        assert (one["ci_hi"] - one["ci_lo"]) / (2 * 1.96) == pytest.approx(one["error"], rel=0.1)
+    assert lines("rank", "--results", alone) == apart  # draws that are made up are the same every time
+
+
+def test_missing_failed_and_other_editions_are_told_apart(tmp_path):
+    failed = {"schema_version": 1, "key": "k", "status": "failed", "model_identifier": "b", "benchmark_identifier": V4, "end": "2026-01-01T00:00:00Z",
+              "message": "no"}
+    store = store_of(tmp_path / "store", [
+        record("a", V1, 0.5), record("a", V4, 0.5), record("b", V1, 0.4), failed, record("c", V1, 0.3),
+        record("c", V4, 0.9, version=2, end="2026-01-02T00:00:00Z"), record("d", V1, 0.2), record("e", V1, 0.99, convention="r_over_c")])
+    ranking = {one["model_identifier"]: one for one in lines("rank", "--results", store)}
+    assert {model: one["status"] for model, one in ranking.items()} == {
+        "a": {V1: "ok", V4: "other edition"}, "b": {V1: "ok", V4: "failed"}, "c": {V1: "ok", V4: "ok"},
+        "d": {V1: "ok", V4: "missing"}, "e": {V1: "other edition", V4: "missing"}}
+    done = run("rank", "--results", store, "--columns", "benchmarks")
+    assert "2 editions" in done.stderr and V4 in done.stderr
+    table = {re.search(" ([a-e]) ", line)[1]: line.split() for line in done.stdout.splitlines()[1:]}
+    assert table["d"][-1] == "-" and table["b"][-1] == "X" and table["a"][-1] == "other"
+    assert ranking["e"]["score"] is None  # its only score is of another convention
+    [other] = lines("rank", "--results", store, "--convention", "r_over_c", "--network", "e")
+    assert other["status"][V1] == "ok"
+
+
+@pytest.mark.parametrize("flags, benchmarks", [
+    (["--region", "V4"], {V4}), (["--species", "human"], {EYES}), (["--benchmark", "Hen*"], {V1}), (["--tag", "run=r1"], {V1}),
+    (["--since", "2026-02-01"], {V4})])
+def test_filters(tmp_path, flags, benchmarks):
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5, tags={"run": "r1"}), record("a", V4, 0.5, end="2026-02-03T00:00:00Z"),
+                                          record("a", EYES, 0.5)])
+    [one] = lines("rank", "--results", store, *flags)
+    assert set(one["leaves"]) == benchmarks
+    assert set(lines("results", "rank", "--results", store, *flags)[0]["leaves"]) == benchmarks  # the same verb by its other name
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--since", "yesterday"], "a day as 2026-11-30"), (["--tag", "run"], "KEY=VALUE"), (["--region", "V9"], "none of tree")])
+def test_filters_that_are_none(tmp_path, flags, words):
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5)])
+    done = run("rank", "--results", store, *flags)
+    assert done.returncode in (2, 5) and words in done.stderr
+
+
+def test_compare_is_paired_and_its_p_is_that_of_all_exchanges(tmp_path):
+    """Nine neuroids have 512 exchanges: the exact p, which 10,000 random ones come near to; Holm over the benchmarks."""
+    random = np.random.default_rng(3)
+    a, b = random.random(9).astype("f4"), (random.random(9) - 0.25).astype("f4")
+    noise = 0.1 * random.standard_normal(N_DRAWS)
+    store = store_of(tmp_path / "store", [
+        record("first", V4, 0.5, 0.5 + noise, a), record("second", V4, 0.45, 0.45 + noise + 0.01 * random.standard_normal(N_DRAWS), b),
+        record("first", EYES, 0.3, 0.3 + noise), record("second", EYES, 0.3, 0.3 + 0.1 * random.standard_normal(N_DRAWS)), record("first", V1, 0.1)])
+    compared = {one["name"]: one for one in lines("compare", "first", "second", "--results", store)}
+    observed = abs(np.median(a) - np.median(b))
+    exchanged = [abs(np.median(np.where(swap, b, a)) - np.median(np.where(swap, a, b))) for swap in itertools.product([False, True], repeat=9)]
+    exact = np.mean(np.array(exchanged) >= observed * (1 - 1e-9))
+    v4, eyes = compared[V4], compared[EYES]
+    assert v4["method"] == "permutation of neuroids" and v4["p"] == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 10000) + 2e-4)
+    assert eyes["method"] == "bootstrap" and v4["paired"] and v4["difference"] == pytest.approx(0.05)
+    assert v4["ci_lo"] > 0.02 and v4["ci_hi"] < 0.08  # the noise that they share is gone from the difference
+    assert eyes["ci_lo"] < 0 < eyes["ci_hi"] and eyes["ci_hi"] - eyes["ci_lo"] > 0.4
+    small, large = sorted([v4["p"], eyes["p"]])
+    assert sorted([v4["p_corrected"], eyes["p_corrected"]]) == pytest.approx(sorted([min(1, 2 * small), max(min(1, 2 * small), large)]))
+    assert compared[V1]["difference"] is None and compared[V1]["p"] is None  # the second network has no score there
+    assert v4["neuroids"] == {"n": 9, "first_above": int((a > b).sum())} and eyes["neuroids"] is None
+    text = run("compare", "first", "second", "--results", store, "--neuroids", tmp_path / "neuroids.csv").stdout
+    rows = list(csv.DictReader(open(tmp_path / "neuroids.csv")))
+    assert [row["benchmark"] for row in rows] == [V4] * 9 and [row["neuroid"] for row in rows] == [str(i) for i in range(9)]
+    assert [float(row["first"]) for row in rows] == a.astype(float).tolist() and [float(row["second"]) for row in rows] == b.astype(float).tolist()
+    assert re.search(rf"{re.escape(V4)} +0.500 +0.450 +\+0.050", text)
+
+
+def test_two_trainings_are_compared_step_by_step(tmp_path):
+    shared = np.random.default_rng(1).standard_normal(N_DRAWS) * 0.03
+    entries = [record(f"{run_name}-{step}", V4, score, score + shared, tags={"run": run_name, "step": str(step)})
+               for run_name, scores in (("r1", {100: 0.2, 900: 0.3, 1000: 0.4}), ("r2", {100: 0.2, 1000: 0.3, 2000: 0.5})) for step, score in scores.items()]
+    store = store_of(tmp_path / "store", entries)
+    steps = lines("compare", "r1", "r2", "--runs", "--results", store)
+    assert [one["step"] for one in steps] == ["100", "1000"]
+    assert steps[1]["difference"] == pytest.approx(0.1)  # V4 is all that the tree has
+    done = run("compare", "r1", "r3", "--runs", "--results", store)
+    assert done.returncode == 5 and "none that the runs" in done.stderr
+    done = run("compare", "r1-100", "r2-10", "--results", store)
+    assert done.returncode == 4 and "r2-100" in done.stderr
+
+
+def test_records_keep_the_draws_that_their_intervals_are_of(home, tmp_path):
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 16, 5, stride=4), torch.nn.ReLU(), torch.nn.Conv2d(16, 32, 3, stride=2), torch.nn.ReLU(), torch.nn.Flatten(1),
+              torch.nn.Linear(32 * 7 * 7, 10)]
+    export(torch.nn.Sequential(*layers).eval(), tmp_path / "small.pt2", input_size=64)
+    done = run("score", tmp_path / "small.pt2", "-b", "Simulated2026.V4-pls", "-b", "Simulated2026-error_consistency", "--json", "--bootstrap", "200",
+               env={"CORTISCORE_HOME": str(home)})
+    assert done.returncode == 0, done.stderr
+    schema = json.loads((ROOT / "data_manifests/record.schema.json").read_text())
+    for one in map(json.loads, done.stdout.splitlines()):
+        jsonschema.validate(one, schema)
+        draws = unpacked(one["draws"]["float32"])
+        assert one["draws"]["of"] == "ceiled" and draws.size == 200
+        assert np.percentile(draws, [2.5, 97.5]) == pytest.approx([one["error"]["ci_lo"], one["error"]["ci_hi"]], abs=1e-6)
+        assert np.std(draws, ddof=1) == pytest.approx(one["error"]["ceiled"], rel=1e-4)
+        assert one["network"] == {"parameters": sum(parameter.numel() for layer in layers for parameter in layer.parameters()), "weight_layers": 3}
+        if one["benchmark_identifier"] == "Simulated2026.V4-pls":
+            assert unpacked(one["per_neuroid"]).size == one["n"]["neuroids"]
+            assert np.median(unpacked(one["per_neuroid"])) == pytest.approx(one["score"]["raw"], abs=0.05)
+        else:
+            assert "per_neuroid" not in one
+
+
+def test_published_scores_are_taken_over_once_and_marked(tmp_path, real_data):
+    table = real_data / "published_tables/brainscore2018_leaderboard.tsv"
+    arguments = ("results", "import", table, "--tree", "brainscore2018", "--source", "Schrimpf, Kubilius et al. 2018", "--results", tmp_path / "store")
+    assert run(*arguments).stdout.endswith("183 scores taken, 0 there already\n")
+    assert run(*arguments).stdout.endswith("0 scores taken, 183 there already\n")
+    schema = json.loads((ROOT / "data_manifests/record.schema.json").read_text())
+    stored = [json.loads(line) for line in run("results", "show", "--results", tmp_path / "store", "--json").stdout.splitlines()]
+    assert len(stored) == 183
+    for one in stored[::20]:
+        jsonschema.validate(one, schema)
+        assert one["status"] == "imported" and one["imported"]["source"] == "Schrimpf, Kubilius et al. 2018"
+    from_store = lines("rank", "--results", tmp_path / "store", "--tree", "brainscore2018")
+    from_table = lines("rank", "--table", table, "--tree", "brainscore2018")
+    ranks_of = lambda ranking: [(one["rank"], one["model_identifier"], one["score"]) for one in ranking]
+    assert ranks_of(from_store) == ranks_of(from_table)
+    assert all(one["imported"] and one["ci_lo"] is None and one["rank_lo"] is None for one in from_store)
+    assert "(imported)" in run("rank", "--results", tmp_path / "store", "--tree", "brainscore2018").stdout
+
+
+def test_of_published_scores_those_that_show_the_same_three_decimals_share_a_rank(real_data):
+    ranking = lines("rank", "--tree", "brainscore2018", "--table", real_data / "published_tables/brainscore2018_leaderboard.tsv")
+    shown = [f"{one['score']:.3f}" for one in ranking]
+    assert [one["rank"] for one in ranking] == [1 + shown.index(text) for text in shown]
+    assert [one["rank"] for one in ranking[:8]] == [1, 2, 3, 4, 4, 4, 7, 8]  # .549, .544, .542, three of .541, .540, .533
+
+
+def test_a_table_that_names_a_network_twice_is_refused(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    table = write(tmp_path / "t.csv", [{"model": "m", "a": 1}, {"model": "n", "a": 1}, {"model": "m", "a": 0.5}])
+    done = run("rank", "--tree", tmp_path / "small.json", "--table", table)
+    assert done.returncode == 5 and '"m" in row 1' in done.stderr and "row 3" in done.stderr
+
+
+def test_names_cannot_speak_to_the_terminal(tmp_path):
+    hostile = "\x1b[31mred\x07‮"
+    store = store_of(tmp_path / "store", [record(hostile, V1, 0.5), record("b", V1, 0.4), record("b", V4, 0.4, tags={"run": "r"})])
+    for arguments in (["rank"], ["rank", "--columns", "benchmarks"], ["compare", hostile, "b"], ["compare", "b", hostile + "x"]):
+        done = run(*arguments, "--results", store)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f‮]", done.stdout + done.stderr), arguments
