@@ -1,5 +1,5 @@
 // Google Benchmark over the mathematics, on the CPU (one thread) and on CUDA where there is a
-// device. The shapes are those of docs/ALGORITHMS.md section 3; bench/table.py runs peers beside
+// device. The shapes are those of docs/ALGORITHMS.md section 3; bench/suite.py runs peers beside
 // them.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>

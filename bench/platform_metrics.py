@@ -1,4 +1,4 @@
-"""Seconds that the published platform's own metric classes take: run by bench/table.py in their virtual environment
+"""Seconds that the published platform's own metric classes take: run by bench/suite.py in their virtual environment
 (tests/fixtures/brainscore.py says how to make it).
 
     VENV/bin/python bench/platform_metrics.py pls|internal_consistency FOLDER

@@ -1,5 +1,5 @@
 """What precision costs in accuracy: predictions (largest difference, in sd of the targets) and scores, on the standard
-job, primal and raw: the last table of docs/speed.md.
+job, primal and raw: a table of docs/speed.md.
 
     .venv/bin/python bench/precision.py [--out FILE]
 
@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import ShuffleSplit
 
-from table import median_r
+from peers import median_r
 from where import where
 
 warnings.filterwarnings("ignore")

@@ -11,6 +11,8 @@ import pathlib
 import subprocess
 import sys
 
+from PIL import Image
+
 import zoo_table
 from where import ROOT, where
 
@@ -42,7 +44,7 @@ def main():
     rows = []
     for name, path, _ in zoo_table.archives(arguments.models, arguments.work, [case[0] for case in cases]):
         benchmarks, flags = next(case[1:] for case in cases if case[0] == name)
-        command = [zoo_table.BINARY, "profile", path, *[word for one in benchmarks for word in ("-b", one)], *flags, "--repetitions", "3",
+        command = [zoo_table.BINARY, "profile", path, *[word for one in benchmarks for word in ("-b", one)], *flags, "--repetitions", "12",
                    "--results", arguments.work / "results", "--page", arguments.work / f"{name}.html", "--json"]
         done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=True)
         (arguments.work / f"{name}.json").write_text(done.stdout)
@@ -64,6 +66,7 @@ def picture(page, target):
     browser.open(page, width=1100, height=1500)
     browser.screenshot(target, whole=False)
     browser.close()
+    Image.open(target).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(target, optimize=True)
 
 
 if __name__ == "__main__":

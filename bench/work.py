@@ -5,11 +5,11 @@ A job can take no less than the larger of flops / peak and bytes / bandwidth, it
 """
 
 
-def pls(n, p, m, folds=10, test=256, components=25):
-    """ALGORITHMS.md 1a and 2: X'Y and its downdates, G, about 27 steps of the power iteration a component, then a component's
-    passes; X'X, or a pass over X a component, as src/ops/train_product.cpp chooses (gram_is_cheaper)."""
+def pls(n, p, m, folds=10, test=256, components=25, steps=27):
+    """ALGORITHMS.md 1a and 2: X'Y and its downdates, G, `steps` of the power iteration a component (27 on the data of the bench), then a
+    component's passes; X'X, or a pass over X a component, as src/ops/train_product.cpp chooses (gram_is_cheaper)."""
     once = 2 * n * p * m + 2 * folds * test * p * m + folds * p * m * m
-    component = folds * (27 * 2 * m * m + 4 * p * m + 4 * m * m)
+    component = folds * (steps * 2 * m * m + 4 * p * m + 4 * m * m)
     moved = 2 * folds * p * m
     if p * (n + 2 * folds * components) < 4 * (n - test) * folds * components:
         once += n * p * p
@@ -21,8 +21,8 @@ def pls(n, p, m, folds=10, test=256, components=25):
     return once + components * component, 8 * (n * p + components * moved)
 
 
-def raw(n, p, m):
-    flops, moved = pls(n, n, m)
+def raw(n, p, m, **more):
+    flops, moved = pls(n, n, m, **more)
     return n * n * p + n**3 / 3 + flops, 8 * n * p + moved
 
 
