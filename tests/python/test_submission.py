@@ -27,9 +27,12 @@ from safetensors.torch import save_file
 from conftest import ROOT, Commands, run, validator
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import binary, conforms, export, packing, rescoring, stored, submission, submission_file
+from cortiscore import binary, export
 from cortiscore.recordings import BadInput, UnknownName, Usage
-from cortiscore.submission_file import Submission, write_archive, write_submission
+from cortiscore.submission import __main__ as submission
+from cortiscore.submission import conforms, packing, rescoring, stored
+from cortiscore.submission import file as submission_file
+from cortiscore.submission.file import Submission, write_archive, write_submission
 
 warnings.filterwarnings("ignore")
 V1, V4 = "Simulated2026.V1-pls", "Simulated2026.V4-pls"
@@ -297,7 +300,7 @@ def test_verify_runs_nothing(lab, tmp_path):
     for entry in entries:
         entry["archive"], entry["weights"] = "networks/evil.pt2", None
     path = rewritten(lab.file, tmp_path / "evil.zip", networks=entries, sources={"networks/evil.pt2": evil})
-    script = ("import sys; sys.path.insert(0, sys.argv[1]); from cortiscore.submission_file import Submission; Submission(sys.argv[2]); "
+    script = ("import sys; sys.path.insert(0, sys.argv[1]); from cortiscore.submission.file import Submission; Submission(sys.argv[2]); "
               "print(sorted({'torch', 'pickle', 'zipfile.extract'} & set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", script, ROOT / "python", path], capture_output=True, text=True, check=True)
     assert "torch" not in done.stdout and not (tmp_path / "touched").exists()

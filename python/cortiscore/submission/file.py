@@ -17,8 +17,8 @@ import re
 import struct
 import zlib
 
+from ..recordings import BadInput, check_file, printable
 from . import conforms
-from .recordings import BadInput, check_file, printable
 
 MANIFEST, RECORDS = "submission.json", "records.jsonl"
 NAMES = re.compile(r"submission\.json|records\.jsonl|networks/[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.(pt2|safetensors)")

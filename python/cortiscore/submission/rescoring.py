@@ -8,9 +8,9 @@ import struct
 import subprocess
 import sys
 
-from . import layout
-from .binary import ask, environment
-from .recordings import BadInput, printable
+from .. import layout
+from ..binary import ask, environment
+from ..recordings import BadInput, printable
 
 # What two runs of one scoring share, the numbers that a ranking reads first. Left out is what a run says of itself (timings, memory,
 # dates, the job), what a submitter calls things (name, tags), the key (of another engine or device it is another) and sentences.

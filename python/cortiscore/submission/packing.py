@@ -10,10 +10,10 @@ import sys
 import warnings
 import zipfile
 
-from .binary import ask
-from .recordings import BadInput, UnknownName, Usage, check_file, printable, sha256_of, written_whole
+from ..binary import ask
+from ..recordings import BadInput, UnknownName, Usage, check_file, printable, sha256_of, written_whole
+from .file import Submission, write_submission
 from .stored import results_of, stored, version
-from .submission_file import Submission, write_submission
 
 SUFFIX = ".cortiscore.zip"
 

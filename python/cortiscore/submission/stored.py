@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-from . import layout
-from .binary import environment
-from .recordings import BadInput, default_home
+from .. import layout
+from ..binary import environment
+from ..recordings import BadInput, default_home
 
 
 def results_of(arguments):

@@ -1,7 +1,7 @@
 """Submission as data: results of one lab, and if wanted its networks, as one file that another lab checks, scores anew and takes in.
 
     cortiscore submit resnet18 'vit_*' --with-network resnet18.pt2 --author "Lab" -o lab.cortiscore.zip
-    python -m cortiscore.submission verify lab.cortiscore.zip
+    cortiscore results verify lab.cortiscore.zip
     cortiscore results merge lab.cortiscore.zip --results leaderboard --rescore
 
 docs/submission.md says what it is good for, what each check finds, and what none can.
@@ -16,11 +16,11 @@ import signal
 import sys
 import tempfile
 
+from ..recordings import BadInput, Parser, Usage, printable, run
+from .file import Submission
 from .packing import SUFFIX, pack
-from .recordings import BadInput, Parser, Usage, printable, run
 from .rescoring import TOLERANCE, Networks, NotRescored, Rescorer, difference, in_words
 from .stored import results_of, stored, take_in
-from .submission_file import Submission
 
 
 def say(text):
@@ -208,7 +208,7 @@ def tolerance(text):
 
 
 def parser():
-    whole = Parser(prog="python -m cortiscore.submission", description=__doc__.partition("\n")[0])
+    whole = Parser(prog="cortiscore results", description=__doc__.partition("\n")[0])
     verbs = whole.add_subparsers(dest="verb", required=True, metavar="pack|verify|merge")
     where = dict(help="store of results; default $CORTISCORE_HOME/results")
     sub = verbs.add_parser("pack", prog="cortiscore submit",

@@ -7,7 +7,7 @@ import functools
 import json
 import re
 
-from . import layout
+from .. import layout
 
 ANNOTATIONS = {"$schema", "$id", "$comment", "$defs", "title", "description", "default", "examples", "deprecated", "format",
                "contentEncoding", "contentMediaType"}
