@@ -1,6 +1,9 @@
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -21,10 +24,13 @@
 
 namespace {
 
+constexpr int kOutputLost = 74;  // EX_IOERR of sysexits.h
+
 constexpr const char* kFooter =
     "Exit codes: 0 all done, 2 usage, 3 some pairs failed (the rest stored), 4 unknown name, 5 bad "
     "input or hash,\n"
-    "6 out of memory, 7 no usable device, 70 internal, 75 stopped: run it again to go on (SIGUSR1, "
+    "6 out of memory, 7 no usable device, 70 internal, 74 output lost, 75 stopped: run it again to "
+    "go on (SIGUSR1, "
     "or SIGTERM in a Slurm job),\n"
     "130 interrupted, 143 terminated.\n"
     "Results go to stdout, progress and messages to stderr.";
@@ -122,12 +128,24 @@ int run(int argc, char** argv) {
   return outcome.exit_code;
 }
 
+// What was printed has arrived, or it is said: a file on a full disk would look whole.
+int checked_output(int exit_code) {
+  std::cout.flush();
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
+  if (!lost) return exit_code;
+  std::fprintf(stderr,
+               "cortiscore: standard output: not all of it could be written (%s), expected room. "
+               "What is said to be stored is stored.\n",
+               errno ? std::strerror(errno) : "an error before");
+  return exit_code == 0 ? kOutputLost : exit_code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
     cortiscore::use_caching_host_allocator();
-    return run(argc, argv);
+    return checked_output(run(argc, argv));
   } catch (...) {
     return fail(cortiscore::current_failure());
   }

@@ -153,13 +153,7 @@ class Reader {
 
   void take(const Json& record) {
     const std::string benchmark = record.at("benchmark_identifier");
-    seen_.insert(benchmark);
-    auto& network = networks_[record.at("model_identifier")];
-    network.name = record.at("model_identifier");
-    const auto tags = record.value("tags", Json::object());
-    if (network.run.empty()) network.run = text_of(tags, "run");
-    if (network.step.empty()) network.step = text_of(tags, "step");
-    auto cell = cell_of(record, tree_);  // where it has no number, the store names the record
+    auto cell = cell_of(record, tree_);  // a record of odd types ends here, and the store names it
     if (cell.standing == Standing::kOk) {
       const auto chosen = chosen_.find(benchmark);
       if (chosen == chosen_.end() || edition_of(record) != chosen->second) {
@@ -167,6 +161,12 @@ class Reader {
         cell.score = {std::nan(""), std::nan("")};
       }
     }
+    seen_.insert(benchmark);
+    auto& network = networks_[record.at("model_identifier")];
+    network.name = record.at("model_identifier");
+    const auto tags = record.value("tags", Json::object());
+    if (network.run.empty()) network.run = text_of(tags, "run");
+    if (network.step.empty()) network.step = text_of(tags, "step");
     auto& kept = network.cells[benchmark];
     if (std::tuple(worth(cell.standing), cell.end) >= std::tuple(worth(kept.standing), kept.end))
       kept = std::move(cell);

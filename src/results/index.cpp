@@ -30,7 +30,7 @@ struct DatabaseError : std::runtime_error {
 };
 
 constexpr const char* kSchema = R"sql(
-CREATE TABLE IF NOT EXISTS shards(name TEXT PRIMARY KEY, inode INTEGER, end INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen(name TEXT PRIMARY KEY, inode INTEGER, end INTEGER, changed INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS records(shard TEXT, offset INTEGER, length INTEGER, key TEXT, ok INTEGER, status TEXT,
   model TEXT, benchmark TEXT, PRIMARY KEY(shard, offset)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_key ON records(key);
@@ -144,6 +144,7 @@ class Transaction {
 
 struct ShardState {
   int64_t inode = 0, end = 0;
+  int64_t changed = 0;  // nanoseconds since 1970
 };
 
 // Where the index of a folder lies. A cache folder that machines share still has an index a
@@ -215,14 +216,24 @@ auto Index::guarded(Body body) {
   return body();
 }
 
+bool Index::ends_as_known(const std::string& shard) {
+  Statement select(
+      database_->handle,
+      "SELECT shard, offset, length FROM records WHERE shard = ?1 ORDER BY offset DESC "
+      "LIMIT 1");
+  select.bind(shard);
+  return !select.step() || !read_record(folder_, place_of(select)).empty();
+}
+
 void Index::catch_up() {
   guarded([&] {
     std::map<std::string, ShardState> known;
-    Statement select(database_->handle, "SELECT name, inode, end FROM shards");
-    while (select.step()) known[select.text(0)] = {select.number(1), select.number(2)};
+    Statement select(database_->handle, "SELECT name, inode, end, changed FROM seen");
+    while (select.step())
+      known[select.text(0)] = {select.number(1), select.number(2), select.number(3)};
     struct Grown {
       std::string name, path;
-      int64_t inode, from;
+      int64_t inode, from, changed;
     };
     std::vector<Grown> grown;
     std::set<std::string> gone;
@@ -234,15 +245,20 @@ void Index::catch_up() {
       if (::stat(path.c_str(), &now) != 0) continue;
       const auto state = known.contains(name) ? known[name] : ShardState{};
       const auto inode = static_cast<int64_t>(now.st_ino);
-      const bool replaced = state.inode != inode || now.st_size < state.end;
+      const int64_t changed = now.st_mtim.tv_sec * int64_t{1000000000} + now.st_mtim.tv_nsec;
+      // Who writes to a shard appends. A person may have edited one in place: then it is shorter, or
+      // as long and younger, or its last record is not where it was.
+      const bool replaced = state.inode != inode || now.st_size < state.end ||
+                            (now.st_size == state.end && changed != state.changed) ||
+                            (now.st_size > state.end && !ends_as_known(name));
       if (replaced && known.contains(name)) gone.insert(name);
       if (replaced || now.st_size > state.end)
-        grown.push_back({name, path, inode, replaced ? 0 : state.end});
+        grown.push_back({name, path, inode, replaced ? 0 : state.end, changed});
     }
     if (grown.empty() && gone.empty()) return;
     Transaction transaction(database_->handle);
     Statement drop_records(database_->handle, "DELETE FROM records WHERE shard = ?1");
-    Statement drop_shard(database_->handle, "DELETE FROM shards WHERE name = ?1");
+    Statement drop_shard(database_->handle, "DELETE FROM seen WHERE name = ?1");
     for (const auto& name : gone) {
       drop_records.bind(name).execute();
       drop_shard.bind(name).execute();
@@ -251,8 +267,9 @@ void Index::catch_up() {
         database_->handle,
         "INSERT OR REPLACE INTO records(shard, offset, length, key, ok, status, model, "
         "benchmark) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
-    Statement advance(database_->handle,
-                      "INSERT OR REPLACE INTO shards(name, inode, end) VALUES(?1, ?2, ?3)");
+    Statement advance(
+        database_->handle,
+        "INSERT OR REPLACE INTO seen(name, inode, end, changed) VALUES(?1, ?2, ?3, ?4)");
     for (const auto& shard : grown) {
       const auto scan = scan_shard(
           shard.path, shard.from, [&](int64_t offset, int64_t length, std::string_view text) {
@@ -273,7 +290,7 @@ void Index::catch_up() {
                 .bind(text_of("benchmark_identifier"))
                 .execute();
           });
-      advance.bind(shard.name).bind(shard.inode).bind(scan.end).execute();
+      advance.bind(shard.name).bind(shard.inode).bind(scan.end).bind(shard.changed).execute();
     }
     transaction.commit();
   });
@@ -338,7 +355,7 @@ std::vector<ShardDamage> Index::damage() {
 }
 
 void Index::rebuild() {
-  guarded([&] { database_->run("DELETE FROM records; DELETE FROM shards;"); });
+  guarded([&] { database_->run("DELETE FROM records; DELETE FROM seen;"); });
   catch_up();
 }
 

@@ -62,6 +62,8 @@ class Index {
  private:
   struct Database;
   void open(bool in_memory);
+  // Whether the last record that is known of a shard is still where it was.
+  bool ends_as_known(const std::string& shard);
   template <typename Body>
   auto guarded(Body body);
 

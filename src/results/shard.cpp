@@ -8,6 +8,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -101,6 +102,14 @@ std::string_view record_of_line(std::string_view line) {
   const auto record = line.substr(kPrefix, line.size() - kPrefix - 1);
   return line.substr(kOpening.size(), kChecksumDigits) == hex(crc32c(record)) ? record
                                                                               : std::string_view();
+}
+
+std::string read_record(const std::string& folder, const RecordPlace& place) {
+  std::ifstream shard(fs::path(folder) / place.shard, std::ios::binary);
+  std::string line(static_cast<size_t>(place.length), '\0');
+  shard.seekg(place.offset);
+  shard.read(line.data(), place.length);
+  return shard ? std::string(record_of_line(line)) : std::string();
 }
 
 ShardWriter::ShardWriter(std::string folder) : folder_(std::move(folder)) {}

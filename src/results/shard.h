@@ -34,6 +34,9 @@ struct RecordPlace {
   int64_t length = 0;  ///< of the line without its newline
 };
 
+/// The record's text; empty where the place does not describe the shard, which was changed by hand.
+std::string read_record(const std::string& folder, const RecordPlace& place);
+
 /// One process's own shard: records are appended to it and to no other, so that any number of
 /// processes write to one store, on any file system, without a lock between them.
 class ShardWriter {

@@ -7,6 +7,8 @@
 #include <system_error>
 
 #include "cortiscore/error.h"
+#include "src/core/printable.h"
+#include "src/core/progress.h"
 #include "src/core/stage.h"
 
 namespace cortiscore {
@@ -14,15 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The record's text, or nothing where the index does not describe the shard (which was replaced by
-// hand).
-std::string read_record(const std::string& folder, const RecordPlace& place) {
-  std::ifstream shard(fs::path(folder) / place.shard, std::ios::binary);
-  std::string line(static_cast<size_t>(place.length), '\0');
-  shard.seekg(place.offset);
-  shard.read(line.data(), place.length);
-  return shard ? std::string(record_of_line(line)) : std::string();
-}
+// Shards that are collected at once: each holds a descriptor, of which a process has a thousand.
+constexpr size_t kMostShards = 400;
 
 }  // namespace
 
@@ -79,10 +74,10 @@ void Store::each(const RecordFilter& filter, const std::function<void(const Json
     try {
       each(Json::parse(texts[i]));
     } catch (const Json::exception& error) {  // whole, but not as we write it
-      throw bad_input({(fs::path(folder_) / places[i].shard).string(),
-                       "the record at byte " + std::to_string(places[i].offset), error.what(),
-                       "a record as `score` writes it",
-                       "Remove the line by hand, or score into another folder"});
+      const auto sentence = (fs::path(folder_) / places[i].shard).string() +
+                            ": the record at byte " + std::to_string(places[i].offset) +
+                            " is not as `score` writes one (" + error.what() + "). Left out.";
+      if (odd_.insert(sentence).second) log_line("warning: " + printable(sentence));
     }
   }
 }
@@ -137,40 +132,62 @@ Store::Collected Store::gc() {
                      "another checksum than it states", "a whole line",
                      "Remove the line by hand, or keep the shard elsewhere, then collect again"});
   }
+  Collected all;
+  for (std::set<std::string> left_alone;;) {
+    const auto done = collect(left_alone);
+    all.dropped += done.dropped;
+    all.shards += done.shards;
+    all.living = static_cast<int64_t>(left_alone.size());
+    // What was written takes part in the next round, until one shard is left.
+    if (done.shards == static_cast<int64_t>(kMostShards)) continue;
+    index_.catch_up();
+    for (const auto& place : index_.current({}))
+      all.kept += left_alone.contains(place.shard) ? 0 : 1;
+    return all;
+  }
+}
+
+Store::Collected Store::collect(std::set<std::string>& left_alone) {
   Collected collected;
   std::vector<std::string> settled;
   std::vector<ShardLock> locks;  // until the shards are gone: nobody may begin to write to one
-  int64_t lines = 0;
   for (const auto& name : shards_of(folder_)) {
+    if (settled.size() == kMostShards) break;
+    if (left_alone.contains(name)) continue;
     ShardLock lock((fs::path(folder_) / name).string());
     if (!lock.held()) {
-      ++collected.living;
+      left_alone.insert(name);
       continue;
     }
     settled.push_back(name);
     locks.push_back(std::move(lock));
   }
-  index_.catch_up();
+  index_.rebuild();  // what is about to be removed is read whole: an index may be of what it was
   const std::set<std::string> replaced(settled.begin(), settled.end());
   std::vector<std::string> texts;
   for (const auto& place : index_.current({})) {
-    if (replaced.contains(place.shard)) texts.push_back(read_record(folder_, place));
+    if (!replaced.contains(place.shard)) continue;
+    texts.push_back(read_record(folder_, place));
+    if (!texts.back().empty()) continue;
+    throw bad_input({(fs::path(folder_) / place.shard).string(),
+                     "line at byte " + std::to_string(place.offset), "it changed meanwhile",
+                     "a shard that nobody edits", "Collect again; nothing was removed"});
   }
+  int64_t lines = 0;
   for (const auto& name : settled) {
     scan_shard((fs::path(folder_) / name).string(), 0,
                [&](int64_t, int64_t, std::string_view) { ++lines; });
   }
-  if (settled.size() < 2 && lines == static_cast<int64_t>(texts.size())) {
-    collected.kept = lines;
-    return collected;
+  collected.kept = static_cast<int64_t>(texts.size());
+  if (settled.size() < 2 && lines == collected.kept) return collected;
+  {
+    ShardWriter compacted(folder_);
+    for (const auto& text : texts) compacted.append(text);
   }
-  ShardWriter compacted(folder_);
-  for (const auto& text : texts) compacted.append(text);
   for (const auto& name : settled) {
     fs::remove(fs::path(folder_) / name);
     ++collected.shards;
   }
-  collected.kept = static_cast<int64_t>(texts.size());
   collected.dropped = lines - collected.kept;
   return collected;
 }

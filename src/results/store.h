@@ -49,7 +49,9 @@ class Store {
   /// @throws StoreError  it cannot be written; nothing that was stored before is lost
   void append(const Json& record);
 
-  /// Calls `each` for every current record, sorted by model, benchmark and key.
+  /// Calls `each` for every current record, sorted by model, benchmark and key. Where it finds a
+  /// record of odd types, by the exception that Json throws, that record is named on stderr, once,
+  /// and left out.
   void each(const RecordFilter& filter, const std::function<void(const Json&)>& each);
 
   /// Torn and damaged lines, each as a sentence.
@@ -75,9 +77,13 @@ class Store {
   Collected gc();
 
  private:
+  // One round of gc() over as many shards as a process has descriptors for.
+  Collected collect(std::set<std::string>& left_alone);
+
   std::string folder_;
   Index index_;
   ShardWriter writer_;
+  std::set<std::string> odd_;  // sentences about records that were left out
 };
 
 /// The store in a folder. @throws Error(kBadInput)  no such folder

@@ -183,6 +183,69 @@ def test_the_index_is_made_anew(tmp_path):
     assert shown(store) == []
 
 
+def edited(path, lines):
+    """A file that somebody edits in place: the same file, other bytes."""
+    with open(path, "r+b") as file:
+        file.write("".join(lines).encode())
+        file.truncate()
+
+
+@pytest.mark.parametrize("edit", [
+    lambda lines: lines[1:], lambda lines: [lines[2], lines[0], lines[1]], lambda lines: [*lines[::-1], line(record(7, layer="appended"))],
+    lambda lines: [lines[0], line(record(8, layer="x" * 200)), *lines[1:]]], ids=["shorter", "as long", "longer, in another order", "inserted"])
+def test_gc_loses_nothing_of_a_shard_that_was_edited(tmp_path, edit):
+    """The index has seen it as it was: what is there now is collected, and shown before."""
+    lines = [line(record(i, layer="y" * 40 * i)) for i in range(3)]
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "1.jsonl").write_text("".join(lines))
+    assert len(shown(store)) == 3
+    edited(store / "1.jsonl", edit(lines))
+    expected = sorted((json.loads(text)["record"] for text in edit(lines)), key=lambda one: one["model_identifier"])
+    assert shown(store) == expected
+    edited(store / "1.jsonl", lines)
+    assert len(shown(store)) == 3
+    edited(store / "1.jsonl", edit(lines))
+    shard(store, "2", [record(20)])
+    done = results("gc", "--results", store)
+    assert done.returncode == 0 and shown(store) == [*expected, record(20)], done.stderr
+
+
+def test_gc_of_more_shards_than_a_process_has_descriptors(tmp_path):
+    store = tmp_path / "store"
+    for i in range(900):
+        shard(store, f"{i:04d}", [record(i), record(5000, layer=f"superseded {i}")])
+    command = f"ulimit -n 450; exec {BINARY} results gc --results {store}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0 and "901 records kept" in done.stdout, done.stdout + done.stderr
+    assert len(list(store.glob("*.jsonl"))) == 1
+    assert shown(store) == [*(record(i) for i in range(900)), record(5000, layer="superseded 899")]
+
+
+@pytest.mark.parametrize("odd", [{"status": 7}, {"score": []}, {"model_identifier": None}, {"end": {}, "timing_ms": "soon"}])
+def test_a_record_of_odd_types_is_named_and_left_out(tmp_path, odd):
+    """Its checksum is right: one such line is no reason to be without the others."""
+    store = shard(tmp_path / "store", "1", [record(1), record(2) | odd, record(3)])
+    for verb in ("show", "export", "gc"):
+        done = results(verb, "--results", store)
+        assert done.returncode == 0 and "net_00001" in done.stdout + "net_00001" * (verb == "gc"), (verb, done.stderr)
+        assert done.stderr.count("is not as `score` writes one") <= 1
+    assert len(shown(store)) >= 2
+    done = results("merge", store, "--results", tmp_path / "other")
+    assert done.returncode == 0 and len(shown(tmp_path / "other")) >= 2
+
+
+@pytest.mark.parametrize("words", [
+    ["results", "show"], ["results", "show", "--json"], ["results", "export"], ["benchmark", "list"], ["score", "--help"], ["--version"]])
+def test_output_that_does_not_arrive_is_a_failure(tmp_path, words):
+    """`results export > FILE` on a full disk must not look like a success."""
+    store = shard(tmp_path / "store", "1", [record(i) for i in range(3)])
+    flags = ["--results", str(store)] if words[0] == "results" else []
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, *words, *flags], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 74 and "standard output" in done.stderr and "No space left" in done.stderr
+
+
 def faulty(faults, folder, call, kind, *arguments, onwards=False, log=None):
     return run(*arguments, env={"LD_PRELOAD": str(faults), "FAULT_FOLDER": str(folder), "FAULT_CALL": str(call), "FAULT_KIND": kind,
                                 **({"FAULT_ONWARDS": "1"} if onwards else {}), **({"FAULT_LOG": str(log)} if log else {})}, seconds=60)
