@@ -35,8 +35,8 @@ std::vector<Difference> compare_networks(const Scoreboard& board,
                                          const BoardNetwork& second,
                                          double level = 0.95);
 
-/// Holm's step-down correction: of every p the least level at which it would be rejected, 1 at most;
-/// NaN stays and is not counted.
+/// Holm's step-down correction: of every p the least level at which it would be rejected, at most
+/// 1; NaN stays and is not counted.
 std::vector<double> holm(const std::vector<double>& p);
 
 /// Two trainings at one step.

@@ -246,8 +246,8 @@ void Index::catch_up() {
       const auto state = known.contains(name) ? known[name] : ShardState{};
       const auto inode = static_cast<int64_t>(now.st_ino);
       const int64_t changed = now.st_mtim.tv_sec * int64_t{1000000000} + now.st_mtim.tv_nsec;
-      // Who writes to a shard appends. A person may have edited one in place: then it is shorter, or
-      // as long and younger, or its last record is not where it was.
+      // Who writes to a shard appends. A person may have edited one in place: then it is shorter,
+      // or as long and younger, or its last record is not where it was.
       const bool replaced = state.inode != inode || now.st_size < state.end ||
                             (now.st_size == state.end && changed != state.changed) ||
                             (now.st_size > state.end && !ends_as_known(name));
