@@ -1,7 +1,7 @@
 """Score every pretrained network at hand on every recording, beside pixels and an untrained network: README's table and
 docs/networks.md.
 
-    .venv/bin/python bench/zoo_table.py MODELS WORK [--only NAME ...] [--write]
+    .venv/bin/python bench/zoo_table.py MODELS WORK [--only NAME ...] [--memory-gib 4] [--write]
 
 MODELS is a folder with zoo.py (a dict ZOO of name: (builder, input size, resize, published top-1)); archives, the store
 of results and both tables (summary.md, networks.md) go to WORK; --write puts them into README.md and docs/ too. Needs the
@@ -94,11 +94,12 @@ def main():
     parser.add_argument("models", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--memory-gib", default="4", help="what `score` may take: less time with more, the same scores to the bit")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     results, top1 = arguments.work / "results", {}
-    flags = [flag for benchmark in BENCHMARKS for flag in ("-b", benchmark)]
+    flags = [*(flag for benchmark in BENCHMARKS for flag in ("-b", benchmark)), "--memory-gib", arguments.memory_gib]
     for name, path, published in archives(arguments.models, arguments.work, arguments.only):
         top1[name] = published
         done = lines_of("--quiet", "score", path, *flags, "--results", results, "--json")

@@ -12,7 +12,7 @@ void add_ranking(CLI::App& app, Outcome& /*outcome*/) {
   add_rank(app);
   add_compare(app);
   add_python_verb(app, "analyze",
-                  "What scores say of networks: imagenet, best, unexplained, benchmarks, size",
+                  "What scores say together: imagenet, best, unexplained, benchmarks, size",
                   "cortiscore.analyze");
   add_python_verb(app, "report",
                   "A site from the store: leaderboard, cards, comparisons, curves, in one file",

@@ -1,0 +1,1 @@
+"""What `cortiscore analyze` answers: a module a question, and what they share."""
