@@ -9,15 +9,20 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortiscore ${CMAKE_BINARY_DIR}/pyt
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/data_manifests ${CMAKE_BINARY_DIR}/share/cortiscore/manifests SYMBOLIC)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/python/cortiscore ${CMAKE_BINARY_DIR}/python/cortiscore SYMBOLIC)
 
-# What pages are made of: our own parts, and Apache ECharts, which the package panel brings (its licence is the file's first lines).
+# What pages are made of: our own parts, and Apache ECharts and Tabulator, which the package panel brings (their licences are in
+# pages/NOTICE and in the files' first lines).
 execute_process(COMMAND ${Python3_EXECUTABLE} -c
-  "import importlib.util as u, pathlib; print(next(pathlib.Path(u.find_spec('panel').origin).parent.glob('dist/bundled/echarts/echarts@*/dist/echarts.min.js')))"
-  OUTPUT_VARIABLE echarts OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
-if(NOT EXISTS "${echarts}")
-  message(FATAL_ERROR "The Python package panel, whose ECharts pages are drawn with: not found. Run ./dev setup.")
+  "import importlib.util as u, pathlib; root = pathlib.Path(u.find_spec('panel').origin).parent / 'dist/bundled'
+for part in ('echarts/echarts@*/dist/echarts.min.js', 'datatabulator/tabulator-tables@*/dist/js/tabulator.min.js', 'datatabulator/tabulator-tables@*/dist/css/tabulator_simple.min.css'):
+    print(next(root.glob(part)), end=';')"
+  OUTPUT_VARIABLE page_libraries ERROR_QUIET)
+list(REMOVE_ITEM page_libraries "")
+list(LENGTH page_libraries n_page_libraries)
+if(NOT n_page_libraries EQUAL 3)
+  message(FATAL_ERROR "The Python package panel, whose ECharts and Tabulator pages are made with: not found, or of another version. Run ./dev setup.")
 endif()
-set(page_files ${PROJECT_SOURCE_DIR}/pages/profile.html ${PROJECT_SOURCE_DIR}/pages/profile.css ${PROJECT_SOURCE_DIR}/pages/profile.js
-  ${PROJECT_SOURCE_DIR}/pages/NOTICE   ${echarts})
+file(GLOB own_page_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/pages/*)
+set(page_files ${own_page_files} ${page_libraries})
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/share/cortiscore/pages)
 foreach(file ${page_files})
   get_filename_component(name ${file} NAME)

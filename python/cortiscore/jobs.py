@@ -45,6 +45,7 @@ def _lines(words: list[str], each: Callable[[Any], object]) -> tuple[int, str]:
             running.wait()
         except BaseException:  # KeyboardInterrupt above all: what is stored stays, and the same call goes on from there
             running.send_signal(signal.SIGINT)
+            running.stdout.read()  # it may be waiting for room to print, and would not see the signal before
             running.wait()
             raise
         errors.seek(0)

@@ -135,8 +135,8 @@ void run(const Arguments& arguments) {
   for (const auto& ranked : ranking) unpaired += ranked.paired || ranked.imported ? 0 : 1;
   if (unpaired > 0) {
     log_line("note: of " + std::to_string(unpaired) + " of " + std::to_string(ranking.size()) +
-             " networks some record keeps no draws (of an earlier version, or with another "
-             "--bootstrap): their errors are taken as independent of the others'");
+             " networks some record keeps no draws (of an earlier version, or with a "
+             "smaller --bootstrap): their errors are taken as independent of the others'");
   }
 }
 

@@ -16,7 +16,7 @@ void add_ranking(CLI::App& app, Outcome& /*outcome*/) {
                   "cortiscore.analyze");
   add_python_verb(app, "report",
                   "A site from the store: leaderboard, cards, comparisons, curves, in one file",
-                  "cortiscore.report", {"write"});
+                  "cortiscore.report");
   add_python_verb(app, "serve", "The same site on this machine, fresh while a sweep runs",
                   "cortiscore.report", {"serve"});
   add_python_verb(

@@ -1,5 +1,6 @@
 #include "src/engine/score_network.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include <ATen/ATen.h>
@@ -40,9 +41,11 @@ Json network_json(const Candidate& candidate) {
 }
 
 // The bootstrap's distribution: networks that were scored with the same draws are compared draw by
-// draw (src/ranking/scoreboard.h).
+// draw (src/ranking/scoreboard.h). The first thousand will do, and are the same whatever --bootstrap.
 void put_draws(Json& record, const Score& score, bool ceiled) {
-  const auto& draws = ceiled ? score.ceiled_draws : score.raw.draws.values;
+  constexpr size_t kMostDraws = 1000;
+  auto draws = ceiled ? score.ceiled_draws : score.raw.draws.values;
+  draws.resize(std::min(draws.size(), kMostDraws));
   if (!draws.empty())
     record["draws"] = {{"of", ceiled ? "ceiled" : "raw"}, {"float32", packed(draws)}};
 }

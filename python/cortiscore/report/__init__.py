@@ -1,0 +1,1 @@
+"""The store as a site of one page (docs/leaderboard.md)."""
