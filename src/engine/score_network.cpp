@@ -41,7 +41,8 @@ Json network_json(const Candidate& candidate) {
 }
 
 // The bootstrap's distribution: networks that were scored with the same draws are compared draw by
-// draw (src/ranking/scoreboard.h). The first thousand will do, and are the same whatever --bootstrap.
+// draw (src/ranking/scoreboard.h). The first thousand will do; they are the same whatever the
+// number of draws.
 void put_draws(Json& record, const Score& score, bool ceiled) {
   constexpr size_t kMostDraws = 1000;
   auto draws = ceiled ? score.ceiled_draws : score.raw.draws.values;
@@ -50,14 +51,15 @@ void put_draws(Json& record, const Score& score, bool ceiled) {
     record["draws"] = {{"of", ceiled ? "ceiled" : "raw"}, {"float32", packed(draws)}};
 }
 
-// A score a neuroid, the mean over its splits, for comparisons that exchange neuroids.
+// A score a neuroid and split, of which the raw score is the mean over splits of the median over
+// neuroids: for comparisons that exchange neuroids.
 Json per_neuroid_json(const Score& score) {
-  constexpr int64_t kMostNeuroids = 4096;  // 22 kB in a record
+  constexpr int64_t kMostNumbers = 8192;  // 44 kB in a record
   const auto& values = score.raw.per_neuroid;
-  if (!values.defined() || values.dim() != 2 || values.size(1) > kMostNeuroids) return nullptr;
-  const auto means = values.to(at::kDouble).nanmean(0).contiguous();
-  const auto* const first = means.const_data_ptr<double>();
-  return packed({first, first + means.numel()});
+  if (!values.defined() || values.dim() != 2 || values.numel() > kMostNumbers) return nullptr;
+  const auto rows = values.to(at::kDouble).contiguous();
+  const auto* const first = rows.const_data_ptr<double>();
+  return {{"splits", rows.size(0)}, {"float32", packed({first, first + rows.numel()})}};
 }
 
 const Recordings& recordings_of(const Benchmark& benchmark, Workbench& workbench) {

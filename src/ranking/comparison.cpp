@@ -5,12 +5,14 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/score.h"
 #include "src/resample/bootstrap.h"
 #include "src/score/compare.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
@@ -32,21 +34,59 @@ double p_of_draws(const std::vector<double>& draws) {
              : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
 }
 
-double p_of_neuroids(const std::vector<double>& a, const std::vector<double>& b) {
-  const auto n = static_cast<int64_t>(a.size());
-  const double observed = std::abs(median_skip_nan(a) - median_skip_nan(b));
+// Raw scores of every split and neuroid, row by row.
+struct Neuroids {
+  size_t splits = 0, neuroids = 0;
+  std::vector<double> values;
+
+  // The mean over splits of the median over neuroids, with those of `other` where `swap` says so.
+  double score(const Neuroids& other, const bool* swap) const {
+    std::vector<double> medians, row(neuroids);
+    for (size_t split = 0; split < splits; ++split) {
+      for (size_t i = 0; i < neuroids; ++i)
+        row[i] = (swap && swap[i] ? other : *this).values[split * neuroids + i];
+      medians.push_back(median_skip_nan(row));
+    }
+    return mean_skip_nan(medians);
+  }
+
+  // Of every neuroid, the mean over splits.
+  std::vector<double> means() const {
+    std::vector<double> all;
+    for (size_t i = 0; i < neuroids; ++i) {
+      std::vector<double> column;
+      for (size_t split = 0; split < splits; ++split)
+        column.push_back(values[split * neuroids + i]);
+      all.push_back(mean_skip_nan(column));
+    }
+    return all;
+  }
+};
+
+// Nothing where the record keeps none, or its raw score is another statistic of them (populations
+// that are averaged).
+std::optional<Neuroids> neuroids_of(const BoardCell& cell) {
+  Neuroids found;
+  found.values = unpacked(cell.per_neuroid);
+  found.splits = static_cast<size_t>(std::max<int64_t>(cell.n_splits, 0));
+  if (found.splits == 0 || found.values.empty() || found.values.size() % found.splits != 0)
+    return std::nullopt;
+  found.neuroids = found.values.size() / found.splits;
+  constexpr double kFloat32 = 1e-6;
+  const bool same = std::abs(found.score(found, nullptr) - cell.raw) <= kFloat32;
+  return same && found.neuroids > 1 ? std::optional(found) : std::nullopt;
+}
+
+double p_of_neuroids(const Neuroids& a, const Neuroids& b) {
+  const auto n = static_cast<int64_t>(a.neuroids);
+  const double observed = std::abs(a.score(b, nullptr) - b.score(a, nullptr));
   std::vector<double> null_values;
   constexpr int64_t kBlock = 256;
   for (int64_t begin = 0; begin < kPermutations; begin += kBlock) {
     const auto swaps = random_signs(0, begin, std::min(kBlock, kPermutations - begin), n);
-    const auto swap = swaps.accessor<bool, 2>();
     for (int64_t i = 0; i < swaps.size(0); ++i) {
-      auto first = a, second = b;
-      for (int64_t j = 0; j < n; ++j) {
-        if (swap[i][j]) std::swap(first[static_cast<size_t>(j)], second[static_cast<size_t>(j)]);
-      }
-      null_values.push_back(
-          std::abs(median_skip_nan(std::move(first)) - median_skip_nan(std::move(second))));
+      const bool* const swap = swaps.const_data_ptr<bool>() + i * n;
+      null_values.push_back(std::abs(a.score(b, swap) - b.score(a, swap)));
     }
   }
   return p_value_above(null_values, observed * (1 - 1e-12));
@@ -115,11 +155,11 @@ std::vector<Difference> differences(const Scoreboard& board,
 void permute_neuroids(Difference& one, const BoardNetwork& first, const BoardNetwork& second) {
   const auto *a = first.find(one.name), *b = second.find(one.name);
   if (!a || !b || std::isnan(one.difference)) return;
-  auto of_a = unpacked(a->per_neuroid), of_b = unpacked(b->per_neuroid);
-  if (of_a.size() < 2 || of_a.size() != of_b.size()) return;
-  one.p = p_of_neuroids(of_a, of_b);
-  one.first_neuroids = std::move(of_a);
-  one.second_neuroids = std::move(of_b);
+  const auto of_a = neuroids_of(*a), of_b = neuroids_of(*b);
+  if (!of_a || !of_b || of_a->splits != of_b->splits || of_a->neuroids != of_b->neuroids) return;
+  one.p = p_of_neuroids(*of_a, *of_b);
+  one.first_neuroids = of_a->means();
+  one.second_neuroids = of_b->means();
   one.method = "permutation of neuroids";
 }
 

@@ -25,11 +25,11 @@ struct Difference {
 
 /// The tree's nodes, parents before children.
 ///
-/// p of a benchmark whose records keep a score a neuroid: networks exchanged at random for whole
-/// neuroids, 10,000 times; the statistic is the difference of the medians over neuroids of the raw
-/// score (means over splits). Elsewhere, and for nodes, twice the smaller share of the draws of the
-/// difference at or beyond zero, (k + 1) / (n + 1), as in score/compare.h. Holm 1979 over the
-/// benchmarks that have a p.
+/// p of a benchmark whose records keep the raw score of every neuroid and split: networks exchanged
+/// at random for whole neuroids, 10,000 times; the statistic is the difference of raw scores (means
+/// over splits of medians over neuroids). Where that is not what the raw score is, elsewhere, and
+/// for nodes, twice the smaller share of the draws of the difference at or beyond zero,
+/// (k + 1) / (n + 1), as in score/compare.h. Holm 1979 over the benchmarks that have a p.
 std::vector<Difference> compare_networks(const Scoreboard& board,
                                          const BoardNetwork& first,
                                          const BoardNetwork& second,

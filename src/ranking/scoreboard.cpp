@@ -258,7 +258,13 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.key = text_of(record, "key");
   cell.score = leaf_of(record, tree);
   cell.draws = draws_of(record, tree);
-  cell.per_neuroid = text_of(record, "per_neuroid");
+  cell.raw = std::nan("");
+  const auto neuroids = record.find("per_neuroid");
+  if (cell.standing == Standing::kOk && neuroids != record.end() && neuroids->is_object()) {
+    cell.raw = number_of(record.at("score"), "raw");
+    cell.per_neuroid = text_of(*neuroids, "float32");
+    cell.n_splits = neuroids->value("splits", int64_t{0});
+  }
   return cell;
 }
 

@@ -26,7 +26,9 @@ struct BoardCell {
   Standing standing = Standing::kMissing;
   LeafScore score;          ///< of the tree's leaves, raw or ceiled; NaN where there is none
   std::string draws;        ///< of that score, packed (results/json.h); may be empty
-  std::string per_neuroid;  ///< of the raw score, packed; may be empty
+  double raw = 0;           ///< the raw score; NaN where there is none
+  std::string per_neuroid;  ///< of the raw score, split by split, packed; may be empty
+  int64_t n_splits = 0;     ///< of per_neuroid
   std::string key;          ///< of the record
   std::string end;          ///< when it ended, UTC
 };

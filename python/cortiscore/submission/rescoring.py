@@ -20,7 +20,7 @@ COMPARED = ("score", "raw", "ceiling", "error", "split_scores", "split_ceilings"
 # What the numbers of a ranking are means of, or chosen by: rounding moves a part by more than the whole.
 PARTS = {"split_scores", "split_ceilings", "populations", "draws", "per_neuroid", "layer_selection"}
 OF_PARTS = 100
-FLOATS = ("draws.float32", "per_neuroid")
+FLOATS = ("draws.float32", "per_neuroid.float32")
 CONVENTIONS = ("r2_over_c", "r_over_c_squared", "r_over_c")
 TOLERANCE = 1e-6
 LEVEL, SEED = 0.95, 0  # of every bootstrap: no flag changes them
