@@ -130,7 +130,9 @@ void compare(const Arguments& arguments) {
     print_cells(columns, {"step", "first", "second", "difference", "95% interval", "p"});
     for (const auto& [step, first, second, composite] : steps)
       print_cells(columns, {printable(step), cell(composite.first), cell(composite.second),
-                            cell(composite.difference, "%+.3f"), ends_text(composite.interval),
+                            cell(composite.difference, "%+.3f"),
+                            ends_text(composite.interval) +
+                                (composite.paired || std::isnan(composite.interval.lo) ? "" : " *"),
                             p_text(composite.p)});
     return;
   }

@@ -76,7 +76,19 @@ void add_board_flags(CLI::App& verb, BoardArguments& arguments) {
 Scoreboard board_of(const BoardArguments& arguments) {
   const auto tree = find_tree(arguments.tree);
   const auto manifests = manifests_of(all_benchmarks());
-  if (!arguments.table.empty()) return board_of_table(arguments.table, tree, manifests);
+  if (!arguments.table.empty()) {
+    const auto& filter = arguments.filter;
+    const bool filtered = filter.public_only || !arguments.tags.empty() ||
+                          !(filter.records.model + filter.records.benchmark + filter.region +
+                            filter.species + filter.since + filter.convention)
+                               .empty();
+    if (filtered) {
+      throw Error(ErrorKind::kUsage,
+                  "--table: found a filter beside it, expected none: filters are of a store. Take "
+                  "rows or columns out of the table, or `cortiscore results import` it.");
+    }
+    return board_of_table(arguments.table, tree, manifests);
+  }
   auto filter = arguments.filter;
   for (const auto& tag : arguments.tags) {
     const auto at = tag.find('=');

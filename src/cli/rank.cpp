@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
@@ -71,15 +72,25 @@ std::string node_text(const Ranked& ranked, const NodeScore& node) {
   const auto* cell = ranked.network->find(node.name);
   switch (cell ? cell->standing : Standing::kMissing) {
     case Standing::kMissing:
+    case Standing::kImported:  // by another kind of tree: raw, or ceiled
       return "-";
     case Standing::kOtherEdition:
       return "other";
     case Standing::kOk:
     case Standing::kFailed:
-    case Standing::kImported:
       break;
   }
   return "X";
+}
+
+// Of whom all scores, or some, were published elsewhere.
+std::string imported_text(const Ranked& ranked) {
+  if (ranked.imported) return " (imported)";
+  const auto& cells = ranked.network->cells;
+  const bool some = std::any_of(cells.begin(), cells.end(), [](const auto& cell) {
+    return cell.second.standing == Standing::kImported;
+  });
+  return some ? " (partly imported)" : "";
 }
 
 // @param mark  say of which networks all scores were published elsewhere
@@ -113,8 +124,7 @@ void print_table(const std::vector<Ranked>& ranking, const std::string& wanted, 
                                             std::to_string(ranked.place_hi)
                                       : "");
     }
-    cells.push_back(printable(ranked.network->name) +
-                    (mark && ranked.imported ? " (imported)" : ""));
+    cells.push_back(printable(ranked.network->name) + (mark ? imported_text(ranked) : ""));
     cells.push_back(platform_text(composite.value));
     cells.push_back(std::isnan(composite.error) ? "" : platform_text(composite.error));
     for (const auto i : shown) cells.push_back(node_text(ranked, ranked.nodes[i]));
@@ -135,8 +145,9 @@ void run(const Arguments& arguments) {
   for (const auto& ranked : ranking) unpaired += ranked.paired || ranked.imported ? 0 : 1;
   if (unpaired > 0) {
     log_line("note: of " + std::to_string(unpaired) + " of " + std::to_string(ranking.size()) +
-             " networks some record keeps no draws (of an earlier version, or with a "
-             "smaller --bootstrap): their errors are taken as independent of the others'");
+             " networks some score has no draws of its own (of an earlier version, of a smaller "
+             "--bootstrap, published, or raw where draws are of the ceiled score): its error is "
+             "taken as independent of the others'");
   }
 }
 

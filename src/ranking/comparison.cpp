@@ -9,7 +9,9 @@
 
 #include <ATen/ATen.h>
 
+#include "cortiscore/error.h"
 #include "cortiscore/score.h"
+#include "src/core/notes.h"
 #include "src/resample/bootstrap.h"
 #include "src/score/compare.h"
 #include "src/score/statistics.h"
@@ -112,7 +114,7 @@ bool all_drawn(const BoardNetwork& network, size_t n, const std::string& leaf) {
   return std::all_of(network.cells.begin(), network.cells.end(), [&](const auto& entry) {
     const auto& [benchmark, cell] = entry;
     if (!leaf.empty() && benchmark != leaf) return true;
-    return std::isnan(cell.score.value) || unpacked(cell.draws).size() == n;
+    return std::isnan(cell.score.value) || cell.draws.size() == (4 * n + 2) / 3 * 4;
   });
 }
 
@@ -208,7 +210,14 @@ std::vector<StepDifference> compare_runs(const Scoreboard& board,
     for (const auto& network : board.networks) {
       char* end = nullptr;
       const double step = std::strtod(network.step.c_str(), &end);
-      if (network.run == run && !network.step.empty() && *end == '\0') steps[step] = &network;
+      if (network.run != run || network.step.empty() || *end != '\0' || !std::isfinite(step))
+        continue;
+      const auto [first_of_step, fresh] = steps.emplace(step, &network);
+      if (fresh) continue;
+      throw bad_input(
+          {"run " + shown(run), "step " + network.step,
+           "two networks, " + shown(first_of_step->second->name) + " and " + shown(network.name),
+           "one", "Choose with --network or --tag"});
     }
     return steps;
   };

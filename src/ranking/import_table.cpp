@@ -29,7 +29,7 @@ std::vector<Json> imported_records(const std::string& path,
            {"status", "imported"},
            {"model_identifier", network.name},
            {"benchmark_identifier", benchmark},
-           {"benchmark_version", manifest ? Json(manifest->version) : Json(nullptr)},
+           {"benchmark_version", nullptr},  // a table does not say it
            {"benchmark_sha256", nullptr},
            {"region", manifest ? manifest->region : ""},
            {"parent", manifest ? manifest->parent : ""},

@@ -31,10 +31,10 @@ Entry entry_of(const BoardNetwork& network, const Scoreboard& board, size_t n, d
     return cell.second.standing == Standing::kImported;
   });
   const auto draws = leaf_draws(network, n, ranked.paired);
-  entry.uncertain = !draws.empty();
   auto nodes = aggregate_draws(board.tree, scores, draws, n);
   for (const auto& node : nodes) ranked.intervals.push_back(ends_of(node, level));
   entry.draws = std::move(nodes.front());
+  entry.uncertain = !std::isnan(ranked.intervals.front().lo);
   return entry;
 }
 
@@ -43,6 +43,8 @@ bool separated(const Entry& a, const Entry& b, double level) {
   std::vector<double> differences;
   for (size_t i = 0; i < a.draws.size(); ++i) differences.push_back(a.draws[i] - b.draws[i]);
   const auto ends = ends_of(differences, level);
+  // No draw of the difference differs from another, as where both are clipped to one value.
+  if (std::isnan(ends.lo)) return platform_text(a.value()) != platform_text(b.value());
   return ends.lo > 0 || ends.hi < 0;
 }
 

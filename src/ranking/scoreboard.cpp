@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include <ATen/ATen.h>
+
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
 #include "src/core/printable.h"
@@ -69,7 +71,7 @@ bool has_tags(const Json& record, const std::map<std::string, std::string>& want
 class Reader {
  public:
   Reader(const BoardFilter& filter, const Tree& tree, const std::vector<Manifest>& manifests)
-      : filter_(filter), tree_(tree) {
+      : filter_(filter), tree_(tree), since_(filter.since.substr(0, filter.since.find('Z'))) {
     for (const auto& manifest : manifests) manifests_.emplace(manifest.identifier, manifest);
   }
 
@@ -102,10 +104,15 @@ class Reader {
     for (auto& [name, network] : networks_) board.networks.push_back(std::move(network));
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
+      const auto aside =
+          std::count_if(board.networks.begin(), board.networks.end(), [&](const auto& network) {
+            const auto* cell = network.find(benchmark);
+            return cell && cell->standing == Standing::kOtherEdition;
+          });
       board.notes.push_back(printable(benchmark) + " was scored in " +
                             std::to_string(editions.size()) + " editions: ranked is " +
-                            chosen_.at(benchmark) +
-                            "; networks that have only another do not take part in it");
+                            chosen_.at(benchmark) + "; " + std::to_string(aside) +
+                            " networks that have only another lack a score on it");
     }
     return board;
   }
@@ -123,7 +130,7 @@ class Reader {
     if (!filter_.region.empty() && manifest.region != filter_.region) return false;
     if (!filter_.species.empty() && manifest.species != filter_.species) return false;
     if (filter_.public_only && manifest.access != "public") return false;
-    if (text_of(record, "end") < filter_.since) return false;
+    if (text_of(record, "end") < since_) return false;
     return has_tags(record, filter_.tags);
   }
 
@@ -135,8 +142,9 @@ class Reader {
 
   void count_edition(const Json& record) {
     if (standing_of(record) != Standing::kOk || !of_convention(record)) return;
+    const std::string network = record.at("model_identifier");
     auto& edition = editions_[record.at("benchmark_identifier")][edition_of(record)];
-    edition.networks.insert(record.at("model_identifier"));
+    edition.networks.insert(network);
     edition.newest = std::max(edition.newest, text_of(record, "end"));
   }
 
@@ -174,6 +182,7 @@ class Reader {
 
   const BoardFilter& filter_;
   const Tree& tree_;
+  std::string since_;
   std::map<std::string, Manifest> manifests_;
   std::map<std::string, std::map<std::string, Edition>> editions_;  // by benchmark
   std::map<std::string, std::string> chosen_;
@@ -192,12 +201,11 @@ std::vector<double> normal_draws(const LeafScore& score,
                                  const std::string& benchmark,
                                  size_t n) {
   const auto seed = std::stoull(sha256_of(network + "\n" + benchmark).substr(0, 16), nullptr, 16);
-  std::vector<double> draws;
-  for (size_t i = 0; i < n; ++i) {
-    const double uniform = (philox4x32(seed, 0, i)[0] + 0.5) / 4294967296.0;
-    draws.push_back(score.value + score.error * normal_quantile(uniform));
-  }
-  return draws;
+  auto draws = at::empty({static_cast<int64_t>(n)}, at::kDouble);
+  auto* const first = draws.mutable_data_ptr<double>();
+  for (size_t i = 0; i < n; ++i) first[i] = (philox4x32(seed, 0, i)[0] + 0.5) / 4294967296.0;
+  draws = score.value + score.error * at::special_ndtri(draws);
+  return {draws.const_data_ptr<double>(), draws.const_data_ptr<double>() + n};
 }
 
 }  // namespace
@@ -248,6 +256,8 @@ LeafScore leaf_of(const Json& record, const Tree& tree) {
 std::string draws_of(const Json& record, const Tree& tree) {
   const auto draws = record.find("draws");
   if (draws == record.end() || !draws->is_object()) return {};
+  // The engine's seed is 0: draws of another are not those of other networks.
+  if (record.at("error").value("seed", 0) != 0) return {};
   return text_of(*draws, "of") == (tree.raw ? "raw" : "ceiled") ? text_of(*draws, "float32") : "";
 }
 
@@ -342,7 +352,9 @@ std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& networ
   for (const auto& [benchmark, cell] : network.cells) {
     if (std::isnan(cell.score.value)) continue;
     auto draws = unpacked(cell.draws);
-    if (draws.size() == n) {
+    const auto finite =
+        std::count_if(draws.begin(), draws.end(), [](double draw) { return std::isfinite(draw); });
+    if (draws.size() == n && finite > 1) {
       for (auto& draw : draws) {
         if (!std::isfinite(draw)) draw = std::nan("");  // as interval_of() leaves them out
       }
@@ -360,7 +372,7 @@ size_t usual_draws(const Scoreboard& board) {
   std::map<size_t, std::pair<size_t, const std::string*>> counts;  // by length, which says how many
   for (const auto& network : board.networks) {
     for (const auto& [benchmark, cell] : network.cells) {
-      if (cell.draws.empty()) continue;
+      if (cell.draws.empty() || unpacked(cell.draws).empty()) continue;
       auto& [count, example] = counts[cell.draws.size()];
       ++count;
       example = &cell.draws;

@@ -43,7 +43,7 @@ WITH last AS (
   SELECT *, max(ok || shard || printf('%020d', offset)) AS rank, shard || printf('%020d', offset) AS place
   FROM records GROUP BY key, model)
 SELECT shard, offset, length FROM last
-WHERE (ok OR NOT EXISTS (SELECT 1 FROM last AS better
+WHERE (ok OR status = 'imported' OR NOT EXISTS (SELECT 1 FROM last AS better
     WHERE better.ok AND better.model = last.model AND better.benchmark = last.benchmark AND better.place > last.place))
   AND (?1 = '' OR model GLOB ?1) AND (?2 = '' OR benchmark GLOB ?2) AND (?3 = '' OR status GLOB ?3)
 ORDER BY model, benchmark, key

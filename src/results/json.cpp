@@ -20,12 +20,14 @@ std::string packed(const std::vector<double>& values) {
 
 std::vector<double> unpacked(const std::string& text) {
   std::string bytes(text.size() / 4 * 3 + 1, '\0');
+  const auto last = text.find_last_not_of('=');
+  const size_t padding = text.size() - (last == std::string::npos ? 0 : last + 1);
+  if (text.size() % 4 != 0 || padding > 2) return {};
   const int length = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                      reinterpret_cast<const unsigned char*>(text.data()),
                                      static_cast<int>(text.size()));
   if (length < 0) return {};
-  auto size = static_cast<size_t>(length);  // with the zeros that padding stands for
-  for (size_t i = text.size(); i > 0 && text[i - 1] == '='; --i) --size;
+  const auto size = static_cast<size_t>(length) - padding;  // without what padding stands for
   if (size % sizeof(float) != 0) return {};
   std::vector<float> narrow(size / sizeof(float));
   std::memcpy(narrow.data(), bytes.data(), size);

@@ -111,13 +111,16 @@ Store::Merged Store::merge(const std::string& other) {
   index_.catch_up();
   auto done = index_.done();
   std::set<std::string> failures;
+  each({"", "", "imported"}, [&](const Json& record) {
+    done.emplace(record.value("key", ""), record.value("model_identifier", ""));
+  });
   each({"", "", "failed"}, [&](const Json& record) { failures.insert(canonical(record)); });
   Merged merged;
   Store(other).each({}, [&](const Json& record) {
-    const bool ok = record.value("status", "") == "ok";
+    const bool failed = record.value("status", "") == "failed";
     const bool added =
-        ok ? done.emplace(record.value("key", ""), record.value("model_identifier", "")).second
-           : failures.insert(canonical(record)).second;
+        !failed ? done.emplace(record.value("key", ""), record.value("model_identifier", "")).second
+                : failures.insert(canonical(record)).second;
     ++(added ? merged.taken : merged.present);
     if (added) append(record);
   });

@@ -101,7 +101,7 @@ def test_shared_noise_separates_what_errors_on_their_own_do_not(shared_noise, tm
     paired, apart = lines("rank", "--results", store), lines("rank", "--results", alone)
     assert len({one["rank"] for one in apart}) < len({one["rank"] for one in paired})
     assert not any(one["paired"] for one in apart)
-    assert "keeps no draws" in run("rank", "--results", alone).stderr
+    assert "has no draws of its own" in run("rank", "--results", alone).stderr
     for one in apart:  # an independent normal draw a network and benchmark: the composite's error as aggregate() has it
         assert (one["ci_hi"] - one["ci_lo"]) / (2 * 1.96) == pytest.approx(one["error"], rel=0.1)
     assert lines("rank", "--results", alone) == apart  # draws that are made up are the same every time
@@ -252,3 +252,55 @@ def test_names_cannot_speak_to_the_terminal(tmp_path):
     for arguments in (["rank"], ["rank", "--columns", "benchmarks"], ["compare", hostile, "b"], ["compare", "b", hostile + "x"]):
         done = run(*arguments, "--results", store)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f‮]", done.stdout + done.stderr), arguments
+
+
+def test_draws_that_say_nothing_do_not_tie_everyone(tmp_path):
+    """All NaN (one neuroid: there was nothing to draw), all the same, or of another seed: the score's error stands in, or it is exact."""
+    nothing = np.full(N_DRAWS, np.nan)
+    store = store_of(tmp_path / "store", [record("a", V1, 0.9, nothing), record("b", V1, 0.5, nothing), record("c", V1, 0.1, np.full(N_DRAWS, 0.1)),
+                                          record("d", V1, 0.95, 0.95 + 0.001 * np.random.default_rng(0).standard_normal(N_DRAWS))])
+    ranking = lines("rank", "--results", store)
+    assert [(one["model_identifier"], one["rank"]) for one in ranking] == [("d", 1), ("a", 2), ("b", 3), ("c", 4)]
+    assert ranking[0]["paired"] and not ranking[1]["paired"] and ranking[1]["ci_lo"] == pytest.approx(0.9 - 1.96 * 0.02, abs=0.005)
+
+
+@pytest.mark.parametrize("text", ["================", "not base64 !", "AAAA", "", "AAAAAA==" * 50])
+def test_draws_that_are_no_draws(tmp_path, text):
+    odd = record("a", V1, 0.9) | {"draws": {"of": "ceiled", "float32": text}, "per_neuroid": {"splits": 3, "float32": text}}
+    store = store_of(tmp_path / "store", [odd, record("b", V1, 0.5, 0.5 + np.linspace(-0.01, 0.01, N_DRAWS))])
+    first, second = lines("rank", "--results", store)
+    assert first["model_identifier"] == "a" and not first["paired"] and second["paired"]
+    assert lines("compare", "a", "b", "--results", store)[0]["difference"] == pytest.approx(0.4)
+
+
+def test_published_scores_stay_beside_own_ones(tmp_path):
+    """gc, a second import and a merge change nothing; a network of both is marked as such."""
+    (tmp_path / "small.json").write_text(json.dumps(SMALL | {"tree": {"name": "all", "children": [{"benchmark": V1}, {"benchmark": V4}]}}))
+    table = write(tmp_path / "t.csv", [{"model": "m", V1: 0.3, V4: 0.4}, {"model": "n", V1: 0.2, V4: 0.1}])
+    store = store_of(tmp_path / "store", [record("m", V1, 0.5)])
+    take = ("results", "import", table, "--tree", tmp_path / "small.json", "--source", "a paper", "--results", store)
+    assert "4 scores taken" in run(*take).stdout
+    store_of(tmp_path / "own", [record("m", V4, 0.6, end="2030-01-01T00:00:00Z")])
+    assert run("results", "merge", tmp_path / "own", "--results", store).returncode == 0
+    shown = lambda: sorted(run("results", "show", "--json", "--results", store).stdout.splitlines())
+    before = shown()
+    assert len(before) == 6
+    assert run("results", "gc", "--results", store).returncode == 0 and shown() == before
+    assert "0 scores taken" in run(*take).stdout and "0 taken" in run("results", "merge", store, "--results", store).stdout and shown() == before
+    ranking = run("rank", "--tree", tmp_path / "small.json", "--results", store).stdout
+    assert re.search(r"^ +2 .*n \(imported\)", ranking, re.M) and "m (" not in ranking
+
+
+def test_a_table_takes_no_filters(tmp_path):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    table = write(tmp_path / "t.csv", [{"model": "m", "a": 1}])
+    done = run("rank", "--tree", tmp_path / "small.json", "--table", table, "--network", "x")
+    assert done.returncode == 2 and "filters are of a store" in done.stderr
+
+
+def test_two_networks_at_one_step_of_a_run_are_refused(tmp_path):
+    tags = {"run": "r1", "step": "100"}
+    store = store_of(tmp_path / "store", [record("plain", V4, 0.5, tags=tags), record("ema", V4, 0.6, tags=tags),
+                                          record("x", V4, 0.6, tags={"run": "r1", "step": "nan"})])
+    done = run("compare", "r1", "r1", "--runs", "--results", store)
+    assert done.returncode == 5 and '"ema" and "plain"' in done.stderr and "step 100" in done.stderr
