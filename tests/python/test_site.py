@@ -745,6 +745,7 @@ const look = () => {
 requestAnimationFrame(look);"""
 
 
+@pytest.mark.slow  # half a minute
 def test_two_thousand_networks_on_a_hundred_benchmarks(browser, tmp_path, monkeypatch):
     """The first rows are on the screen within a second of the navigation, and a page holds few of the 200 000 cells at any time. Where others keep the
     processors busy, the page's own thread counts in place of the clock."""
