@@ -114,7 +114,7 @@ bool all_drawn(const BoardNetwork& network, size_t n, const std::string& leaf) {
   return std::all_of(network.cells.begin(), network.cells.end(), [&](const auto& entry) {
     const auto& [benchmark, cell] = entry;
     if (!leaf.empty() && benchmark != leaf) return true;
-    return std::isnan(cell.score.value) || cell.draws.size() == (4 * n + 2) / 3 * 4;
+    return std::isnan(cell.score.value) || !own_draws(cell, n).empty();
   });
 }
 

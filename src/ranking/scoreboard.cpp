@@ -345,19 +345,24 @@ Scoreboard board_of_table(const std::string& path,
   return board;
 }
 
+std::vector<double> own_draws(const BoardCell& cell, size_t n) {
+  auto draws = unpacked(cell.draws);
+  for (auto& draw : draws) {
+    if (!std::isfinite(draw)) draw = std::nan("");  // as interval_of() leaves them out
+  }
+  const auto known =
+      std::count_if(draws.begin(), draws.end(), [](double draw) { return !std::isnan(draw); });
+  return draws.size() == n && known > 1 ? draws : std::vector<double>();
+}
+
 std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& network,
                                                       size_t n,
                                                       bool& paired) {
   std::map<std::string, std::vector<double>> all;
   for (const auto& [benchmark, cell] : network.cells) {
     if (std::isnan(cell.score.value)) continue;
-    auto draws = unpacked(cell.draws);
-    const auto finite =
-        std::count_if(draws.begin(), draws.end(), [](double draw) { return std::isfinite(draw); });
-    if (draws.size() == n && finite > 1) {
-      for (auto& draw : draws) {
-        if (!std::isfinite(draw)) draw = std::nan("");  // as interval_of() leaves them out
-      }
+    auto draws = own_draws(cell, n);
+    if (!draws.empty()) {
       all[benchmark] = std::move(draws);
       continue;
     }

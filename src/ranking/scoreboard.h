@@ -93,6 +93,10 @@ BoardCell cell_of(const Json& record, const Tree& tree);
 /// The benchmarks of a tree's leaves.
 std::vector<std::string> leaves_of(const Tree& tree);
 
+/// The record's own n draws, NaN where one is not finite; empty where it has others, or fewer than
+/// two that say anything.
+std::vector<double> own_draws(const BoardCell& cell, size_t n);
+
 /// The draws of a network's leaves, [n] by benchmark: those of its records, and for a score that
 /// has an error without draws n of a normal distribution, which depend on the two names alone.
 /// Scores whose error is unknown have none.

@@ -261,6 +261,8 @@ def test_draws_that_say_nothing_do_not_tie_everyone(tmp_path):
                                           record("d", V1, 0.95, 0.95 + 0.001 * np.random.default_rng(0).standard_normal(N_DRAWS))])
     ranking = lines("rank", "--results", store)
     assert [(one["model_identifier"], one["rank"]) for one in ranking] == [("d", 1), ("a", 2), ("b", 3), ("c", 4)]
+    assert not any(one["paired"] for one in lines("compare", "a", "d", "--results", store))
+    assert " *" in run("compare", "a", "d", "--results", store).stdout
     assert ranking[0]["paired"] and not ranking[1]["paired"] and ranking[1]["ci_lo"] == pytest.approx(0.9 - 1.96 * 0.02, abs=0.005)
 
 
