@@ -186,6 +186,8 @@ void merge(const Arguments& arguments) {
   Store store(results_folder(arguments.store));
   for (const auto& source : arguments.sources) {
     const auto merged = store.merge(source);
+    auto other = open_store(source);
+    report_damage(other);
     std::printf("%s: %lld taken, %lld there already\n", source.c_str(),
                 static_cast<long long>(merged.taken), static_cast<long long>(merged.present));
     std::fflush(stdout);

@@ -183,6 +183,16 @@ def test_the_index_is_made_anew(tmp_path):
     assert shown(store) == []
 
 
+def test_merge_says_what_is_damaged_where_it_takes_from(tmp_path):
+    source = shard(tmp_path / "source", "1", [record(i) for i in range(3)])
+    whole = bytearray((source / "1.jsonl").read_bytes())
+    whole[60] ^= 1
+    (source / "1.jsonl").write_bytes(whole)
+    done = results("merge", source, "--results", tmp_path / "into")
+    assert done.returncode == 0 and "2 taken" in done.stdout
+    assert str(source) in done.stderr and "byte 0" in done.stderr and "checksum" in done.stderr
+
+
 def edited(path, lines):
     """A file that somebody edits in place: the same file, other bytes."""
     with open(path, "r+b") as file:
