@@ -9,11 +9,9 @@ import argparse
 import json
 import pathlib
 import subprocess
-import sys
-
-from PIL import Image
 
 import zoo_table
+from pictures import picture
 from where import ROOT, where
 
 V1, V4 = "Henaff2021.V1-pls", "Cowley2023.V4-pls"
@@ -54,19 +52,7 @@ def main():
     measured = {row["network"] for row in rows}
     kept = [row for row in json.loads(target.read_text())["rows"] if row["network"] not in measured] if target.exists() else []
     target.write_text(json.dumps({"rows": kept + rows}, indent=1) + "\n")
-    picture(arguments.work / f"{cases[0][0]}.html", ROOT / "docs/profile.png")
-
-
-def picture(page, target):
-    """The upper part of the page, as a person sees it."""
-    sys.path.insert(0, str(ROOT / "tests/python"))
-    from page import Browser
-
-    browser = Browser(page.parent)
-    browser.open(page, width=1100, height=1500)
-    browser.screenshot(target, whole=False)
-    browser.close()
-    Image.open(target).convert("P", palette=Image.Palette.ADAPTIVE, colors=64).save(target, optimize=True)
+    picture(arguments.work / f"{cases[0][0]}.html", ROOT / "docs/profile.png", 1100, 1500)
 
 
 if __name__ == "__main__":
