@@ -22,20 +22,6 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kPermutations = 10000;
 
-// Twice the smaller share at or beyond zero.
-double p_of_draws(const std::vector<double>& draws) {
-  int64_t low = 1, high = 1, n = 1;
-  for (const auto draw : draws) {
-    if (std::isnan(draw)) continue;
-    ++n;
-    low += draw <= 0 ? 1 : 0;
-    high += draw >= 0 ? 1 : 0;
-  }
-  return n == 1
-             ? kNaN
-             : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
-}
-
 // Raw scores of every split and neuroid, row by row.
 struct Neuroids {
   size_t splits = 0, neuroids = 0;
@@ -144,7 +130,7 @@ std::vector<Difference> differences(const Scoreboard& board,
       one.paired = all_drawn(first, n, leaf) && all_drawn(second, n, leaf);
       one.interval = ends_of(drawn, level);
       if (!std::isnan(one.interval.lo)) {
-        one.p = p_of_draws(drawn);
+        one.p = p_value_of_draws(drawn);
         one.method = "bootstrap";
       }
     }

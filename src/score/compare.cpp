@@ -26,6 +26,19 @@ double p_value_above(const std::vector<double>& null_values, double observed) {
   return n == 1 ? kNaN : static_cast<double>(above) / static_cast<double>(n);
 }
 
+double p_value_of_draws(const std::vector<double>& differences) {
+  int64_t low = 1, high = 1, n = 1;
+  for (const auto d : differences) {
+    if (std::isnan(d)) continue;
+    ++n;
+    low += d <= 0 ? 1 : 0;
+    high += d >= 0 ? 1 : 0;
+  }
+  return n == 1
+             ? kNaN
+             : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
+}
+
 Comparison compare(const Evaluation& first,
                    const Evaluation& second,
                    const ResampleOptions& options,
@@ -37,16 +50,7 @@ Comparison compare(const Evaluation& first,
   };
   result.difference = resample(
       difference, options, first.fit.per_neuroid.defined() ? first.fit.per_neuroid.options() : on);
-  int64_t low = 1, high = 1, n = 1;
-  for (const auto d : result.difference.draws) {
-    if (std::isnan(d)) continue;
-    ++n;
-    low += d <= 0 ? 1 : 0;
-    high += d >= 0 ? 1 : 0;
-  }
-  result.p_bootstrap =
-      n == 1 ? kNaN
-             : std::min(1.0, 2 * static_cast<double>(std::min(low, high)) / static_cast<double>(n));
+  result.p_bootstrap = p_value_of_draws(result.difference.draws);
   result.p_permutation = kNaN;
   const auto& a = first.estimate.per_neuroid;
   const auto& b = second.estimate.per_neuroid;

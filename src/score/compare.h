@@ -20,6 +20,10 @@ Comparison compare(const Evaluation& first,
                    const ResampleOptions& options,
                    int64_t n_permutations);
 
+/// Twice the smaller share of drawn differences at or beyond zero, (k + 1) / (n + 1), NaN left out;
+/// NaN where nothing is left.
+double p_value_of_draws(const std::vector<double>& differences);
+
 /// Share of values at least as large as `observed`, the observed one counted in: (k + 1) / (n + 1),
 /// NaN left out; NaN where nothing was observed, or nothing is left to compare with.
 double p_value_above(const std::vector<double>& null_values, double observed);

@@ -186,6 +186,16 @@ def home(tmp_path_factory):
     return simulate_cortex(tmp_path_factory.mktemp("home"))
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium for the pages of a file of tests."""
+    from page import Browser
+
+    started = Browser(tmp_path_factory.mktemp("downloads"))
+    yield started
+    started.close()
+
+
 @pytest.fixture(scope="session")
 def faults():
     """The library that makes file operations fail (tests/support/faults.c), for LD_PRELOAD."""

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from conftest import run
-from page import PAGES, ROOT, Browser, compose, data_of
+from page import PAGES, ROOT, compose, data_of
 
 SAMPLES = ROOT / "tests/fixtures/profile_page"
 SCHEMA = json.loads((ROOT / "data_manifests/profile.schema.json").read_text())
@@ -19,13 +19,6 @@ STAGES = SCHEMA["$defs"]["stage"]["enum"]
 NOT_MEASURED = "not measured"
 DESK, TOWER, DEVICE = (json.loads((SAMPLES / f"{name}.json").read_text()) for name in ("two_threads", "sixteen_cores", "device"))
 SETS = {"desk": [DESK], "tower": [TOWER], "device": [DEVICE], "all": [DESK, TOWER, DEVICE]}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    started = Browser(tmp_path_factory.mktemp("downloads"))
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from PIL import Image
 
 import site_world as world
 from conftest import BINARY, ROOT
-from page import Browser, data_of
+from page import data_of
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore.recordings import BadInput, Usage
@@ -63,13 +63,6 @@ def site_of(records, cards=CARDS, attributes=None, title="Lab leaderboard", **mo
 
 SITE = site_of(RECORDS, attributes={"imagenet_top1": TOP1, "family": FAMILY})
 RANKS = {rank["model_identifier"]: rank for rank in SITE.ranks}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    started = Browser(tmp_path_factory.mktemp("downloads"))
-    yield started
-    started.close()
 
 
 @pytest.fixture(scope="module")
