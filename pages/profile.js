@@ -1,7 +1,4 @@
-"use strict";
-// Shows the profiles in #data: one as the profile of a job on a machine, several as machines side by side. Text of the data reaches the page
-// as text nodes alone, and nothing here writes markup or inline styles into it: the page's policy would refuse both.
-(() => {
+// Shows the profiles in #data: one as the profile of a job on a machine, several as machines side by side.
 
 // Of data_manifests/profile.schema.json, in the order in which a job goes through them: what a sentence calls each, and what it is.
 const STAGES = new Map([
@@ -19,23 +16,9 @@ const STAGES = new Map([
   ["other", ["what has no name", "the rest of a job"]],
 ]);
 const NOT_MEASURED = "not measured";
-const NARROW = 600;  // pixels of a chart below which its labels are short
-const PRINT_WIDTH = 680;  // pixels of a chart on paper: what the margins of A4 leave, and less than those of Letter do
 
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Text and numbers
-
-/** Control, direction and invisible characters as escapes: a name shows what is in it, and cannot move what stands beside it. */
-function visible(text) {
-  return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu, (character) => {
-    const code = character.codePointAt(0);
-    const hex = code.toString(16);
-    if (code < 0x100) return "\\x" + hex.padStart(2, "0");
-    return code < 0x10000 ? "\\u" + hex.padStart(4, "0") : `\\u{${hex}}`;
-  });
-}
-
-const measured = (value) => typeof value === "number" && Number.isFinite(value);
 
 /** Exponent notation is for machines: what toPrecision writes so is written out. */
 const digits = (value, precision = 3) => {
@@ -112,14 +95,6 @@ const bySeconds = (works) => [...works].sort((a, b) => b.seconds - a.seconds);
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Elements
 
-/** Children that are not nodes become text, made visible. */
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  for (const child of children.flat(Infinity)) made.append(child instanceof Node ? child : document.createTextNode(visible(child)));
-  return made;
-}
-
 const stageClass = (stage) => STAGES.has(stage) ? `stage-${stage}` : "stage-other";
 const swatch = (stage) => element("span", {class: `swatch ${stageClass(stage)}`, "aria-hidden": "true"});
 const stageName = (stage) => element("span", {class: STAGES.has(stage) ? "word" : ""}, swatch(stage), stage);
@@ -150,29 +125,8 @@ function card(pairs) {
     [element("dt", {}, term), element("dd", {}, descriptions)]).flat());
 }
 
-function save(blob, name) {
-  const link = element("a", {href: URL.createObjectURL(blob), download: name});
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}
-
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Tables
-
-/** A spreadsheet takes what begins so as a formula; an apostrophe keeps it text. Numbers are left alone. */
-function csvCell(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
-  const text = (/^\s*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]/.test(value) ? "'" : "") + visible(value);
-  return /[",;\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-const csvOf = (columns, rows) =>
-  [columns.map((column) => csvCell(column.key)), ...rows.map((row) => columns.map((column) => csvCell(column.value(row))))]
-    .map((cells) => cells.join(",") + "\r\n").join("");
-
-/** Lines break behind what separates the parts of a layer's name or a path. */
-const breakable = (text) => text.split(/(?<=[._/-])/).flatMap((part, index) => [index ? element("wbr") : [], part]);
 
 const kindOf = (column) => column.header || column.text ? "text" : column.word ? "word" : "number";
 
@@ -238,8 +192,6 @@ function workColumns(works) {
 
 const charts = [];
 
-let fontOfNow = "sans-serif";
-
 /** The page's colours and font as the charts need them: resolved, for the scheme of now. */
 function lookOfNow() {
   const names = ["paper", "raised", "ink", "muted", "rule", "outline", "accent"];
@@ -256,26 +208,6 @@ function lookOfNow() {
   return look;
 }
 
-const printing = () => document.documentElement.classList.contains("printing");
-
-/** What every chart shares. Tooltips are drawn on the canvas: those of markup would need inline styles. */
-function common(look, option) {
-  const text = {color: look.ink, fontFamily: look.font};
-  return {
-    animation: false,
-    hoverLayerThreshold: Infinity,  // on paper, a canvas of its own for what is pointed at hides the other
-    backgroundColor: look.paper,
-    textStyle: text,
-    tooltip: {renderMode: "richText", confine: true, backgroundColor: look.raised, borderColor: look.muted, borderWidth: 1, padding: 8,
-              textStyle: {...text, fontSize: 12}},
-    ...option,
-  };
-}
-
-/** Text of the data in a tooltip: without what would be taken as the name of a style. */
-const plain = (text) => visible(text).replace(/\{(\w*)\|/g, "{$1\u00a6");
-const lines = (...parts) => parts.filter((part) => part !== null).join("\n");
-
 const axisLook = (look) => ({
   axisLine: {lineStyle: {color: look.muted}},
   axisTick: {lineStyle: {color: look.muted}},
@@ -286,17 +218,6 @@ const axisLook = (look) => ({
 
 /** As wide as the longest of the names needs, at most so many pixels. */
 const widthOf = (names, most) => Math.min(most, Math.max(...names.map((name) => textWidth(name, 12))) + 4);
-const textWidth = (text, size) => echarts.format.getTextRect(text, `${size}px ${fontOfNow}`).width;
-
-/** A name that is too long loses its middle: what tells layers apart is at their ends. */
-function shortened(name, width, size) {
-  if (textWidth(name, size) <= width) return name;
-  const letters = [...name].slice(0, 400);
-  let kept = Math.min(letters.length - 1, Math.floor(width / size * 2.2));
-  const cut = () => `${letters.slice(0, Math.ceil(kept / 2)).join("")}\u2026${[...name].slice(-Math.floor(kept / 2)).join("")}`;
-  while (kept > 4 && textWidth(cut(), size) > width) --kept;
-  return cut();
-}
 
 /** Names of rows, the first at the top. */
 const rowAxis = (look, names, width, more = {}) => ({
@@ -1265,5 +1186,3 @@ document.getElementById("foot").append(
   element("p", {}, "Made by Cortiscore; charts by Apache ECharts. The file holds all that it shows and asks nothing of a network."));
 drawAll();
 redrawWhenNeeded();
-
-})();

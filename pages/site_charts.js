@@ -1,14 +1,10 @@
 // Charts, on canvases: Apache ECharts' own SVG would need inline styles. What each shows stands in words and in a table as well.
 
-const NARROW = 600;  // pixels of a chart below which its labels are short
-const PRINT_WIDTH = 680;  // pixels of a chart on paper: what the margins of A4 leave, and less than those of Letter do
 const LINES = 8;  // looks of lines that are told apart, by colour, dash and symbol
 const SYMBOLS = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle", "emptyDiamond"];
 const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3]];
 
 let charts = [];
-let fontOfNow = "sans-serif";
-const printing = () => document.documentElement.classList.contains("printing");
 
 /** The library stands in the page as text, and is run when the first chart is drawn: a leaderboard does not wait for it. The policy knows it by its hash. */
 function startLibrary() {
@@ -33,41 +29,6 @@ function lookOfNow() {
   look.line = (place) => look[`line-${place % LINES}`];
   holder.remove();
   return look;
-}
-
-/** What every chart shares. Tooltips are drawn on the canvas: those of markup would need inline styles. */
-function common(look, option) {
-  const text = {color: look.ink, fontFamily: look.font};
-  return {
-    animation: false,
-    hoverLayerThreshold: Infinity,  // on paper, a canvas of its own for what is pointed at hides the other
-    backgroundColor: look.paper,
-    textStyle: text,
-    tooltip: {renderMode: "richText", confine: true, backgroundColor: look.raised, borderColor: look.muted, borderWidth: 1, padding: 8,
-              textStyle: {...text, fontSize: 12}},
-    ...option,
-  };
-}
-
-/**
- * Text of the data in a chart: without what would be taken as the name of a style, and not without end. The library keeps the widths of texts under
- * these in a plain object: a text that every object has as a name ("__proto__") would change all objects, and gets a space.
- */
-function plain(text) {
-  const shown = visible(text).slice(0, 120).replace(/\{/g, "\uff5b").replace(/\}/g, "\uff5d");
-  return shown in Object.prototype ? `${shown}\u00a0` : shown;
-}
-const lines = (...parts) => parts.filter((part) => part !== null && part !== "").join("\n");
-const textWidth = (text, size) => echarts.format.getTextRect(text, `${size}px ${fontOfNow}`).width;
-
-/** A name that is too long loses its middle: what tells names apart is at their ends. */
-function shortened(name, width, size) {
-  const letters = [...plain(name)];
-  if (textWidth(letters.join(""), size) <= width) return letters.join("");
-  let kept = Math.min(letters.length - 1, Math.floor(width / size * 2.2));
-  const cut = () => `${letters.slice(0, Math.ceil(kept / 2)).join("")}\u2026${letters.slice(-Math.floor(kept / 2)).join("")}`;
-  while (kept > 4 && textWidth(cut(), size) > width) --kept;
-  return cut();
 }
 
 const axisLook = (look) => ({

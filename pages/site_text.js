@@ -1,17 +1,5 @@
-// Text, numbers and elements. Text of the data reaches the page as text nodes and attributes alone: nothing here writes markup, and the page's policy
-// would refuse inline styles and scripts.
+// Numbers, elements and tables.
 
-/** Control, direction and invisible characters as escapes: a name shows what is in it, and cannot move what stands beside it. */
-function visible(text) {
-  return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu, (character) => {
-    const code = character.codePointAt(0);
-    const hex = code.toString(16);
-    if (code < 0x100) return "\\x" + hex.padStart(2, "0");
-    return code < 0x10000 ? "\\u" + hex.padStart(4, "0") : `\\u{${hex}}`;
-  });
-}
-
-const measured = (value) => typeof value === "number" && Number.isFinite(value);
 const signed = (text) => text.replace("-", "\u2212");
 const fixed = (value, decimals = 3) => measured(value) ? signed(value.toFixed(decimals)) : "";
 const whole = (value) => measured(value) ? signed(Math.round(value).toString()).replace(/\B(?=(\d{3})+$)/g, "\u202f") : "";
@@ -43,14 +31,6 @@ function median(values) {
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Elements
 
-/** Children that are not nodes become text, made visible. */
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-  for (const child of children.flat(Infinity)) if (child !== null) made.append(child instanceof Node ? child : document.createTextNode(visible(child)));
-  return made;
-}
-
 function drawing(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -74,9 +54,6 @@ function chooser(label, options, value, act) {
   return element("label", {class: "field"}, element("span", {}, label), made);
 }
 
-/** Lines break behind what separates the parts of a layer's name or a path. */
-const breakable = (text) => visible(text).split(/(?<=[._/-])/).flatMap((part, index) => [index ? element("wbr") : [], part]);
-
 const card = (pairs) => element("dl", {class: "card"}, pairs.filter(([, ...texts]) => texts.flat(Infinity).some((text) => text !== null && text !== ""))
   .map(([term, ...texts]) => [element("dt", {}, term), element("dd", {}, texts)]));
 
@@ -93,24 +70,6 @@ const say = (text) => { document.getElementById("said").textContent = visible(te
 
 // ---------------------------------------------------------------------------------------------------------------------------------------
 // Files
-
-function save(blob, name) {
-  const made = element("a", {href: URL.createObjectURL(blob), download: name});
-  made.click();
-  setTimeout(() => URL.revokeObjectURL(made.href), 60000);
-}
-
-/** A spreadsheet takes what begins so as a formula; an apostrophe keeps it text. Numbers are left alone. */
-function csvCell(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return Number.isFinite(value) ? String(value) : "";
-  if (typeof value === "boolean") return String(value);
-  const text = (/^(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])/.test(value) ? "'" : "") + visible(value);
-  return /[",;\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-const csvOf = (columns, rows) => [columns.map((column) => csvCell(column.key)), ...rows.map((row) => columns.map((column) => csvCell(column.value(row))))]
-  .map((cells) => cells.join(",") + "\r\n").join("");
 
 /** An object a row, with null for what is no number. Keys that repeat would be lost: they are told apart. */
 function jsonOf(columns, rows) {

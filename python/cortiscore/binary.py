@@ -28,11 +28,12 @@ def main():
                  "engine's. Install the package, run ./dev build in a source tree, or set CORTISCORE_BINARY to its path.")
 
 
-def ask(*words, home=None, refusals=False):
+def ask(*words, home=None, refusals=False, notes=False):
     """What `cortiscore WORDS --json` prints: one JSON value a line.
 
     :param home: CORTISCORE_HOME of the call; None: as it is here
     :param refusals: exit code 5 is an answer too, as long as lines were printed
+    :param notes: say on stderr what it says there
     :raises BadInput: with the command's own message, where it ends with another code than 0"""
     from .recordings import BadInput
 
@@ -45,4 +46,6 @@ def ask(*words, home=None, refusals=False):
                        "Set CORTISCORE_BINARY to its path.") from None
     if done.returncode and not (refusals and done.returncode == 5 and done.stdout):
         raise BadInput(done.stderr.strip().removeprefix("cortiscore: ") or f"{program} {words[0]} failed.")
+    if notes:
+        sys.stderr.write(done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -107,6 +108,8 @@ def _failure(error):
     """(exit code, one line) of what ended a command: a user's file or flag, or a defect of ours."""
     if isinstance(error, BadInput):
         return error.exit_code, str(error)
+    if isinstance(error, _OutputLost):  # as src/cli/main.cpp says it
+        return 74, f"standard output: not all of it could be written ({error}), expected room. What is said to be stored is stored."
     if isinstance(error, MemoryError):
         return 6, f"out of host memory. {error}".strip()
     if isinstance(error, OSError):
@@ -128,9 +131,30 @@ def _failure(error):
                 "command that printed it (CORTISCORE_DEBUG=1 prints where it happened).")
 
 
+class _OutputLost(Exception):
+    """Standard output could not be written to its end."""
+
+
+class _Output(io.FileIO):
+    """Standard output, whose failures are told apart from those of other files."""
+
+    def write(self, data):
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())  # lest the interpreter try once more as it ends
+            raise _OutputLost(error.strerror) from None
+
+
 def run(main):
     """Runs a command's main, the one border between exceptions and users: whatever ends it becomes one printable line and a
     documented exit code; Ctrl-C ends it with 130, a reader that left with 141."""
+    sys.stdout.flush()
+    with contextlib.suppress(io.UnsupportedOperation):  # what is no file cannot fill up
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)), sys.stdout.encoding,
+                                      line_buffering=sys.stdout.isatty())
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
     try:

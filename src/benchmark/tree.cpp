@@ -10,6 +10,7 @@
 #include "cortiscore/error.h"
 #include "src/benchmark/recordings.h"
 #include "src/core/folders.h"
+#include "src/core/json_fault.h"
 #include "src/data/json_file.h"
 
 namespace cortiscore {
@@ -57,7 +58,7 @@ Tree parse(const std::string& path) {
     tree.root = read_node(json.at("tree"), path);
     return tree;
   } catch (const Json::exception& e) {
-    throw bad_input({path, "", e.what(), "a tree of schema version 1", "See docs/formats.md"});
+    throw bad_input({path, "", json_fault(e), "a tree of schema version 1", "See docs/formats.md"});
   }
 }
 

@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -65,6 +67,10 @@ void write_neuroids(const std::vector<Difference>& all, const std::string& path)
   if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
 }
 
+Json reason(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
 Json difference_json(const Difference& one) {
   return {{"name", one.name},
           {"neuroids", neuroids_json(one)},
@@ -74,29 +80,69 @@ Json difference_json(const Difference& one) {
           {"difference", number(one.difference)},
           {"ci_lo", number(one.interval.lo)},
           {"ci_hi", number(one.interval.hi)},
-          {"paired", one.paired},
+          {"paired", one.unpaired.empty()},
+          {"unpaired", reason(one.unpaired)},
           {"p", number(one.p)},
           {"p_corrected", number(one.p_corrected)},
-          {"method", one.method.empty() ? Json(nullptr) : Json(one.method)}};
+          {"method", reason(one.method)},
+          {"unpermuted", reason(one.unpermuted)}};
 }
 
 const std::vector<Column> kColumns = {{0, 40, true}, {2, 6}, {2, 6}, {2, 10},
                                       {2, 18},       {2, 7}, {2, 9}};
 
-void print_differences(const std::vector<Difference>& all) {
+std::string score_text(double score, const BoardNetwork& network, const Difference& one) {
+  return std::isnan(score) && one.leaf ? mark_without_score(network, one.name) : cell(score);
+}
+
+// What marks in a table stand for, a line a reason: where it is, and how often more.
+class Footnotes {
+ public:
+  explicit Footnotes(std::string mark) : mark_(std::move(mark)) {}
+
+  // The mark, where there is a reason.
+  std::string mark(const std::string& why, const std::string& where) {
+    if (why.empty()) return {};
+    auto& places = places_[why];
+    places.push_back(where);
+    return " " + mark_;
+  }
+  void print(const char* meaning) const {
+    for (const auto& [why, places] : places_) {
+      const auto more = places.size() - 1;
+      std::printf("%s %s: %s (%s%s)\n", mark_.c_str(), meaning, printable(why).c_str(),
+                  printable(places.front()).c_str(),
+                  more ? (" and " + std::to_string(more) + " more").c_str() : "");
+    }
+  }
+
+ private:
+  std::string mark_;
+  std::map<std::string, std::vector<std::string>> places_;
+};
+
+std::string interval_cell(const Difference& one, Footnotes& unpaired) {
+  if (std::isnan(one.interval.lo)) return "-";
+  return ends_text(one.interval) + unpaired.mark(one.unpaired, one.name);
+}
+
+constexpr const char* kUnpaired = "the errors of both are taken as independent";
+
+void print_differences(const std::vector<Difference>& all,
+                       const BoardNetwork& first,
+                       const BoardNetwork& second) {
+  Footnotes unpaired("*"), unpermuted("+");
   print_cells(kColumns, {"", "first", "second", "difference", "95% interval", "p", "corrected"});
   for (const auto& one : all) {
-    print_cells(kColumns,
-                {std::string(static_cast<size_t>(one.depth), ' ') + printable(one.name),
-                 cell(one.first), cell(one.second), cell(one.difference, "%+.3f"),
-                 ends_text(one.interval) + (one.paired || std::isnan(one.interval.lo) ? "" : " *"),
-                 p_text(one.p), one.leaf ? p_text(one.p_corrected) : ""});
+    print_cells(kColumns, {std::string(static_cast<size_t>(one.depth), ' ') + printable(one.name),
+                           score_text(one.first, first, one), score_text(one.second, second, one),
+                           cell(one.difference, "%+.3f"), interval_cell(one, unpaired),
+                           p_text(one.p) +
+                               (std::isnan(one.p) ? "" : unpermuted.mark(one.unpermuted, one.name)),
+                           one.leaf ? p_text(one.p_corrected) : ""});
   }
-  const auto unpaired = std::any_of(all.begin(), all.end(), [](const auto& one) {
-    return !one.paired && !std::isnan(one.interval.lo);
-  });
-  if (unpaired)
-    std::printf("* a record keeps no draws: the errors of both are taken as independent\n");
+  unpaired.print(kUnpaired);
+  unpermuted.print("p is that of the bootstrap, neuroids could not be exchanged");
 }
 
 const BoardNetwork& find_network(const Scoreboard& board, const std::string& name) {
@@ -108,8 +154,38 @@ const BoardNetwork& find_network(const Scoreboard& board, const std::string& nam
   throw unknown_name("network", name, "the networks with results", known);
 }
 
+// Whether there is a difference at all, and neuroids where they were asked for.
+void check_comparable(const std::vector<Difference>& all, const Arguments& arguments) {
+  const auto both = shown(arguments.first) + " and " + shown(arguments.second);
+  if (std::none_of(all.begin(), all.end(),
+                   [](const auto& one) { return one.leaf && !std::isnan(one.difference); })) {
+    throw bad_input({arguments.board.store.empty() ? "the store" : arguments.board.store,
+                     "benchmarks", "none on which both " + both + " have a score",
+                     "at least one that both were scored on",
+                     "Look at `cortiscore rank --columns benchmarks`, or score them first"});
+  }
+  if (arguments.neuroids.empty() || std::any_of(all.begin(), all.end(), [](const auto& one) {
+        return !one.first_neuroids.empty();
+      }))
+    return;
+  std::string why;
+  for (const auto& one : all) {
+    if (why.empty() && !one.unpermuted.empty()) why = " (" + one.name + ": " + one.unpermuted + ")";
+  }
+  throw bad_input({"--neuroids", "scores a neuroid",
+                   "no benchmark of which the records of both " + both + " keep them" + why,
+                   "records of one that is scored a neuroid",
+                   "Leave --neuroids out, or score both with --again"});
+}
+
 void compare(const Arguments& arguments) {
-  const auto board = board_of(arguments.board);
+  if (arguments.first == arguments.second) {
+    throw Error(ErrorKind::kUsage, "compare: found " + shown(arguments.first) +
+                                       " twice, expected two networks, or two runs with --runs.");
+  }
+  auto looked_at = arguments.board;
+  if (!arguments.runs) looked_at.filter.neuroids_of = {arguments.first, arguments.second};
+  const auto board = board_of(looked_at);
   if (arguments.runs) {
     const auto steps = compare_runs(board, arguments.first, arguments.second);
     if (steps.empty()) {
@@ -127,19 +203,21 @@ void compare(const Arguments& arguments) {
       return;
     }
     const std::vector<Column> columns = {{0, 10}, {2, 6}, {2, 6}, {2, 10}, {2, 18}, {2, 7}};
+    Footnotes unpaired("*");
     print_cells(columns, {"step", "first", "second", "difference", "95% interval", "p"});
     for (const auto& [step, first, second, composite] : steps)
       print_cells(columns, {printable(step), cell(composite.first), cell(composite.second),
-                            cell(composite.difference, "%+.3f"),
-                            ends_text(composite.interval) +
-                                (composite.paired || std::isnan(composite.interval.lo) ? "" : " *"),
+                            cell(composite.difference, "%+.3f"), interval_cell(composite, unpaired),
                             p_text(composite.p)});
+    unpaired.print(kUnpaired);
     return;
   }
-  const auto all = compare_networks(board, find_network(board, arguments.first),
-                                    find_network(board, arguments.second));
+  const auto &first = find_network(board, arguments.first),
+             &second = find_network(board, arguments.second);
+  const auto all = compare_networks(board, first, second);
+  check_comparable(all, arguments);
   if (!arguments.neuroids.empty()) write_neuroids(all, arguments.neuroids);
-  if (!arguments.json) return print_differences(all);
+  if (!arguments.json) return print_differences(all, first, second);
   for (const auto& one : all) std::cout << canonical(difference_json(one)) << '\n';
 }
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iostream>
+#include <map>
 #include <memory>
 
 #include <CLI/App.hpp>
@@ -35,7 +36,8 @@ Json place_json(int64_t place) {
 
 Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
   Json nodes = Json::object(), node_intervals = Json::object(), leaves = Json::object(),
-       leaf_intervals = Json::object(), status = Json::object(), records = Json::object();
+       leaf_intervals = Json::object(), status = Json::object(), records = Json::object(),
+       contradicting = Json::array();
   for (size_t i = 1; i < ranked.nodes.size(); ++i) {
     const auto& node = ranked.nodes[i];
     (node.leaf ? leaves : nodes)[node.name] = number(node.value);
@@ -45,6 +47,7 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
     const auto* cell = ranked.network->find(benchmark);
     status[benchmark] = name_of(cell ? cell->standing : Standing::kMissing);
     if (cell && !cell->key.empty()) records[benchmark] = cell->key;
+    if (cell && cell->draws.wrong) contradicting.push_back(benchmark);
   }
   const auto& composite = ranked.nodes.front();
   const auto& ends = ranked.intervals.front();
@@ -56,31 +59,16 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
           {"error", number(composite.error)},
           {"ci_lo", number(ends.lo)},
           {"ci_hi", number(ends.hi)},
-          {"paired", ranked.paired},
+          {"paired", ranked.unpaired.empty()},
+          {"unpaired", ranked.unpaired.empty() ? Json(nullptr) : Json(ranked.unpaired)},
           {"imported", ranked.imported},
           {"nodes", nodes},
           {"node_intervals", node_intervals},
           {"leaves", leaves},
           {"leaf_intervals", leaf_intervals},
           {"status", status},
-          {"records", records}};
-}
-
-// Of a leaf without a score, why: X is a failure, as the platform writes it.
-std::string node_text(const Ranked& ranked, const NodeScore& node) {
-  if (!std::isnan(node.value) || !node.leaf) return platform_text(node.value);
-  const auto* cell = ranked.network->find(node.name);
-  switch (cell ? cell->standing : Standing::kMissing) {
-    case Standing::kMissing:
-    case Standing::kImported:  // by another kind of tree: raw, or ceiled
-      return "-";
-    case Standing::kOtherEdition:
-      return "other";
-    case Standing::kOk:
-    case Standing::kFailed:
-      break;
-  }
-  return "X";
+          {"records", records},
+          {"draws_left_out", contradicting}};
 }
 
 // Of whom all scores, or some, were published elsewhere.
@@ -127,7 +115,12 @@ void print_table(const std::vector<Ranked>& ranking, const std::string& wanted, 
     cells.push_back(printable(ranked.network->name) + (mark ? imported_text(ranked) : ""));
     cells.push_back(platform_text(composite.value));
     cells.push_back(std::isnan(composite.error) ? "" : platform_text(composite.error));
-    for (const auto i : shown) cells.push_back(node_text(ranked, ranked.nodes[i]));
+    for (const auto i : shown) {
+      const auto& node = ranked.nodes[i];
+      cells.push_back(std::isnan(node.value) && node.leaf
+                          ? mark_without_score(*ranked.network, node.name)
+                          : platform_text(node.value));
+    }
     print_cells(columns, cells);
   }
 }
@@ -141,14 +134,19 @@ void run(const Arguments& arguments) {
     return;
   }
   print_table(ranking, arguments.columns, arguments.board.table.empty());
-  size_t unpaired = 0;
-  for (const auto& ranked : ranking) unpaired += ranked.paired || ranked.imported ? 0 : 1;
-  if (unpaired > 0) {
-    log_line("note: of " + std::to_string(unpaired) + " of " + std::to_string(ranking.size()) +
-             " networks some score has no draws of its own (of an earlier version, of a smaller "
-             "--bootstrap, published, or raw where draws are of the ceiled score): its error is "
-             "taken as independent of the others'");
+  std::map<std::string, int64_t> unpaired;  // by reason
+  for (const auto& ranked : ranking) {
+    if (!ranked.unpaired.empty() && !ranked.imported) ++unpaired[ranked.unpaired];
   }
+  if (unpaired.empty()) return;
+  std::string reasons;
+  for (const auto& [why, n] : unpaired)
+    reasons += (reasons.empty() ? "" : "; ") + std::string("of ") + std::to_string(n) +
+               " the record " + why;
+  log_line(
+      "note: some score has no draws of its own, and its error is taken as independent of the "
+      "others' (of " +
+      std::to_string(ranking.size()) + " networks, " + printable(reasons) + ")");
 }
 
 }  // namespace

@@ -128,6 +128,10 @@ void import_table(const Arguments& arguments) {
   const auto records =
       imported_records(arguments.table, find_tree(arguments.tree), manifests_of(all_benchmarks()),
                        arguments.provenance, utc_now());
+  if (records.empty()) {
+    throw bad_input({arguments.table, "columns of benchmarks", "no score in any row",
+                     "at least one", "Choose another --tree, or another table"});
+  }
   Store store(results_folder(arguments.store));
   std::set<std::pair<std::string, std::string>> there;
   store.each({"", "", "imported"}, [&](const Json& record) {

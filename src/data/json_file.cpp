@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
@@ -33,12 +34,7 @@ Json parse_json(const std::string& text, const std::string& path, const std::str
   try {
     return Json::parse(text, look);
   } catch (const Json::exception& e) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: ...": without what speaks
-    // to programmers.
-    const std::string what = e.what();
-    const auto end = what.find("] ");
-    throw bad_input({path, "", end == std::string::npos ? what : what.substr(end + 2),
-                     expected + ", as JSON", "See docs/formats.md"});
+    throw bad_input({path, "", json_fault(e), expected + ", as JSON", "See docs/formats.md"});
   }
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
@@ -104,7 +105,7 @@ std::map<std::string, at::Tensor> read_safetensors(const std::string& path) {
       tensors.emplace(name, std::move(tensor));
     }
   } catch (const nlohmann::json::exception& e) {
-    throw damaged(path, "header" + (name.empty() ? "" : " of " + name), e.what(),
+    throw damaged(path, "header" + (name.empty() ? "" : " of " + name), json_fault(e),
                   "{name: {dtype, shape, data_offsets}}");
   }
   uint64_t end = 0;

@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/data/json_file.h"
 #include "src/engine/outcome.h"
 
@@ -181,7 +182,7 @@ void read_commitment(const std::string& path, ScoreOptions& options) {
                                              entry.at("data_sha256")});
     }
   } catch (const Json::exception& e) {
-    throw bad_input({path, "", e.what(), "a commitment: region_layer_map {region: layer}",
+    throw bad_input({path, "", json_fault(e), "a commitment: region_layer_map {region: layer}",
                      "Write one with `cortiscore layers NETWORK -b BENCHMARK -o FILE`"});
   }
 }

@@ -6,6 +6,7 @@
 #include "cortiscore/error.h"
 #include "src/ceiling/internal_consistency.h"
 #include "src/core/device.h"
+#include "src/core/json_fault.h"
 #include "src/core/progress.h"
 #include "src/core/random.h"
 #include "src/data/arrays.h"
@@ -111,7 +112,7 @@ Splits splits_of(const Json& list, int64_t n, const std::string& name) {
     for (const auto& entry : list)
       splits.push_back({indices(entry.at("train")), indices(entry.at("test"))});
   } catch (const Json::exception& e) {
-    throw bad_input({name, "", e.what(), "a list of {\"train\": [...], \"test\": [...]}", ""});
+    throw bad_input({name, "", json_fault(e), "a list of {\"train\": [...], \"test\": [...]}", ""});
   }
   check_splits(splits, n, name);
   return splits;

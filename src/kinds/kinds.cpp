@@ -4,6 +4,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/folders.h"
+#include "src/core/json_fault.h"
 #include "src/data/arrays.h"
 #include "src/data/json_file.h"
 #include "src/kinds/choices/definition.h"
@@ -96,8 +97,8 @@ std::shared_ptr<const Benchmark> read_benchmark(const std::string& path) {
     const auto read = kind_of(manifest, reader).read;
     return read(std::move(manifest), reader);
   } catch (const Json::exception& e) {
-    throw bad_input({path, reader.field(), e.what(), "a benchmark manifest of schema version 1",
-                     "See docs/formats.md"});
+    throw bad_input({path, reader.field(), json_fault(e),
+                     "a benchmark manifest of schema version 1", "See docs/formats.md"});
   }
 }
 

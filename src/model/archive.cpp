@@ -12,6 +12,7 @@
 #include <zip.h>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/core/parallel.h"
 #include "src/core/printable.h"
 #include "src/data/arrays.h"
@@ -182,7 +183,7 @@ Json Archive::json(const std::string& record) const {
   try {
     return parsed(document(record), record);
   } catch (const Json::exception& e) {
-    throw bad_input({path_, "record " + record, e.what(), "JSON",
+    throw bad_input({path_, "record " + record, json_fault(e), "JSON",
                      "Write it again with `cortiscore model export`"});
   }
 }

@@ -7,6 +7,7 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/core/parallel.h"
 #include "src/model/program.h"
 
@@ -79,7 +80,7 @@ class Native : public Program {
 
  private:
   static Error damaged(const std::string& path, const std::exception& e) {
-    const std::string why = e.what();
+    const auto why = json_fault(e);
     return bad_input({path, "", why.substr(0, why.find('\n')),
                       "a package that AOTInductor of this torch compiled",
                       "Write it with cortiscore.compile(model, path, ...)"});

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/data/arrays.h"
 #include "src/model/archive.h"
 #include "src/model/layer_groups.h"
@@ -100,7 +101,7 @@ void read_description(const std::string& text, const std::string& where, Program
     program.input.std = doubles(json, "std");
     program.input.degrees = json.value("degrees", program.input.degrees);
   } catch (const Json::exception& e) {
-    throw bad_input({where, "cortiscore.json", e.what(),
+    throw bad_input({where, "cortiscore.json", json_fault(e),
                      "input_size, mean, std, degrees, identifier",
                      "docs/formats.md says what they are"});
   }
@@ -389,7 +390,7 @@ Network Network::load(const std::string& path,
     g.bytes.resize(g.names.size());
     for (size_t i = 0; i < g.bytes.size(); ++i) g.bytes[i] = shapes.bytes[i] / g.traced_batch;
   } catch (const Json::exception& e) {
-    throw bad_input({path, "models/model.json", e.what(), "a torch.export archive of schema 8",
+    throw bad_input({path, "models/model.json", json_fault(e), "a torch.export archive of schema 8",
                      "Write it again with `cortiscore model export` (torch 2.11)"});
   } catch (const std::out_of_range&) {
     throw bad_input({path, "models/model.json", "a value or an axis that is not there",
@@ -420,7 +421,7 @@ std::string Network::signature(const std::string& path) {
         text +=
             sha256_of(archive.text("data/constants/" + entry.at("path_name").get<std::string>()));
     } catch (const Json::exception& e) {
-      throw bad_input({path, "data/constants", e.what(), "a torch.export archive of schema 8",
+      throw bad_input({path, "data/constants", json_fault(e), "a torch.export archive of schema 8",
                        "Write it again with `cortiscore model export` (torch 2.11)"});
     }
   }

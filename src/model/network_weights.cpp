@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/data/arrays.h"
 #include "src/data/safetensors.h"
 #include "src/model/archive.h"
@@ -49,7 +50,7 @@ Network Network::with_weights(const std::string& path) const {
         state->identifier =
             archive.json("extra/cortiscore.json").value("identifier", state->identifier);
     } catch (const Json::exception& e) {
-      throw bad_input({path, "data/weights", e.what(), "the weights of a torch.export archive",
+      throw bad_input({path, "data/weights", json_fault(e), "the weights of a torch.export archive",
                        "Write it again with `cortiscore model export` (torch 2.11)"});
     }
   } else if (path.ends_with(".safetensors")) {

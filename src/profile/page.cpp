@@ -55,8 +55,9 @@ std::string as_element(const Json& data) {
 
 std::string profile_page(const std::vector<Json>& profiles) {
   auto page = read_part("profile.html");
-  const auto style = read_part("profile.css"), script = read_part("profile.js"),
-             library = read_part("echarts.min.js");
+  const auto style = read_part("profile.css"), library = read_part("echarts.min.js");
+  const auto script = "\"use strict\";\n(() => {\n" + read_part("common.js") + "\n" +
+                      read_part("profile.js") + "\n})();";
   put(page, "csp",
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src " +
           hash_source(library) + " " + hash_source(script) + "; style-src " + hash_source(style) +

@@ -51,18 +51,23 @@ struct Neuroids {
   }
 };
 
-// Nothing where the record keeps none, or its raw score is another statistic of them (populations
-// that are averaged).
-std::optional<Neuroids> neuroids_of(const BoardCell& cell) {
+// Those of a record. @param why  set where there are none to exchange, to stand behind "the record"
+std::optional<Neuroids> neuroids_of(const BoardCell& cell, std::string& why) {
+  why = cell.neuroids.why;
+  if (cell.neuroids.packed.empty()) return std::nullopt;
   Neuroids found;
-  found.values = unpacked(cell.per_neuroid);
-  found.splits = static_cast<size_t>(std::max<int64_t>(cell.n_splits, 0));
-  if (found.splits == 0 || found.values.empty() || found.values.size() % found.splits != 0)
-    return std::nullopt;
+  found.values = unpacked(cell.neuroids.packed);
+  found.splits = static_cast<size_t>(cell.neuroids.splits);
   found.neuroids = found.values.size() / found.splits;
   constexpr double kFloat32 = 1e-6;
-  const bool same = std::abs(found.score(found, nullptr) - cell.raw) <= kFloat32;
-  return same && found.neuroids > 1 ? std::optional(found) : std::nullopt;
+  if (!(std::abs(found.score(found, nullptr) - cell.raw) <= kFloat32)) {
+    why = cell.pooled ? "keeps scores a neuroid that are not those of its raw score"
+                      : "has several populations, whose scores are averaged";
+    return std::nullopt;
+  }
+  if (found.neuroids > 1) return found;
+  why = "has one neuroid";
+  return std::nullopt;
 }
 
 double p_of_neuroids(const Neuroids& a, const Neuroids& b) {
@@ -87,21 +92,27 @@ struct Side {
 };
 
 Side side_of(const BoardNetwork& network, const Scoreboard& board, size_t n) {
-  bool paired = true;
+  std::map<std::string, std::string> unpaired;  // asked for below, a node at a time
   Side side;
-  side.leaves = leaf_draws(network, n, paired);
+  side.leaves = leaf_draws(network, n, unpaired);
   side.nodes = aggregate(board.tree, network.scores());
   side.draws = aggregate_draws(board.tree, network.scores(), side.leaves, n);
   return side;
 }
 
-// Whether the draws of all scores below are those of records.
-bool all_drawn(const BoardNetwork& network, size_t n, const std::string& leaf) {
-  return std::all_of(network.cells.begin(), network.cells.end(), [&](const auto& entry) {
-    const auto& [benchmark, cell] = entry;
-    if (!leaf.empty() && benchmark != leaf) return true;
-    return std::isnan(cell.score.value) || !own_draws(cell, n).empty();
-  });
+std::string about(const BoardNetwork& network, const std::string& why) {
+  return "the record of " + network.name + " " + why;
+}
+
+// Why the draws of a leaf's score, or of some score, are not those of its record; empty where they
+// are.
+std::string unpaired_of(const BoardNetwork& network, size_t n, const std::string& leaf) {
+  for (const auto& [benchmark, cell] : network.cells) {
+    if ((!leaf.empty() && benchmark != leaf) || std::isnan(cell.score.value)) continue;
+    std::string why;
+    if (own_draws(cell, n, why).empty()) return about(network, why);
+  }
+  return {};
 }
 
 std::vector<Difference> differences(const Scoreboard& board,
@@ -127,7 +138,8 @@ std::vector<Difference> differences(const Scoreboard& board,
       std::vector<double> drawn;
       for (size_t draw = 0; draw < n; ++draw) drawn.push_back(a.draws[i][draw] - b.draws[i][draw]);
       const auto leaf = node.leaf ? node.name : std::string();
-      one.paired = all_drawn(first, n, leaf) && all_drawn(second, n, leaf);
+      one.unpaired = unpaired_of(first, n, leaf);
+      if (one.unpaired.empty()) one.unpaired = unpaired_of(second, n, leaf);
       one.interval = ends_of(drawn, level);
       if (!std::isnan(one.interval.lo)) {
         one.p = p_value_of_draws(drawn);
@@ -143,8 +155,18 @@ std::vector<Difference> differences(const Scoreboard& board,
 void permute_neuroids(Difference& one, const BoardNetwork& first, const BoardNetwork& second) {
   const auto *a = first.find(one.name), *b = second.find(one.name);
   if (!a || !b || std::isnan(one.difference)) return;
-  const auto of_a = neuroids_of(*a), of_b = neuroids_of(*b);
-  if (!of_a || !of_b || of_a->splits != of_b->splits || of_a->neuroids != of_b->neuroids) return;
+  std::string why_a, why_b;
+  const auto of_a = neuroids_of(*a, why_a), of_b = neuroids_of(*b, why_b);
+  if (!of_a || !of_b) {
+    one.unpermuted = of_a ? about(second, why_b) : about(first, why_a);
+  } else if (of_a->splits != of_b->splits || of_a->neuroids != of_b->neuroids) {
+    const auto size = [](const Neuroids& of) {
+      return std::to_string(of.splits) + " x " + std::to_string(of.neuroids);
+    };
+    one.unpermuted =
+        "one record keeps " + size(*of_a) + " splits and neuroids, the other " + size(*of_b);
+  }
+  if (!one.unpermuted.empty()) return;
   one.p = p_of_neuroids(*of_a, *of_b);
   one.first_neuroids = of_a->means();
   one.second_neuroids = of_b->means();

@@ -14,13 +14,14 @@ struct Difference {
   double first = 0, second = 0;  ///< NaN: no score
   double difference = 0;         ///< first - second
   Ends interval;                 ///< 95 % of the draws of the difference
-  bool paired = false;           ///< both were scored with the same draws
+  std::string unpaired;          ///< why both are not compared draw by draw; empty where they are
   double p = 0;                  ///< two-sided; NaN: unknown
   double p_corrected = 0;        ///< of a leaf: for the number of leaves, by Holm's method
   std::vector<double> first_neuroids,
       second_neuroids;  ///< raw scores, where both records keep them
   std::string
       method;  ///< of p: "permutation of neuroids" or "bootstrap"; empty where there is none
+  std::string unpermuted;  ///< of a leaf with a p: why neuroids were not exchanged; else empty
 };
 
 /// The tree's nodes, parents before children.
@@ -29,7 +30,8 @@ struct Difference {
 /// at random for whole neuroids, 10,000 times; the statistic is the difference of raw scores (means
 /// over splits of medians over neuroids). Where that is not what the raw score is, elsewhere, and
 /// for nodes, twice the smaller share of the draws of the difference at or beyond zero,
-/// (k + 1) / (n + 1), as in score/compare.h. Holm 1979 over the benchmarks that have a p.
+/// (k + 1) / (n + 1), as in score/compare.h, and it is said why. Holm 1979 over the benchmarks that
+/// have a p.
 std::vector<Difference> compare_networks(const Scoreboard& board,
                                          const BoardNetwork& first,
                                          const BoardNetwork& second,

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
+#include <string>
 #include <utility>
 
 #include "src/score/statistics.h"
@@ -21,6 +23,12 @@ struct Entry {
   double value() const { return ranked.nodes.front().value; }
 };
 
+// A record's own interval, as the tree has its score.
+Ends stated(const BoardCell& cell, const Tree& tree) {
+  const auto end = [&](double value) { return tree.clip ? std::clamp(value, 0.0, 1.0) : value; };
+  return {end(cell.lo), end(cell.hi)};
+}
+
 Entry entry_of(const BoardNetwork& network, const Scoreboard& board, size_t n, double level) {
   Entry entry;
   auto& ranked = entry.ranked;
@@ -30,9 +38,16 @@ Entry entry_of(const BoardNetwork& network, const Scoreboard& board, size_t n, d
   ranked.imported = std::all_of(network.cells.begin(), network.cells.end(), [](const auto& cell) {
     return cell.second.standing == Standing::kImported;
   });
-  const auto draws = leaf_draws(network, n, ranked.paired);
+  std::map<std::string, std::string> unpaired;
+  const auto draws = leaf_draws(network, n, unpaired);
+  if (!unpaired.empty()) ranked.unpaired = unpaired.begin()->second;
   auto nodes = aggregate_draws(board.tree, scores, draws, n);
-  for (const auto& node : nodes) ranked.intervals.push_back(ends_of(node, level));
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    ranked.intervals.push_back(ends_of(nodes[i], level));
+    // What stands in for the draws of a record is for composites; it states its own interval.
+    if (unpaired.contains(ranked.nodes[i].name) && ranked.nodes[i].leaf)
+      ranked.intervals.back() = stated(*network.find(ranked.nodes[i].name), board.tree);
+  }
   entry.draws = std::move(nodes.front());
   entry.uncertain = !std::isnan(ranked.intervals.front().lo);
   return entry;

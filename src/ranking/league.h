@@ -19,7 +19,8 @@ struct Ranked {
   const BoardNetwork* network = nullptr;
   std::vector<NodeScore> nodes;  ///< of aggregate(): the composite first
   std::vector<Ends> intervals;   ///< of every node
-  bool paired = true;     ///< every leaf's draws are its record's, so that differences are paired
+  std::string unpaired;   ///< why some leaf's draws are not its record's; empty: differences are
+                          ///< paired
   bool imported = false;  ///< every score of it was published elsewhere
 };
 

@@ -77,12 +77,33 @@ class Reader {
 
   void read(Store& store) {
     store.each(filter_.records, [&](const Json& record) {
-      if (wanted(record)) count_edition(record);
-    });
-    choose_editions();
-    store.each(filter_.records, [&](const Json& record) {
       if (wanted(record)) take(record);
     });
+    choose_editions();
+    for (auto& [name, network] : networks_) {
+      for (auto& [benchmark, found] : found_[name]) choose(network, benchmark, found);
+    }
+    found_.clear();
+    if (!seen_.empty()) return;
+    int64_t n = 0;
+    std::string unknown;
+    store.each({}, [&](const Json& record) {
+      const auto benchmark = text_of(record, "benchmark_identifier");
+      ++n;
+      if (!manifests_.contains(benchmark)) unknown = benchmark;
+    });
+    if (n == 0)
+      throw bad_input({store.folder(), "results", "none", "those of at least one network",
+                       "Score networks first"});
+    throw bad_input(
+        {store.folder(), "results",
+         std::to_string(n) + ", none that the filters leave" +
+             (unknown.empty()
+                  ? ""
+                  : " (some are of benchmarks that are not known here, as " + shown(unknown) + ")"),
+         "at least one",
+         "Look at --network, --benchmark, --region, --species, --public, --since, "
+         "--tag and --convention, or at `cortiscore results show`"});
   }
 
   Scoreboard board(const std::string& folder) {
@@ -102,6 +123,7 @@ class Reader {
                        "Score networks first, or choose another --tree"});
     }
     for (auto& [name, network] : networks_) board.networks.push_back(std::move(network));
+    note_contradictions(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
       const auto aside =
@@ -118,6 +140,32 @@ class Reader {
   }
 
  private:
+  // What a record keeps and contradicts the rest of it is not used, and named.
+  static void note_contradictions(Scoreboard& board) {
+    std::string first;
+    int64_t n = 0;
+    for (const auto& network : board.networks) {
+      for (const auto& [benchmark, cell] : network.cells) {
+        const auto* const kept = cell.draws.wrong      ? &cell.draws
+                                 : cell.neuroids.wrong ? &cell.neuroids
+                                                       : nullptr;
+        if (!kept) continue;
+        ++n;
+        if (first.empty())
+          first = "the record of " + shown(network.name) + " on " + benchmark + " " + kept->why;
+      }
+    }
+    if (n == 0) return;
+    board.notes.push_back(first +
+                          (n > 1 ? ", and " + std::to_string(n - 1) + " more like it" : "") +
+                          "; these numbers are left out. `score --again` makes them anew");
+  }
+
+  struct Found {
+    BoardCell cell;
+    std::string edition;
+  };
+
   struct Edition {
     std::set<std::string> networks;
     std::string newest;
@@ -140,14 +188,6 @@ class Reader {
     return convention.is_null() || convention == filter_.convention;
   }
 
-  void count_edition(const Json& record) {
-    if (standing_of(record) != Standing::kOk || !of_convention(record)) return;
-    const std::string network = record.at("model_identifier");
-    auto& edition = editions_[record.at("benchmark_identifier")][edition_of(record)];
-    edition.networks.insert(network);
-    edition.newest = std::max(edition.newest, text_of(record, "end"));
-  }
-
   void choose_editions() {
     for (const auto& [benchmark, editions] : editions_) {
       const auto best =
@@ -159,25 +199,41 @@ class Reader {
     }
   }
 
+  // A record of odd types ends here, before anything is kept of it, and the store names it.
   void take(const Json& record) {
     const std::string benchmark = record.at("benchmark_identifier");
-    auto cell = cell_of(record, tree_);  // a record of odd types ends here, and the store names it
-    if (cell.standing == Standing::kOk) {
-      const auto chosen = chosen_.find(benchmark);
-      if (chosen == chosen_.end() || edition_of(record) != chosen->second) {
-        cell.standing = Standing::kOtherEdition;
-        cell.score = {std::nan(""), std::nan("")};
-      }
+    const std::string name = record.at("model_identifier");
+    Found found{cell_of(record, tree_), {}};
+    if (found.cell.standing == Standing::kOk) found.edition = edition_of(record);
+    if (filter_.neuroids_of.contains(name) && found.cell.standing == Standing::kOk)
+      found.cell.neuroids = kept_neuroids(record);
+    if (found.cell.standing == Standing::kOk && of_convention(record)) {
+      auto& edition = editions_[benchmark][found.edition];
+      edition.networks.insert(name);
+      edition.newest = std::max(edition.newest, text_of(record, "end"));
     }
     seen_.insert(benchmark);
-    auto& network = networks_[record.at("model_identifier")];
-    network.name = record.at("model_identifier");
+    auto& network = networks_[name];
+    network.name = name;
     const auto tags = record.value("tags", Json::object());
     if (network.run.empty()) network.run = text_of(tags, "run");
     if (network.step.empty()) network.step = text_of(tags, "step");
+    found_[name][benchmark].push_back(std::move(found));
+  }
+
+  // Of what a network has on a benchmark, what counts.
+  void choose(BoardNetwork& network, const std::string& benchmark, std::vector<Found>& all) {
+    const auto chosen = chosen_.find(benchmark);
     auto& kept = network.cells[benchmark];
-    if (std::tuple(worth(cell.standing), cell.end) >= std::tuple(worth(kept.standing), kept.end))
-      kept = std::move(cell);
+    for (auto& [cell, edition] : all) {
+      if (cell.standing == Standing::kOk &&
+          (chosen == chosen_.end() || edition != chosen->second)) {
+        cell.standing = Standing::kOtherEdition;
+        cell.score = {std::nan(""), std::nan("")};
+      }
+      if (std::tuple(worth(cell.standing), cell.end) >= std::tuple(worth(kept.standing), kept.end))
+        kept = std::move(cell);
+    }
   }
 
   const BoardFilter& filter_;
@@ -186,6 +242,7 @@ class Reader {
   std::map<std::string, Manifest> manifests_;
   std::map<std::string, std::map<std::string, Edition>> editions_;  // by benchmark
   std::map<std::string, std::string> chosen_;
+  std::map<std::string, std::map<std::string, std::vector<Found>>> found_;  // network, benchmark
   std::map<std::string, BoardNetwork> networks_;
   std::set<std::string> seen_;
 };
@@ -253,29 +310,38 @@ LeafScore leaf_of(const Json& record, const Tree& tree) {
   return {value, (number_of(raw, "ci_hi") - number_of(raw, "ci_lo")) / (2 * z)};
 }
 
-std::string draws_of(const Json& record, const Tree& tree) {
-  const auto draws = record.find("draws");
-  if (draws == record.end() || !draws->is_object()) return {};
-  // The engine's seed is 0: draws of another are not those of other networks.
-  if (record.at("error").value("seed", 0) != 0) return {};
-  return text_of(*draws, "of") == (tree.raw ? "raw" : "ceiled") ? text_of(*draws, "float32") : "";
-}
-
 BoardCell cell_of(const Json& record, const Tree& tree) {
   BoardCell cell;
   cell.standing = standing_of(record);
   cell.end = text_of(record, "end");
   cell.key = text_of(record, "key");
   cell.score = leaf_of(record, tree);
-  cell.draws = draws_of(record, tree);
-  cell.raw = std::nan("");
-  const auto neuroids = record.find("per_neuroid");
-  if (cell.standing == Standing::kOk && neuroids != record.end() && neuroids->is_object()) {
-    cell.raw = number_of(record.at("score"), "raw");
-    cell.per_neuroid = text_of(*neuroids, "float32");
-    cell.n_splits = neuroids->value("splits", int64_t{0});
+  cell.raw = cell.lo = cell.hi = std::nan("");
+  if (cell.standing == Standing::kFailed) return cell;
+  if (cell.standing == Standing::kOk) {
+    const auto& interval = record.at(tree.raw ? "raw" : "error");
+    if (interval.contains("ci_lo")) cell.lo = number_of(interval, "ci_lo");
+    if (interval.contains("ci_hi")) cell.hi = number_of(interval, "ci_hi");
   }
+  cell.draws = kept_draws(record, tree.raw);
+  cell.raw = number_of(record.at("score"), "raw");
+  cell.pooled = record.value("populations", Json::array()).size() < 2;
   return cell;
+}
+
+std::string mark_without_score(const BoardNetwork& network, const std::string& benchmark) {
+  const auto* cell = network.find(benchmark);
+  switch (cell ? cell->standing : Standing::kMissing) {
+    case Standing::kMissing:
+    case Standing::kImported:  // by another kind of tree: raw, or ceiled
+      return "-";
+    case Standing::kOtherEdition:
+      return "other";
+    case Standing::kOk:
+    case Standing::kFailed:
+      break;
+  }
+  return "X";
 }
 
 std::vector<std::string> leaves_of(const Tree& tree) {
@@ -298,6 +364,7 @@ Scoreboard board_of_table(const std::string& path,
                           const std::vector<Manifest>& manifests) {
   const auto table = read_table(path);
   const auto models = table.text("model");
+  if (models.empty()) throw bad_input({path, "rows", "a header alone", "one network a row", ""});
   Scoreboard board;
   board.tree = with_benchmarks(tree, manifests);
   board.benchmarks = leaves_of(board.tree);
@@ -310,6 +377,8 @@ Scoreboard board_of_table(const std::string& path,
            shown(models[i]) + " in " + table.place(first->second) + " and " + table.place(i),
            "each network once", ""});
     }
+    if (models[i].empty())
+      throw bad_input({path, table.place(i) + ", column model", "nothing", "a network's name", ""});
     BoardNetwork network;
     network.name = models[i];
     board.networks.push_back(std::move(network));
@@ -326,6 +395,12 @@ Scoreboard board_of_table(const std::string& path,
       if (!parse_number(cells[i], value))
         throw bad_input({path, table.place(i) + ", column " + column, shown(cells[i]),
                          "a number, X or nothing", ""});
+      // Composites clip leaves to 0 .. 1: per cent would all rank as 1.
+      constexpr double kMost = 2;
+      if (!std::isnan(value) && !(std::abs(value) <= kMost)) {
+        throw bad_input({path, table.place(i) + ", column " + column, shown(cells[i]),
+                         "a score whose ceiling is 1", "Divide per cent by 100"});
+      }
       auto& cell = board.networks[i].cells[benchmark];
       cell.standing = Standing::kImported;
       cell.score = {value, std::nan("")};
@@ -345,28 +420,32 @@ Scoreboard board_of_table(const std::string& path,
   return board;
 }
 
-std::vector<double> own_draws(const BoardCell& cell, size_t n) {
-  auto draws = unpacked(cell.draws);
+std::vector<double> own_draws(const BoardCell& cell, size_t n, std::string& why) {
+  why = cell.draws.why;
+  auto draws = unpacked(cell.draws.packed);
+  if (draws.empty()) return {};
+  if (draws.size() != n) {
+    why = "keeps " + std::to_string(draws.size()) + " draws, others " + std::to_string(n);
+    return {};
+  }
   for (auto& draw : draws) {
     if (!std::isfinite(draw)) draw = std::nan("");  // as interval_of() leaves them out
   }
-  const auto known =
-      std::count_if(draws.begin(), draws.end(), [](double draw) { return !std::isnan(draw); });
-  return draws.size() == n && known > 1 ? draws : std::vector<double>();
+  return draws;
 }
 
-std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& network,
-                                                      size_t n,
-                                                      bool& paired) {
+std::map<std::string, std::vector<double>> leaf_draws(
+    const BoardNetwork& network, size_t n, std::map<std::string, std::string>& unpaired) {
   std::map<std::string, std::vector<double>> all;
   for (const auto& [benchmark, cell] : network.cells) {
     if (std::isnan(cell.score.value)) continue;
-    auto draws = own_draws(cell, n);
+    std::string why;
+    auto draws = own_draws(cell, n, why);
     if (!draws.empty()) {
       all[benchmark] = std::move(draws);
       continue;
     }
-    paired = false;
+    unpaired[benchmark] = why;
     if (!std::isnan(cell.score.error))
       all[benchmark] = normal_draws(cell.score, network.name, benchmark, n);
   }
@@ -377,10 +456,10 @@ size_t usual_draws(const Scoreboard& board) {
   std::map<size_t, std::pair<size_t, const std::string*>> counts;  // by length, which says how many
   for (const auto& network : board.networks) {
     for (const auto& [benchmark, cell] : network.cells) {
-      if (cell.draws.empty() || unpacked(cell.draws).empty()) continue;
-      auto& [count, example] = counts[cell.draws.size()];
+      if (cell.draws.packed.empty()) continue;
+      auto& [count, example] = counts[cell.draws.packed.size()];
       ++count;
-      example = &cell.draws;
+      example = &cell.draws.packed;
     }
   }
   if (counts.empty()) return 1000;

@@ -1,10 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "src/benchmark/tree.h"
+#include "src/ranking/kept.h"
 #include "src/results/store.h"
 
 namespace cortiscore {
@@ -24,13 +26,14 @@ std::string name_of(Standing standing);
 /// One network on one benchmark.
 struct BoardCell {
   Standing standing = Standing::kMissing;
-  LeafScore score;          ///< of the tree's leaves, raw or ceiled; NaN where there is none
-  std::string draws;        ///< of that score, packed (results/json.h); may be empty
-  double raw = 0;           ///< the raw score; NaN where there is none
-  std::string per_neuroid;  ///< of the raw score, split by split, packed; may be empty
-  int64_t n_splits = 0;     ///< of per_neuroid
-  std::string key;          ///< of the record
-  std::string end;          ///< when it ended, UTC
+  LeafScore score;        ///< of the tree's leaves, raw or ceiled; NaN where there is none
+  double lo = 0, hi = 0;  ///< the interval that the record states of it; NaN where there is none
+  Kept draws;             ///< of that score
+  double raw = 0;         ///< the raw score; NaN where there is none
+  bool pooled = false;    ///< whether it is of one population of neuroids
+  Kept neuroids;          ///< of the raw score, split by split
+  std::string key;        ///< of the record
+  std::string end;        ///< when it ended, UTC
 };
 
 struct BoardNetwork {
@@ -61,6 +64,8 @@ struct BoardFilter {
   std::string since;            ///< records that ended then or later: 2026-11-30, or with a time
   std::map<std::string, std::string> tags;  ///< that records carry
   std::string convention;                   ///< how raw and ceiling became ceiled; empty: any one
+  /// Networks of which scores a neuroid are wanted: they are ten times as long as all else.
+  std::set<std::string> neuroids_of;
 };
 
 /// The networks of a store. Of several records of one network and benchmark the one that ended last
@@ -76,34 +81,37 @@ Scoreboard read_board(Store& store,
 
 /// Networks of a published table: column `model`, and of the tree's leaves the columns or the
 /// benchmarks' own names. `X` and what is missing are no scores.
-/// @throws Error(kBadInput)  no column model, a model twice, no column of a leaf; a cell that is no
-///   number
+/// @throws Error(kBadInput)  no column model, no row, a model twice, no column of a leaf; a cell
+///   that is no number, or beyond 2 (per cent)
 Scoreboard board_of_table(const std::string& path,
                           const Tree& tree,
                           const std::vector<Manifest>& manifests);
 
 /// A record as a leaf of the tree: its score with the standard deviation of its error.
 LeafScore leaf_of(const Json& record, const Tree& tree);
-/// The draws of that score, packed; empty where the record has none of it.
-std::string draws_of(const Json& record, const Tree& tree);
 
-/// Both, and what else a board keeps of a record.
+/// That, and what else a board keeps of a record.
 BoardCell cell_of(const Json& record, const Tree& tree);
+
+/// What stands in a table where a network has no score on a benchmark: "X" for a failure, as the
+/// platform writes it, "other" for another edition, else "-".
+std::string mark_without_score(const BoardNetwork& network, const std::string& benchmark);
 
 /// The benchmarks of a tree's leaves.
 std::vector<std::string> leaves_of(const Tree& tree);
 
 /// The record's own n draws, NaN where one is not finite; empty where it has others, or fewer than
 /// two that say anything.
-std::vector<double> own_draws(const BoardCell& cell, size_t n);
+/// @param why  set where they are empty, to stand behind "the record"
+std::vector<double> own_draws(const BoardCell& cell, size_t n, std::string& why);
 
 /// The draws of a network's leaves, [n] by benchmark: those of its records, and for a score that
 /// has an error without draws n of a normal distribution, which depend on the two names alone.
 /// Scores whose error is unknown have none.
-/// @param paired  set to false where a leaf's draws are not its record's n
+/// @param unpaired  of leaves whose draws are not their record's n: why
 std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& network,
                                                       size_t n,
-                                                      bool& paired);
+                                                      std::map<std::string, std::string>& unpaired);
 
 /// How many draws most records of a board have; 1000 where none has any.
 size_t usual_draws(const Scoreboard& board);

@@ -275,15 +275,17 @@ void Index::catch_up() {
           shard.path, shard.from, [&](int64_t offset, int64_t length, std::string_view text) {
             const auto record = Json::parse(text, nullptr, false);
             const auto text_of = [&](const char* key) -> std::string {
-              const auto at = record.find(key);
+              const auto at = record.find(key);  // of what is no object, the end
               return at != record.end() && at->is_string() ? at->get<std::string>() : "";
             };
-            if (!record.is_object()) return;  // its checksum agrees: not ours, so not a score
             const auto status = text_of("status");
+            auto key = text_of("key");
+            // Whole, but not as we write one: each is kept and named (Store::each).
+            if (key.empty()) key = shard.name + " " + std::to_string(offset);
             insert.bind(shard.name)
                 .bind(offset)
                 .bind(length)
-                .bind(text_of("key"))
+                .bind(key)
                 .bind(int64_t{status == "ok"})
                 .bind(status)
                 .bind(text_of("model_identifier"))

@@ -38,6 +38,25 @@ constexpr auto kCrcTable = [] {
   return table;
 }();
 
+uint32_t continued(uint32_t crc, std::string_view bytes) {
+  for (const auto c : bytes) crc = kCrcTable[(crc ^ static_cast<uint8_t>(c)) & 0xFF] ^ (crc >> 8);
+  return crc;
+}
+
+#ifdef __x86_64__
+// Every read of a store checks every byte: eight at a time are some twenty times as fast.
+__attribute__((target("sse4.2"))) uint32_t continued_in_hardware(uint32_t crc,
+                                                                 std::string_view bytes) {
+  uint64_t state = crc;
+  for (; bytes.size() >= sizeof state; bytes.remove_prefix(sizeof state)) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    state = __builtin_ia32_crc32di(state, word);
+  }
+  return continued(static_cast<uint32_t>(state), bytes);
+}
+#endif
+
 std::string hex(uint32_t value) {
   char text[kChecksumDigits + 1];
   std::snprintf(text, sizeof text, "%08x", value);
@@ -82,9 +101,11 @@ std::string shard_name() {
 }  // namespace
 
 uint32_t crc32c(std::string_view bytes) {
-  uint32_t crc = ~0U;
-  for (const auto c : bytes) crc = kCrcTable[(crc ^ static_cast<uint8_t>(c)) & 0xFF] ^ (crc >> 8);
-  return ~crc;
+#ifdef __x86_64__
+  static const bool in_hardware = __builtin_cpu_supports("sse4.2");
+  if (in_hardware) return ~continued_in_hardware(~0U, bytes);
+#endif
+  return ~continued(~0U, bytes);
 }
 
 std::string shard_line(std::string_view record) {
@@ -105,11 +126,19 @@ std::string_view record_of_line(std::string_view line) {
 }
 
 std::string read_record(const std::string& folder, const RecordPlace& place) {
-  std::ifstream shard(fs::path(folder) / place.shard, std::ios::binary);
-  std::string line(static_cast<size_t>(place.length), '\0');
-  shard.seekg(place.offset);
-  shard.read(line.data(), place.length);
-  return shard ? std::string(record_of_line(line)) : std::string();
+  return std::string(RecordReader(folder).read(place));
+}
+
+std::string_view RecordReader::read(const RecordPlace& place) {
+  if (place.shard != name_) {
+    shard_ = std::ifstream(fs::path(folder_) / place.shard, std::ios::binary);
+    name_ = place.shard;
+  }
+  line_.resize(static_cast<size_t>(place.length));
+  shard_.clear();
+  shard_.seekg(place.offset);
+  shard_.read(line_.data(), place.length);
+  return shard_ ? record_of_line(line_) : std::string_view();
 }
 
 ShardWriter::ShardWriter(std::string folder) : folder_(std::move(folder)) {}

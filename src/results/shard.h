@@ -1,8 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cortiscore/error.h"
@@ -36,6 +38,18 @@ struct RecordPlace {
 
 /// The record's text; empty where the place does not describe the shard, which was changed by hand.
 std::string read_record(const std::string& folder, const RecordPlace& place);
+
+/// The same of one record after the other.
+class RecordReader {
+ public:
+  explicit RecordReader(std::string folder) : folder_(std::move(folder)) {}
+  /// Valid until the next call.
+  std::string_view read(const RecordPlace& place);
+
+ private:
+  std::string folder_, name_, line_;
+  std::ifstream shard_;
+};
 
 /// One process's own shard: records are appended to it and to no other, so that any number of
 /// processes write to one store, on any file system, without a lock between them.

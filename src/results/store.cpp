@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cortiscore/error.h"
+#include "src/core/json_fault.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/core/stage.h"
@@ -18,6 +19,22 @@ namespace fs = std::filesystem;
 
 // Shards that are collected at once: each holds a descriptor, of which a process has a thousand.
 constexpr size_t kMostShards = 400;
+
+// What no verb can do without, where a record lacks it; empty where it has all.
+std::string lacks(const Json& record) {
+  if (!record.is_object()) return "is no object";
+  for (const auto* name : {"key", "status", "model_identifier", "benchmark_identifier"}) {
+    const auto field = record.find(name);
+    if (field == record.end() || !field->is_string() ||
+        field->get_ref<const std::string&>().empty())
+      return std::string("has no ") + name;
+  }
+  const auto& status = record.at("status").get_ref<const std::string&>();
+  if (status == "failed") return {};
+  if (status != "ok" && status != "imported") return "has status " + status;
+  const auto score = record.find("score");
+  return score != record.end() && score->is_object() ? "" : "has no score";
+}
 
 }  // namespace
 
@@ -57,28 +74,37 @@ void Store::append(const Json& record) {
 }
 
 void Store::each(const RecordFilter& filter, const std::function<void(const Json&)>& each) {
+  const auto leave_out = [&](const RecordPlace& place, const std::string& why) {
+    const auto sentence = (fs::path(folder_) / place.shard).string() + ": the record at byte " +
+                          std::to_string(place.offset) + " is not as `score` writes one (" + why +
+                          "). Left out.";
+    constexpr size_t kMostNamed = 20;
+    if (!odd_.insert(sentence).second || odd_.size() > kMostNamed + 1) return;
+    log_line("warning: " + (odd_.size() > kMostNamed ? folder_ + ": more like these. Left out."
+                                                     : printable(sentence)));
+  };
   index_.catch_up();
-  auto places = index_.current(filter);
-  std::vector<std::string> texts;
-  for (const auto& place : places) {
-    texts.push_back(read_record(folder_, place));
-    if (!texts.back().empty()) continue;
-    index_.rebuild();
-    places = index_.current(filter);
-    texts.clear();
-    for (const auto& again : places) texts.push_back(read_record(folder_, again));
-    break;
-  }
-  for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty()) continue;
-    try {
-      each(Json::parse(texts[i]));
-    } catch (const Json::exception& error) {  // whole, but not as we write it
-      const auto sentence = (fs::path(folder_) / places[i].shard).string() +
-                            ": the record at byte " + std::to_string(places[i].offset) +
-                            " is not as `score` writes one (" + error.what() + "). Left out.";
-      if (odd_.insert(sentence).second) log_line("warning: " + printable(sentence));
+  RecordReader reader(folder_);
+  std::set<std::pair<std::string, std::string>> given;  // key and network
+  for (const bool rebuilt : {false, true}) {
+    bool moved = false;  // a shard that was edited in place
+    for (const auto& place : index_.current(filter)) {
+      const auto text = reader.read(place);
+      moved = moved || text.empty();
+      if (text.empty()) continue;
+      try {
+        const auto record = Json::parse(text);
+        const auto fault = lacks(record);
+        if (!fault.empty())
+          leave_out(place, "it " + fault);
+        else if (given.emplace(record.at("key"), record.at("model_identifier")).second)
+          each(record);
+      } catch (const Json::exception& error) {  // whole, but not as we write it
+        leave_out(place, json_fault(error));
+      }
     }
+    if (!moved) return;
+    if (!rebuilt) index_.rebuild();
   }
 }
 

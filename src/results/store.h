@@ -50,8 +50,8 @@ class Store {
   void append(const Json& record);
 
   /// Calls `each` for every current record, sorted by model, benchmark and key. Where it finds a
-  /// record of odd types, by the exception that Json throws, that record is named on stderr, once,
-  /// and left out.
+  /// record without what every verb needs (key, status, network, benchmark, a score), or of odd
+  /// types, by the exception that Json throws, that record is named on stderr, once, and left out.
   void each(const RecordFilter& filter, const std::function<void(const Json&)>& each);
 
   /// Torn and damaged lines, each as a sentence.

@@ -36,9 +36,10 @@ def sha256_of(text):
 
 
 def compose(name, data):
-    """pages/NAME.html as one file, with its style, data, library and script, and a policy that allows those alone."""
+    """pages/NAME.html as one file, with its style, data, library and scripts, and a policy that allows those alone."""
     read = lambda kind: (PAGES / f"{name}.{kind}").read_text(encoding="utf-8")
-    style, script, of_library = read("css"), read("js"), library()
+    shared = (PAGES / "common.js").read_text(encoding="utf-8")
+    style, script, of_library = read("css"), f'"use strict";\n(() => {{\n{shared}\n{read("js")}\n}})();', library()
     policy = (f"default-src 'none'; script-src {sha256_of(of_library)} {sha256_of(script)}; style-src {sha256_of(style)}; img-src data: blob:")
     # A surrogate that stands alone is no UTF-8, and is written as JSON escapes it.
     as_json = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()

@@ -14,6 +14,7 @@ import scipy.optimize
 import scipy.stats
 
 from conftest import BINARY, ROOT, run, write
+from test_composite import store_of
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import analyze
@@ -24,11 +25,13 @@ HOSTILE = ["\x1b[2J\x1b]0;x\x07", "=cmd|' /C calc'!A0", "<script>alert(1)</scrip
            "名前\u0301", "'; --"]
 
 
-def asked(*words):
+def asked(*words, notes=False):
     """As binary.ask, of the command line that is loaded already."""
     done = run(*words, "--json")
     if done.returncode:
         raise BadInput(done.stderr.strip().removeprefix("cortiscore: "))
+    if notes:
+        sys.stderr.write(done.stderr)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -327,10 +330,13 @@ def test_tables_that_are_refused(capsys, tmp_path, rows, words):
     assert refused.value.exit_code == 5 and all(word in str(refused.value) for word in words), str(refused.value)
 
 
-def test_decimal_commas_are_refused(capsys, tmp_path):
-    (tmp_path / "t.csv").write_text("model;score;imagenet_top1\n" + "".join(f"n{i};0,{i};5{i}\n" for i in range(1, 9)))
-    with pytest.raises(BadInput, match="decimal commas"):
-        analysed(capsys, "imagenet", "--table", tmp_path / "t.csv")
+def test_decimal_commas_are_what_points_are(capsys, tmp_path):
+    rows = [(f"n{i}", 0.01 * i * i, 50 + i / 2) for i in range(1, 9)]
+    for name, separator, decimal in (("points.csv", ",", "."), ("commas.csv", ";", ",")):
+        lines = (separator.join([network, *(f"{value:.4f}".replace(".", decimal) for value in values)]) for network, *values in rows)
+        (tmp_path / name).write_text("\n".join([separator.join(["model", "score", "imagenet_top1"]), *lines]) + "\n")
+    found = [analysed(capsys, "imagenet", "--table", tmp_path / name, "--draws", 100) for name in ("points.csv", "commas.csv")]
+    assert found[0]["rows"] == found[1]["rows"] and found[0]["n_all"] == 8
 
 
 def test_text_columns_are_left_out_and_named(capsys, tmp_path):
@@ -533,6 +539,40 @@ def test_what_makes_draws_paired():
     assert not same(n={"stimuli": 159, "subjects": 10}) and not same(error={"seed": 1, "n_boot": 10})
     assert inputs.draws_of({**base, "draws": {"of": "raw", "float32": ""}}) is None and inputs.draws_of({}) is None
     assert inputs.draws_of(base)[0].tolist() == [1.0] * 10
+
+
+def test_draws_that_contradict_their_record_are_left_out(capsys, monkeypatch):
+    store, values, draws = paired_store()
+    store.install(monkeypatch)
+    next(line for line in store.lines if line["model_identifier"] == "net2")["draws_left_out"] = [V1]
+    for record in store.records:
+        if record["model_identifier"] == "net2" and record["benchmark_identifier"] == V1:
+            record["draws"]["float32"] = "no base64"
+    found = analysed(capsys, "best")
+    assert "1 have only an error" in found["notes"][0]
+
+
+def test_damaged_draws_end_no_question_and_are_named(tmp_path):
+    """Of a real store: the command says what rank says, and goes on."""
+    from test_ranking import record
+    noise = 0.01 * np.random.default_rng(0).standard_normal(400)
+    entries = [record(name, benchmark, score, score + noise) for name, score in (("a", 0.5), ("b", 0.4), ("c", 0.3)) for benchmark in PARTS]
+    entries[0]["draws"]["float32"] = "no base64 !"
+    done = run("analyze", "best", "--results", store_of(tmp_path / "store", entries), "--json")
+    assert done.returncode == 0 and f'the record of "a" on {V1} keeps draws that are no float32' in done.stderr, done.stderr
+
+
+def test_output_that_does_not_arrive_is_a_failure(leaderboard):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "analyze", "best", "--table", str(leaderboard)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 74 and "standard output" in done.stderr and "No space left" in done.stderr, done.stderr
+
+
+def test_a_table_without_scores_is_named_where_there_is_no_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("CORTISCORE_HOME", str(tmp_path))
+    table = write(tmp_path / "t.csv", [{"model": "m", "imagenet_top1": 70.0}])
+    with pytest.raises(BadInput, match=r"t\.csv, columns: found model, imagenet_top1 and no score"):
+        analyze.main(["imagenet", "--table", str(table)])
 
 
 def test_other_numbers_of_draws_are_independent(capsys, monkeypatch):

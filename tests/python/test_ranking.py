@@ -36,7 +36,10 @@ def record(model, benchmark, ceiled, draws=None, neuroids=None, *, version=1, co
              "score": {"raw": ceiled / 2, "ceiled": ceiled, "ceiling": 1, "ceiling_convention": convention},
              "raw": {"error": 0.01, "ci_lo": 0, "ci_hi": 1}, "error": {"ceiled": 0.02, "level": 0.95}}
     if draws is not None:
-        entry["draws"] = {"of": "ceiled", "float32": packed(draws)}
+        finite = np.asarray(draws)[np.isfinite(draws)]
+        ends = np.percentile(finite, [2.5, 97.5]).tolist() if len(set(finite)) > 1 else [None, None]
+        entry["draws"] = {"of": "ceiled", "float32": packed(draws[:1000])}
+        entry["error"] |= {"ci_lo": ends[0], "ci_hi": ends[1], "n_boot": len(draws), "seed": 0}
     if neuroids is not None:
         entry["per_neuroid"] = {"splits": len(neuroids), "float32": packed(neuroids)}
         entry["score"]["raw"] = float(np.median(np.asarray(neuroids, float), axis=1).mean())
@@ -138,7 +141,7 @@ def test_filters(tmp_path, flags, benchmarks):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--since", "yesterday"], "a day as 2026-11-30"), (["--tag", "run"], "KEY=VALUE"), (["--region", "V9"], "none of tree")])
+    (["--since", "yesterday"], "a day as 2026-11-30"), (["--tag", "run"], "KEY=VALUE"), (["--region", "V9"], "none that the filters leave")])
 def test_filters_that_are_none(tmp_path, flags, words):
     store = store_of(tmp_path / "store", [record("a", V1, 0.5)])
     done = run("rank", "--results", store, *flags)
@@ -271,8 +274,144 @@ def test_draws_that_are_no_draws(tmp_path, text):
     odd = record("a", V1, 0.9) | {"draws": {"of": "ceiled", "float32": text}, "per_neuroid": {"splits": 3, "float32": text}}
     store = store_of(tmp_path / "store", [odd, record("b", V1, 0.5, 0.5 + np.linspace(-0.01, 0.01, N_DRAWS))])
     first, second = lines("rank", "--results", store)
-    assert first["model_identifier"] == "a" and not first["paired"] and second["paired"]
+    assert first["model_identifier"] == "a" and not first["paired"] and second["paired"] and first["draws_left_out"] == [V1]
+    assert 'the record of "a" on Henaff2021.V1-pls keeps' in run("rank", "--results", store).stderr
     assert lines("compare", "a", "b", "--results", store)[0]["difference"] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda one: one["draws"].update(float32=packed(unpacked(one["draws"]["float32"]) + 0.02)), "not those of its interval"),
+    (lambda one: one["draws"].update(float32=packed(0.9 + 2 * (unpacked(one["draws"]["float32"]) - 0.9))), "not those of its interval"),
+    (lambda one: one["draws"].update(float32=packed(unpacked(one["draws"]["float32"])[1:])), "keeps 399 draws of a bootstrap of 400"),
+    (lambda one: one["error"].update(n_boot=1000), "keeps 400 draws of a bootstrap of 1000"),
+    (lambda one: one["error"].update(ci_lo=None, ci_hi=None), "states no interval"),
+    (lambda one: one["error"].pop("seed"), "does not say of which seed"),
+    (lambda one: one["draws"].update(of="both"), "does not say of which score"),
+    (lambda one: one.update(draws=[1, 2]), "not as `score` writes them"),
+    (lambda one: one["draws"].update(float32=packed(np.full(N_DRAWS, np.inf))), "no numbers")])
+def test_draws_that_contradict_their_record_are_named_and_not_used(tmp_path, change, said):
+    noise = 0.01 * np.random.default_rng(5).standard_normal(N_DRAWS)
+    odd = record("a", V1, 0.9, 0.9 + noise)
+    change(odd)
+    store = store_of(tmp_path / "store", [odd, record("b", V1, 0.5, 0.5 + noise), record("c", V1, 0.4, 0.4 + noise)])
+    done = run("rank", "--results", store)
+    assert f'the record of "a" on {V1} keeps' in done.stderr or f'the record of "a" on {V1} states' in done.stderr
+    assert said in done.stderr and "left out" in done.stderr
+    ranking = lines("rank", "--results", store)
+    assert [one["paired"] for one in ranking] == [False, True, True] and said in ranking[0]["unpaired"]
+    assert ranking[0]["ci_lo"] == pytest.approx(0.9 - 1.96 * 0.02, abs=0.005)  # its error stands in
+    compared = run("compare", "a", "b", "--results", store)
+    assert said in compared.stdout and "taken as independent" in compared.stdout and said in compared.stderr
+
+
+def test_draws_of_more_than_are_kept_are_held_to_the_interval_as_chance_allows(tmp_path):
+    random = np.random.default_rng(7)
+    draws = 0.5 + 0.01 * random.standard_normal(20000)
+    moved = record("moved", V1, 0.5, draws)
+    moved["draws"]["float32"] = packed(draws[:1000] + 0.01)
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5, draws), moved])
+    assert {one["model_identifier"]: one["paired"] for one in lines("rank", "--results", store)} == {"a": True, "moved": False}
+
+
+def test_draws_of_another_seed_are_said_to_be(tmp_path):
+    noise = 0.01 * np.random.default_rng(5).standard_normal(N_DRAWS)
+    other = record("a", V1, 0.9, 0.9 + noise)
+    other["error"]["seed"] = 3
+    store = store_of(tmp_path / "store", [other, record("b", V1, 0.5, 0.5 + noise), record("c", V1, 0.4, 0.4 + noise)])
+    assert "draws of seed 3, others have 0" in run("compare", "a", "b", "--results", store).stdout
+    assert "draws of seed 3, others have 0" in run("rank", "--results", store).stderr
+
+
+def scored_neuroids(tmp_path, change):
+    random = np.random.default_rng(2)
+    entries = []
+    for name, shift in (("a", 0.1), ("b", 0)):
+        neuroids = (random.random((4, 9)) + shift).astype("f4")
+        entries.append(record(name, V4, 0.5 + shift, 0.5 + shift + 0.01 * random.standard_normal(N_DRAWS), neuroids))
+    change(entries[0])
+    return store_of(tmp_path / "store", entries)
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda one: one.pop("per_neuroid"), "keeps no score a neuroid"),
+    (lambda one: one.update(per_neuroid=packed(np.ones(9))), "earlier version"),
+    (lambda one: one["per_neuroid"].update(float32="AAAA"), "no float32 in base64"),
+    (lambda one: one["per_neuroid"].update(splits=5), "36 scores of neuroids in 5 splits"),
+    (lambda one: one["per_neuroid"].update(float32=packed(np.ones(36))), "not those of its raw score"),
+    (lambda one: one.update(per_neuroid={"splits": 4, "float32": packed(np.full((4, 8), one["score"]["raw"]))}), "4 x 8 splits and neuroids")])
+def test_where_neuroids_cannot_be_exchanged_compare_says_so(tmp_path, change, said):
+    store = scored_neuroids(tmp_path, change)
+    one = {line["name"]: line for line in lines("compare", "a", "b", "--results", store)}[V4]
+    assert one["method"] == "bootstrap" and said in one["unpermuted"]
+    table = run("compare", "a", "b", "--results", store).stdout
+    assert re.search(rf"{re.escape(V4)}.* \+ +\d", table) and said in table
+    done = run("compare", "a", "b", "--results", store, "--neuroids", tmp_path / "n.csv")
+    assert done.returncode == 5 and said in done.stderr and not done.stdout and not (tmp_path / "n.csv").exists()
+
+
+def test_where_they_can_it_says_nothing(tmp_path):
+    store = scored_neuroids(tmp_path, lambda one: None)
+    one = {line["name"]: line for line in lines("compare", "a", "b", "--results", store)}[V4]
+    assert one["method"] == "permutation of neuroids" and one["unpermuted"] is None
+    assert "+ p is" not in run("compare", "a", "b", "--results", store).stdout
+
+
+def test_compare_refuses_what_it_cannot_compare(tmp_path):
+    failed = {"schema_version": 1, "key": "k", "status": "failed", "model_identifier": "b", "benchmark_identifier": V4, "end": "2026-01-01T00:00:00Z",
+              "message": "no"}
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5), failed, record("c", V1, 0.4)])
+    done = run("compare", "a", "a", "--results", store)
+    assert done.returncode == 2 and '"a" twice' in done.stderr
+    done = run("compare", "a", "b", "--results", store)
+    assert done.returncode == 5 and "none on which both" in done.stderr and not done.stdout
+    both = store_of(tmp_path / "both", [record("a", V1, 0.5), record("a", V4, 0.5), record("b", V1, 0.3), failed])
+    row = next(line for line in run("compare", "a", "b", "--results", both).stdout.splitlines() if V4 in line)
+    assert row.split()[1:3] == ["0.500", "X"]  # as rank has it
+
+
+@pytest.mark.parametrize("flags, said", [
+    (["--network", "nobody"], "1, none that the filters leave"), (["--tag", "run=r9"], "1, none that the filters leave"),
+    (["--region", "IT"], "1, none that the filters leave")])
+def test_filters_that_leave_nothing_are_named(tmp_path, flags, said):
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5)])
+    done = run("rank", "--results", store, *flags)
+    assert done.returncode == 5 and said in done.stderr and "--tree" not in done.stderr
+
+
+def test_a_store_of_unknown_benchmarks_or_none_says_so(tmp_path):
+    store = store_of(tmp_path / "store", [record("a", "Mine2031.V1-pls", 0.5)])
+    done = run("rank", "--results", store)
+    assert done.returncode == 5 and "Mine2031.V1-pls" in done.stderr and "not known here" in done.stderr
+    done = run("rank", "--results", store_of(tmp_path / "empty", []))
+    assert done.returncode == 5 and "Score networks first" in done.stderr
+
+
+@pytest.mark.parametrize("text, said", [
+    ("model,a\n", "header alone"), ("model,a\nm,45.3\n", "per cent"), ("model,a\nm,-7\n", "per cent"), ("model,a\n,0.3\n", "model")])
+def test_tables_that_are_refused(tmp_path, text, said):
+    (tmp_path / "small.json").write_text(json.dumps(SMALL))
+    (tmp_path / "t.csv").write_text(text)
+    for words in (["rank", "--table"], ["results", "import"]):
+        extra = [] if words[0] == "rank" else ["--source", "x", "--results", tmp_path / "store"]
+        done = run(*words, tmp_path / "t.csv", "--tree", tmp_path / "small.json", *extra)
+        assert done.returncode == 5 and said in done.stderr and not done.stdout, done.stderr
+    (tmp_path / "t.csv").write_text("model,a\nm,X\n")
+    done = run("results", "import", tmp_path / "t.csv", "--tree", tmp_path / "small.json", "--source", "x", "--results", tmp_path / "store")
+    assert done.returncode == 5 and "no score in any row" in done.stderr and not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("entry, said", [
+    ({}, "has no key"), ([], "no object"), ({"key": "k", "status": "ok", "benchmark_identifier": V1}, "no model_identifier"),
+    ({"key": "k", "status": "odd", "benchmark_identifier": V1, "model_identifier": "m"}, "has status odd"),
+    ({"key": "k", "status": "ok", "benchmark_identifier": V1, "model_identifier": ""}, "no model_identifier"),
+    ({"key": "k", "status": "ok", "benchmark_identifier": V1, "model_identifier": "m"}, "has no score")])
+def test_records_that_no_verb_can_read_are_not_merged(tmp_path, entry, said):
+    source = store_of(tmp_path / "source", [entry, record("a", V1, 0.5)])
+    done = run("results", "merge", source, "--results", tmp_path / "store")
+    assert done.returncode == 0 and "1 taken" in done.stdout and said in done.stderr, done.stderr
+    shown = run("results", "show", "--json", "--results", tmp_path / "store")
+    assert [json.loads(line)["model_identifier"] for line in shown.stdout.splitlines()] == ["a"] and "Left out" not in shown.stderr
+    assert said in run("rank", "--results", source).stderr
 
 
 def test_published_scores_stay_beside_own_ones(tmp_path):
@@ -304,5 +443,5 @@ def test_two_networks_at_one_step_of_a_run_are_refused(tmp_path):
     tags = {"run": "r1", "step": "100"}
     store = store_of(tmp_path / "store", [record("plain", V4, 0.5, tags=tags), record("ema", V4, 0.6, tags=tags),
                                           record("x", V4, 0.6, tags={"run": "r1", "step": "nan"})])
-    done = run("compare", "r1", "r1", "--runs", "--results", store)
+    done = run("compare", "r1", "r2", "--runs", "--results", store)
     assert done.returncode == 5 and '"ema" and "plain"' in done.stderr and "step 100" in done.stderr

@@ -703,6 +703,19 @@ def test_what_is_not_of_the_records_is_not_packed(lab, tmp_path):
     assert UnknownName.exit_code == 4 and Usage.exit_code == 2
 
 
+def test_what_others_would_refuse_is_refused_by_name(lab, tmp_path):
+    """Of the store, not of a temporary file, and what to do about it is not to do the same again."""
+    [line, *_] = [line for line, _ in stored.stored(lab.results, "--status", "ok")]
+    odd = {**json.loads(line), "end": "yesterday"}
+    text = json.dumps(odd, separators=(",", ":"), sort_keys=True)
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/20260101T000000Z-host-1.jsonl").write_text(f'{{"crc32c":"{google_crc32c.value(text.encode()):08x}","record":{text}}}\n')
+    with pytest.raises(BadInput) as refused:
+        submission.main(["pack", odd["model_identifier"], "--results", str(tmp_path / "store"), "-o", str(tmp_path / "out.zip")])
+    assert str(refused.value).startswith(f"{tmp_path / 'store'}, ") and "partial" not in str(refused.value)
+    assert "--again" in str(refused.value) and "Ask for the file again" not in str(refused.value) and not (tmp_path / "out.zip").exists()
+
+
 def test_of_several_weights_under_a_name_the_last_are_packed(lab, tmp_path, capsys):
     store = tmp_path / "store"
     store.mkdir()

@@ -61,12 +61,10 @@ class Table:
 def read_table(path):
     """A CSV or TSV table with a column `model` and columns of numbers; X, NA and nothing are missing.
 
-    :raises BadInput: no such column; a network twice; text among numbers; decimal commas
+    :raises BadInput: no such column; a network twice; text among numbers
     """
     [found] = ask("data", "table", path)
     columns, rows, lines = found["columns"], found["rows"], found["lines"]
-    if found["decimal"] != "point":
-        raise BadInput(f"{path}: found decimal commas, expected decimal points. Write 0.5 in place of 0,5.")
     if "model" not in columns:
         raise BadInput(f"{path}, columns: found {', '.join(columns)}, expected one called model. Name the networks' column model.")
     trimmed = [[(cell or "").strip() for cell in row] for row in rows]
@@ -127,9 +125,9 @@ def rank_filters(arguments):
 
 
 def ranking(words):
-    """Lines of `cortiscore rank --json`, best first: the one place that asks for them.
+    """Lines of `cortiscore rank --json`, best first: the one place that asks for them. What it notes about the store is said.
     @raises BadInput"""
-    return ask("rank", *words)
+    return ask("rank", *words, notes=True)
 
 
 def stored_records(results, fields=()):
@@ -224,7 +222,13 @@ def load(arguments):
         scores = from_table(table, arguments)
     else:
         tree = arguments.tree or "average_vision"
-        lines = ranking([*rank_filters(arguments), "--tree", tree])
+        try:
+            lines = ranking([*rank_filters(arguments), "--tree", tree])
+        except BadInput as error:
+            if table is None or arguments.results is not None:
+                raise
+            raise BadInput(f"{table.path}, columns: found model{''.join(', ' + name for name in table.numbers)} and no score, and no store "
+                           f"that could be asked in its place, expected a column of scores or --results. ({error})") from None
         scores = from_lines(lines, composite_name(tree), f"{arguments.results or 'the store'}, tree {tree}")
         scores.stored = True
         imported = sum(bool(line.get("imported")) for line in lines)
@@ -245,8 +249,12 @@ def records_of(scores, arguments, *fields):
     if not scores.stored:
         return {}
     wanted = {key: (line["model_identifier"], benchmark) for line in scores.lines for benchmark, key in (line.get("records") or {}).items()}
+    contradicting = {(line["model_identifier"], benchmark) for line in scores.lines for benchmark in line.get("draws_left_out") or []}
     records = stored_records(arguments.results, fields) if wanted else []
-    return {wanted[record["key"]]: record for record in records if record["key"] in wanted}
+    found = {wanted[record["key"]]: record for record in records if record["key"] in wanted}
+    # Draws that contradict their record: the ranking has named them.
+    return {pair: {name: value for name, value in record.items() if name != "draws" or pair not in contradicting}
+            for pair, record in found.items()}
 
 
 def draws_of(record, of="ceiled"):

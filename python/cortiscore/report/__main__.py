@@ -6,7 +6,7 @@ import contextlib
 import pathlib
 import sys
 
-from ..recordings import Parser, run
+from ..recordings import Parser, printable, run
 from .data import gather
 from .page import check_target, write_site
 from .server import serve
@@ -56,6 +56,8 @@ def main(arguments=None):
         return
     check_target(pathlib.Path(options.output))
     site = gather(**how)
+    for note in site.notes:
+        print(f"note: {printable(note)}", file=sys.stderr)
     target = write_site(site, options.output)
     with contextlib.suppress(ValueError):
         target = target.relative_to(pathlib.Path.cwd())

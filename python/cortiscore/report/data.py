@@ -15,7 +15,8 @@ import tempfile
 from .. import layout
 from ..binary import ask, environment
 from ..parquet import number_of
-from ..recordings import BadInput, check_file, default_home, printable
+from ..recordings import BadInput, default_home, printable
+from ..tables import MISSING, read_table
 
 STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e"}
 # Of a pair, in the order in which the page's details have them. What repeats is a place in a list of the network's: candidates in `lists`,
@@ -41,6 +42,7 @@ class Site:
     attributes: dict
     thumbnails: dict
     made: str
+    notes: list = dataclasses.field(default_factory=list)  # what a reader should know of the table
 
     @property
     def networks(self):
@@ -104,49 +106,27 @@ def nodes_of(tree, ranks):
 
 
 def read_attributes(path):
-    """Columns of a table of networks by name: {column: {network: number or text}}. `model` (or `network`, `model_identifier`) names the
-    network.
-    @raises BadInput  no such column, a network or a column twice, a row of another length"""
-    check_file(path, "a table")
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = file.read()
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: found byte 0x{error.object[error.start]:02x} at {error.start}, expected UTF-8. "
-                       "Save it as UTF-8.") from None
-    first = lines.partition("\n")[0]
-    try:
-        head, *rows = csv.reader(lines.splitlines(),
-                                 delimiter="\t" if "\t" in first else ";" if ";" in first and "," not in first else ",", strict=True)
-    except (csv.Error, ValueError) as error:
-        raise BadInput(f"{path}: found {error if lines.strip() else 'nothing'}, expected a CSV with a line of names. "
-                       "Write it again.") from None
-    key = next((name for name in ("model", "network", "model_identifier") if name in head), None)
+    """Columns of a table of networks by name: {column: {network: number or text}}, and notes about how the file was understood. `model`
+    (or `network`, `model_identifier`) names the network.
+    @raises BadInput  no such column, a row without a name, a network twice"""
+    table = read_table(path)
+    key = next((name for name in ("model", "network", "model_identifier") if name in table.columns), None)
     if key is None:
-        raise BadInput(f"{path}: found the columns {', '.join(map(printable, head))}, expected one that is called model. "
+        raise BadInput(f"{path}: found the columns {', '.join(map(printable, table.columns))}, expected one that is called model. "
                        "Name the column of networks so.")
-    if len(set(head)) != len(head):
-        raise BadInput(f"{path}: found a column twice among {', '.join(map(printable, head))}, expected each once. Take one away.")
-    columns = {name: {} for name in head if name and name != key}
-    seen = set()
-    for number, row in enumerate(rows, 2):
-        if not any(row):
+    networks = table.names(key)
+    twice = next((network for i, network in enumerate(networks) if network in networks[:i]), None)
+    if twice is not None:
+        raise BadInput(f"{path}, column {key}: found {printable(twice)} a second time, expected a network once. Take one of the rows away.")
+    columns = {}
+    for name in table.columns:
+        if name == key:
             continue
-        if len(row) != len(head):
-            raise BadInput(f"{path}, row {number}: found {len(row)} fields, expected {len(head)}. Mend the row.")
-        values = dict(zip(head, row))
-        if values[key] in seen:
-            raise BadInput(f"{path}, row {number}: found {printable(values[key])} a second time, expected a network once. "
-                           "Take one of the rows away.")
-        seen.add(values[key])
-        for name in columns:
-            if values[name].strip() not in ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "None"):
-                columns[name][values[key]] = values[name].strip()
-    for name, of in columns.items():
-        numbers = {network: number_of(text) for network, text in of.items()}
-        if None not in numbers.values():
-            columns[name] = numbers
-    return columns
+        given = {network: text.strip() for network, text in zip(networks, table.column(name))
+                 if text is not None and text.strip().lower() not in MISSING}
+        number = table.kinds[name] == "number"
+        columns[name] = {network: number_of(text) for network, text in given.items()} if number else given
+    return columns, table.notes
 
 
 def attributes_of(networks, pairs, table):
@@ -217,7 +197,7 @@ def gather(*, results=None, tree="average_vision", title="Cortiscore", table=Non
 
     :param filters: flags of `cortiscore rank` that choose networks and benchmarks
     :raises BadInput: a store, tree or table that cannot be read, a ranking without a network"""
-    attributes = read_attributes(table) if table else {}
+    attributes, notes = read_attributes(table) if table else ({}, [])
     ranks = ranked(["--tree", tree, *(["--results", results] if results else []), *filters])
     if not ranks:
         raise BadInput(f"{results or default_home() / 'results'}: found no network to rank, expected records. "
@@ -234,7 +214,7 @@ def gather(*, results=None, tree="average_vision", title="Cortiscore", table=Non
                         "leaf": description.get("leaf", "ceiled")},
                 ranks, cards, nodes_of(description, ranks), pairs,
                 attributes_of([rank["model_identifier"] for rank in ranks], pairs, attributes),
-                pictures, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"))
+                pictures, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"), notes)
 
 
 # ---------------------------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The page as one text, and the folder that it is written into as a whole.
 
-The page is made of pages/site* and two libraries; its Content-Security-Policy allows these and nothing else.
+The page is made of pages/site*, what it shares with the profile's page, and two libraries; its Content-Security-Policy allows these and nothing else.
 """
 import base64
 import ctypes
@@ -16,7 +16,7 @@ from ..recordings import BadInput, Usage, printable
 from .data import data_text, write_tables
 
 STYLES = ("profile.css", "tabulator_simple.min.css", "site.css")
-SCRIPTS = ("site_text.js", "site_data.js", "site_charts.js", "site_table.js", "site_cards.js", "site_overviews.js", "site.js")
+SCRIPTS = ("common.js", "site_text.js", "site_data.js", "site_charts.js", "site_table.js", "site_cards.js", "site_overviews.js", "site.js")
 LIBRARIES = {"tabulator.min.js": "datatabulator/tabulator-tables@*/dist/js",
              "tabulator_simple.min.css": "datatabulator/tabulator-tables@*/dist/css",
              "echarts.min.js": "echarts/echarts@*/dist"}

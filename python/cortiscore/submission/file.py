@@ -217,9 +217,12 @@ class Submission:
 
     :raises BadInput: the file is not as `cortiscore submit` writes it, byte for byte, or a record is not as it must be"""
 
-    def __init__(self, path):
+    def __init__(self, path, called=None, action=AGAIN):
+        """:param called: what refusals name instead of the path
+        :param action: what refusals advise"""
         check_file(path, "a submission")
         self.path, self.file = path, open(path, "rb")
+        self.called, self.action = called or path, action
         try:
             self.members = {member.name: member for member in self._members()}
             hashes = self._hashes()
@@ -235,8 +238,8 @@ class Submission:
     def __exit__(self, *_):
         self.file.close()
 
-    def refuse(self, where, found, expected, action=AGAIN):
-        raise BadInput(f"{self.path}{', ' if where else ''}{where}: found {found}, expected {expected}. {action}")
+    def refuse(self, where, found, expected, action=None):
+        raise BadInput(f"{self.called}{', ' if where else ''}{where}: found {found}, expected {expected}. {action or self.action}")
 
     def read(self, name):
         member = self.members[name]

@@ -172,7 +172,8 @@ def pack(arguments):
     with written_whole(output) as partial:
         write_submission(partial, [line for line, _ in records], {"networks": names, "benchmarks": benchmarks}, networks, sources,
                          version(), in_unicode(arguments.author), in_unicode(arguments.comment))
-        with Submission(partial) as written:  # what others would refuse is not written
+        # What others would refuse is not written.
+        with Submission(partial, results_of(arguments), "Score that again (`cortiscore score --again`), or pack others.") as written:
             sha256 = written.sha256
     print(printable(f"{output}: {len(records)} records of {len(names)} networks on {len(benchmarks)} benchmarks, {len(networks)} networks "
                     f"inside, {output.stat().st_size} bytes, sha256 {sha256}"))

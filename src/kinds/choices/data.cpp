@@ -11,6 +11,7 @@
 #include "cortiscore/error.h"
 #include "src/benchmark/coded_choices.h"
 #include "src/core/class_codes.h"
+#include "src/core/json_fault.h"
 #include "src/core/notes.h"
 #include "src/data/arrays.h"
 #include "src/data/json_file.h"
@@ -63,7 +64,7 @@ Table class_table(const std::string& path) {
       for (const auto& index : indices) table.rows.push_back({category, index.dump()});
     }
   } catch (const nlohmann::json::exception& e) {
-    throw bad_input({path, "categories", e.what(), "{category: [index, ...]}", ""});
+    throw bad_input({path, "categories", json_fault(e), "{category: [index, ...]}", ""});
   }
   return table;
 }
