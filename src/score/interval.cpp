@@ -55,6 +55,9 @@ void interval_of(Resampled& result,
   auto sorted = result.draws;
   std::erase_if(sorted, [](double v) { return !std::isfinite(v); });
   std::sort(sorted.begin(), sorted.end());
+  result.error = deviation(sorted, 1);
+  result.ci_lo = result.ci_hi = kNaN;
+  if (sorted.size() < 2) return;  // one draw would be a point, and look like certainty
   double lo = (1 - level) / 2;
   double hi = (1 + level) / 2;
   if (interval == Interval::kBca) {
@@ -85,7 +88,6 @@ void interval_of(Resampled& result,
   }
   result.ci_lo = percentile(sorted, lo);
   result.ci_hi = percentile(sorted, hi);
-  result.error = deviation(sorted, 1);
 }
 
 namespace {

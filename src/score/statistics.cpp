@@ -43,6 +43,8 @@ void set_interval(const std::vector<double>& draws, double level, double& lo, do
   std::vector<double> sorted;
   std::copy_if(draws.begin(), draws.end(), std::back_inserter(sorted),
                [](double v) { return std::isfinite(v); });
+  lo = hi = std::nan("");
+  if (sorted.size() < 2) return;  // one draw would be a point, and look like certainty
   std::sort(sorted.begin(), sorted.end());
   lo = percentile(sorted, (1 - level) / 2);
   hi = percentile(sorted, (1 + level) / 2);

@@ -12,7 +12,7 @@ double mean_skip_nan(const std::vector<double>& values);
 double deviation(const std::vector<double>& values, int64_t ddof);
 
 /// The two ends of a percentile interval, by linear interpolation between order statistics as
-/// numpy.percentile.
+/// numpy.percentile; NaN where fewer than two draws are finite.
 void set_interval(const std::vector<double>& draws, double level, double& lo, double& hi);
 
 /// Quantile q in 0..1 of ascending values, by linear interpolation as numpy.percentile; NaN where

@@ -84,6 +84,16 @@ def bca(value, draws, jackknives, level=0.95):
     return np.percentile(draws, 100 * norm.cdf(z0 + z / (1 - a * z)))
 
 
+def test_one_draw_is_no_interval(tmp_path):
+    """It would be a point, and look like certainty."""
+    x, y = data()
+    trials = np.stack([y, y + 0.1, 1.1 * y])
+    plain = run_json("metric", "ridge", *save(tmp_path, source=x, target=y), "--bootstrap", 1)
+    ceiled = run_json("metric", "ridge", *save(tmp_path, source=x, target=y, trials=trials), "--bootstrap", 1)
+    assert plain["ci_lo"] is None and plain["ci_hi"] is None
+    assert ceiled["ceiled"] is not None and ceiled["ceiled_ci_lo"] is None and ceiled["ceiled_ci_hi"] is None
+
+
 @pytest.mark.parametrize("over", ["neuroid", "presentation", "neuroid,presentation"])
 def test_bca_interval(over, tmp_path):
     x, y = data(seed=1, m=9)
