@@ -1,4 +1,5 @@
 #include "kernels/bootstrap.h"
+#include "kernels/shape.cuh"
 
 namespace cortiscore::kernels {
 namespace {
@@ -64,7 +65,7 @@ __global__ void pearson_epilogue_kernel(const double* __restrict__ sums,
   const double vt = tt - t * t / n;
   const double co = zt - z * t / n;
   const double value = co / (sqrt(vz) * sqrt(vt));
-  r[at] = vz > 1e-13 * n && vt > 1e-13 * n ? fmin(1.0, fmax(-1.0, value)) : nan("");
+  r[at] = vz > 1e-13 * n && vt > 1e-13 * n ? clamp_correlation(value) : nan("");
 }
 
 constexpr int kMedianThreads = 128;
@@ -110,20 +111,8 @@ __global__ void weighted_median_kernel(const double* __restrict__ values,
 
 constexpr int kSplitThreads = 128;
 
-__global__ void split_half_kernel(const double* __restrict__ c_all,
-                                  const uint8_t* __restrict__ in_first,
-                                  const double* __restrict__ noise,
-                                  double* __restrict__ out,
-                                  int64_t splits,
-                                  int r,
-                                  int64_t m) {
-  extern __shared__ double c[];
-  const int64_t neuroid = blockIdx.y;
-  for (int i = threadIdx.x; i < r * r; i += kSplitThreads) c[i] = c_all[neuroid * r * r + i];
-  __syncthreads();
-  const int64_t split = blockIdx.x * int64_t{kSplitThreads} + threadIdx.x;
-  if (split >= splits) return;
-  const uint8_t* const w = in_first + split * r;
+// r of the halves' means from the covariances c [r, r] of one neuroid's repetitions.
+__device__ double split_half_r(const double* c, const uint8_t* w, double noise, int r) {
   double first = 0, second = 0, between = 0, n_first = 0;
   for (int i = 0; i < r; ++i) {
     double with_first = 0, with_second = 0;
@@ -138,11 +127,28 @@ __global__ void split_half_kernel(const double* __restrict__ c_all,
   }
   const double n_second = r - n_first;
   const bool undefined =
-      first <= noise[neuroid] * n_first * n_first || second <= noise[neuroid] * n_second * n_second;
+      first <= noise * n_first * n_first || second <= noise * n_second * n_second;
   const double value = between / (sqrt(first) * sqrt(second));
-  out[split * m + neuroid] = undefined ? nan("") : fmin(1.0, fmax(-1.0, value));
+  return undefined ? nan("") : clamp_correlation(value);
 }
 
+__global__ void split_half_kernel(const double* __restrict__ c_all,
+                                  const uint8_t* __restrict__ in_first,
+                                  const double* __restrict__ noise,
+                                  double* __restrict__ out,
+                                  int64_t splits,
+                                  int r,
+                                  int64_t m) {
+  extern __shared__ double c[];
+  const int64_t split = blockIdx.x * int64_t{kSplitThreads} + threadIdx.x;
+  for (int64_t neuroid = blockIdx.y; neuroid < m; neuroid += gridDim.y) {
+    __syncthreads();  // the neuroid before has been read
+    for (int i = threadIdx.x; i < r * r; i += kSplitThreads) c[i] = c_all[neuroid * r * r + i];
+    __syncthreads();
+    if (split < splits)
+      out[split * m + neuroid] = split_half_r(c, in_first + split * r, noise[neuroid], r);
+  }
+}
 }  // namespace
 
 cudaError_t bootstrap_counts(uint64_t seed,
@@ -201,7 +207,7 @@ cudaError_t split_half(const double* c,
   if (r > kMostRepetitions) return cudaErrorInvalidValue;
   const size_t bytes = sizeof(double) * static_cast<size_t>(r * r);
   const dim3 grid(static_cast<unsigned>((splits + kSplitThreads - 1) / kSplitThreads),
-                  static_cast<unsigned>(m));
+                  grid_rows(m));
   split_half_kernel<<<grid, kSplitThreads, bytes, stream>>>(c, in_first, noise, out, splits,
                                                             static_cast<int>(r), m);
   return cudaGetLastError();

@@ -63,7 +63,8 @@ constexpr int64_t kMostRepetitions = 75;
 /// @param in_first   device, [splits, r] uint8: 1 where the repetition is in the first half
 /// @param noise      device, [m] float64: variance of a half's mean that counts as constant
 /// @param out        device, [splits, m] float64: r of the halves, NaN where one is constant
-/// Regime: r <= kMostRepetitions. Launch: m x ceil(splits / 128) blocks of 128.
+/// Regime: r <= kMostRepetitions. Launch: ceil(splits / 128) x m (at most 4096, each then several)
+/// blocks of 128.
 cudaError_t split_half(const double* c,
                        const uint8_t* in_first,
                        const double* noise,

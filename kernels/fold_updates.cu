@@ -1,4 +1,5 @@
 #include "kernels/fold_updates.h"
+#include "kernels/shape.cuh"
 
 namespace cortiscore::kernels {
 namespace {
@@ -27,16 +28,18 @@ __global__ void downdate_kernel(double* __restrict__ s,
 __global__ void rank2_update_kernel(double* __restrict__ g,
                                     const double* __restrict__ u,
                                     const double* __restrict__ h,
+                                    int64_t n_folds,
                                     int64_t m) {
   const int64_t at = blockIdx.x * int64_t{kThreads} + threadIdx.x;
   if (at >= m * m) return;
-  const int64_t f = blockIdx.y;
   const int64_t i = at / m;
   const int64_t j = at % m;
-  const double* const uf = u + f * m;
-  const double* const hf = h + f * m;
-  // The sum of both products is the same for (i, j) and (j, i): G stays symmetric to the bit.
-  g[f * m * m + at] -= i < j ? uf[i] * hf[j] + hf[i] * uf[j] : uf[j] * hf[i] + hf[j] * uf[i];
+  for (int64_t f = blockIdx.y; f < n_folds; f += gridDim.y) {
+    const double* const uf = u + f * m;
+    const double* const hf = h + f * m;
+    // The sum of both products is the same for (i, j) and (j, i): G stays symmetric to the bit.
+    g[f * m * m + at] -= i < j ? uf[i] * hf[j] + hf[i] * uf[j] : uf[j] * hf[i] + hf[j] * uf[i];
+  }
 }
 
 unsigned blocks_for(int64_t n) {
@@ -62,8 +65,8 @@ cudaError_t downdate(double* s,
 cudaError_t rank2_update(
     double* g, const double* u, const double* h, int64_t f, int64_t m, cudaStream_t stream) {
   if (f == 0 || m == 0) return cudaSuccess;
-  const dim3 grid(blocks_for(m * m), static_cast<unsigned>(f));
-  rank2_update_kernel<<<grid, kThreads, 0, stream>>>(g, u, h, m);
+  const dim3 grid(blocks_for(m * m), grid_rows(f));
+  rank2_update_kernel<<<grid, kThreads, 0, stream>>>(g, u, h, f, m);
   return cudaGetLastError();
 }
 

@@ -23,7 +23,7 @@ cudaError_t downdate(double* s,
 
 /// G <- G - u h' - h u' for every fold, in one pass over G: 16 f m^2 bytes.
 /// @param g  device, [f, m, m] float64, in place  @param u, h  device, [f, m]
-/// Launch: f x ceil(m^2 / 256) blocks of 256 threads.
+/// Launch: ceil(m^2 / 256) x f (at most 4096, each then several) blocks of 256 threads.
 cudaError_t rank2_update(
     double* g, const double* u, const double* h, int64_t f, int64_t m, cudaStream_t stream);
 

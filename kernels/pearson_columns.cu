@@ -1,4 +1,5 @@
 #include "kernels/pearson_columns.h"
+#include "kernels/shape.cuh"
 
 namespace cortiscore::kernels {
 namespace {
@@ -64,7 +65,7 @@ __global__ void pearson_columns_kernel(const T* __restrict__ x,
   // Rounding of the mean is not variance: src/ops/pearson_columns.cpp has the same rule.
   const bool varies =
       m.xx > m.n * 1e-26 * m.top_x * m.top_x && m.yy > m.n * 1e-26 * m.top_y * m.top_y;
-  r[col] = varies ? fmin(1.0, fmax(-1.0, value)) : nan("");
+  r[col] = varies ? clamp_correlation(value) : nan("");
 }
 
 }  // namespace

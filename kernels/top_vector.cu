@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "kernels/reduce.cuh"
 #include "kernels/top_vector.h"
 
@@ -7,20 +9,28 @@ namespace {
 constexpr int kThreads = 256;
 
 // out = G v: symmetric, so thread i adds down column i, which neighbouring threads read side by
-// side.
+// side. Needs no barrier after it: until the next sum over the block, whose barriers serve, each
+// thread reads the entries of `out` that it wrote itself.
 __device__ void multiply(const double* g, const double* v, double* out, int m) {
   for (int i = threadIdx.x; i < m; i += kThreads) {
     double sum = 0;
     for (int j = 0; j < m; ++j) sum += g[static_cast<int64_t>(j) * m + i] * v[j];
     out[i] = sum;
   }
-  __syncthreads();
 }
 
 __device__ double dot(const double* a, const double* b, int m, double* scratch) {
   double sum = 0;
   for (int i = threadIdx.x; i < m; i += kThreads) sum += a[i] * b[i];
   return block_sum<kThreads>(sum, scratch);
+}
+
+enum class InShared { kAll, kVectors, kHalfTheVectors };
+
+// Doubles of shared memory: the scratch of sums over the block, vectors, G.
+size_t shared_doubles(InShared what, size_t m) {
+  const size_t vectors = what == InShared::kHalfTheVectors ? 2 * m : 4 * m;
+  return kThreads / 32 + vectors + (what == InShared::kAll ? m * m : 0);
 }
 
 __global__ void __launch_bounds__(kThreads) top_vector_kernel(const double* __restrict__ g_all,
@@ -34,17 +44,18 @@ __global__ void __launch_bounds__(kThreads) top_vector_kernel(const double* __re
                                                               int64_t* __restrict__ iterations,
                                                               bool* __restrict__ marginal,
                                                               int m,
-                                                              bool shared_g) {
+                                                              InShared in_shared) {
   extern __shared__ double memory[];
   double* const scratch = memory;  // kThreads / 32
-  double* const v = scratch + kThreads / 32;
-  double* const gv = v + m;
-  double* const v_old = gv + m;
+  double* const v_old = scratch + kThreads / 32;
   double* const gv_old = v_old + m;
   const int64_t f = blockIdx.x;
+  const bool half = in_shared == InShared::kHalfTheVectors;
+  double* const v = half ? v_out + f * m : gv_old + m;
+  double* const gv = half ? gv_out + f * m : v + m;
   const double* g = g_all + f * m * m;
-  if (shared_g) {
-    double* const copy = gv_old + m;
+  if (in_shared == InShared::kAll) {
+    double* const copy = gv + m;
     for (int64_t i = threadIdx.x; i < static_cast<int64_t>(m) * m; i += kThreads) copy[i] = g[i];
     g = copy;
   }
@@ -79,18 +90,29 @@ __global__ void __launch_bounds__(kThreads) top_vector_kernel(const double* __re
       }
       for (int i = threadIdx.x; i < m; i += kThreads) v_old[i] = v[i], gv_old[i] = gv[i];
       a_old = a;
-      __syncthreads();
     }
   }
-  for (int i = threadIdx.x; i < m; i += kThreads) {
-    v_out[f * m + i] = v[i];
-    gv_out[f * m + i] = gv[i];
+  if (!half) {
+    for (int i = threadIdx.x; i < m; i += kThreads)
+      v_out[f * m + i] = v[i], gv_out[f * m + i] = gv[i];
   }
   if (threadIdx.x == 0) {
     rayleigh[f] = a;
     iterations[f] = n;
     marginal[f] = near;
   }
+}
+
+// Once a device, to the most that a block may have: set to what each launch needs, the launch of
+// one thread would find what another set for a smaller matrix.
+cudaError_t allow_shared(int device, int most) {
+  static std::atomic<uint64_t> allowed{0};  // a bit a device
+  const uint64_t bit = uint64_t{1} << (static_cast<unsigned>(device) % 64U);
+  if (device < 64 && (allowed.load() & bit) != 0) return cudaSuccess;
+  const auto error =
+      cudaFuncSetAttribute(top_vector_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+  if (error == cudaSuccess) allowed |= bit;
+  return error;
 }
 
 }  // namespace
@@ -116,19 +138,16 @@ cudaError_t top_vector(const double* g,
   if (auto e = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
       e != cudaSuccess)
     return e;
-  const size_t vectors =
-      sizeof(double) * (static_cast<size_t>(kThreads / 32) + 4 * static_cast<size_t>(m));
-  const size_t with_g = vectors + sizeof(double) * static_cast<size_t>(m) * static_cast<size_t>(m);
-  const bool shared_g = with_g <= static_cast<size_t>(most);
-  const size_t bytes = shared_g ? with_g : vectors;
-  if (bytes > static_cast<size_t>(most)) return cudaErrorInvalidValue;
-  if (auto e = cudaFuncSetAttribute(top_vector_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(bytes));
-      e != cudaSuccess)
-    return e;
-  top_vector_kernel<<<static_cast<unsigned>(f), kThreads, bytes, stream>>>(
+  if (auto e = allow_shared(device, most); e != cudaSuccess) return e;
+  const auto bytes_of = [m](InShared what) {
+    return sizeof(double) * shared_doubles(what, static_cast<size_t>(m));
+  };
+  auto in_shared = InShared::kAll;
+  if (bytes_of(in_shared) > static_cast<size_t>(most)) in_shared = InShared::kVectors;
+  if (bytes_of(in_shared) > static_cast<size_t>(most)) in_shared = InShared::kHalfTheVectors;
+  top_vector_kernel<<<static_cast<unsigned>(f), kThreads, bytes_of(in_shared), stream>>>(
       g, start, tol, max_iter, marginal_width, v, gv, rayleigh, iterations, marginal,
-      static_cast<int>(m), shared_g);
+      static_cast<int>(m), in_shared);
   return cudaGetLastError();
 }
 

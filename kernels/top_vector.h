@@ -5,7 +5,8 @@
 
 namespace cortiscore::kernels {
 
-/// The largest matrix that top_vector takes: four vectors of this length lie in shared memory.
+/// The largest matrix that top_vector takes: two vectors of this length lie in shared memory, of
+/// which every device has 99 KB a block.
 constexpr int64_t kMostTopVectorRows = 4096;
 
 /// The iterate at which scikit-learn's NIPALS loop stops, for f symmetric matrices at once
@@ -17,8 +18,8 @@ constexpr int64_t kMostTopVectorRows = 4096;
 /// @param v, gv  device, [f, m] out: unit vector and G v
 /// @param rayleigh, iterations, marginal  device, [f] out
 /// One thread block a matrix. G lies in shared memory where it fits (m <= 168 with 227 KB), else it
-/// is read from L2 every step. A step is m^2 multiply-adds and two block reductions; a block leaves
-/// when its own iterate has stopped.
+/// is read from L2 every step; where four vectors do not fit, v and G v lie in their outputs.
+/// A step is m^2 multiply-adds and three block sums; a block leaves when its own iterate stops.
 /// Bytes moved: 8 f m^2 in, 16 f m out (m <= 168). Launch: f blocks of 256 threads.
 /// Sums are taken in a fixed order: two runs give the same bits.
 cudaError_t top_vector(const double* g,

@@ -1,5 +1,6 @@
-// Every kernel against nested loops, without Torch: what compute-sanitizer runs. One test a kernel,
-// named as it.
+// Every kernel against nested loops, without Torch: what compute-sanitizer runs, and the emulated
+// device of tests/emulated. One test a kernel, named as it.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -14,37 +15,13 @@
 #include "kernels/pearson_columns.h"
 #include "kernels/ranks.h"
 #include "kernels/top_vector.h"
+#include "tests/kernels/device_array.h"
 #include "tests/support/no_device.h"
 
 namespace cortiscore::kernels {
 namespace {
 
 const double kNaN = std::nan("");
-
-/// Device memory that holds a copy of a vector.
-template <typename T>
-class Device {
- public:
-  explicit Device(const std::vector<T>& host) : n_(host.size()) {
-    EXPECT_EQ(cudaMalloc(reinterpret_cast<void**>(&data_), std::max<size_t>(n_, 1) * sizeof(T)),
-              cudaSuccess);
-    EXPECT_EQ(cudaMemcpy(data_, host.data(), n_ * sizeof(T), cudaMemcpyHostToDevice), cudaSuccess);
-  }
-  explicit Device(size_t n) : Device(std::vector<T>(n)) {}
-  Device(const Device&) = delete;
-  Device& operator=(const Device&) = delete;
-  ~Device() { cudaFree(data_); }
-  T* get() { return data_; }
-  std::vector<T> host() const {
-    std::vector<T> out(n_);
-    EXPECT_EQ(cudaMemcpy(out.data(), data_, n_ * sizeof(T), cudaMemcpyDeviceToHost), cudaSuccess);
-    return out;
-  }
-
- private:
-  size_t n_;
-  T* data_ = nullptr;
-};
 
 class Kernels : public testing::Test {
  protected:
@@ -91,8 +68,8 @@ TEST_F(Kernels, PearsonColumns) {
         }
         if (k > 1) expected[j] = xy / std::sqrt(xx * yy);
       }
-      Device<double> dx(x), dy(y), r(c);
-      Device<uint8_t> mask(keep);
+      DeviceArray<double> dx(x), dy(y), r(c);
+      DeviceArray<uint8_t> mask(keep);
       ASSERT_EQ(pearson_columns(dx.get(), dy.get(), reinterpret_cast<const bool*>(mask.get()),
                                 r.get(), static_cast<int64_t>(n), static_cast<int64_t>(c), nullptr),
                 cudaSuccess);
@@ -114,9 +91,9 @@ TEST_F(Kernels, TopVector) {
             g[(f * m + i) * m + j] +=
                 s[k * m + i] * s[k * m + j] / std::sqrt(double(i + 1) * double(j + 1));
     }
-    Device<double> dg(g), ds(start), v(kF * m), gv(kF * m), a(kF);
-    Device<int64_t> n(kF);
-    Device<uint8_t> marginal(kF);
+    DeviceArray<double> dg(g), ds(start), v(kF * m), gv(kF * m), a(kF);
+    DeviceArray<int64_t> n(kF);
+    DeviceArray<uint8_t> marginal(kF);
     ASSERT_EQ(
         top_vector(dg.get(), ds.get(), 1e-6, 500, 1e-8, v.get(), gv.get(), a.get(), n.get(),
                    reinterpret_cast<bool*>(marginal.get()), kF, static_cast<int64_t>(m), nullptr),
@@ -162,7 +139,7 @@ TEST_F(Kernels, Downdate) {
   constexpr size_t kF = 4, kP = 33, kM = 31;
   auto s = normal(kF * kP * kM);
   const auto c = normal(kP * kM), x = normal(kF * kP), y = normal(kF * kM), n = normal(kF);
-  Device<double> ds(s), dc(c), dx(x), dy(y), dn(n);
+  DeviceArray<double> ds(s), dc(c), dx(x), dy(y), dn(n);
   ASSERT_EQ(downdate(ds.get(), dc.get(), dx.get(), dy.get(), dn.get(), kF, kP, kM, nullptr),
             cudaSuccess);
   for (size_t f = 0; f < kF; ++f)
@@ -179,7 +156,7 @@ TEST_F(Kernels, Rank2Update) {
     constexpr size_t kF = 3;
     auto g = normal(kF * m * m);
     const auto u = normal(kF * m), h = normal(kF * m);
-    Device<double> dg(g), du(u), dh(h);
+    DeviceArray<double> dg(g), du(u), dh(h);
     ASSERT_EQ(rank2_update(dg.get(), du.get(), dh.get(), kF, static_cast<int64_t>(m), nullptr),
               cudaSuccess);
     for (size_t f = 0; f < kF; ++f)
@@ -193,7 +170,7 @@ TEST_F(Kernels, Rank2Update) {
 TEST_F(Kernels, BootstrapCounts) {
   // Random123's known answer: philox4x32-10 of key 0, counter 0 begins 6627e8d5 e169c58d.
   for (const int64_t n : {1, 31, 32, 33, 12288, 12289}) {
-    Device<double> counts(static_cast<size_t>(2 * n));
+    DeviceArray<double> counts(static_cast<size_t>(2 * n));
     ASSERT_EQ(bootstrap_counts(0, 1, 0, counts.get(), 2, n, nullptr), cudaSuccess);
     const auto got = counts.host();
     double sum = 0;
@@ -222,7 +199,7 @@ TEST_F(Kernels, PearsonEpilogue) {
                  : (s[4] - s[0] * s[1] / 40) /
                        std::sqrt((s[2] - s[0] * s[0] / 40) * (s[3] - s[1] * s[1] / 40));
     }
-  Device<double> ds(sums), dt(total), r(kB * kM);
+  DeviceArray<double> ds(sums), dt(total), r(kB * kM);
   ASSERT_EQ(pearson_epilogue(ds.get(), dt.get(), r.get(), kB, kK, kM, nullptr), cudaSuccess);
   expect_close(r.host(), expected, 1e-12);
 }
@@ -243,7 +220,7 @@ TEST_F(Kernels, WeightedMedian) {
         expected.push_back(
             drawn.empty() ? kNaN : (drawn[(drawn.size() - 1) / 2] + drawn[drawn.size() / 2]) / 2);
       }
-    Device<double> dv(values), dc(counts), out(6);
+    DeviceArray<double> dv(values), dc(counts), out(6);
     ASSERT_EQ(weighted_median(dv.get(), dc.get(), out.get(), 1, 3, 3, 2, static_cast<int64_t>(m),
                               nullptr),
               cudaSuccess);
@@ -275,8 +252,8 @@ TEST_F(Kernels, SplitHalf) {
           }
         expected[s * kM + m] = m == 2 ? kNaN : ab / 2 / std::sqrt(a * b);
       }
-    Device<double> dc(c), dn(noise), out(kSplits * kM);
-    Device<uint8_t> df(first);
+    DeviceArray<double> dc(c), dn(noise), out(kSplits * kM);
+    DeviceArray<uint8_t> df(first);
     ASSERT_EQ(split_half(dc.get(), df.get(), dn.get(), out.get(), kSplits, static_cast<int64_t>(r),
                          kM, nullptr),
               cudaSuccess);
@@ -296,8 +273,8 @@ TEST_F(Kernels, TieRanks) {
       const size_t low = i / 3 * 3, high = std::min(low + 3, n);
       expected[static_cast<size_t>(order[i])] = 0.5 * static_cast<double>(low + 1 + high);
     }
-    Device<double> ds(sorted), out(n);
-    Device<int64_t> dorder(order);
+    DeviceArray<double> ds(sorted), out(n);
+    DeviceArray<int64_t> dorder(order);
     ASSERT_EQ(tie_ranks(ds.get(), dorder.get(), out.get(), 1, static_cast<int64_t>(n), nullptr),
               cudaSuccess);
     expect_close(out.host(), expected, 0);
@@ -311,7 +288,7 @@ TEST_F(Kernels, PackTriangle) {
     for (size_t k = 0; k < 2; ++k)
       for (size_t i = 0; i < n; ++i)
         for (size_t j = i + 1; j < n; ++j) expected.push_back(a[(k * n + i) * n + j]);
-    Device<double> da(a), out(expected.size());
+    DeviceArray<double> da(a), out(expected.size());
     ASSERT_EQ(pack_triangle(da.get(), out.get(), 2, static_cast<int64_t>(n), nullptr), cudaSuccess);
     expect_close(out.host(), expected, 0);
   }

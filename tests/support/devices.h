@@ -1,14 +1,17 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceType.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/no_device.h"
 
 namespace cortiscore::test {
 
-/// A test body over every device: the CPU always, CUDA where there is one (else no_device.h's end).
+/// A test body over every device: the CPU always, CUDA where there is one (else no_device.h's end),
+/// the emulated device in a program that has it (Note [Emulated device of Torch]).
 class OnDevice : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
@@ -17,12 +20,17 @@ class OnDevice : public testing::TestWithParam<const char*> {
   at::Device device() const { return at::Device(GetParam()); }
 };
 
+inline std::vector<const char*> device_names() {
+  if (c10::is_privateuse1_backend_registered()) return {"emulated"};
+  return {"cpu", "cuda"};
+}
+
 inline std::string device_name(const testing::TestParamInfo<const char*>& info) {
   return info.param;
 }
 
-#define CORTISCORE_ON_DEVICES(suite)                                      \
-  INSTANTIATE_TEST_SUITE_P(Device, suite, testing::Values("cpu", "cuda"), \
+#define CORTISCORE_ON_DEVICES(suite)                                                           \
+  INSTANTIATE_TEST_SUITE_P(Device, suite, testing::ValuesIn(cortiscore::test::device_names()), \
                            cortiscore::test::device_name)
 
 /// Largest absolute difference, after both are brought to the CPU.
