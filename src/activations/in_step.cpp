@@ -9,6 +9,7 @@
 
 #include <ATen/ThreadLocalState.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/core/stage.h"
 
@@ -94,6 +95,7 @@ class Steps {
 
   void live(Run& run, const at::ThreadLocalState& state) {
     const at::ThreadLocalStateGuard as_the_caller(state);
+    const CallerStream::Here on_stream(stream_);
     const OneThread one;
     try {
       run.reduction(run);
@@ -107,6 +109,7 @@ class Steps {
   }
 
   FeatureBlocks& blocks_;
+  const CallerStream stream_;
   std::mutex mutex_;
   std::condition_variable moved_;
   Run* turn_ = nullptr;  // whose turn it is; null: the caller's

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/core/stage.h"
 #include "src/ops/pearson_columns.h"
@@ -123,11 +124,14 @@ at::Tensor internal_consistency(const at::Tensor& trials,
   if (options.complete) return spearman_brown(from_trial_covariance(trials, splits));
   const HalfMeans means(trials);
   auto result = at::empty({options.n_splits, trials.size(2)}, trials.options().dtype(at::kDouble));
-  parallel_for(options.n_splits, [&](int64_t s) {
-    const auto halves = means.of(splits[static_cast<size_t>(s)]);
-    result.select(0, s).copy_(
-        spearman_brown(pearson_columns(halves.first, halves.second, halves.both)));
-  });
+  parallel_for(
+      options.n_splits,
+      [&](int64_t s) {
+        const auto halves = means.of(splits[static_cast<size_t>(s)]);
+        result.select(0, s).copy_(
+            spearman_brown(pearson_columns(halves.first, halves.second, halves.both)));
+      },
+      threads_for(trials));
   return result;
 }
 

@@ -16,6 +16,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 
+#include "src/core/caller.h"
 #include "src/core/stage.h"
 
 namespace cortiscore {
@@ -177,12 +178,14 @@ void parallel_for(int64_t n, const std::function<void(int64_t)>& body, int64_t m
   std::mutex failure_mutex;
   const bool grad = at::GradMode::is_enabled();
   const auto stage = Stage::here();
+  const CallerStream stream;
   const auto caller = std::this_thread::get_id();
   const auto work = [&] {
     const bool outer = std::exchange(t_inside, true);
     std::optional<Stage> of_caller;
     const at::AutoGradMode grad_mode(grad);
     try {
+      const CallerStream::Here on_stream(stream);
       if (stage.any && std::this_thread::get_id() != caller)
         of_caller.emplace(stage.name, stage.detail);
       for (int64_t i = next++; i < n; i = next++) body(i);

@@ -219,7 +219,6 @@ at::Tensor isometric_coordinates(FeatureBlocks& x, Precision precision) {
         pivots.const_data_ptr<double>(), pivots.const_data_ptr<double>() + pivots.numel());
     if (*most < well_conditioned * *least) return factor;
   }
-  // A failed factorisation is replaced, not branched on, where branching would ask the device.
   const auto refine = [&] {
     const auto [second, failed] = at::linalg_cholesky_ex(whitened_gram(x, factor, lift));
     return std::pair(at::mm(factor, second), (info + failed) == 0);
@@ -234,7 +233,8 @@ at::Tensor isometric_coordinates(FeatureBlocks& x, Precision precision) {
     return fine.const_data_ptr<bool>()[0] ? refined : spectral();
   }
   const auto [refined, fine] = refine();
-  return at::where(fine, refined, spectral());
+  // Asked, since the other way asks as well and takes ten times as long.
+  return fine.item<bool>() ? refined : spectral();
 }
 
 }  // namespace cortiscore

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 
@@ -23,14 +24,17 @@ at::Tensor Span::basis(const at::Tensor& columns, at::Tensor& offset) const {
   constexpr int64_t kBlock = FeatureBlocks::kWidth;  // turned at a time, in float64
   const int64_t p = columns.size(1), n_blocks = (p + kBlock - 1) / kBlock;
   auto offsets = at::empty({n_blocks, size()}, turn_.options());
-  parallel_for(n_blocks, [&](int64_t b) {
-    auto block = columns.narrow(1, b * kBlock, std::min(kBlock, p - b * kBlock));
-    const auto rows = block.to(at::kDouble);
-    const auto mean = rows.mean(0);
-    const auto turned = at::mm(turn_, rows - mean);
-    offsets.select(0, b).copy_(at::mv(turned, mean));
-    block.narrow(0, 0, size()).copy_(turned);
-  });
+  parallel_for(
+      n_blocks,
+      [&](int64_t b) {
+        auto block = columns.narrow(1, b * kBlock, std::min(kBlock, p - b * kBlock));
+        const auto rows = block.to(at::kDouble);
+        const auto mean = rows.mean(0);
+        const auto turned = at::mm(turn_, rows - mean);
+        offsets.select(0, b).copy_(at::mv(turned, mean));
+        block.narrow(0, 0, size()).copy_(turned);
+      },
+      threads_for(columns));
   for (int64_t b = 0; b < n_blocks; ++b) offset += offsets.select(0, b);
   return columns.narrow(0, 0, size());
 }

@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/ops/batched.h"
 #include "src/ops/fold_updates.h"
@@ -37,16 +38,19 @@ Folds make_folds(const at::Tensor& x, const at::Tensor& y, const Splits& splits)
   folds.y_out = at::empty({n_folds, l, y.size(1)}, y.options());
   std::vector<double> n_train;
   for (const auto& split : splits) n_train.push_back(static_cast<double>(split.train.size()));
-  parallel_for(n_folds, [&](int64_t f) {
-    const auto& rows = folds.left_out[static_cast<size_t>(f)];
-    const auto index = index_tensor(rows, x);
-    const auto count = static_cast<int64_t>(rows.size());
-    for (const auto& [out, from] : {std::pair(folds.x_out, x), std::pair(folds.y_out, y)}) {
-      auto kept = out.select(0, f).narrow(0, 0, count);
-      if (count > 0) at::index_select_out(kept, from, 0, index);
-      out.select(0, f).narrow(0, count, l - count).zero_();
-    }
-  });
+  parallel_for(
+      n_folds,
+      [&](int64_t f) {
+        const auto& rows = folds.left_out[static_cast<size_t>(f)];
+        const auto index = index_tensor(rows, x);
+        const auto count = static_cast<int64_t>(rows.size());
+        for (const auto& [out, from] : {std::pair(folds.x_out, x), std::pair(folds.y_out, y)}) {
+          auto kept = out.select(0, f).narrow(0, 0, count);
+          if (count > 0) at::index_select_out(kept, from, 0, index);
+          out.select(0, f).narrow(0, count, l - count).zero_();
+        }
+      },
+      threads_for(x));
   folds.n_train = at::tensor(n_train, at::kDouble).to(x.device());
   folds.x_mean = -folds.x_out.sum(1) / folds.n_train.unsqueeze(1);
   folds.y_mean = -folds.y_out.sum(1) / folds.n_train.unsqueeze(1);

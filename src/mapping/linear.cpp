@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/mapping/folds.h"
 #include "src/ops/column_means.h"
@@ -67,31 +68,34 @@ std::vector<at::Tensor> linear_cross_validate(const at::Tensor& x_raw,
   if (p > x.size(0)) x = std::get<1>(at::linalg_qr(x.t(), "r")).t().contiguous();
   const auto y = y_raw.to(at::kDouble);
   std::vector<at::Tensor> predictions(splits.size());
-  parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t f) {
-    const auto& split = splits[static_cast<size_t>(f)];
-    const auto train = index_tensor(split.train, x);
-    const auto rows = x.index_select(0, train);
-    const auto x_mean = rows.mean(0);
-    const auto [q, r] = at::linalg_qr(rows - x_mean);
-    const auto [u, s, vh] = at::linalg_svd(r, false);
-    const double cutoff = relative_cutoff >= 0
-                              ? relative_cutoff
-                              : static_cast<double>(std::max<int64_t>(rows.size(0), p)) *
-                                    std::numeric_limits<double>::epsilon();
-    const auto inverse = at::where(s > cutoff * s.amax(), 1 / s, 0.0);
-    const auto test = x.index_select(0, index_tensor(split.test, x)) - x_mean;
-    auto predicted = at::empty({test.size(0), y.size(1)}, y.options());
-    // Blocks of targets bound what is held besides the predictions.
-    for (int64_t begin = 0; begin < y.size(1); begin += kTargetsAtOnce) {
-      const int64_t width = std::min(kTargetsAtOnce, y.size(1) - begin);
-      const auto targets = y.narrow(1, begin, width).index_select(0, train);
-      const auto y_mean = targets.mean(0);
-      const auto weights =
-          at::mm(vh.t(), at::mm(u.t(), at::mm(q.t(), targets - y_mean)) * inverse.unsqueeze(1));
-      predicted.narrow(1, begin, width).copy_(at::addmm(y_mean, test, weights));
-    }
-    predictions[static_cast<size_t>(f)] = predicted;
-  });
+  parallel_for(
+      static_cast<int64_t>(splits.size()),
+      [&](int64_t f) {
+        const auto& split = splits[static_cast<size_t>(f)];
+        const auto train = index_tensor(split.train, x);
+        const auto rows = x.index_select(0, train);
+        const auto x_mean = rows.mean(0);
+        const auto [q, r] = at::linalg_qr(rows - x_mean);
+        const auto [u, s, vh] = at::linalg_svd(r, false);
+        const double cutoff = relative_cutoff >= 0
+                                  ? relative_cutoff
+                                  : static_cast<double>(std::max<int64_t>(rows.size(0), p)) *
+                                        std::numeric_limits<double>::epsilon();
+        const auto inverse = at::where(s > cutoff * s.amax(), 1 / s, 0.0);
+        const auto test = x.index_select(0, index_tensor(split.test, x)) - x_mean;
+        auto predicted = at::empty({test.size(0), y.size(1)}, y.options());
+        // Blocks of targets bound what is held besides the predictions.
+        for (int64_t begin = 0; begin < y.size(1); begin += kTargetsAtOnce) {
+          const int64_t width = std::min(kTargetsAtOnce, y.size(1) - begin);
+          const auto targets = y.narrow(1, begin, width).index_select(0, train);
+          const auto y_mean = targets.mean(0);
+          const auto weights =
+              at::mm(vh.t(), at::mm(u.t(), at::mm(q.t(), targets - y_mean)) * inverse.unsqueeze(1));
+          predicted.narrow(1, begin, width).copy_(at::addmm(y_mean, test, weights));
+        }
+        predictions[static_cast<size_t>(f)] = predicted;
+      },
+      threads_for(x));
   return predictions;
 }
 
@@ -101,21 +105,25 @@ std::vector<at::Tensor> neuron_to_neuron(const at::Tensor& x_raw,
   check_splits(splits, x_raw.size(0), "neuron_to_neuron");
   check(x_raw, y_raw, "neuron_to_neuron");
   std::vector<at::Tensor> predictions(splits.size());
-  parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t f) {
-    const auto& split = splits[static_cast<size_t>(f)];
-    const auto train = index_tensor(split.train, x_raw);
-    const auto test = x_raw.index_select(0, index_tensor(split.test, x_raw));
-    auto predicted = at::empty({test.size(0), y_raw.size(1)}, y_raw.options().dtype(at::kDouble));
-    for (int64_t begin = 0; begin < y_raw.size(1); begin += kTargetsAtOnce) {
-      const int64_t width = std::min(kTargetsAtOnce, y_raw.size(1) - begin);
-      const auto targets = y_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble);
-      const auto unit = best_units(x_raw, train, standardised(targets));
-      const auto values = test.index_select(1, unit.index).to(at::kDouble);
-      predicted.narrow(1, begin, width)
-          .copy_(at::where(unit.r < -1.5, std::numeric_limits<double>::quiet_NaN(), values));
-    }
-    predictions[static_cast<size_t>(f)] = predicted;
-  });
+  parallel_for(
+      static_cast<int64_t>(splits.size()),
+      [&](int64_t f) {
+        const auto& split = splits[static_cast<size_t>(f)];
+        const auto train = index_tensor(split.train, x_raw);
+        const auto test = x_raw.index_select(0, index_tensor(split.test, x_raw));
+        auto predicted =
+            at::empty({test.size(0), y_raw.size(1)}, y_raw.options().dtype(at::kDouble));
+        for (int64_t begin = 0; begin < y_raw.size(1); begin += kTargetsAtOnce) {
+          const int64_t width = std::min(kTargetsAtOnce, y_raw.size(1) - begin);
+          const auto targets = y_raw.narrow(1, begin, width).index_select(0, train).to(at::kDouble);
+          const auto unit = best_units(x_raw, train, standardised(targets));
+          const auto values = test.index_select(1, unit.index).to(at::kDouble);
+          predicted.narrow(1, begin, width)
+              .copy_(at::where(unit.r < -1.5, std::numeric_limits<double>::quiet_NaN(), values));
+        }
+        predictions[static_cast<size_t>(f)] = predicted;
+      },
+      threads_for(x_raw));
   return predictions;
 }
 

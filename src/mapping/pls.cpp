@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
@@ -37,14 +38,17 @@ at::Tensor live_targets(const at::Tensor& y, const Folds& folds, const Splits& s
       return at::ones({n_folds, y.size(1)}, y.options().dtype(at::kBool));
   }
   auto live = at::empty({n_folds, y.size(1)}, y.options().dtype(at::kBool));
-  parallel_for(n_folds, [&](int64_t f) {
-    const auto train = index_tensor(splits[static_cast<size_t>(f)].train, y);
-    const auto rows = y.index_select(0, train);
-    const auto spread = (rows - folds.y_mean.select(0, f)).abs().amax(0);
-    const auto exactly_constant = rows.amax(0) == rows.amin(0);
-    live.select(0, f).copy_((spread >= 10 * std::numeric_limits<double>::epsilon()) &
-                            ~exactly_constant);
-  });
+  parallel_for(
+      n_folds,
+      [&](int64_t f) {
+        const auto train = index_tensor(splits[static_cast<size_t>(f)].train, y);
+        const auto rows = y.index_select(0, train);
+        const auto spread = (rows - folds.y_mean.select(0, f)).abs().amax(0);
+        const auto exactly_constant = rows.amax(0) == rows.amin(0);
+        live.select(0, f).copy_((spread >= 10 * std::numeric_limits<double>::epsilon()) &
+                                ~exactly_constant);
+      },
+      threads_for(y));
   return live;
 }
 
@@ -92,17 +96,33 @@ double trace_of(const double* g, int64_t m) {
 }
 
 // The rank-2 update of G loses eps tr(G when last formed) / tr(G now): form it anew from S_k before
-// that shows. On the CPU only where needed (0 to 3 times in 25 components); elsewhere always, since
-// asking would synchronise and the product costs a device little.
+// that shows. On the CPU only where needed (0 to 3 times in 25 components).
 void reform_g(PlsLoop& loop, int64_t f, int64_t k, std::vector<double>& trace_formed) {
   constexpr double kShrunk = 1e-2;
   const int64_t m = loop.g.size(1);
-  const bool always = m <= kFewTargets || !loop.g.is_cpu();
+  const bool always = m <= kFewTargets;
   auto& formed = trace_formed[static_cast<size_t>(f)];
   const double* const g = always ? nullptr : loop.g.const_data_ptr<double>() + f * m * m;
   if (!always && trace_of(g, m) >= kShrunk * formed) return;
   loop.g.select(0, f).copy_(reformed_g(loop, f, k));
   if (!always) formed = trace_of(g, m);
+}
+
+// On a device always, since asking would synchronise and the product costs little; all folds in
+// three launches, or as many of them as S_k in 256 MiB allows.
+void reform_all_g(PlsLoop& loop, int64_t k) {
+  const int64_t n_folds = loop.s.size(0);
+  const int64_t bytes = 8 * loop.s.size(1) * loop.s.size(2);
+  const int64_t at_once = std::clamp<int64_t>((int64_t{256} << 20) / bytes, 1, n_folds);
+  for (int64_t f = 0; f < n_folds; f += at_once) {
+    const auto folds = [&](const at::Tensor& all) {
+      return all.narrow(0, f, std::min(at_once, n_folds - f));
+    };
+    const auto weighted =
+        folds(loop.x_loadings).narrow(1, 0, k) * folds(loop.tau).narrow(1, 0, k).unsqueeze(2);
+    const auto y_loadings = folds(loop.y_loadings).narrow(1, 0, k).transpose(1, 2);
+    folds(loop.g).copy_(batched_gram(at::baddbmm(folds(loop.s), y_loadings, weighted, 1, -1)));
+  }
 }
 
 // X_train'X_train of train-centred rows times a vector a fold, in the way that takes less.
@@ -191,7 +211,9 @@ PlsPrediction find_components(PlsLoop& loop,
     } else {
       if (k) pls_deflate(loop, k - 1, top, direction, product);
       if (k < n_components) {
-        if (k) parallel_for(n_folds, [&](int64_t f) { reform_g(loop, f, k, trace_formed); });
+        if (k && !loop.s.is_cpu()) reform_all_g(loop, k);
+        if (k && loop.s.is_cpu())
+          parallel_for(n_folds, [&](int64_t f) { reform_g(loop, f, k, trace_formed); });
         top = top_vector(loop.g, start, options.top);
         direction = pls_direction(loop, k, top);
       }

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/linalg/gram.h"
 #include "src/mapping/folds.h"
@@ -13,8 +13,6 @@
 
 namespace cortiscore {
 namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 void append_linspace(std::vector<double>& out, double from, double to, int n, bool end) {
   const double step = (to - from) / (end ? n - 1 : n);
@@ -124,23 +122,29 @@ Solver spectral_solver(const Spectrum& s, const at::Tensor& alpha) {
   };
 }
 
-// One penalty: (X'X + a)^-1 X'Y by Cholesky, or X'(XX' + a)^-1 Y. Where a penalty is too small for
-// a singular matrix, the eigenvectors' way, whose eigenvalues are relatively accurate (scikit-learn
-// falls back to an SVD there). Asking a device for the status would be a synchronisation, so
-// elsewhere than on the CPU such a split is NaN, which is reported, and not a poor number.
-Solver solver_of_one(const at::Tensor& x, const at::Tensor& gram, double alpha, bool dual) {
+// A split's X'X + a (or XX' + a) by Cholesky, for one penalty.
+struct Factored {
+  at::Tensor x, gram;  // of its train rows
+  at::Tensor factor;
+  at::Tensor status;  // not 0 where the penalty is too small for a singular matrix
+};
+
+Factored factor_of_one(const at::Tensor& x, const at::Tensor& gram, double alpha) {
   auto penalised = gram.clone();
   penalised.diagonal().add_(alpha);
-  const auto factored = at::linalg_cholesky_ex(penalised);
-  const auto factor = std::get<0>(factored), status = std::get<1>(factored);
-  if (status.is_cpu() && *status.const_data_ptr<int>() != 0) {
-    return spectral_solver(dual ? dual_spectrum_of(x, gram) : spectrum_of(x, gram),
-                           at::full({}, alpha, x.options()));
+  const auto [factor, status] = at::linalg_cholesky_ex(penalised);
+  return {x, gram, factor, status};
+}
+
+// One penalty: (X'X + a)^-1 X'Y, or X'(XX' + a)^-1 Y. Where that is singular, the eigenvectors'
+// way, whose eigenvalues are relatively accurate (scikit-learn falls back to an SVD there).
+Solver solver_of_one(const Factored& of, double alpha, bool dual, bool singular) {
+  if (singular) {
+    return spectral_solver(dual ? dual_spectrum_of(of.x, of.gram) : spectrum_of(of.x, of.gram),
+                           at::full({}, alpha, of.x.options()));
   }
-  return [=](const at::Tensor& cross, const at::Tensor& y) {
-    const auto solved =
-        dual ? at::mm(x.t(), at::cholesky_solve(y, factor)) : at::cholesky_solve(cross, factor);
-    return solved.is_cpu() ? solved : at::where(status == 0, solved, kNaN);
+  return [x = of.x, factor = of.factor, dual](const at::Tensor& cross, const at::Tensor& y) {
+    return dual ? at::mm(x.t(), at::cholesky_solve(y, factor)) : at::cholesky_solve(cross, factor);
   };
 }
 
@@ -208,12 +212,24 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
   });
   const auto gram = dual ? centred_gram(x, options.precision) : cross_gram(x, options.precision);
   const auto y_choice = choose ? targets_for_choice(y) : at::Tensor();
+  const auto train_rows = [&](const Folds& folds, int64_t f, const at::Tensor& train) {
+    return std::pair(x.index_select(0, train) - folds.x_mean.select(0, f),
+                     dual ? gram_of_train_rows(gram, train) : train_gram(folds, gram, f));
+  };
+  const auto factor_of = [&](const Folds& folds, int64_t f) {
+    const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
+    const auto [x_train, split_gram] = train_rows(folds, f, train);
+    return factor_of_one(x_train, split_gram, options.alphas.front());
+  };
   // Penalty and factors of a split, with the first of its blocks of targets.
   const auto solver_of = [&](const Folds& folds, int64_t f) -> Solver {
+    if (!choose) {
+      const auto factored = factor_of(folds, f);
+      return solver_of_one(factored, options.alphas.front(), dual,
+                           *factored.status.const_data_ptr<int>() != 0);
+    }
     const auto train = index_tensor(splits[static_cast<size_t>(f)].train, x);
-    const auto x_train = x.index_select(0, train) - folds.x_mean.select(0, f);
-    const auto split_gram = dual ? gram_of_train_rows(gram, train) : train_gram(folds, gram, f);
-    if (!choose) return solver_of_one(x_train, split_gram, options.alphas.front(), dual);
+    const auto [x_train, split_gram] = train_rows(folds, f, train);
     const auto s = dual ? dual_spectrum_of(x_train, split_gram) : spectrum_of(x_train, split_gram);
     const auto y_train = y_choice.index_select(0, train);
     const auto errors = errors_from(s, y_train - y_train.mean(0), alphas);
@@ -223,6 +239,21 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
     result.at_end.narrow(0, f, 1).copy_((best == 0) | (best == alphas.size(0) - 1));
     return spectral_solver(s, alpha);
   };
+  // On a device which splits are singular is asked once, when all are factored.
+  const auto solvers_on_device = [&](const Folds& folds) {
+    std::vector<Factored> factored;
+    std::vector<at::Tensor> status;
+    for (int64_t f = 0; f < n_folds; ++f) {
+      factored.push_back(factor_of(folds, f));
+      status.push_back(factored.back().status);
+    }
+    const auto told = at::stack(status).cpu();
+    std::vector<Solver> made;
+    for (size_t f = 0; f < factored.size(); ++f)
+      made.push_back(solver_of_one(factored[f], options.alphas.front(), dual,
+                                   told.const_data_ptr<int>()[f] != 0));
+    return made;
+  };
   std::vector<Solver> solvers(splits.size());
   for (int64_t begin = 0; begin < y.size(1); begin += kTargetsAtOnce) {
     const int64_t width = std::min(kTargetsAtOnce, y.size(1) - begin);
@@ -230,24 +261,29 @@ RidgePrediction ridge_cross_validate(const at::Tensor& x_raw,
     const auto folds = make_folds(x, block, splits);
     const bool shared = !choose && !dual;
     const auto cross = shared ? train_cross(folds, x, block) : at::Tensor();
-    parallel_for(n_folds, [&](int64_t f) {
-      const auto at = static_cast<size_t>(f);
-      if (!solvers[at]) solvers[at] = solver_of(folds, f);
-      const auto train = index_tensor(splits[at].train, x);
-      const auto weights = solvers[at](shared ? cross.select(0, f) : cross,
-                                       block.index_select(0, train) - folds.y_mean.select(0, f));
-      const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
-      const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights) +
-                             (folds.y_mean.select(0, f) + grand_mean.narrow(0, begin, width));
-      if (width == y.size(1)) {
-        result.predictions[at] = predicted;
-        solvers[at] = nullptr;  // one block: its factors have served
-        return;
-      }
-      if (begin == 0)
-        result.predictions[at] = at::empty({predicted.size(0), y.size(1)}, y.options());
-      result.predictions[at].narrow(1, begin, width).copy_(predicted);
-    });
+    if (begin == 0 && !choose && !x.is_cpu()) solvers = solvers_on_device(folds);
+    parallel_for(
+        n_folds,
+        [&](int64_t f) {
+          const auto at = static_cast<size_t>(f);
+          if (!solvers[at]) solvers[at] = solver_of(folds, f);
+          const auto train = index_tensor(splits[at].train, x);
+          const auto weights =
+              solvers[at](shared ? cross.select(0, f) : cross,
+                          block.index_select(0, train) - folds.y_mean.select(0, f));
+          const auto out = folds.x_out.select(0, f) - folds.x_mean.select(0, f);
+          const auto predicted = at::mm(test_rows(folds, splits, f, x.size(0), out), weights) +
+                                 (folds.y_mean.select(0, f) + grand_mean.narrow(0, begin, width));
+          if (width == y.size(1)) {
+            result.predictions[at] = predicted;
+            solvers[at] = nullptr;  // one block: its factors have served
+            return;
+          }
+          if (begin == 0)
+            result.predictions[at] = at::empty({predicted.size(0), y.size(1)}, y.options());
+          result.predictions[at].narrow(1, begin, width).copy_(predicted);
+        },
+        threads_for(x));
   }
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/mapping/linear.h"
 #include "src/ops/pearson_columns.h"
@@ -81,12 +82,15 @@ Predictivity predictivity(const at::Tensor& source,
   result.per_neuroid = at::empty({n_splits, target.size(1)}, target.options().dtype(at::kDouble));
   if (options.keep_predictions) result.predictions.resize(splits.size());
   const auto recorded = target.to(at::kDouble);
-  parallel_for(n_splits, [&](int64_t s) {
-    const auto predicted = prediction_of(s);
-    result.per_neuroid.select(0, s).copy_(pearson_columns(
-        predicted.contiguous(), rows_of(recorded, splits[static_cast<size_t>(s)].test)));
-    if (options.keep_predictions) result.predictions[static_cast<size_t>(s)] = predicted;
-  });
+  parallel_for(
+      n_splits,
+      [&](int64_t s) {
+        const auto predicted = prediction_of(s);
+        result.per_neuroid.select(0, s).copy_(pearson_columns(
+            predicted.contiguous(), rows_of(recorded, splits[static_cast<size_t>(s)].test)));
+        if (options.keep_predictions) result.predictions[static_cast<size_t>(s)] = predicted;
+      },
+      threads_for(source));
   return result;
 }
 

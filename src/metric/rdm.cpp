@@ -108,8 +108,11 @@ at::Tensor rdm(const at::Tensor& responses, RdmDistance distance) {
 at::Tensor rdm(FeatureBlocks& responses, RdmDistance distance) {
   const auto n_features = static_cast<double>(responses.features());
   if (distance == RdmDistance::kInnerProduct) return centred_gram(responses);
-  if (responses.features() == 0)
-    return at::full({responses.rows(), responses.rows()}, kNaN, at::kDouble);
+  if (responses.features() == 0) {
+    at::TensorOptions options;
+    responses.each([&](int64_t, const at::Tensor& columns) { options = columns.options(); });
+    return at::full({responses.rows(), responses.rows()}, kNaN, options.dtype(at::kDouble));
+  }
   at::Tensor out;
   if (distance == RdmDistance::kSquaredEuclidean) {
     // Distances do not feel a shift of all patterns; centred ones cancel least.

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/ops/fused.h"
 #include "src/ops/loops.h"
@@ -13,11 +14,14 @@ void downdate_definition(at::Tensor& s,
                          const at::Tensor& x_mean,
                          const at::Tensor& y_mean,
                          const at::Tensor& n) {
-  parallel_for(s.size(0), [&](int64_t f) {
-    auto item = s.select(0, f);
-    item.neg_().add_(c);
-    item.addr_(x_mean.select(0, f) * n.select(0, f), y_mean.select(0, f), 1, -1);
-  });
+  parallel_for(
+      s.size(0),
+      [&](int64_t f) {
+        auto item = s.select(0, f);
+        item.neg_().add_(c);
+        item.addr_(x_mean.select(0, f) * n.select(0, f), y_mean.select(0, f), 1, -1);
+      },
+      threads_for(s));
 }
 
 void downdate(at::Tensor& s,
@@ -39,11 +43,14 @@ void downdate(at::Tensor& s,
 }
 
 void rank2_update_definition(at::Tensor& g, const at::Tensor& u, const at::Tensor& h) {
-  parallel_for(g.size(0), [&](int64_t f) {
-    g.select(0, f)
-        .addr_(u.select(0, f), h.select(0, f), 1, -1)
-        .addr_(h.select(0, f), u.select(0, f), 1, -1);
-  });
+  parallel_for(
+      g.size(0),
+      [&](int64_t f) {
+        g.select(0, f)
+            .addr_(u.select(0, f), h.select(0, f), 1, -1)
+            .addr_(h.select(0, f), u.select(0, f), 1, -1);
+      },
+      threads_for(g));
 }
 
 void rank2_update(at::Tensor& g, const at::Tensor& u, const at::Tensor& h) {

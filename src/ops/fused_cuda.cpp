@@ -16,11 +16,18 @@ namespace {
 
 constexpr double kMarginal = 1e-8;
 
-// A kernel takes dense float64 on one CUDA device, and has no backward: a score used as a loss must
-// go through the ATen composition.
-bool serves(std::initializer_list<at::Tensor> tensors, at::ScalarType type = at::kDouble) {
-  for (const auto& t : tensors) {
-    if (!t.is_cuda() || !t.is_contiguous() || t.scalar_type() != type) return false;
+struct Given {
+  const at::Tensor& tensor;
+  at::ScalarType type = at::kDouble;
+};
+
+// A kernel takes dense tensors of one CUDA device, float64 unless said, and has no backward: a
+// score used as a loss must go through the ATen composition.
+bool serves(std::initializer_list<Given> all) {
+  const auto device = all.begin()->tensor.device();
+  for (const auto& [t, type] : all) {
+    if (!t.is_cuda() || t.device() != device) return false;
+    if (!t.is_contiguous() || t.scalar_type() != type) return false;
     if (at::GradMode::is_enabled() && t.requires_grad()) return false;
   }
   return true;
@@ -43,8 +50,9 @@ std::optional<at::Tensor> pearson_columns(const at::Tensor& x,
                                           const at::Tensor& y,
                                           const std::optional<at::Tensor>& keep) {
   const auto type = x.scalar_type();
-  if ((type != at::kFloat && type != at::kDouble) || !serves({x, y}, type)) return std::nullopt;
-  if (keep && !serves({*keep}, at::kBool)) return std::nullopt;
+  if ((type != at::kFloat && type != at::kDouble) || !serves({{x, type}, {y, type}}))
+    return std::nullopt;
+  if (keep && !serves({{x, type}, {*keep, at::kBool}})) return std::nullopt;
   const c10::cuda::CUDAGuard guard(x.device());
   auto r = at::empty({x.size(1)}, x.options().dtype(at::kDouble));
   const bool* const mask = keep ? keep->const_data_ptr<bool>() : nullptr;
@@ -61,7 +69,7 @@ std::optional<TopVector> top_vector(const at::Tensor& g_any,
                                     const TopVectorOptions& options) {
   const auto g = g_any.contiguous();
   const auto start = start_any.contiguous();
-  if (!serves({g, start}) || g.size(1) > kernels::kMostTopVectorRows) return std::nullopt;
+  if (!serves({{g}, {start}}) || g.size(1) > kernels::kMostTopVectorRows) return std::nullopt;
   const c10::cuda::CUDAGuard guard(g.device());
   const int64_t f = g.size(0), m = g.size(1);
   TopVector out{at::empty({f, m}, g.options()), at::empty({f, m}, g.options()),
@@ -80,7 +88,7 @@ bool downdate(at::Tensor& s,
               const at::Tensor& x_mean,
               const at::Tensor& y_mean,
               const at::Tensor& n) {
-  if (!serves({s, c, x_mean, y_mean, n})) return false;
+  if (!serves({{s}, {c}, {x_mean}, {y_mean}, {n}})) return false;
   const c10::cuda::CUDAGuard guard(s.device());
   C10_CUDA_CHECK(kernels::downdate(s.mutable_data_ptr<double>(), c.const_data_ptr<double>(),
                                    x_mean.const_data_ptr<double>(), y_mean.const_data_ptr<double>(),
@@ -90,7 +98,7 @@ bool downdate(at::Tensor& s,
 }
 
 bool rank2_update(at::Tensor& g, const at::Tensor& u, const at::Tensor& h) {
-  if (!serves({g, u, h})) return false;
+  if (!serves({{g}, {u}, {h}})) return false;
   const c10::cuda::CUDAGuard guard(g.device());
   C10_CUDA_CHECK(kernels::rank2_update(g.mutable_data_ptr<double>(), u.const_data_ptr<double>(),
                                        h.const_data_ptr<double>(), g.size(0), g.size(1), stream()));
@@ -101,7 +109,7 @@ std::optional<at::Tensor> weighted_median(const at::Tensor& values_any,
                                           const at::Tensor& counts_any) {
   const auto values = values_any.contiguous();
   const auto counts = counts_any.contiguous();
-  if (!serves({values, counts}) || values.size(2) > kernels::kMostMedianEntries)
+  if (!serves({{values}, {counts}}) || values.size(2) > kernels::kMostMedianEntries)
     return std::nullopt;
   const c10::cuda::CUDAGuard guard(values.device());
   const int64_t b = std::max(values.size(0), counts.size(0));
@@ -115,7 +123,7 @@ std::optional<at::Tensor> weighted_median(const at::Tensor& values_any,
 
 std::optional<at::Tensor> pearson_epilogue(const at::Tensor& sums, const at::Tensor& total_any) {
   const auto total = total_any.contiguous();
-  if (!serves({sums, total})) return std::nullopt;
+  if (!serves({{sums}, {total}})) return std::nullopt;
   const c10::cuda::CUDAGuard guard(sums.device());
   auto r = at::empty({sums.size(0), sums.size(2)}, sums.options());
   C10_CUDA_CHECK(kernels::pearson_epilogue(
@@ -125,7 +133,7 @@ std::optional<at::Tensor> pearson_epilogue(const at::Tensor& sums, const at::Ten
 }
 
 bool bootstrap_counts(uint64_t seed, int word, int64_t first, at::Tensor& counts) {
-  if (!serves({counts})) return false;
+  if (!serves({{counts}})) return false;
   const c10::cuda::CUDAGuard guard(counts.device());
   C10_CUDA_CHECK(kernels::bootstrap_counts(seed, word, first, counts.mutable_data_ptr<double>(),
                                            counts.size(0), counts.size(1), stream()));
@@ -135,8 +143,7 @@ bool bootstrap_counts(uint64_t seed, int word, int64_t first, at::Tensor& counts
 std::optional<at::Tensor> split_half(const at::Tensor& c,
                                      const at::Tensor& in_first,
                                      const at::Tensor& noise) {
-  if (!serves({c, noise}) || !serves({in_first}, at::kByte) ||
-      c.size(1) > kernels::kMostRepetitions)
+  if (!serves({{c}, {noise}, {in_first, at::kByte}}) || c.size(1) > kernels::kMostRepetitions)
     return std::nullopt;
   const c10::cuda::CUDAGuard guard(c.device());
   auto r = at::empty({in_first.size(0), c.size(0)}, c.options());
@@ -147,7 +154,7 @@ std::optional<at::Tensor> split_half(const at::Tensor& c,
 }
 
 std::optional<at::Tensor> tie_ranks(const at::Tensor& sorted, const at::Tensor& order) {
-  if (!serves({sorted}) || !serves({order}, at::kLong)) return std::nullopt;
+  if (!serves({{sorted}, {order, at::kLong}})) return std::nullopt;
   const c10::cuda::CUDAGuard guard(sorted.device());
   auto ranks = at::empty_like(sorted);
   const int64_t n = sorted.size(-1);
@@ -158,7 +165,7 @@ std::optional<at::Tensor> tie_ranks(const at::Tensor& sorted, const at::Tensor& 
 }
 
 std::optional<at::Tensor> pack_triangle(const at::Tensor& matrices) {
-  if (!serves({matrices})) return std::nullopt;
+  if (!serves({{matrices}})) return std::nullopt;
   const c10::cuda::CUDAGuard guard(matrices.device());
   const int64_t n = matrices.size(-1);
   auto sizes = matrices.sizes().vec();

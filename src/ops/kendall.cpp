@@ -49,14 +49,63 @@ int64_t tied_pairs(size_t n, const Equal& equal) {
   return pairs;
 }
 
+// Where the run of equal entries begins that an entry is in, for entries side by side.
+at::Tensor begins_of_runs(const at::Tensor& sorted) {
+  const auto place = at::arange(sorted.size(0), sorted.options().dtype(at::kLong));
+  auto begins = at::ones_like(sorted, sorted.options().dtype(at::kBool));
+  begins.narrow(0, 1, sorted.size(0) - 1)
+      .copy_(sorted.narrow(0, 1, sorted.size(0) - 1) != sorted.narrow(0, 0, sorted.size(0) - 1));
+  return std::get<0>(at::cummax(at::where(begins, place, 0), 0));
+}
+
+at::Tensor tied_pairs(const at::Tensor& begins) {
+  return (at::arange(begins.size(0), begins.options()) - begins).sum();
+}
+
+// Pairs that stand in the wrong order, on any device. From the highest bit of the ranks down: of
+// two ranks that are equal above a bit, the one that has it is the greater.
+at::Tensor inversions(at::Tensor ranks) {
+  auto count = at::zeros({}, ranks.options());
+  int64_t bits = 0;
+  while ((int64_t{1} << bits) < ranks.size(0)) ++bits;
+  for (int64_t bit = bits - 1; bit >= 0; --bit) {
+    // Ranks that are equal above the bit are side by side, in the order in which they stood.
+    const auto begins = begins_of_runs(at::bitwise_right_shift(ranks, bit + 1));
+    const auto upper = at::bitwise_right_shift(ranks, bit);
+    const auto has = at::bitwise_and(upper, 1);
+    const auto before = has.cumsum(0) - has;
+    count = count + ((1 - has) * (before - before.index_select(0, begins))).sum();
+    ranks = ranks.index_select(0, std::get<1>(upper.sort(/*stable=*/true, 0, false)));
+  }
+  return count;
+}
+
+at::Tensor kendall_by_bits(const at::Tensor& a, const at::Tensor& b) {
+  // By a, and among its ties by b.
+  const auto by_b = std::get<1>(b.sort(/*stable=*/true, 0, false));
+  const auto order =
+      by_b.index_select(0, std::get<1>(a.index_select(0, by_b).sort(/*stable=*/true, 0, false)));
+  const auto x = a.index_select(0, order);
+  const auto y = b.index_select(0, order);
+  const auto sorted = b.index_select(0, by_b);
+  const auto x_begins = begins_of_runs(x);
+  // Runs of pairs that are equal in both are runs of y within those of x.
+  const auto both = at::max(x_begins, begins_of_runs(y));
+  const auto ties = tied_pairs(x_begins) + tied_pairs(begins_of_runs(sorted)) - tied_pairs(both);
+  const auto n = a.size(0);
+  const auto discordant = inversions(at::searchsorted(sorted, y));
+  const auto pairs = n * (n - 1) / 2;
+  return (pairs - ties - 2 * discordant).to(at::kDouble) / static_cast<double>(pairs);
+}
+
 }  // namespace
 
 at::Tensor kendall_tau_a_definition(const at::Tensor& a, const at::Tensor& b) {
   const int64_t n = a.size(0);
   auto sum = at::zeros({}, a.options().dtype(at::kDouble));
-  constexpr int64_t kBlock = 512;
-  for (int64_t i = 0; i < n; i += kBlock) {
-    const int64_t rows = std::min(kBlock, n - i);
+  const int64_t block = std::clamp<int64_t>((int64_t{1} << 21) / std::max<int64_t>(n, 1), 1, 512);
+  for (int64_t i = 0; i < n; i += block) {
+    const int64_t rows = std::min(block, n - i);
     const auto sign = [&](const at::Tensor& v) {
       return at::sign(v.narrow(0, i, rows).unsqueeze(1) - v.unsqueeze(0));
     };
@@ -70,7 +119,7 @@ at::Tensor kendall_tau_a(const at::Tensor& a, const at::Tensor& b) {
                     a.sizes(), " and ", b.sizes());
   const auto n = static_cast<size_t>(a.size(0));
   if (n < 2) return at::full({}, std::numeric_limits<double>::quiet_NaN(), a.options());
-  if (!a.is_cpu()) return kendall_tau_a_definition(a, b);
+  if (!a.is_cpu()) return kendall_by_bits(a.contiguous(), b.contiguous());
   const auto dense_a = a.contiguous();
   const auto dense_b = b.contiguous();
   const double* const x = dense_a.const_data_ptr<double>();

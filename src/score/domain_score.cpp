@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/core/stop.h"
 #include "src/mapping/logistic.h"
@@ -31,24 +32,28 @@ at::Tensor readout_accuracy(const at::Tensor& x,
   const auto wanted = 2 * at::one_hot(truth, n_classes).to(at::kDouble) - 1;
   const auto n_splits = static_cast<int64_t>(splits.size());
   auto accuracies = at::empty({n_splits}, features.options());
-  parallel_for(n_splits, [&](int64_t s) {
-    check_stop();
-    const auto& split = splits[static_cast<size_t>(s)];
-    auto rows = split.train;
-    rows.insert(rows.end(), split.test.begin(), split.test.end());
-    const auto order = at::tensor(rows).to(x.device());
-    const auto n_train = static_cast<int64_t>(split.train.size());
-    Split here;
-    here.train.resize(split.train.size());
-    here.test.resize(split.test.size());
-    std::iota(here.train.begin(), here.train.end(), int64_t{0});
-    std::iota(here.test.begin(), here.test.end(), n_train);
-    const auto scaled = standardise(features.index_select(0, order), n_train);
-    const auto fit = ridge_cross_validate(scaled, wanted.index_select(0, order), {here}, {alphas});
-    const auto tested = order.narrow(0, n_train, static_cast<int64_t>(split.test.size()));
-    accuracies.select(0, s).copy_(
-        two_way_accuracy(fit.predictions[0], truth.index_select(0, tested)));
-  });
+  parallel_for(
+      n_splits,
+      [&](int64_t s) {
+        check_stop();
+        const auto& split = splits[static_cast<size_t>(s)];
+        auto rows = split.train;
+        rows.insert(rows.end(), split.test.begin(), split.test.end());
+        const auto order = at::tensor(rows).to(x.device());
+        const auto n_train = static_cast<int64_t>(split.train.size());
+        Split here;
+        here.train.resize(split.train.size());
+        here.test.resize(split.test.size());
+        std::iota(here.train.begin(), here.train.end(), int64_t{0});
+        std::iota(here.test.begin(), here.test.end(), n_train);
+        const auto scaled = standardise(features.index_select(0, order), n_train);
+        const auto fit =
+            ridge_cross_validate(scaled, wanted.index_select(0, order), {here}, {alphas});
+        const auto tested = order.narrow(0, n_train, static_cast<int64_t>(split.test.size()));
+        accuracies.select(0, s).copy_(
+            two_way_accuracy(fit.predictions[0], truth.index_select(0, tested)));
+      },
+      threads_for(features));
   return accuracies.mean();
 }
 

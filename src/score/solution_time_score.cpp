@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/core/caller.h"
 #include "src/core/parallel.h"
 #include "src/mapping/adam_readout.h"
 #include "src/mapping/logistic.h"
@@ -62,10 +63,13 @@ Evaluation evaluate_solution_times(const SolvedImages& images, at::Tensor& predi
   const auto n = static_cast<int64_t>(images.truth.size());
   const auto splits = shuffle_splits(n, 10, train_fraction_for(0.1, n), 1);
   std::vector<at::Tensor> times(splits.size());
-  parallel_for(static_cast<int64_t>(splits.size()), [&](int64_t s) {
-    const auto at = static_cast<size_t>(s);
-    times[at] = times_of_split(images, splits[at]);
-  });
+  parallel_for(
+      static_cast<int64_t>(splits.size()),
+      [&](int64_t s) {
+        const auto at = static_cast<size_t>(s);
+        times[at] = times_of_split(images, splits[at]);
+      },
+      threads_for(images.features));
   predicted = at::full({static_cast<int64_t>(splits.size()), n}, NAN, at::kDouble);
   auto rho = at::empty({static_cast<int64_t>(splits.size()), 1}, at::kDouble);
   for (size_t s = 0; s < splits.size(); ++s) {

@@ -1,6 +1,6 @@
 #pragma once
-// Before src/ops/fused_cuda.cpp: its kernels take tensors of the emulated device. ATen's own headers
-// are read before the name changes.
+// Before src/ops/fused_cuda.cpp: its kernels take tensors of the emulated device. ATen's own
+// headers are read before the name changes.
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 

@@ -1,6 +1,7 @@
 #include "tests/emulated/block.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <numeric>
 
@@ -187,8 +188,8 @@ uint64_t Block::exchange_with_warp(const Wait& wait) {
   return thread.wait.bits;
 }
 
-// Lets a barrier go that every thread has come to. False where the block is done, or stuck, which is
-// a finding.
+// Lets a barrier go that every thread has come to. False where the block is done, or stuck, which
+// is a finding.
 bool Block::release_barrier() {
   const Thread* first = nullptr;
   int64_t n_ended = 0;
@@ -225,25 +226,25 @@ void Block::release_warp(unsigned begin, unsigned end) {
     const auto& wait = thread.wait;
     if (!(wait.mask >> (t - begin) & 1U))
       return finding(&thread, "is not of its own mask at " + wait.place());
-    std::vector<unsigned> lanes;
     bool all = true;
-    for (unsigned lane = 0; lane < kWarp; ++lane) {
+    for (unsigned lane = 0; all && lane < kWarp; ++lane) {
       if (!(wait.mask >> lane & 1U)) continue;
       if (begin + lane >= end)
         return finding(&thread, "names lanes that its warp has not at " + wait.place());
-      lanes.push_back(lane);
       const auto& other = threads_[begin + lane];
       all = all && other.state == State::kInWarp && other.wait.same_place(wait) &&
             other.wait.mask == wait.mask;
     }
-    if (all) exchange(begin, lanes);
+    if (all) exchange(begin, wait.mask);
   }
 }
 
-void Block::exchange(unsigned begin, const std::vector<unsigned>& lanes) {
-  std::vector<uint64_t> given(kWarp);
-  for (const auto lane : lanes) given[lane] = threads_[begin + lane].wait.bits;
-  for (const auto lane : lanes) {
+void Block::exchange(unsigned begin, unsigned mask) {
+  std::array<uint64_t, kWarp> given{};
+  for (unsigned lane = 0; lane < kWarp; ++lane)
+    if (mask >> lane & 1U) given[lane] = threads_[begin + lane].wait.bits;
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    if (!(mask >> lane & 1U)) continue;
     auto& thread = threads_[begin + lane];
     auto& wait = thread.wait;
     const int own = static_cast<int>(lane);

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <random>
 #include <string>
@@ -42,7 +43,7 @@ struct Wait {
   int operand = 0;
 
   bool same_place(const Wait& other) const {
-    return line == other.line && std::string(file) == other.file;
+    return line == other.line && (file == other.file || std::strcmp(file, other.file) == 0);
   }
   std::string place() const { return std::string(file) + ":" + std::to_string(line); }
 };
@@ -86,7 +87,7 @@ class Block {
   void leave(State state, const Wait& wait);
   bool release_barrier();
   void release_warp(unsigned begin, unsigned end);
-  void exchange(unsigned begin, const std::vector<unsigned>& lanes);
+  void exchange(unsigned begin, unsigned mask);
   void abandon();
   void* garbage(size_t bytes);
   void finding(const Thread* thread, const std::string& text) const;
@@ -102,8 +103,8 @@ class Block {
   size_t shared_bytes_;
   std::map<std::pair<std::string, int>, void*> statics_;
   // By their addresses these order what is before a barrier and after it: two of the block, two of
-  // each warp, by turns. Whoever leaves one late would otherwise seem to follow those that have come
-  // to the next.
+  // each warp, by turns. Whoever leaves one late would otherwise seem to follow those that have
+  // come to the next.
   std::vector<int64_t> events_;
 };
 

@@ -159,6 +159,11 @@ void note_finding(const std::string& text) {
   std::fprintf(stderr, "emulated device: %s\n", text.c_str());
 }
 
+size_t shared_opt_in(const std::string& kernel) {
+  const auto asked = device().shared_opt_ins.find(kernel);
+  return asked == device().shared_opt_ins.end() ? 0 : asked->second;
+}
+
 std::map<std::string, int64_t>& launches() {
   return device().launches;
 }

@@ -12,25 +12,26 @@
 /// rest of CUDA is macros and functions of tests/emulated/include/cuda_runtime_api.h.
 ///
 /// A launch runs block by block, every thread a fiber that runs until it comes to a barrier or an
-/// exchange of its warp, and all of it three times from the same memory: threads and blocks in order,
-/// last first, and by chance. Device memory must then hold the same bits. A line on stderr says what
-/// is wrong, and cudaGetLastError gives an error, so that tests fail:
+/// exchange of its warp, and all of it three times from the same memory: threads and blocks in
+/// order, last first, and by chance. Device memory must then hold the same bits. A line on stderr
+/// says what is wrong, and cudaGetLastError gives an error, so that tests fail:
 ///  - grids, blocks and shared memory beyond the device's or not opted in, launch bounds;
 ///  - barriers that diverge, threads that ended before one, warps whose lanes never come;
 ///  - results that depend on the order of threads or blocks, or on memory that nothing set;
 ///  - built with ThreadSanitizer, races of any order, also those that leave the same bits;
-///  - built with AddressSanitizer, accesses out of device or shared memory, the host's own access to
-///    device memory, undefined behaviour.
+///  - built with AddressSanitizer, accesses out of device or shared memory, the host's own
+///    access to device memory, undefined behaviour.
 ///
 /// It does not see time, registers, bank conflicts or occupancy; other rounding than the host's
 /// (nvcc fuses multiply-adds); streams and events (all is done when a call returns); memory order
-/// between blocks beyond atomics; races between threads of one number of two blocks in the first two
-/// orders. What it does not know (clusters, mma, asynchronous copies, cooperative groups) does not
-/// compile.
+/// between blocks beyond atomics; races between threads of one number of two blocks in the first
+/// two orders. What it does not know (clusters, mma, asynchronous copies, cooperative groups) does
+/// not compile.
 ///
 /// Environment: CORTISCORE_EMULATED_ARCH (80, 86, 89, 90 unless set, 100, 120) has the limits that
 /// hold; CORTISCORE_EMULATED_ORDERS (3) launches run in as many orders, more than two by chance;
-/// CORTISCORE_EMULATED_WITHOUT=FILE:LINE, where FILE may be the end of a path, leaves out a barrier.
+/// CORTISCORE_EMULATED_WITHOUT=FILE:LINE, where FILE may be the end of a path, leaves out a
+/// barrier.
 namespace cortiscore::emulated {
 
 /// What a device allows (CUDA C++ Programming Guide, technical specifications per compute
@@ -49,6 +50,9 @@ const Limits& limits();
 /// How much was found wrong so far.
 int64_t findings();
 void note_finding(const std::string& text);
+
+/// Bytes of dynamic shared memory that a kernel was allowed with cudaFuncSetAttribute; 0: never.
+size_t shared_opt_in(const std::string& kernel);
 
 /// How often each kernel was launched.
 std::map<std::string, int64_t>& launches();

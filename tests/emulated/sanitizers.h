@@ -20,8 +20,8 @@ void __tsan_ignore_thread_end();
 
 // What sanitizers cannot see by themselves: who runs on which stack, which memory is the device's,
 // and what happens before what. ThreadSanitizer takes every fiber for a thread, and nothing orders
-// two of them but launches and barriers, so that it finds races of any order. The emulator itself is
-// compiled without sanitizers.
+// two of them but launches and barriers, so that it finds races of any order. The emulator itself
+// is compiled without sanitizers.
 namespace cortiscore::emulated {
 
 inline void happens_before([[maybe_unused]] void* event) {

@@ -1,6 +1,7 @@
 #include "tests/emulated/torch_device.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <mutex>
 #include <numeric>
@@ -23,45 +24,69 @@
 namespace cortiscore::emulated {
 namespace {
 
-const at::Device kDevice(at::kPrivateUse1, 0);
+constexpr c10::DeviceIndex kDevices = 2;
+std::mutex g_counting;
+
+at::Device numbered(c10::DeviceIndex index) {
+  return {at::kPrivateUse1, index};
+}
 
 [[maybe_unused]] const bool g_named = [] {
   c10::register_privateuse1_backend("emulated");
   return true;
 }();
 
-// --- memory and guards ---------------------------------------------------------------------------
+// --- devices, streams and memory -----------------------------------------------------------------
 
-void free_memory(void* pointer) {
-  cudaFree(pointer);
+// What a thread has current: a new one the first device, and of each the default stream.
+thread_local c10::DeviceIndex t_device = 0;
+thread_local std::array<c10::StreamId, kDevices> t_streams{};
+
+struct Guard final : public c10::impl::NoOpDeviceGuardImpl<at::kPrivateUse1> {
+  at::Device exchangeDevice(at::Device device) const override {
+    return numbered(std::exchange(t_device, device.index() < 0 ? t_device : device.index()));
+  }
+  void setDevice(at::Device device) const override { exchangeDevice(device); }
+  void uncheckedSetDevice(at::Device device) const noexcept override { exchangeDevice(device); }
+  at::Device getDevice() const override { return numbered(t_device); }
+  c10::DeviceIndex deviceCount() const noexcept override { return kDevices; }
+  c10::Stream getStream(at::Device device) const noexcept override {
+    const auto index = device.index() < 0 ? t_device : device.index();
+    return c10::Stream(c10::Stream::UNSAFE, numbered(index), t_streams[static_cast<size_t>(index)]);
+  }
+  c10::Stream exchangeStream(c10::Stream stream) const noexcept override {
+    auto& current = t_streams[static_cast<size_t>(stream.device_index())];
+    return c10::Stream(c10::Stream::UNSAFE, stream.device(), std::exchange(current, stream.id()));
+  }
+};
+C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
+
+void free_memory(void* context) {
+  auto* const block = static_cast<std::pair<void*, size_t>*>(context);
+  {
+    const std::lock_guard<std::mutex> lock(g_counting);
+    work().bytes -= static_cast<int64_t>(block->second);
+  }
+  cudaFree(block->first);
+  delete block;
 }
 
 struct Memory final : public c10::Allocator {
   at::DataPtr allocate(size_t bytes) override {
     void* pointer = nullptr;
     if (bytes > 0) cudaMalloc(&pointer, bytes);
-    return {pointer, pointer, &free_memory, kDevice};
+    const std::lock_guard<std::mutex> lock(g_counting);
+    work().bytes += static_cast<int64_t>(bytes);
+    work().peak_bytes = std::max(work().peak_bytes, work().bytes);
+    return {pointer, new std::pair<void*, size_t>(pointer, bytes), &free_memory,
+            numbered(t_device)};
   }
-  at::DeleterFnPtr raw_deleter() const override { return &free_memory; }
   void copy_data(void* to, const void* from, size_t bytes) const override {
     std::memcpy(to, from, bytes);
   }
 };
 Memory g_memory;
 REGISTER_ALLOCATOR(at::kPrivateUse1, &g_memory);
-
-// One device, with one stream.
-struct Guard final : public c10::impl::NoOpDeviceGuardImpl<at::kPrivateUse1> {
-  at::Device exchangeDevice(at::Device /*device*/) const override { return kDevice; }
-  at::Device getDevice() const override { return kDevice; }
-  c10::Stream getStream(at::Device /*device*/) const noexcept override {
-    return c10::Stream(c10::Stream::DEFAULT, kDevice);
-  }
-  c10::Stream exchangeStream(c10::Stream /*stream*/) const noexcept override {
-    return c10::Stream(c10::Stream::DEFAULT, kDevice);
-  }
-};
-C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
 
 // What ATen asks of any such device.
 struct Hooks final : public at::PrivateUse1HooksInterface {
@@ -75,11 +100,10 @@ struct Hooks final : public at::PrivateUse1HooksInterface {
 
 // --- counting ------------------------------------------------------------------------------------
 
-std::mutex g_counting;
-
 void count(std::map<std::string, int64_t> Work::*what, const std::string& name) {
   const std::lock_guard<std::mutex> lock(g_counting);
   ++(work().*what)[name];
+  work().threads.insert(std::this_thread::get_id());
 }
 
 // --- operators -----------------------------------------------------------------------------------
@@ -98,9 +122,10 @@ at::Tensor on_host(const at::Tensor& t) {
 at::Tensor empty(c10::SymIntArrayRef size,
                  std::optional<at::ScalarType> type,
                  std::optional<at::Layout> /*layout*/,
-                 std::optional<at::Device> /*device*/,
+                 std::optional<at::Device> device,
                  std::optional<bool> /*pinned*/,
                  std::optional<at::MemoryFormat> format) {
+  const c10::DeviceGuard guard(device.value_or(numbered(t_device)));
   return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &g_memory,
                                    c10::DispatchKeySet(c10::DispatchKey::PrivateUse1),
                                    type.value_or(at::kFloat), format);
@@ -110,8 +135,9 @@ at::Tensor empty_strided(c10::SymIntArrayRef size,
                          c10::SymIntArrayRef stride,
                          std::optional<at::ScalarType> type,
                          std::optional<at::Layout> /*layout*/,
-                         std::optional<at::Device> /*device*/,
+                         std::optional<at::Device> device,
                          std::optional<bool> /*pinned*/) {
+  const c10::DeviceGuard guard(device.value_or(numbered(t_device)));
   return at::detail::empty_strided_generic(
       C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(stride), &g_memory,
       c10::DispatchKeySet(c10::DispatchKey::PrivateUse1), type.value_or(at::kFloat));
@@ -173,16 +199,18 @@ at::Scalar local_scalar(const at::Tensor& self) {
   return at::_local_scalar_dense(on_host(self));
 }
 
-// As CUDA does: a tensor of another device is refused, unless it is a number or an index of an
-// operator that uploads indices.
+// As CUDA does: tensors of other devices are refused, but for numbers, and indices of the operators
+// that upload them. The first tensor says where all are.
 void check_devices(const std::string& name, const std::vector<at::Tensor>& tensors) {
   const bool indexes =
       name == "aten::index" || name == "aten::index_put_" || name == "aten::_index_put_impl_";
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const auto& t = tensors[i];
-    if (!t.defined() || here(t) || t.dim() == 0) continue;
-    TORCH_CHECK(indexes && i > 0, name, ": a tensor of ", t.device(), " among those of ", kDevice);
-    count(&Work::uploads, name.substr(6) + ", an index");
+  const auto first = std::find_if(tensors.begin(), tensors.end(),
+                                  [](const at::Tensor& t) { return t.defined() && t.dim() > 0; });
+  for (auto t = first; t != tensors.end(); ++t) {
+    if (!t->defined() || t->dim() == 0 || t->device() == first->device()) continue;
+    const bool uploaded = indexes && here(*first) && t->is_cpu();
+    TORCH_CHECK(uploaded, name, ": tensors of ", first->device(), " and ", t->device());
+    count(&Work::uploads, name.substr(name.find("::") + 2) + ", an index");
   }
 }
 
@@ -208,9 +236,9 @@ c10::IValue host_argument(const c10::IValue& given, std::vector<at::Tensor>& ten
   return given;
 }
 
-at::Tensor on_device(const at::Tensor& host) {
+at::Tensor on_device(const at::Tensor& host, at::Device device) {
   if (!host.defined()) return host;
-  auto made = at::empty_strided(host.sizes(), host.strides(), host.options().device(kDevice));
+  auto made = at::empty_strided(host.sizes(), host.strides(), host.options().device(device));
   on_host(made).copy_(host);
   return made;
 }
@@ -236,6 +264,8 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     }
   }
   check_devices(name, tensors);
+  const auto of = std::find_if(tensors.begin(), tensors.end(), here);
+  const auto device = of == tensors.end() ? numbered(t_device) : of->device();
   count(waits(short_name) ? &Work::syncs : &Work::launches, short_name);
   const auto kept = host;  // what is returned refers to arguments, which the call lets go of
   op.redispatchBoxed(c10::DispatchKeySet(c10::DispatchKey::CPU), &host);
@@ -256,10 +286,10 @@ void run_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
     }
     TORCH_CHECK(!alias, name, " makes a view, and the emulated device has no such operator");
     if (value.isTensor()) {
-      torch::jit::push(*stack, on_device(value.toTensor()));
+      torch::jit::push(*stack, on_device(value.toTensor(), device));
     } else if (value.isTensorList()) {
       c10::List<at::Tensor> list;
-      for (const at::Tensor& t : value.toTensorVector()) list.push_back(on_device(t));
+      for (const at::Tensor& t : value.toTensorVector()) list.push_back(on_device(t, device));
       torch::jit::push(*stack, list);
     } else {
       torch::jit::push(*stack, value);

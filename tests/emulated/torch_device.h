@@ -1,23 +1,28 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <thread>
 
 /// Note [Emulated device of Torch]
-/// Linked into a program, torch_device.cpp makes a device of Torch named "emulated": its tensors are
-/// neither on the CPU nor the CPU's, so that every branch for devices is taken, and what mixes
-/// devices fails as it does with CUDA. Each of ATen's operators that would be a kernel runs on the
-/// CPU over the same memory and is counted; the project's kernels run as tests/emulated/device.h
-/// says, from the very src/ops/fused_cuda.cpp. So the device path's mathematics is tested here; its
-/// speed, cuBLAS's and cuSOLVER's rounding, and streams are not.
+/// Linked into a program, torch_device.cpp makes two devices of Torch, "emulated:0" and
+/// "emulated:1", with any number of streams. Their tensors are not the CPU's, so that every branch
+/// for devices is taken, and what mixes devices fails as it does with CUDA. Each of ATen's
+/// operators that would be a kernel runs on the CPU over the same memory and is counted; the
+/// project's kernels run as tests/emulated/device.h says, from the very src/ops/fused_cuda.cpp.
+/// So the mathematics of the device path is tested here; its speed, the rounding of cuBLAS and
+/// cuSOLVER, and what runs at the same time as what are not.
 namespace cortiscore::emulated {
 
-/// What a device would have been asked since the last reset, by operator. ATen's leaf operators count
-/// one launch each, which is few: a sort or a factorisation takes several.
+/// What a device would have been asked since the last reset, by operator. ATen's leaf operators
+/// count one launch each, which is few: a sort or a factorisation takes several.
 struct Work {
   std::map<std::string, int64_t> launches;  ///< of ATen; of our own: launches() of device.h
   std::map<std::string, int64_t> syncs;     ///< operators for which the host waits for the device
-  std::map<std::string, int64_t> uploads;  ///< copies from the host, from memory that is not pinned
+  std::map<std::string, int64_t> uploads;   ///< copies from the host's memory that is not pinned
+  std::set<std::thread::id> threads;        ///< that asked for any of these
+  int64_t bytes = 0, peak_bytes = 0;        ///< of tensors, now and at most
 };
 Work& work();
 

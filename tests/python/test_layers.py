@@ -38,6 +38,8 @@ MAY_INCLUDE = {
 # Where values may leave the device: data comes in, scores go out, activations spill when that was announced. What metrics
 # are given is counted and answered with, and the command line prints it.
 MAY_COPY_OFF = {"data", "score", "activations", "given", "cli"}
+# One question to the device each, where the alternative costs more: whether a factorisation failed, for all splits or for a layer.
+MAY_ASK = {"mapping/ridge.cpp": 1, "linalg/gram.cpp": 1}
 SOURCES = sorted((ROOT / "src").rglob("*.h")) + sorted((ROOT / "src").rglob("*.cpp"))
 
 
@@ -55,7 +57,8 @@ def test_includes_go_one_way(path):
 def test_only_named_rooms_copy_off_the_device(path):
     room = path.relative_to(ROOT / "src").parts[0]
     copies = re.findall(r"\.item(?:<[^>]*>)?\(\)|\.cpu\(\)|\.to\(at::kCPU\)|is_nonzero\(\)", path.read_text())
-    assert not copies or room in MAY_COPY_OFF, f"{room} copies off the device: {copies}"
+    allowed = MAY_ASK.get(str(path.relative_to(ROOT / "src")), 0)
+    assert len(copies) <= allowed or room in MAY_COPY_OFF, f"{room} copies off the device: {copies}"
 
 
 def test_kernels_see_no_torch():
