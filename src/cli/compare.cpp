@@ -85,6 +85,7 @@ Json difference_json(const Difference& one) {
           {"p", number(one.p)},
           {"p_corrected", number(one.p_corrected)},
           {"method", reason(one.method)},
+          {"lacking", reason(one.lacking)},
           {"unpermuted", reason(one.unpermuted)}};
 }
 
@@ -121,27 +122,29 @@ class Footnotes {
   std::map<std::string, std::vector<std::string>> places_;
 };
 
-std::string interval_cell(const Difference& one, Footnotes& unpaired) {
-  if (std::isnan(one.interval.lo)) return "-";
+std::string interval_cell(const Difference& one, Footnotes& unpaired, Footnotes& lacking) {
+  if (std::isnan(one.interval.lo)) return "-" + lacking.mark(one.lacking, one.name);
   return ends_text(one.interval) + unpaired.mark(one.unpaired, one.name);
 }
 
 constexpr const char* kUnpaired = "the errors of both are taken as independent";
+constexpr const char* kLacking = "not compared, since what one of both lacks counts as zero";
 
 void print_differences(const std::vector<Difference>& all,
                        const BoardNetwork& first,
                        const BoardNetwork& second) {
-  Footnotes unpaired("*"), unpermuted("+");
+  Footnotes unpaired("*"), lacking("!"), unpermuted("+");
   print_cells(kColumns, {"", "first", "second", "difference", "95% interval", "p", "corrected"});
   for (const auto& one : all) {
     print_cells(kColumns, {std::string(static_cast<size_t>(one.depth), ' ') + printable(one.name),
                            score_text(one.first, first, one), score_text(one.second, second, one),
-                           cell(one.difference, "%+.3f"), interval_cell(one, unpaired),
+                           cell(one.difference, "%+.3f"), interval_cell(one, unpaired, lacking),
                            p_text(one.p) +
                                (std::isnan(one.p) ? "" : unpermuted.mark(one.unpermuted, one.name)),
                            one.leaf ? p_text(one.p_corrected) : ""});
   }
   unpaired.print(kUnpaired);
+  lacking.print(kLacking);
   unpermuted.print("p is that of the bootstrap, neuroids could not be exchanged");
 }
 
@@ -203,13 +206,14 @@ void compare(const Arguments& arguments) {
       return;
     }
     const std::vector<Column> columns = {{0, 10}, {2, 6}, {2, 6}, {2, 10}, {2, 18}, {2, 7}};
-    Footnotes unpaired("*");
+    Footnotes unpaired("*"), lacking("!");
     print_cells(columns, {"step", "first", "second", "difference", "95% interval", "p"});
     for (const auto& [step, first, second, composite] : steps)
       print_cells(columns, {printable(step), cell(composite.first), cell(composite.second),
-                            cell(composite.difference, "%+.3f"), interval_cell(composite, unpaired),
-                            p_text(composite.p)});
+                            cell(composite.difference, "%+.3f"),
+                            interval_cell(composite, unpaired, lacking), p_text(composite.p)});
     unpaired.print(kUnpaired);
+    lacking.print(kLacking);
     return;
   }
   const auto &first = find_network(board, arguments.first),

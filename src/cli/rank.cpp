@@ -71,6 +71,19 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
           {"draws_left_out", contradicting}};
 }
 
+// Of a node without a score: what its leaves say, a failure before all else.
+std::string mark_of(const Ranked& ranked, size_t place) {
+  const auto& nodes = ranked.nodes;
+  if (nodes[place].leaf) return mark_without_score(*ranked.network, nodes[place].name);
+  std::string mark = "-";
+  for (size_t i = place + 1; i < nodes.size() && nodes[i].depth > nodes[place].depth; ++i) {
+    if (!nodes[i].leaf) continue;
+    const auto of_leaf = mark_without_score(*ranked.network, nodes[i].name);
+    if (of_leaf != "-" && mark != "X") mark = of_leaf;
+  }
+  return mark;
+}
+
 // Of whom all scores, or some, were published elsewhere.
 std::string imported_text(const Ranked& ranked) {
   if (ranked.imported) return " (imported)";
@@ -117,9 +130,7 @@ void print_table(const std::vector<Ranked>& ranking, const std::string& wanted, 
     cells.push_back(std::isnan(composite.error) ? "" : platform_text(composite.error));
     for (const auto i : shown) {
       const auto& node = ranked.nodes[i];
-      cells.push_back(std::isnan(node.value) && node.leaf
-                          ? mark_without_score(*ranked.network, node.name)
-                          : platform_text(node.value));
+      cells.push_back(std::isnan(node.value) ? mark_of(ranked, i) : platform_text(node.value));
     }
     print_cells(columns, cells);
   }

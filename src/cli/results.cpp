@@ -174,6 +174,13 @@ bool is_submission(const std::string& path) {
 }
 
 void merge(const Arguments& arguments) {
+  for (const auto& source : arguments.sources) {
+    std::error_code ignored;
+    if (std::filesystem::exists(source, ignored)) continue;
+    throw bad_input({source, "", "no such file or folder",
+                     "a folder of results, or a file that `cortiscore submit` wrote",
+                     "Check the path"});
+  }
   const bool submissions =
       std::any_of(arguments.sources.begin(), arguments.sources.end(), is_submission);
   if (submissions) return merge_submissions(arguments);

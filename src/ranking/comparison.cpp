@@ -115,6 +115,25 @@ std::string unpaired_of(const BoardNetwork& network, size_t n, const std::string
   return {};
 }
 
+// Which scores below a node one network has and the other has not been given yet: their difference
+// would be of what was scored, not of the networks. A failure is a score of zero.
+std::string lacking_below(const std::vector<NodeScore>& nodes,
+                          size_t node,
+                          const BoardNetwork& first,
+                          const BoardNetwork& second) {
+  const auto taken = [](const BoardNetwork& network, const std::string& benchmark) {
+    const auto* cell = network.find(benchmark);
+    return cell && (cell->standing == Standing::kFailed || !std::isnan(cell->score.value));
+  };
+  for (size_t i = node + 1; i < nodes.size() && nodes[i].depth > nodes[node].depth; ++i) {
+    if (!nodes[i].leaf) continue;
+    const bool of_first = taken(first, nodes[i].name);
+    if (of_first != taken(second, nodes[i].name))
+      return (of_first ? second : first).name + " has no score on " + nodes[i].name;
+  }
+  return {};
+}
+
 std::vector<Difference> differences(const Scoreboard& board,
                                     const BoardNetwork& first,
                                     const BoardNetwork& second,
@@ -134,7 +153,8 @@ std::vector<Difference> differences(const Scoreboard& board,
     one.difference = one.first - one.second;
     one.interval = {kNaN, kNaN};
     one.p = one.p_corrected = kNaN;
-    if (!std::isnan(one.difference)) {
+    one.lacking = lacking_below(a.nodes, i, first, second);
+    if (!std::isnan(one.difference) && one.lacking.empty()) {
       std::vector<double> drawn;
       for (size_t draw = 0; draw < n; ++draw) drawn.push_back(a.draws[i][draw] - b.draws[i][draw]);
       const auto leaf = node.leaf ? node.name : std::string();

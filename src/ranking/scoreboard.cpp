@@ -76,15 +76,18 @@ class Reader {
   }
 
   void read(Store& store) {
-    store.each(filter_.records, [&](const Json& record) {
+    store.each({"", filter_.records.benchmark, ""}, [&](const Json& record) {
       if (wanted(record)) take(record);
     });
     choose_editions();
     for (auto& [name, network] : networks_) {
-      for (auto& [benchmark, found] : found_[name]) choose(network, benchmark, found);
+      leave_other_weights(name);
+      for (auto& [benchmark, found] : found_[name]) {
+        if (!found.empty()) choose(network, benchmark, found);
+      }
     }
     found_.clear();
-    if (!seen_.empty()) return;
+    if (!networks_.empty()) return;
     int64_t n = 0;
     std::string unknown;
     store.each({}, [&](const Json& record) {
@@ -118,12 +121,17 @@ class Reader {
     if (std::none_of(board.benchmarks.begin(), board.benchmarks.end(),
                      [&](const auto& leaf) { return seen_.contains(leaf); })) {
       throw bad_input({folder, "benchmarks",
-                       std::to_string(seen_.size()) + ", none of tree " + tree_.identifier,
+                       seen_.empty()
+                           ? "published scores that tree " + tree_.identifier + " has no use for"
+                           : std::to_string(seen_.size()) + ", none of tree " + tree_.identifier,
                        "results of at least one",
-                       "Score networks first, or choose another --tree"});
+                       "Score networks first, or choose another --tree: for published scores the "
+                       "one that they were imported by"});
     }
     for (auto& [name, network] : networks_) board.networks.push_back(std::move(network));
     note_contradictions(board);
+    note_other_weights(board);
+    note_missing(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
       const auto aside =
@@ -161,9 +169,47 @@ class Reader {
                           "; these numbers are left out. `score --again` makes them anew");
   }
 
+  void note_other_weights(Scoreboard& board) const {
+    if (several_weights_.empty()) return;
+    const auto more = several_weights_.size() - 1;
+    board.notes.push_back(
+        "results of several weights stand under the name " + shown(several_weights_.front()) +
+        (more ? " (and " + std::to_string(more) + " names more)" : "") +
+        ": ranked are the weights that were scored last, " + std::to_string(n_other_weights_) +
+        " results of others are left out. Keep trainings in stores of their own, or give their "
+        "checkpoints names");
+  }
+
+  // What was never taken counts as zero, which looks like a bad network.
+  static void note_missing(Scoreboard& board) {
+    if (board.tree.missing != Tree::Missing::kZero) return;
+    std::map<std::string, size_t> lack;
+    size_t networks = 0;
+    for (const auto& network : board.networks) {
+      bool any = false;
+      for (const auto& benchmark : board.benchmarks) {
+        const auto* cell = network.find(benchmark);
+        const bool taken =
+            cell && (cell->standing == Standing::kFailed || !std::isnan(cell->score.value));
+        if (taken) continue;
+        any = true;
+        ++lack[benchmark];
+      }
+      networks += any ? 1 : 0;
+    }
+    if (lack.empty()) return;
+    const auto most = std::max_element(
+        lack.begin(), lack.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    board.notes.push_back(
+        std::to_string(networks) + " of " + std::to_string(board.networks.size()) +
+        " networks have no score on some of the " + std::to_string(board.benchmarks.size()) +
+        " benchmarks of " + board.tree.identifier + ", which counts as zero in it: most often " +
+        most->first + " (" + std::to_string(most->second) + ")");
+  }
+
   struct Found {
     BoardCell cell;
-    std::string edition;
+    std::string edition, weights;
   };
 
   struct Edition {
@@ -203,7 +249,7 @@ class Reader {
   void take(const Json& record) {
     const std::string benchmark = record.at("benchmark_identifier");
     const std::string name = record.at("model_identifier");
-    Found found{cell_of(record, tree_), {}};
+    Found found{cell_of(record, tree_), {}, {}};
     if (found.cell.standing == Standing::kOk) found.edition = edition_of(record);
     if (filter_.neuroids_of.contains(name) && found.cell.standing == Standing::kOk)
       found.cell.neuroids = kept_neuroids(record);
@@ -212,7 +258,11 @@ class Reader {
       edition.networks.insert(name);
       edition.newest = std::max(edition.newest, text_of(record, "end"));
     }
-    seen_.insert(benchmark);
+    // A published score of another kind of tree is none in this one.
+    if (found.cell.standing != Standing::kImported || !std::isnan(found.cell.score.value))
+      seen_.insert(benchmark);
+    if (!fits(name, filter_.records.model)) return;
+    if (!text_of(record, "graph_sha256").empty()) found.weights = text_of(record, "weights_sha256");
     auto& network = networks_[name];
     network.name = name;
     const auto tags = record.value("tags", Json::object());
@@ -221,13 +271,35 @@ class Reader {
     found_[name][benchmark].push_back(std::move(found));
   }
 
+  // Two networks under one name would be one row of scores of both.
+  void leave_other_weights(const std::string& name) {
+    std::string last, weights;
+    std::set<std::string> all;
+    for (const auto& [benchmark, found] : found_[name]) {
+      for (const auto& one : found) {
+        if (one.weights.empty() || one.cell.standing != Standing::kOk) continue;
+        all.insert(one.weights);
+        if (one.cell.end < last) continue;
+        last = one.cell.end;
+        weights = one.weights;
+      }
+    }
+    if (all.size() < 2) return;
+    several_weights_.push_back(name);
+    for (auto& [benchmark, found] : found_[name]) {
+      n_other_weights_ += static_cast<int64_t>(std::erase_if(
+          found, [&](const Found& one) { return !one.weights.empty() && one.weights != weights; }));
+    }
+  }
+
   // Of what a network has on a benchmark, what counts.
   void choose(BoardNetwork& network, const std::string& benchmark, std::vector<Found>& all) {
     const auto chosen = chosen_.find(benchmark);
     auto& kept = network.cells[benchmark];
-    for (auto& [cell, edition] : all) {
+    for (auto& one : all) {
+      auto& cell = one.cell;
       if (cell.standing == Standing::kOk &&
-          (chosen == chosen_.end() || edition != chosen->second)) {
+          (chosen == chosen_.end() || one.edition != chosen->second)) {
         cell.standing = Standing::kOtherEdition;
         cell.score = {std::nan(""), std::nan("")};
       }
@@ -245,6 +317,8 @@ class Reader {
   std::map<std::string, std::map<std::string, std::vector<Found>>> found_;  // network, benchmark
   std::map<std::string, BoardNetwork> networks_;
   std::set<std::string> seen_;
+  std::vector<std::string> several_weights_;  // names
+  int64_t n_other_weights_ = 0;
 };
 
 void collect_leaves(const TreeNode& node, std::vector<std::string>& leaves) {

@@ -51,6 +51,10 @@ ORDER BY model, benchmark, key
 
 }  // namespace
 
+bool fits(const std::string& name, const std::string& pattern) {
+  return pattern.empty() || sqlite3_strglob(pattern.c_str(), name.c_str()) == 0;
+}
+
 struct Index::Database {
   struct Close {
     void operator()(sqlite3* open) const { sqlite3_close(open); }

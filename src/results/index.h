@@ -15,6 +15,9 @@ struct RecordFilter {
   std::string model, benchmark, status;
 };
 
+/// Whether a name fits such a pattern.
+bool fits(const std::string& name, const std::string& pattern);
+
 /// A shard that does not end in a whole line, or holds damaged ones.
 struct ShardDamage {
   std::string shard;

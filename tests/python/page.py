@@ -165,7 +165,8 @@ class Browser:
         path.unlink(missing_ok=True)
         act()
         until = time.monotonic() + seconds
-        while not path.exists():
+        # Its name is there before its bytes are.
+        while not path.exists() or not path.stat().st_size or any(self.downloads.glob("*.crdownload")):
             if time.monotonic() > until:
                 raise TimeoutError(f"{name} was not saved")
             time.sleep(0.02)

@@ -445,3 +445,64 @@ def test_two_networks_at_one_step_of_a_run_are_refused(tmp_path):
                                           record("x", V4, 0.6, tags={"run": "r1", "step": "nan"})])
     done = run("compare", "r1", "r2", "--runs", "--results", store)
     assert done.returncode == 5 and '"ema" and "plain"' in done.stderr and "step 100" in done.stderr
+
+
+def with_weights(entry, weights):
+    return entry | {"graph_sha256": "1" * 64, "weights_sha256": weights * 64, "key": f"{entry['key']} {weights}"}
+
+
+def test_two_networks_under_one_name_are_no_row_of_both(tmp_path):
+    """Two trainings whose checkpoints have the same names: what was scored last is ranked alone, and it is said."""
+    store = store_of(tmp_path / "store", [
+        with_weights(record("checkpoint-500", V1, 0.2, end="2026-01-01T00:00:00Z"), "a"),
+        with_weights(record("checkpoint-500", V4, 0.9, end="2026-01-01T00:00:00Z"), "a"),
+        with_weights(record("checkpoint-500", V1, 0.3, end="2026-01-02T00:00:00Z"), "b"),
+        with_weights(record("other", V1, 0.1), "c"), with_weights(record("other", V4, 0.1), "c")])
+    ranking = {one["model_identifier"]: one for one in lines("rank", "--results", store)}
+    assert ranking["checkpoint-500"]["leaves"] == {V1: 0.3, V4: None}
+    said = run("rank", "--results", store).stderr
+    assert 'several weights stand under the name "checkpoint-500"' in said and "2 results of others are left out" in said
+    assert "several weights" not in run("rank", "--results", store, "--network", "other").stderr
+
+
+def test_what_is_asked_for_changes_no_score(tmp_path):
+    """A composite is over the benchmarks of the store, whichever networks are looked at; a table that was taken over adds none."""
+    store = store_of(tmp_path / "store", [record("a", V1, 0.4, tags={"run": "r"}), record("b", V1, 0.4), record("b", V4, 0.4)])
+    whole = {one["model_identifier"]: one["score"] for one in lines("rank", "--results", store)}
+    assert whole == {"a": pytest.approx(0.2), "b": pytest.approx(0.4)}
+    assert {one["model_identifier"]: one["score"] for one in lines("rank", "--results", store, "--network", "a")} == {"a": pytest.approx(0.2)}
+    assert "1 of 2 networks have no score on some of the 2 benchmarks" in run("rank", "--results", store).stderr
+    (tmp_path / "small.json").write_text(json.dumps(SMALL | {"leaf": "raw", "tree": {"name": "all", "children": [{"benchmark": IT}]}}))
+    table = write(tmp_path / "t.csv", [{"model": "m", IT: 0.3}])
+    assert run("results", "import", table, "--tree", tmp_path / "small.json", "--source", "a paper", "--results", store).returncode == 0
+    assert {one["model_identifier"]: one["score"] for one in lines("rank", "--results", store)} == {**whole, "m": None}
+    alone = store_of(tmp_path / "alone", [])
+    assert run("results", "import", table, "--tree", tmp_path / "small.json", "--source", "a paper", "--results", alone).returncode == 0
+    done = run("rank", "--results", alone)
+    assert done.returncode == 5 and "published scores that tree average_vision has no use for" in done.stderr and "--tree" in done.stderr
+
+
+def test_what_one_of_two_lacks_is_no_difference(tmp_path):
+    noise = 0.01 * np.random.default_rng(5).standard_normal(N_DRAWS)
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5, 0.5 + noise), record("a", V4, 0.5, 0.5 + noise), record("b", V1, 0.4, 0.4 + noise)])
+    compared = {one["name"]: one for one in lines("compare", "a", "b", "--results", store)}
+    root = compared["average_vision"]
+    assert root["p"] is None and root["ci_lo"] is None and root["lacking"] == f"b has no score on {V4}"
+    assert compared[V1]["p"] is not None and compared[V1]["lacking"] is None
+    table = run("compare", "a", "b", "--results", store).stdout
+    assert re.search(r"average_vision .* - ! ", table) and f"! not compared, since what one of both lacks counts as zero: b has no score on {V4}" in table
+    failed = {"schema_version": 1, "key": "k", "status": "failed", "model_identifier": "b", "benchmark_identifier": V4, "end": "2026-01-01T00:00:00Z",
+              "message": "no"}
+    both = store_of(tmp_path / "both", [record("a", V1, 0.5, 0.5 + noise), record("a", V4, 0.5, 0.5 + noise), record("b", V1, 0.4, 0.4 + noise), failed])
+    assert lines("compare", "a", "b", "--results", both)[0]["p"] is not None  # a failure is a zero
+
+
+def test_a_node_of_nothing_is_no_failure(tmp_path):
+    store = store_of(tmp_path / "store", [record("a", V1, 0.5), record("b", V1, 0.4), record("b", V4, 0.3)])
+    row = next(line for line in run("rank", "--results", store).stdout.splitlines() if " a " in line)
+    assert row.split()[-1] == "-" and "X" not in row
+
+
+def test_a_source_that_is_not_there(tmp_path):
+    done = run("results", "merge", tmp_path / "none.cortiscore.zip", "--rescore", "--results", tmp_path / "store")
+    assert done.returncode == 5 and "no such file or folder" in done.stderr
