@@ -475,6 +475,10 @@ class Probe:
             if record["status"] != "ok":
                 self.failures += 1
                 log.warning("step %s: %s: %s", evaluation.step, record["benchmark_identifier"], record["message"])
+            elif self._options["layers"] and not self.history and len(record["layer_selection"].get("candidates") or []) > 1:
+                # Along a training another layer may win every time: the curve would be of the choice as well.
+                log.warning("%s: layers names none for its region (%s), so layers compete at every evaluation; name one there",
+                            record["benchmark_identifier"], record["region"])
         self.history.append(evaluation)
         if self._on_result:
             self._on_result(evaluation)

@@ -195,7 +195,9 @@ void compare(const Arguments& arguments) {
       throw bad_input({arguments.board.store.empty() ? "the store" : arguments.board.store, "steps",
                        "none that the runs " + shown(arguments.first) + " and " +
                            shown(arguments.second) + " both have",
-                       "results with the tags run and step of both", "See docs/training.md"});
+                       "results with the tags run and step of both",
+                       "A Probe writes them (docs/training.md), or `sweep --checkpoint-table` with "
+                       "columns of these names"});
     }
     if (arguments.json) {
       for (const auto& step : steps) {
