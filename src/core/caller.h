@@ -7,7 +7,7 @@
 
 namespace cortiscore {
 
-/// The stream and device that the thread which makes it has current, for threads that work for it: a
+/// The stream and device that its maker's thread has current, for threads that work for it: a
 /// new thread has the default stream, on which nothing waits for what the caller has enqueued.
 class CallerStream {
  public:

@@ -55,7 +55,7 @@ def main(arguments=None):
         serve(how, options.port)
         return
     check_target(pathlib.Path(options.output))
-    site = gather(**how)
+    site = gather(**how, notes=True)
     for note in site.notes:
         print(f"note: {printable(note)}", file=sys.stderr)
     target = write_site(site, options.output)

@@ -53,9 +53,9 @@ class Site:
         return [card["identifier"] for card in self.cards]
 
 
-def ranked(words):
-    """A line a network, best first, of `cortiscore rank --json`. @param words  its further flags"""
-    return ask("rank", *words)
+def ranked(words, notes=False):
+    """A line a network, best first, of `cortiscore rank --json`. @param words  its further flags  @param notes  say what it notes"""
+    return ask("rank", *words, notes=notes)
 
 
 def records_of(results=None):
@@ -192,13 +192,14 @@ def cards_of(identifiers, pairs, known):
     return cards
 
 
-def gather(*, results=None, tree="average_vision", title="Cortiscore", table=None, filters=(), thumbnails=True):
+def gather(*, results=None, tree="average_vision", title="Cortiscore", table=None, filters=(), thumbnails=True, notes=False):
     """The site of a store as it is now.
 
     :param filters: flags of `cortiscore rank` that choose networks and benchmarks
+    :param notes: say on stderr what the ranking notes about the store
     :raises BadInput: a store, tree or table that cannot be read, a ranking without a network"""
-    attributes, notes = read_attributes(table) if table else ({}, [])
-    ranks = ranked(["--tree", tree, *(["--results", results] if results else []), *filters])
+    attributes, of_table = read_attributes(table) if table else ({}, [])
+    ranks = ranked(["--tree", tree, *(["--results", results] if results else []), *filters], notes)
     if not ranks:
         raise BadInput(f"{results or default_home() / 'results'}: found no network to rank, expected records. "
                        "Score one, or ask for less with the filters.")
@@ -214,7 +215,7 @@ def gather(*, results=None, tree="average_vision", title="Cortiscore", table=Non
                         "leaf": description.get("leaf", "ceiled")},
                 ranks, cards, nodes_of(description, ranks), pairs,
                 attributes_of([rank["model_identifier"] for rank in ranks], pairs, attributes),
-                pictures, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"), notes)
+                pictures, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"), of_table)
 
 
 # ---------------------------------------------------------------------------------------------------------------------------------------
