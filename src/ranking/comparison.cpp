@@ -116,19 +116,15 @@ std::string unpaired_of(const BoardNetwork& network, size_t n, const std::string
 }
 
 // Which scores below a node one network has and the other has not been given yet: their difference
-// would be of what was scored, not of the networks. A failure is a score of zero.
+// would be of what was scored, not of the networks.
 std::string lacking_below(const std::vector<NodeScore>& nodes,
                           size_t node,
                           const BoardNetwork& first,
                           const BoardNetwork& second) {
-  const auto taken = [](const BoardNetwork& network, const std::string& benchmark) {
-    const auto* cell = network.find(benchmark);
-    return cell && (cell->standing == Standing::kFailed || !std::isnan(cell->score.value));
-  };
   for (size_t i = node + 1; i < nodes.size() && nodes[i].depth > nodes[node].depth; ++i) {
     if (!nodes[i].leaf) continue;
-    const bool of_first = taken(first, nodes[i].name);
-    if (of_first != taken(second, nodes[i].name))
+    const bool of_first = first.was_scored(nodes[i].name);
+    if (of_first != second.was_scored(nodes[i].name))
       return (of_first ? second : first).name + " has no score on " + nodes[i].name;
   }
   return {};

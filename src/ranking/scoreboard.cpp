@@ -188,10 +188,7 @@ class Reader {
     for (const auto& network : board.networks) {
       bool any = false;
       for (const auto& benchmark : board.benchmarks) {
-        const auto* cell = network.find(benchmark);
-        const bool taken =
-            cell && (cell->standing == Standing::kFailed || !std::isnan(cell->score.value));
-        if (taken) continue;
+        if (network.was_scored(benchmark)) continue;
         any = true;
         ++lack[benchmark];
       }
@@ -360,6 +357,13 @@ std::string name_of(Standing standing) {
 const BoardCell* BoardNetwork::find(const std::string& benchmark) const {
   const auto found = cells.find(benchmark);
   return found == cells.end() ? nullptr : &found->second;
+}
+
+bool BoardNetwork::was_scored(const std::string& benchmark) const {
+  const auto* cell = find(benchmark);
+  if (!cell) return false;
+  return cell->standing == Standing::kOk || cell->standing == Standing::kFailed ||
+         !std::isnan(cell->score.value);
 }
 
 std::map<std::string, LeafScore> BoardNetwork::scores() const {

@@ -43,6 +43,10 @@ struct BoardNetwork {
   std::map<std::string, BoardCell> cells;  ///< by benchmark
 
   const BoardCell* find(const std::string& benchmark) const;
+  /// Whether it was scored on the benchmark, or has a published score of it. A failure and an
+  /// undefined score are outcomes: they count as zero because of the network, not because nobody
+  /// looked.
+  bool was_scored(const std::string& benchmark) const;
   /// What the tree's leaves are.
   std::map<std::string, LeafScore> scores() const;
 };

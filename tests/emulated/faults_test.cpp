@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/emulated/device.h"
-#include "tests/kernels/device_array.h"
+#include "tests/kernels/kernel_test.h"
 
 namespace cortiscore {
 namespace {

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -15,27 +14,14 @@
 #include "kernels/pearson_columns.h"
 #include "kernels/ranks.h"
 #include "kernels/top_vector.h"
-#include "tests/kernels/device_array.h"
-#include "tests/support/no_device.h"
+#include "tests/kernels/kernel_test.h"
 
 namespace cortiscore::kernels {
 namespace {
 
 const double kNaN = std::nan("");
 
-class Kernels : public testing::Test {
- protected:
-  void SetUp() override {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) CORTISCORE_END_WITHOUT_CUDA();
-  }
-  std::vector<double> normal(size_t n) {
-    std::normal_distribution<double> draw;
-    std::vector<double> out(n);
-    for (auto& v : out) v = draw(random_);
-    return out;
-  }
-  std::mt19937_64 random_{1};
+class Kernels : public KernelTest {};
 };
 
 void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bound) {

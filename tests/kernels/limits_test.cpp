@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <random>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -13,8 +12,7 @@
 #include "kernels/pearson_columns.h"
 #include "kernels/ranks.h"
 #include "kernels/top_vector.h"
-#include "tests/kernels/device_array.h"
-#include "tests/support/no_device.h"
+#include "tests/kernels/kernel_test.h"
 #ifdef CORTISCORE_EMULATED_DEVICE
 #include "tests/emulated/device.h"
 #endif
@@ -25,19 +23,7 @@ namespace {
 const double kNaN = std::nan("");
 constexpr int64_t kBeyondY = 65536;  // grid.y and grid.z end before
 
-class KernelLimits : public testing::Test {
- protected:
-  void SetUp() override {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) CORTISCORE_END_WITHOUT_CUDA();
-  }
-  std::vector<double> normal(int64_t n) {
-    std::normal_distribution<double> draw;
-    std::vector<double> out(static_cast<size_t>(n));
-    for (auto& v : out) v = draw(random_);
-    return out;
-  }
-  std::mt19937_64 random_{1};
+class KernelLimits : public KernelTest {};
 };
 
 // --- as many rows, matrices, neuroids and folds as there are -------------------------------------

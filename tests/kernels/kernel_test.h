@@ -1,9 +1,13 @@
 #pragma once
 #include <algorithm>
+#include <cstddef>
+#include <random>
 #include <vector>
 
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
+
+#include "tests/support/no_device.h"
 
 namespace cortiscore {
 
@@ -30,6 +34,22 @@ class DeviceArray {
  private:
   size_t n_;
   T* data_ = nullptr;
+};
+
+/// A test that needs a device, real or emulated, and random numbers.
+class KernelTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    int devices = 0;
+    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) CORTISCORE_END_WITHOUT_CUDA();
+  }
+  std::vector<double> normal(size_t n) {
+    std::normal_distribution<double> draw;
+    std::vector<double> out(n);
+    for (auto& v : out) v = draw(random_);
+    return out;
+  }
+  std::mt19937_64 random_{1};
 };
 
 }  // namespace cortiscore
