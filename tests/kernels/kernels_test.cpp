@@ -22,7 +22,6 @@ namespace {
 const double kNaN = std::nan("");
 
 class Kernels : public KernelTest {};
-};
 
 void expect_close(const std::vector<double>& a, const std::vector<double>& b, double bound) {
   ASSERT_EQ(a.size(), b.size());

@@ -24,7 +24,6 @@ const double kNaN = std::nan("");
 constexpr int64_t kBeyondY = 65536;  // grid.y and grid.z end before
 
 class KernelLimits : public KernelTest {};
-};
 
 // --- as many rows, matrices, neuroids and folds as there are -------------------------------------
 
