@@ -83,6 +83,9 @@ def details(benchmark, records, top1):
         interval = r["error"] if r["score"]["ceiling_convention"] else r["raw"]
         raw = number(r["raw"]["score"]) + (f" ± {r['raw']['error']:.3f}" if r["raw"]["error"] is not None else "")
         layers = ", ".join(f"`{layer}`" for layer in dict.fromkeys(r["layer"].split(" + ")))
+        if r["layer_selection"]["method"] == "nested":
+            chosen = r["layer_selection"]["chosen"]
+            layers += f" {chosen.count(r['layer'])}/{len(chosen)}"
         lines.append(f"| {r['model_identifier']} | {top1.get(r['model_identifier']) or '-'} | {raw} | "
                      f"{number(r['score']['ceiling'])} | {number(r['score']['ceiled'])} | "
                      f"{number(interval['ci_lo'])} .. {number(interval['ci_hi'])} | {layers} |")
@@ -110,8 +113,9 @@ def main():
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     short = summary(ranking, top1)
     long = ["# Every network at hand on every recording at hand", "",
-            f"`bench/zoo_table.py`, commit {commit}, {datetime.date.today().isoformat()}. Layers compete on alternating halves of the "
-            "stimuli: a layer is never scored on what chose it; ± is the error over splits (PLS) or subjects; intervals "
+            f"`bench/zoo_table.py`, commit {commit}, {datetime.date.today().isoformat()}. Layers compete in every split on what is "
+            "trained on there, for RDMs for every subject on the others (where subjects are one, on halves of the stimuli): a layer is "
+            "never scored on what chose it, and `3/10` says how often it won ([layers.md](layers.md)); ± is the error over splits (PLS) or subjects; intervals "
             "are 95 % bootstraps over neuroids (PLS) or stimuli. V1 is cross-validated by movie, so its errors are large: a "
             "difference within them is none.", ""]
     for benchmark in BENCHMARKS:

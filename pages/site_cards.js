@@ -18,6 +18,9 @@ const paragraphs = (title, texts) => texts.length ? [element("h2", {}, title), e
 /** A word of a shell: quoted where it is more than a name. */
 const shellWord = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
+/** Whether layers competed for a score. */
+const competed = (kind) => kind.selection === "nested" || kind.selection === "alternating_halves";
+
 /** The command line that scores the pair again, from its record. */
 function commandOf(site, name, pair, setting) {
   const benchmark = site.benchmarks[pair.benchmark];
@@ -26,7 +29,12 @@ function commandOf(site, name, pair, setting) {
   const layer = String(pair.layer ?? "");
   const kind = pair.kind;
   if (kind.selection === "committed" && layer) flags.push("--layer", `${benchmark.region}=${layer}`);
-  if (kind.selection === "alternating_halves" && kind.candidates !== 12) flags.push("--candidates", String(kind.candidates));
+  if (competed(kind)) {
+    if (kind.selection !== "nested") flags.push("--choice", "halves");
+    if (kind.from !== "blocks") flags.push("--from", "all");
+    const most = kind.most ?? kind.candidates;
+    if (most !== 12) flags.push("--candidates", String(most));
+  }
   if (benchmark.metric !== "rdm" && ["r_over_c", "r_over_c_squared"].includes(kind.convention)) flags.push("--ceiling-convention", kind.convention);
   if (measured(kind.n_boot) && kind.n_boot !== 1000) flags.push("--bootstrap", String(kind.n_boot));
   const precision = setting.precision?.activations;
@@ -36,7 +44,12 @@ function commandOf(site, name, pair, setting) {
   return flags.map((word) => visible(shellWord(String(word)))).join(" ");
 }
 
-const layerOf = (pair) => pair.layer === null || pair.layer === undefined ? "" : Array.isArray(pair.layer) ? pair.layer.join(" + ") : String(pair.layer);
+/** With how often it won, where layers competed in every split. */
+function layerOf(pair) {
+  if (pair.layer === null || pair.layer === undefined) return "";
+  const layer = Array.isArray(pair.layer) ? pair.layer.join(" + ") : String(pair.layer);
+  return pair.share ? `${layer} (${pair.share})` : layer;
+}
 
 function statusCell(site, place, pair, row) {
   const status = site.statusOf(place, row);
@@ -65,17 +78,24 @@ function scoresOf(site, place, of) {
   });
 }
 
-/** What layers scored on the halves that chose among them, in order of depth. */
+/** What a row of a pair's profiles is of. */
+const profileName = (pair, place) => pair.profiles.length === 1 ? "where layers were chosen" : `half ${place + 1}`;
+
+/** What layers reached where they were chosen, in order of depth. */
 function depthChart(site, name, pair, lists) {
   const candidates = lists[pair.candidates];
+  const halves = pair.profiles.length > 1;
   const benchmark = site.benchmarks[pair.benchmark].identifier;
-  const best = pair.halves.map((half) => half.indexOf(Math.max(...half.filter(measured))));
+  const best = pair.profiles.map((row) => row.indexOf(Math.max(...row.filter(measured))));
   return chart({
     id: `depth-${pair.benchmark}`, title: `Along depth: ${benchmark}`,
-    alternative: `Raw score of ${plural(candidates.length, "layer")} in order of depth on each half of the stimuli: ` +
-                 pair.halves.map((half, place) =>
-                   `half ${place + 1} best at ${candidates[best[place]] ?? "none"}, ${fixed(half[best[place]])}`).join("; ") + ".",
-    caption: "Each half of the stimuli chose its layer (the larger mark), which was then scored on the other half. Values have four decimals here.",
+    alternative: `Raw score of ${plural(candidates.length, "layer")} in order of depth${halves ? " on each half of the stimuli" : ""}: ` +
+                 pair.profiles.map((row, place) =>
+                   `${profileName(pair, place)} best at ${candidates[best[place]] ?? "none"}, ${fixed(row[best[place]])}`).join("; ") + ".",
+    caption: (halves
+      ? "Each half of the stimuli chose its layer (the larger mark), which was then scored on the other half."
+      : `The mean over the times that layers competed, each without a look at what was then scored; ${pair.layer} won ${pair.share}.`) +
+      " Values have four decimals here.",
     height: () => 230,
     option: (width, look) => ({
       grid: {left: 52, right: 16, top: 36, bottom: 64},
@@ -83,18 +103,18 @@ function depthChart(site, name, pair, lists) {
       xAxis: {...axisLook(look), type: "category", data: candidates.map((layer) => shortened(layer, width < NARROW ? 60 : 110, 11)),
               axisLabel: {color: look.muted, fontSize: 11, rotate: 28, hideOverlap: true}},
       yAxis: {...axisLook(look), type: "value", scale: true, splitNumber: 4},
-      series: pair.halves.map((half, place) => ({
-        type: "line", name: `half ${place + 1}`, symbol: SYMBOLS[place], lineStyle: {type: DASHES[place], width: 2}, color: look.line(place),
-        data: half.map((value, at) => ({value, symbolSize: at === best[place] ? 13 : 6})),
-        tooltip: {formatter: ({dataIndex}) => lines(plain(candidates[dataIndex]), `half ${place + 1}: ${fixed(half[dataIndex])}`)},
+      series: pair.profiles.map((row, place) => ({
+        type: "line", name: profileName(pair, place), symbol: SYMBOLS[place], lineStyle: {type: DASHES[place], width: 2}, color: look.line(place),
+        data: row.map((value, at) => ({value, symbolSize: at === best[place] ? 13 : 6})),
+        tooltip: {formatter: ({dataIndex}) => lines(plain(candidates[dataIndex]), `${profileName(pair, place)}: ${fixed(row[dataIndex])}`)},
       })),
     }),
   });
 }
 
 function depthSection(site, name, of) {
-  const with_profile = of.pairs.filter((pair) => pair.halves && pair.candidates !== null);
-  if (!with_profile.length) return of.kinds.some((kind) => kind.selection === "alternating_halves")
+  const with_profile = of.pairs.filter((pair) => pair.profiles && pair.candidates !== null);
+  if (!with_profile.length) return of.kinds.some(competed)
     ? [element("h2", {}, "Profile along depth"),
         element("p", {class: "muted"}, "With so many scores, what each candidate layer reached is in the records alone.")] : [];
   const holder = element("div");
@@ -105,7 +125,7 @@ function depthSection(site, name, of) {
     holder.replaceChildren(depthChart(site, name, pair, of.lists), element("details", {}, element("summary", {}, "The same as a table"), table({
       id: "depth", title: `Layers on ${site.benchmarks[pair.benchmark].identifier}`, rows: candidates.map((_, at) => at),
       columns: [{key: "layer", label: "layer", header: true, value: (at) => candidates[at], shown: breakable},
-                ...pair.halves.map((half, place) => number(`half_${place + 1}`, `half ${place + 1}`, (at) => half[at], (value) => fixed(value, 4)))],
+                ...pair.profiles.map((row, place) => number(`profile_${place + 1}`, profileName(pair, place), (at) => row[at], (value) => fixed(value, 4)))],
     })));
     drawAll();
   };

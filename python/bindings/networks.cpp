@@ -45,6 +45,7 @@ std::vector<Assembly> extract(const std::string& network,
 std::pair<std::vector<std::string>, std::string> layers(const std::string& network,
                                                         const std::vector<std::string>& benchmarks,
                                                         const std::string& match,
+                                                        const std::string& from,
                                                         int64_t candidates,
                                                         const std::string& options) {
   need(candidates >= 0, "--candidates", std::to_string(candidates), "a whole number from 0 on");
@@ -55,7 +56,8 @@ std::pair<std::vector<std::string>, std::string> layers(const std::string& netwo
   Workbench workbench(score_options(Json::parse(options)), /*many_networks=*/false);
   const auto& of_run = workbench.options();
   const auto candidate = open_candidate(network, of_run.device, of_run.load);
-  const auto profiled = layers_to_profile(candidate, found, match, candidates);
+  const auto profiled =
+      layers_to_profile(candidate, found, match, candidates_from(from), candidates);
   const auto profiles = profile_layers(candidate, found, profiled, workbench);
   std::vector<std::string> texts;
   for (const auto& profile : profiles) texts.push_back(canonical(profile_json(candidate, profile)));
@@ -68,7 +70,7 @@ void define_networks(nb::module_& module) {
   module.def("extract", &extract, nb::arg("network"), nb::arg("stimuli"), nb::arg("layers"),
              nb::arg("degrees"), nb::arg("repetitions"), nb::arg("options"));
   module.def("layers", &layers, nb::arg("network"), nb::arg("benchmarks"), nb::arg("match"),
-             nb::arg("candidates"), nb::arg("options"));
+             nb::arg("candidates_from"), nb::arg("candidates"), nb::arg("options"));
 }
 
 }  // namespace cortiscore::python

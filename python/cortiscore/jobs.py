@@ -55,7 +55,9 @@ def _lines(words: list[str], each: Callable[[Any], object]) -> tuple[int, str]:
 def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Path] = (), *, checkpoint_table: Path | None = None,
           graph: Path | None = None, prefix: str | None = None, shard: str | None = None, limit: int | None = None,
           max_failures: int | None = None, dry_run: bool = False, layers: str | Mapping[str, str] | None = None, layer_map: Path | None = None,
-          candidates: int | None = None, ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] | None = None,
+          candidates: int | None = None, candidates_from: Literal["blocks", "all"] | None = None,
+          choice: Literal["nested", "halves", "committed"] | None = None,
+          ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] | None = None,
           mode: Literal["sklearn", "exact"] | None = None, bootstrap: int | None = None, memory_gib: float | None = None,
           spill: Path | None = None, device: str | None = None, precision: Precision | None = None, cuda_graphs: bool = False,
           allow_torchscript: bool = False, allow_native_code: bool = False, results: Path | None = None, again: bool = False,
@@ -82,7 +84,8 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
         for value in values:
             words += [flag, value]
     words += _flags({"checkpoint_table": checkpoint_table, "graph": graph, "prefix": prefix, "shard": shard, "limit": limit,
-                     "max_failures": max_failures, "dry_run": dry_run, "layer_map": layer_map, "candidates": candidates,
+                     "max_failures": max_failures, "dry_run": dry_run, "layer_map": layer_map, "candidates": candidates, "from": candidates_from,
+                     "choice": choice,
                      "ceiling_convention": ceiling_convention, "mode": mode, "bootstrap": bootstrap, "memory_gib": memory_gib, "spill": spill,
                      "device": device, "precision": precision, "cuda_graphs": cuda_graphs, "allow_torchscript": allow_torchscript,
                      "allow_native_code": allow_native_code, "results": results, "again": again, "threads": threads})
@@ -115,7 +118,8 @@ def _loading(device: str, precision: str, cuda_graphs: bool, allow_torchscript: 
 
 
 def layers(network: Path, benchmarks: str | Iterable[Path], *, match: str = "", candidates: int = 0,
-           mode: Literal["sklearn", "exact"] = "sklearn", memory_gib: float = 4.0, spill: Path | None = None,
+           candidates_from: Literal["blocks", "all"] = "all", mode: Literal["sklearn", "exact"] = "sklearn",
+           memory_gib: float | None = None, spill: Path | None = None,
            reference_photos: Path | None = None, device: str = "cpu", precision: Precision = "float32", cuda_graphs: bool = False,
            allow_torchscript: bool = False, allow_native_code: bool = False, output: Path | None = None) -> LayerProfiles:
     """Every layer of a network on neural benchmarks, on all their presentations: the profile along depth, and a commitment.
@@ -123,13 +127,16 @@ def layers(network: Path, benchmarks: str | Iterable[Path], *, match: str = "", 
     :param network: a .pt2 archive
     :param match: only layers like this (*, ?); ending with :cls or :mean, their class tokens or means
     :param candidates: only so many, evenly spaced in depth; 0: all
+    :param candidates_from: "all" layers, or outputs of "blocks"
+    :param memory_gib: for forward passes under way, activations and what becomes of them; half of what is free where it is None
     :param reference_photos: a stimulus set (CSV): layers with more features than photos are kept in their span
     :param output: a file for the commitment, which `score` and `sweep` take as layer_map
     :raises cortiscore.Error: 2 an argument, 4 a name of a benchmark or layer, 5 a file
     """
-    options = {"mode": mode, "memory_gib": memory_gib, **_loading(device, precision, cuda_graphs, allow_torchscript, allow_native_code),
+    options = {"mode": mode, **_loading(device, precision, cuda_graphs, allow_torchscript, allow_native_code),
+               **({} if memory_gib is None else {"memory_gib": memory_gib}),
                **{name: os.fspath(path) for name, path in (("spill", spill), ("reference_photos", reference_photos)) if path is not None}}
-    texts, chosen = compiled.layers(os.fspath(network), listed(benchmarks), match, candidates, json.dumps(options))
+    texts, chosen = compiled.layers(os.fspath(network), listed(benchmarks), match, candidates_from, candidates, json.dumps(options))
     found = LayerProfiles([json.loads(text) for text in texts], json.loads(chosen))
     if output is not None:
         with written_whole(pathlib.Path(output)) as temporary:

@@ -22,12 +22,15 @@ def options_text(*, layers, **named):
     if not isinstance(layers, (str, dict, type(None))):
         raise refused("layers", repr(layers), "a layer's name, or {region: layer}")
     named["layers"] = {"": layers} if isinstance(layers, str) else layers or {}
+    if "candidates_from" in named:  # --from, a word that Python keeps to itself
+        named["from"] = named.pop("candidates_from")
     return as_json({name: value for name, value in named.items() if value is not None})
 
 
 def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *, layers: str | Mapping[str, str] | None = None,
           results: Path | None = None, ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] = "r2_over_c",
-          mode: Literal["sklearn", "exact"] = "sklearn", candidates: int = 12, bootstrap: int = 1000, memory_gib: float = 4.0,
+          mode: Literal["sklearn", "exact"] = "sklearn", candidates: int = 12, candidates_from: Literal["blocks", "all"] = "blocks",
+          choice: Literal["nested", "halves", "committed"] = "nested", bootstrap: int = 1000, memory_gib: float | None = None,
           spill: Path | None = None, again: bool = False, device: str | torch.device | None = None, layer_map: Path | None = None,
           precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32", allow_torchscript: bool = False,
           allow_native_code: bool = False, cuda_graphs: bool = False, input_size: int | None = None, mean: Sequence[float] | None = None,
@@ -38,10 +41,14 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
     network     path of a .pt2 archive, or of activations (.npy, .nc, .csv); or a torch.nn.Module as it stands in memory, whose
                 layers are handed over as they arise, on their device, without a file or an export
     benchmarks  an identifier or a manifest's path, or several
-    layers      a layer to commit to, or {region: layer}; without it layers compete on alternating halves
+    layers      a layer to commit to, or {region: layer}; without it layers compete, by `choice`
+    choice      "nested": in every split on its train presentations alone, of RDMs for every subject on the others; "halves": each half
+                of the presentations chooses for the other; "committed": not at all, a layer must be named
+    candidates, candidates_from   layers that compete at most, evenly spaced in depth; outputs of "blocks", or of "all" layers
     layer_map   a file that `cortiscore layers -o` wrote, for the regions that `layers` does not name
     device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping. A module's is where its weights are
-    memory_gib  for forward passes under way, activations and what becomes of them; layers that do not fit take several passes
+    memory_gib  for forward passes under way, activations and what becomes of them; layers that do not fit take several passes. None: half
+                of what is free
     spill       a folder on a disk, where a layer that does not fit is written in one pass instead
     precision   of forward passes: "float32", "tf32" (on a GPU), "bf16" or "fp16" (torch.autocast); the record says which
     cuda_graphs on a GPU: record the launches of a micro-batch once and start them again; the same bits
@@ -54,7 +61,8 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
 
     Raises cortiscore.Error, and of a module whatever its forward raises.
     """
-    named = {"ceiling_convention": ceiling_convention, "mode": mode, "candidates": candidates, "bootstrap": bootstrap,
+    named = {"ceiling_convention": ceiling_convention, "mode": mode, "candidates": candidates, "candidates_from": candidates_from,
+             "choice": choice, "bootstrap": bootstrap,
              "memory_gib": memory_gib, "spill": spill, "layer_map": layer_map, "precision": precision}
     results = None if results is None else os.fspath(results)
     in_memory = isinstance(network, torch.nn.Module)

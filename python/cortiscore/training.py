@@ -46,9 +46,11 @@ class ScoringOptions(TypedDict, total=False):
 
     ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"]
     mode: Literal["sklearn", "exact"]
+    choice: Literal["nested", "halves", "committed"]
     candidates: int
+    candidates_from: Literal["blocks", "all"]
     bootstrap: int
-    memory_gib: float
+    memory_gib: float | None
     spill: Path | None
     layer_map: Path | None
     precision: Literal["float32", "tf32", "bf16", "fp16"]
@@ -145,7 +147,8 @@ class Probe:
                   goes on; "raise"
     on_result     called with an Evaluation as soon as the training thread has it: where a plain loop logs
     threads       of the engine on the CPU; all of the machine's, or one where asynchronous
-    Further options are those of score(): ceiling_convention, mode, candidates, bootstrap, memory_gib, spill, layer_map, precision.
+    Further options are those of score(): ceiling_convention, mode, choice, candidates, candidates_from, bootstrap, memory_gib, spill,
+    layer_map, precision.
 
     Stimuli, recordings, folds and ceilings are read and made once. The module's modes, buffers, hooks, gradients, the process's
     generators of random numbers and its settings are as before, also where scoring fails.

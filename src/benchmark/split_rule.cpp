@@ -1,10 +1,13 @@
 #include "src/benchmark/split_rule.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <set>
 
 #include "cortiscore/error.h"
 #include "src/core/class_codes.h"
+#include "src/resample/k_folds.h"
 
 namespace cortiscore {
 
@@ -52,15 +55,31 @@ void make_disjoint(const std::vector<std::string>& values,
   }
 }
 
+std::vector<std::string> values_of(const StimulusSet& stimuli,
+                                   const std::string& column,
+                                   const std::vector<int64_t>& rows) {
+  const auto all = stimuli.column(column);
+  std::vector<std::string> values;
+  for (const auto row : rows) values.push_back(all[static_cast<size_t>(row)]);
+  return values;
+}
+
+// Classes as numbers in order of their first presentation.
+std::vector<int64_t> codes_by_appearance(const std::vector<std::string>& values) {
+  std::map<std::string, int64_t> code;
+  std::vector<int64_t> codes;
+  for (const auto& value : values)
+    codes.push_back(code.try_emplace(value, static_cast<int64_t>(code.size())).first->second);
+  return codes;
+}
+
 Splits drawn_splits(const SplitRule& rule,
                     const StimulusSet& stimuli,
                     const std::vector<int64_t>& rows) {
   const auto n = static_cast<int64_t>(rows.size());
   if (rule.kind == "shuffle")
     return shuffle_splits(n, rule.n_splits, rule.train_fraction, rule.seed);
-  const auto column = stimuli.column(rule.by);
-  std::vector<std::string> groups;
-  for (const auto row : rows) groups.push_back(column[static_cast<size_t>(row)]);
+  const auto groups = values_of(stimuli, rule.by, rows);
   if (rule.kind == "leave_one_group_out") return leave_one_group_out(groups);
   return stratified_shuffle_splits(class_codes(groups), rule.n_splits, rule.train_fraction,
                                    rule.seed);
@@ -73,10 +92,42 @@ Splits make_splits(const SplitRule& rule,
                    const std::vector<int64_t>& rows) {
   auto splits = drawn_splits(rule, stimuli, rows);
   if (!rule.disjoint.empty()) {
-    const auto column = stimuli.column(rule.disjoint);
-    std::vector<std::string> values;
-    for (const auto row : rows) values.push_back(column[static_cast<size_t>(row)]);
-    make_disjoint(values, stimuli.path(), rule.disjoint, splits);
+    make_disjoint(values_of(stimuli, rule.disjoint, rows), stimuli.path(), rule.disjoint, splits);
+  }
+  return splits;
+}
+
+Splits inner_splits(const SplitRule& rule,
+                    const StimulusSet& stimuli,
+                    const std::vector<int64_t>& rows,
+                    const std::vector<int64_t>& train) {
+  constexpr int64_t kFolds = 5;
+  std::vector<int64_t> own;  // rows of the stimulus set
+  for (const auto i : train) own.push_back(rows[static_cast<size_t>(i)]);
+  const auto n = static_cast<int64_t>(own.size());
+  const bool groups = rule.kind == "leave_one_group_out";
+  const auto classes = groups || rule.kind == "stratified_shuffle"
+                           ? values_of(stimuli, rule.by, own)
+                           : std::vector<std::string>();
+  const auto n_groups =
+      static_cast<int64_t>(std::set<std::string>(classes.begin(), classes.end()).size());
+  const auto k = std::min(kFolds, groups ? n_groups : n / 2);
+  if (k < 2) {
+    throw bad_input(
+        {stimuli.path(), groups ? rule.by : "train presentations",
+         groups ? "one group to train on" : std::to_string(n) + " in a split",
+         groups ? "at least two, to choose a layer on" : "at least four, to choose a layer on",
+         "Commit to a layer with --layer"});
+  }
+  auto splits = groups            ? group_k_folds(classes, k)
+                : classes.empty() ? k_folds(n, k, rule.seed)
+                                  : stratified_k_folds(codes_by_appearance(classes), k, rule.seed);
+  if (!rule.disjoint.empty())
+    make_disjoint(values_of(stimuli, rule.disjoint, own), stimuli.path(), rule.disjoint, splits);
+  for (auto& split : splits) {
+    for (auto* side : {&split.train, &split.test}) {
+      for (auto& i : *side) i = train[static_cast<size_t>(i)];
+    }
   }
   return splits;
 }

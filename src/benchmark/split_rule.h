@@ -33,4 +33,15 @@ Splits make_splits(const SplitRule& rule,
                    const StimulusSet& stimuli,
                    const std::vector<int64_t>& rows);
 
+/// How the train presentations of a split are divided once more, so that something can be chosen
+/// without a look at those that are tested: five folds, or half as many as there are presentations;
+/// stratified as the rule is, of whole groups where it leaves groups out, and as disjoint.
+/// @param train  indices into `rows`, as in make_splits()
+/// @return indices into `rows`
+/// @throws Error(kBadInput)  fewer than four train presentations, or one group of them
+Splits inner_splits(const SplitRule& rule,
+                    const StimulusSet& stimuli,
+                    const std::vector<int64_t>& rows,
+                    const std::vector<int64_t>& train);
+
 }  // namespace cortiscore

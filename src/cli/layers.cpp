@@ -28,7 +28,7 @@ namespace cortiscore::cli {
 namespace {
 
 struct Arguments {
-  std::string network, match, output, plot, photos, mode = "sklearn", device = "cpu";
+  std::string network, match, output, plot, photos, mode = "sklearn", device = "cpu", from = "all";
   LoadFlags load;
   std::vector<std::string> benchmarks;
   int64_t candidates = 0;
@@ -78,8 +78,8 @@ void run(const Arguments& arguments) {
   const auto options = score_options(named);
   Workbench workbench(options, /*many_networks=*/false);
   const auto candidate = open_candidate(arguments.network, options.device, options.load);
-  const auto layers =
-      layers_to_profile(candidate, benchmarks, arguments.match, arguments.candidates);
+  const auto layers = layers_to_profile(candidate, benchmarks, arguments.match,
+                                        candidates_from(arguments.from), arguments.candidates);
   log_line(candidate.identifier + ": " + std::to_string(layers.size()) + " layers");
   if (const auto left_out = left_out_layers(*candidate.network); !left_out.empty())
     log_line("warning: " + left_out);
@@ -118,6 +118,7 @@ void add_layers(CLI::App& app, Outcome& /*outcome*/) {
                    "only so many, evenly spaced in depth; 0: all")
       ->capture_default_str()
       ->check(count_or_none());
+  add_from_flag(*verb, arguments->from);
   verb->add_option("--mode", arguments->mode, "PLS: sklearn or exact")
       ->check(one_of({"sklearn", "exact"}))
       ->capture_default_str();

@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -19,13 +20,18 @@ namespace {
 
 void inspect(const std::string& path, bool json, const LoadOptions& options) {
   const auto network = Network::load(path, at::kCPU, options);
+  const auto usual = ScoreOptions();
+  const auto competing =
+      candidate_layers(network.layers(), usual.from, usual.n_candidates, /*min_features=*/1);
+  const std::set<std::string> competes(competing.begin(), competing.end());
   if (json) {
     Json layers = Json::array();
     for (const auto& layer : network.layers()) {
       layers.push_back({{"name", layer.name},
                         {"type", layer.type},
                         {"shape", layer.shape},
-                        {"features", layer.n_features()}});
+                        {"features", layer.n_features()},
+                        {"competes", competes.contains(layer.name)}});
       if (!layer.unusable.empty()) layers.back()["unusable"] = layer.unusable;
       for (const auto& bin : layer.time_bins)
         layers.back()["time_bins_ms"].push_back({bin.start_ms, bin.end_ms});
@@ -65,9 +71,11 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
                   layer.unusable.c_str());
       continue;
     }
-    std::printf("%-44s %-22s %-18s %12lld\n", layer.name.c_str(), layer.type.c_str(),
-                shape_text(layer.shape).c_str(), static_cast<long long>(layer.n_features()));
+    std::printf("%-44s %-22s %-18s %12lld%s\n", layer.name.c_str(), layer.type.c_str(),
+                shape_text(layer.shape).c_str(), static_cast<long long>(layer.n_features()),
+                competes.contains(layer.name) ? " *" : "");
   }
+  std::printf("* competes where no layer is committed to, if it has the features that it takes\n");
 }
 
 }  // namespace

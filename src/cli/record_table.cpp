@@ -1,5 +1,6 @@
 #include "src/cli/record_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -12,6 +13,17 @@ namespace {
 
 const std::vector<Column> kRecord = {{0, 30, true}, {1, 40, true}, {1, 6}, {1, 8},
                                      {1, 7},        {1, 15},       {2, 7}, {2, 24, true}};
+
+// The layer; and of those that were chosen in every split, how often it was.
+std::string layer_cell(const Json& record) {
+  const std::string layer = record.at("layer");
+  auto text = printable(layer);
+  const auto selection = record.find("layer_selection");
+  if (selection == record.end() || selection->value("method", Json()) != "nested") return text;
+  const auto chosen = selection->value("chosen", Json::array());
+  const auto wins = std::count(chosen.begin(), chosen.end(), Json(layer));
+  return text + " " + std::to_string(wins) + "/" + std::to_string(chosen.size());
+}
 
 }  // namespace
 
@@ -59,11 +71,11 @@ void print_row(const Json& record) {
   // Of the ceiled score; of the raw one where the data hold no ceiling.
   const auto& error = record.at(score.at("ceiling_convention").is_null() ? "raw" : "error");
   const auto interval = cell(value_of(error, "ci_lo")) + " .. " + cell(value_of(error, "ci_hi"));
-  print_record_cells({network, benchmark, cell(value_of(score, "raw")),
-                      cell(value_of(score, "ceiling")), cell(value_of(score, "ceiled")), interval,
-                      cell(record.at("timing_ms").at("total").get<double>() / 1e3, "%.1f"),
-                      printable(record.at("layer").get<std::string>()) + " (" +
-                          printable(record.at("region").get<std::string>()) + ")"});
+  print_record_cells(
+      {network, benchmark, cell(value_of(score, "raw")), cell(value_of(score, "ceiling")),
+       cell(value_of(score, "ceiled")), interval,
+       cell(record.at("timing_ms").at("total").get<double>() / 1e3, "%.1f"),
+       layer_cell(record) + " (" + printable(record.at("region").get<std::string>()) + ")"});
   std::fflush(stdout);
 }
 

@@ -44,15 +44,24 @@ void MemoryFlags::add(CLI::App& verb) {
   verb.add_option("--memory-gib", gib,
                   "GiB for forward passes under way, activations and what becomes of them, beside "
                   "libraries, weights and decoded stimuli; layers that do not fit take several "
-                  "passes, with the same scores")
-      ->capture_default_str()
+                  "passes, with the same scores [half of what is free]")
       ->check(positive_number(kMostGib));
   verb.add_option("--spill", spill,
                   "folder on a disk: a layer that does not fit is written there in one pass");
 }
 
 Json MemoryFlags::named() const {
-  return {{"memory_gib", gib}, {"spill", spill}};
+  Json named = {{"spill", spill}};
+  if (gib > 0) named["memory_gib"] = gib;
+  return named;
+}
+
+void add_from_flag(CLI::App& verb, std::string& from) {
+  verb.add_option("--from", from,
+                  "layers that compete: outputs of blocks (`cortiscore model inspect` marks them), "
+                  "or all")
+      ->check(one_of({"blocks", "all"}))
+      ->capture_default_str();
 }
 
 void ScoreFlags::add(CLI::App& verb, bool several_devices) {
@@ -68,11 +77,18 @@ void ScoreFlags::add_job(CLI::App& verb, bool several_devices) {
       verb, layers,
       "layer to commit to: NAME, or REGION=NAME for the benchmarks of a region (once each), "
       "with :cls or :mean for its class token or its mean over tokens or places; without it, "
-      "whole layers compete on alternating halves");
+      "whole layers compete (--choice)");
   verb.add_option("--layer-map", layer_map, "layers that `cortiscore layers -o FILE` chose");
-  verb.add_option("--candidates", candidates, "layers that compete, evenly spaced in depth")
+  verb.add_option("--choice", choice,
+                  "how layers compete: nested (in every split on its train presentations alone; of "
+                  "RDMs for every subject on the others), halves (each half of the presentations "
+                  "chooses for the other), or committed (not at all: one must be named)")
+      ->check(one_of({"nested", "halves", "committed"}))
+      ->capture_default_str();
+  verb.add_option("--candidates", candidates, "layers that compete at most, evenly spaced in depth")
       ->capture_default_str()
       ->check(count());
+  add_from_flag(verb, from);
   add_ceiling_convention_flag(verb, convention);
   verb.add_option("--mode", mode, "PLS: sklearn (the iterate it stops at) or exact")
       ->check(one_of({"sklearn", "exact"}))
@@ -94,9 +110,14 @@ Benchmarks ScoreFlags::benchmarks() const {
 ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
   const auto by_region = layers_by_region(layers);
   check_regions(by_region, benchmarks);
-  Json named = {
-      {"layers", by_region}, {"candidates", candidates}, {"ceiling_convention", convention},
-      {"mode", mode},        {"bootstrap", n_boot},      {"device", device}};
+  Json named = {{"layers", by_region},
+                {"choice", choice},
+                {"candidates", candidates},
+                {"from", from},
+                {"ceiling_convention", convention},
+                {"mode", mode},
+                {"bootstrap", n_boot},
+                {"device", device}};
   if (!layer_map.empty()) named["layer_map"] = layer_map;
   named.update(memory.named());
   named.update(load.named());

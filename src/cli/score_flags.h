@@ -26,17 +26,21 @@ struct LoadFlags {
 
 /// The flags of every verb that reduces layers.
 struct MemoryFlags {
-  double gib = 4;
+  double gib = 0;  ///< 0: half of what is free
   std::string spill;
 
   void add(CLI::App& verb);
   Json named() const;
 };
 
+/// Which layers compete: "blocks" or "all".
+void add_from_flag(CLI::App& verb, std::string& from);
+
 /// The flags that `score` and `sweep` share.
 struct ScoreFlags {
   std::vector<std::string> names, layers;
-  std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu";
+  std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu",
+              choice = "nested", from = "blocks";
   int64_t candidates = 12, n_boot = 1000;
   MemoryFlags memory;
   LoadFlags load;

@@ -4,8 +4,10 @@
 #include <cctype>
 
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include "cortiscore/error.h"
+#include "src/core/host.h"
 
 namespace cortiscore {
 namespace {
@@ -62,6 +64,12 @@ at::Device device_of(const std::string& name) {
                                           "`cortiscore doctor`.");
   }
   return {at::kCUDA, static_cast<at::DeviceIndex>(index)};
+}
+
+int64_t free_bytes(const at::Device& device) {
+  if (device.is_cpu()) return available_bytes();
+  const auto memory = at::getDeviceAllocator(device.type())->getMemoryInfo(device.index());
+  return static_cast<int64_t>(memory.first);
 }
 
 void synchronize(const at::Device& device) {

@@ -22,6 +22,10 @@ std::string name_of(const at::Device& device);
 /// Where a GPU is on the bus, as its driver names it; empty for a CPU.
 std::string bus_id_of(const at::Device& device);
 
+/// What is free of a device's memory, or of the host's for a CPU: neither taken nor beyond a limit
+/// of this process's (its control group's, its job's).
+int64_t free_bytes(const at::Device& device);
+
 /// Waits for all that was queued on a device; nothing on a CPU.
 void synchronize(const at::Device& device);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,8 @@
 
 #include <sched.h>
 #include <unistd.h>
+
+#include "src/core/process_memory.h"
 
 namespace cortiscore {
 namespace {
@@ -29,8 +32,27 @@ int64_t memory_limit() {
   return number_of(control_group_file("memory.max", "memory", "memory.limit_in_bytes"), kNone);
 }
 
+// Without copies of files, which are given up where memory is asked for.
 int64_t memory_in_use() {
-  return number_of(control_group_file("memory.current", "memory", "memory.usage_in_bytes"), 0);
+  int64_t bytes =
+      number_of(control_group_file("memory.current", "memory", "memory.usage_in_bytes"), 0);
+  std::ifstream parts(control_group_file("memory.stat", "memory", "memory.stat"));
+  std::string name;
+  for (int64_t part = 0; parts >> name >> part;) {
+    if (name == "inactive_file" || name == "active_file") bytes -= part;
+  }
+  return std::max<int64_t>(0, bytes);
+}
+
+// What Slurm gave a job, in bytes, which need not be a limit of its control group.
+int64_t memory_of_job() {
+  const auto mebibytes = [](const char* name) {
+    const char* text = std::getenv(name);
+    return text ? std::strtoll(text, nullptr, 10) : 0;
+  };
+  auto of_job = mebibytes("SLURM_MEM_PER_NODE");
+  if (of_job <= 0) of_job = mebibytes("SLURM_MEM_PER_CPU") * mebibytes("SLURM_CPUS_ON_NODE");
+  return of_job > 0 ? of_job << 20 : kNone;
 }
 
 double quota() {
@@ -91,7 +113,7 @@ std::string cpu_name() {
 int64_t memory_bytes() {
   const int64_t physical =
       static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<int64_t>(sysconf(_SC_PAGE_SIZE));
-  return std::min(physical, memory_limit());
+  return std::min({physical, memory_limit(), memory_of_job()});
 }
 
 int64_t available_bytes() {
@@ -100,9 +122,11 @@ int64_t available_bytes() {
   for (std::string line; std::getline(info, line);) {
     if (line.starts_with("MemAvailable:")) available = std::stoll(line.substr(13)) * 1024;
   }
-  const auto limit = memory_limit();
-  return limit == kNone ? available
-                        : std::min(available, std::max<int64_t>(0, limit - memory_in_use()));
+  if (const auto limit = memory_limit(); limit != kNone)
+    available = std::min(available, std::max<int64_t>(0, limit - memory_in_use()));
+  if (const auto job = memory_of_job(); job != kNone)
+    available = std::min(available, std::max<int64_t>(0, job - resident_bytes().now));
+  return available;
 }
 
 int64_t usable_threads() {

@@ -7,7 +7,7 @@ namespace cortiscore {
 /// As /proc/cpuinfo has it; "unknown" where it says nothing.
 std::string cpu_name();
 
-/// Of the machine, or of this process's control group where that is less.
+/// Of the machine, or of this process's control group or Slurm job where that is less.
 int64_t memory_bytes();
 /// Of that, what is free or can be freed.
 int64_t available_bytes();

@@ -38,22 +38,24 @@ LayerProfile profile_of(const std::shared_ptr<const Benchmark>& benchmark,
   return profile;
 }
 
-// A layer as --match asks for it, pooled where that ends with :cls or :mean; empty where the layer
-// has no such thing, or less than so many features.
-std::string matched(const Network& network,
-                    const std::string& layer,
-                    const std::string& match,
-                    int64_t min_features) {
+// Layers as --match asks for them, pooled where that ends with :cls or :mean; without those that
+// have no such thing, or less than so many features.
+std::vector<std::string> matched(const Network& network,
+                                 const std::string& match,
+                                 int64_t min_features) {
   const auto wanted = read_layer_name(match);
   const auto pooling = wanted.pooling.empty() ? "" : ":" + wanted.pooling;
   const auto pattern = match.substr(0, match.size() - pooling.size());
-  if (::fnmatch(pattern.c_str(), layer.c_str(), 0) != 0) return {};
-  try {
-    return network.layer(layer + pooling).n_features() >= min_features ? layer + pooling : "";
-  } catch (const Error& e) {
-    if (e.kind() != ErrorKind::kBadInput) throw;
-    return {};
+  std::vector<std::string> layers;
+  for (const auto& layer : layers_like(network.layers(), pattern, min_features)) {
+    try {
+      if (network.layer(layer + pooling).n_features() >= min_features)
+        layers.push_back(layer + pooling);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::kBadInput) throw;
+    }
   }
+  return layers;
 }
 
 }  // namespace
@@ -61,6 +63,7 @@ std::string matched(const Network& network,
 std::vector<std::string> layers_to_profile(const Candidate& candidate,
                                            const Benchmarks& benchmarks,
                                            const std::string& match,
+                                           CandidatesFrom from,
                                            int64_t n_candidates) {
   if (!candidate.network) {
     throw bad_input({candidate.path, "", "activations of one layer", "a network (.pt2)",
@@ -69,12 +72,13 @@ std::vector<std::string> layers_to_profile(const Candidate& candidate,
   int64_t min_features = 1;
   for (const auto& benchmark : benchmarks)
     min_features = std::max(min_features, benchmark->layer_rule().min_features);
-  const auto most = std::numeric_limits<int64_t>::max() / 4;
-  auto layers = candidate_layers(*candidate.network,
-                                 n_candidates && match.empty() ? n_candidates : most, min_features);
-  if (match.empty()) return layers;
-  for (auto& layer : layers) layer = matched(*candidate.network, layer, match, min_features);
-  std::erase(layers, "");
+  const auto& network = *candidate.network;
+  if (match.empty()) {
+    const auto most = std::numeric_limits<int64_t>::max() / 4;
+    return candidate_layers(network.layers(), from, n_candidates ? n_candidates : most,
+                            min_features);
+  }
+  auto layers = matched(network, match, min_features);
   if (layers.empty()) {
     throw Error(ErrorKind::kUnknownName, "--match: no layer of " + candidate.path + " with " +
                                              std::to_string(min_features) +

@@ -26,13 +26,15 @@ struct LayerProfile {
 
 /// Every distinct layer that all benchmarks can use, in order of execution.
 /// @param match  only layers like this (*, ?); ending with :cls or :mean, their class tokens or
-///               means; "" for any
+///               means. Of the names that a value has any may be like it; "" for any layer
+/// @param from          of any: outputs of blocks, or all
 /// @param n_candidates  of any: only so many, evenly spaced in depth; 0: all
 /// @throws Error(kBadInput)  activations, which are of one layer
 /// @throws Error(kUnknownName)  no layer is like that
 std::vector<std::string> layers_to_profile(const Candidate& candidate,
                                            const Benchmarks& benchmarks,
                                            const std::string& match,
+                                           CandidatesFrom from,
                                            int64_t n_candidates);
 
 /// A profile as `cortiscore layers --json` prints it.

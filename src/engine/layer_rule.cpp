@@ -7,34 +7,9 @@
 #include "cortiscore/error.h"
 #include "src/engine/benchmark.h"
 #include "src/engine/candidate.h"
+#include "src/engine/candidate_layers.h"
 
 namespace cortiscore {
-
-std::vector<std::string> candidate_layers(const Network& network,
-                                          int64_t count,
-                                          int64_t min_features) {
-  // Modules that share a value (a block and its last activation) count once, under the outer,
-  // shorter name; the table is in order of execution.
-  std::vector<std::string> distinct;
-  std::map<std::string, size_t> place;
-  for (const auto& layer : network.layers()) {
-    if (!layer.unusable.empty() || layer.shape.empty() || layer.n_features() < min_features ||
-        layer.name.find_first_of("@#") != std::string::npos)
-      continue;
-    const auto [it, fresh] = place.try_emplace(layer.value, distinct.size());
-    if (fresh)
-      distinct.push_back(layer.name);
-    else if (layer.name.size() < distinct[it->second].size())
-      distinct[it->second] = layer.name;
-  }
-  const auto n = static_cast<int64_t>(distinct.size());
-  if (n <= count) return distinct;
-  std::vector<std::string> spaced;
-  for (int64_t i = 0; i < count; ++i) {
-    spaced.push_back(distinct[static_cast<size_t>((2 * i + 1) * n / (2 * count))]);
-  }
-  return spaced;
-}
 
 std::string left_out_layers(const Network& network) {
   constexpr int64_t kMostNamed = 20;
@@ -131,11 +106,19 @@ std::vector<std::string> layers_for(const Candidate& candidate,
                                        benchmark.region + "=LAYER, or --layer-map.");
   }
   if (rule.otherwise != Otherwise::kCompete) {
-    auto all = candidate_layers(network, std::numeric_limits<int64_t>::max() / 4, 1);
+    auto all = candidate_layers(network.layers(), CandidatesFrom::kAll,
+                                std::numeric_limits<int64_t>::max() / 4, 1);
     if (rule.otherwise == Otherwise::kBeforeOutput && all.size() > 1) all.pop_back();
     if (!all.empty()) return {all.back()};
   }
-  auto layers = candidate_layers(network, options.n_candidates, rule.min_features);
+  if (options.choice == LayerChoice::kCommitted) {
+    throw Error(ErrorKind::kUsage, benchmark.identifier +
+                                       ": found --choice committed and no layer, expected one. "
+                                       "Commit to it with --layer " +
+                                       benchmark.region + "=LAYER, or --layer-map.");
+  }
+  auto layers =
+      candidate_layers(network.layers(), options.from, options.n_candidates, rule.min_features);
   if (layers.empty()) {
     throw bad_input({candidate.path, "layers",
                      "none with " + std::to_string(rule.min_features) + " features or more",

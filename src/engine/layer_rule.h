@@ -19,7 +19,7 @@ struct ScoreOptions;
 struct LayerRule {
   /// Where none is committed to.
   enum class Otherwise {
-    kCompete,       ///< several, evenly spaced in depth, compete
+    kCompete,       ///< several compete: candidate_layers()
     kBeforeOutput,  ///< what feeds the output: the last layer but one
     kOutput,        ///< the output; a layer named for every region is not meant
     kNothing        ///< none: one must be committed to
@@ -57,14 +57,6 @@ Json layer_selection_json(const Candidate& candidate,
                           const Benchmark& benchmark,
                           const ScoreOptions& options,
                           const std::vector<std::string>& layers);
-
-/// Layers that are tried where none is committed to: outputs of distinct graph values with at least
-/// `min_features` features, evenly spaced in depth, whole. Single calls of a module that runs
-/// several times are not among them, nor further tensors of one that returns several, nor layers
-/// that are unusable.
-std::vector<std::string> candidate_layers(const Network& network,
-                                          int64_t count,
-                                          int64_t min_features);
 
 /// The layers that were not tried since they are unusable, in one sentence with what was found in
 /// each; empty without any.

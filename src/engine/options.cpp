@@ -1,6 +1,7 @@
 #include "src/engine/options.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -70,6 +71,8 @@ const OptionSetters<ScoreOptions>& setters() {
       {"layer_map", word([](ScoreOptions& o, const std::string& v) { read_commitment(v, o); })},
       {"candidates", whole([](ScoreOptions& o) -> int64_t& { return o.n_candidates; },
                            std::numeric_limits<int64_t>::max(), "1 or more")},
+      {"from", word([](ScoreOptions& o, const std::string& v) { o.from = candidates_from(v); })},
+      {"choice", word([](ScoreOptions& o, const std::string& v) { o.choice = layer_choice(v); })},
       {"ceiling_convention",
        word([](ScoreOptions& o, const std::string& v) { o.convention = ceiling_convention(v); })},
       {"mode", word([](ScoreOptions& o, const std::string& v) { o.mode = top_vector_mode(v); })},
@@ -93,11 +96,20 @@ const OptionSetters<ScoreOptions>& setters() {
 
 }  // namespace
 
+double usual_memory_gib(const at::Device& device) {
+  constexpr double kShare = 0.5, kLeast = 0.25;
+  const double free = static_cast<double>(free_bytes(device)) / (int64_t{1} << 30);
+  // In quarters: no more digits than a person would give.
+  return std::max(kLeast, std::floor(4 * kShare * free) / 4);
+}
+
 ScoreOptions score_options(const Json& named) {
   ScoreOptions options;
   // Layers that were named go before those of a map, whatever the order of names.
   if (named.contains("layers")) set_layers(options, "--layer", named.at("layers"));
   set_named(named, setters(), "option", "scoring", options);
+  options.usual_memory = !named.contains("memory_gib");
+  if (options.usual_memory) options.memory_gib = usual_memory_gib(options.device);
   return options;
 }
 

@@ -80,7 +80,13 @@ std::string record_key(const std::string& fingerprint,
   text += "\n" + Json(options.bootstrap.level).dump() + " " +
           std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
   // Of the benchmark alone: what is committed to for other regions changes nothing of this record.
-  text += "\nlayer " + committed_layer(options, benchmark);
+  const auto committed = committed_layer(options, benchmark);
+  text += "\nlayer " + committed;
+  const bool as_before =
+      options.choice == LayerChoice::kHalves && options.from == CandidatesFrom::kAll;
+  if (committed.empty() && !as_before &&
+      benchmark.layer_rule().otherwise == LayerRule::Otherwise::kCompete)
+    text += " " + name_of(options.choice) + " of " + name_of(options.from);
   // Devices agree within rounding, not to the bit.
   if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
   // How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index

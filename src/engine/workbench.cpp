@@ -1,17 +1,50 @@
 #include "src/engine/workbench.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
+#include "src/core/progress.h"
 #include "src/engine/activation_plan.h"
+#include "src/results/json.h"
 
 namespace cortiscore {
+
+std::string name_of(LayerChoice choice) {
+  switch (choice) {
+    case LayerChoice::kNested:
+      return "nested";
+    case LayerChoice::kHalves:
+      return "halves";
+    case LayerChoice::kCommitted:
+      break;
+  }
+  return "committed";
+}
+
+LayerChoice layer_choice(const std::string& name) {
+  for (const auto choice : {LayerChoice::kNested, LayerChoice::kHalves, LayerChoice::kCommitted}) {
+    if (name == name_of(choice)) return choice;
+  }
+  throw Error(ErrorKind::kUsage,
+              "--choice: found \"" + name + "\", expected nested, halves or committed.");
+}
 
 Workbench::Workbench(ScoreOptions options, bool many_networks, int64_t stimulus_bytes)
     : options_(std::move(options)),
       many_networks_(many_networks),
       stimulus_bytes_(stimulus_bytes) {}
+
+ExtractionLimits Workbench::limits() {
+  if (options_.usual_memory && !std::exchange(said_memory_, true)) {
+    log_line("memory: " + Json(options_.memory_gib).dump() + " GiB, half of what is free" +
+             (options_.device.is_cpu() ? "" : " on " + options_.device.str()) + " (--memory-gib)");
+  }
+  return {static_cast<int64_t>(options_.memory_gib * static_cast<double>(1 << 30)),
+          options_.spill_folder};
+}
 
 const Recordings& Workbench::opened(const Manifest& benchmark, const std::string& file) {
   const auto path = data_file(benchmark, file);

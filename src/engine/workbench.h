@@ -10,6 +10,7 @@
 #include "cortiscore/score.h"
 #include "src/activations/reduce.h"
 #include "src/benchmark/recordings.h"
+#include "src/engine/candidate_layers.h"
 #include "src/model/network.h"
 #include "src/ops/top_vector.h"
 #include "src/stimuli/screen.h"
@@ -24,12 +25,27 @@ struct ChosenOn {
   std::vector<std::string> data_sha256;
 };
 
+/// How a layer is found where none is committed to, and the benchmark lets several compete.
+enum class LayerChoice {
+  kNested,    ///< in every split on its train presentations, wherever that can be
+  kHalves,    ///< on alternating halves of the presentations
+  kCommitted  ///< not at all: one must be named
+};
+
+/// "nested", "halves", "committed".
+std::string name_of(LayerChoice choice);
+/// @throws Error(kUsage)  another word
+LayerChoice layer_choice(const std::string& name);
+
 struct ScoreOptions {
   CeilingConvention convention = {CeilingConvention::Ratio::kR2OverC};
   std::map<std::string, std::string> layers;               ///< region -> layer; "" for every region
   std::map<std::string, std::vector<ChosenOn>> chosen_on;  ///< of a layer map, by region
-  int64_t n_candidates = 12;  ///< layers tried where none is given, evenly spaced in depth
+  LayerChoice choice = LayerChoice::kNested;
+  int64_t n_candidates = 12;  ///< layers that compete at most, evenly spaced in depth
+  CandidatesFrom from = CandidatesFrom::kBlocks;
   double memory_gib = 4;      ///< passes under way, activations, and what becomes of them
+  bool usual_memory = false;  ///< nobody said how much: it is usual_memory_gib()
   std::string spill_folder;   ///< for layers that do not fit; may be empty
   /// layer choice: the stimulus set in whose span wide layers are kept; may be empty
   std::string reference_photos;
@@ -51,10 +67,8 @@ class Workbench {
                      int64_t stimulus_bytes = int64_t{2} << 30);
 
   const ScoreOptions& options() const { return options_; }
-  ExtractionLimits limits() const {
-    return {static_cast<int64_t>(options_.memory_gib * static_cast<double>(1 << 30)),
-            options_.spill_folder};
-  }
+  /// Of forward passes. Says how much memory they take, the first time, where nobody else did.
+  ExtractionLimits limits();
 
   /// What is made when it is first asked for, and kept: of a benchmark by its manifest's SHA-256,
   /// of several by what they share.
@@ -83,6 +97,7 @@ class Workbench {
   bool many_networks_;
   int64_t stimulus_bytes_;
   std::map<std::pair<std::type_index, std::string>, std::shared_ptr<void>> made_;
+  bool said_memory_ = false;
   std::string responses_of_;
   std::map<std::string, at::Tensor> responses_;
   std::map<std::string, std::unique_ptr<Screen>> screens_;

@@ -21,8 +21,8 @@ LayerRule RecordedBenchmark::layer_rule() const {
 }
 
 void RecordedBenchmark::describe(Json& json) const {
-  json["layer_selection"] =
-      select_by.empty() ? "none: commit to a layer" : "alternating halves by " + select_by;
+  json["layer_selection"] = select_by.empty() ? "none: commit to a layer"
+                                              : "nested, or on alternating halves by " + select_by;
 }
 
 }  // namespace cortiscore

@@ -11,13 +11,14 @@
 namespace cortiscore {
 
 /// What kinds on recorded responses have in common: the responses, the windows of time in which a
-/// layer is taken, and layers that compete on halves of the presentations (layer_halves.h).
+/// layer is taken, and layers that compete (layer_choice.h).
 class RecordedBenchmark : public Benchmark {
  public:
   using Benchmark::Benchmark;
 
   ResponseFiles responses;
-  /// Alternating halves of this column; empty: one layer on all presentations.
+  /// Layers may compete; where they do so on halves, those alternate by this column. Empty: one
+  /// layer on all presentations.
   std::string select_by;
 
   std::vector<std::string> files() const override;

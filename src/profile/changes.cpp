@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "src/core/formatted.h"
 #include "src/core/host.h"
@@ -65,18 +66,19 @@ std::optional<Change> more_memory(const ScoringJob& job, const Found& found) {
   return change;
 }
 
-// The layer that a record's halves chose first.
+// The layer that a record's competition chose: the most frequent one, or that of the first half.
 std::string chosen_in(const Json& record) {
   const auto& selection = record.at("layer_selection");
-  if (selection.value("method", "") != "alternating_halves") return "";
-  return selection.at("chosen").at(0);
+  const auto method = selection.value("method", "");
+  if (method == "nested") return record.at("layer");
+  return method == "alternating_halves" ? selection.at("chosen").at(0).get<std::string>() : "";
 }
 
 std::optional<Change> one_layer(const ScoringJob& job, const Found& found) {
   auto layers = job.options.layers;
-  // Of every layer: how often a half is mapped by it now, and would be then. A layer that competes
-  // is mapped on both halves, and once more on each half that it wins; a committed one on all
-  // presentations, which is as much as both halves.
+  // Of every layer: how often presentations are mapped by it now, and would be then. A layer that
+  // competes is mapped on every inner split, and once more where it wins; or on both halves, and
+  // once more on each half that it wins. A committed one is mapped on all of them once.
   std::map<std::string, double> now, then;
   bool all_compete = true;
   for (size_t i = 0; i < found.records.size(); ++i) {
@@ -85,10 +87,14 @@ std::optional<Change> one_layer(const ScoringJob& job, const Found& found) {
     all_compete = all_compete && !chosen.empty();
     if (chosen.empty()) continue;
     layers.try_emplace(job.benchmarks[i]->region, chosen);
-    then[layers.at(job.benchmarks[i]->region)] += 2;
+    then[layers.at(job.benchmarks[i]->region)] += 1;
     const auto& selection = record.at("layer_selection");
-    for (const auto& layer : selection.at("candidates")) now[layer.get<std::string>()] += 2;
-    for (const auto& layer : selection.at("chosen")) now[layer.get<std::string>()] += 1;
+    const bool halves = selection.at("method") == "alternating_halves";
+    const double tries = halves ? 1 : selection.value("inner_splits", 1);
+    for (const auto& layer : selection.at("candidates")) now[layer.get<std::string>()] += tries;
+    std::set<std::string> winners;
+    for (const auto& layer : selection.at("chosen")) winners.insert(layer.get<std::string>());
+    for (const auto& layer : winners) now[layer] += halves && winners.size() > 1 ? 0.5 : 1;
   }
   if (then.empty()) return std::nullopt;
   const auto network =

@@ -13,8 +13,9 @@ namespace cortiscore {
 namespace {
 
 // What two profiles of one job share beside its key, in the order in which a person would look.
+// Not the memory, which follows from the machine and changes no score.
 constexpr const char* kShared[] = {"network",   "benchmarks", "layers",     "candidates",
-                                   "precision", "n_boot",     "memory_gib", "fingerprint"};
+                                   "precision", "n_boot",     "fingerprint"};
 
 bool differs(const Json& a, const Json& b) {
   return std::any_of(std::begin(kShared), std::end(kShared),
@@ -57,7 +58,6 @@ void check_profile(const Json& profile, const std::string& path) {
       {"/job/candidates", any},
       {"/job/precision", any},
       {"/job/n_boot", any},
-      {"/job/memory_gib", any},
       {"/job/fingerprint", any},
       {"/job/threads", number},
       {"/machine/name", [](const Json& v) { return v.is_string(); }},

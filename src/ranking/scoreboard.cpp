@@ -132,6 +132,7 @@ class Reader {
     note_contradictions(board);
     note_other_weights(board);
     note_missing(board);
+    note_halves(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
       const auto aside =
@@ -202,6 +203,30 @@ class Reader {
         " networks have no score on some of the " + std::to_string(board.benchmarks.size()) +
         " benchmarks of " + board.tree.identifier + ", which counts as zero in it: most often " +
         most->first + " (" + std::to_string(most->second) + ")");
+  }
+
+  // A map of half of the presentations reaches less than one of all.
+  static void note_halves(Scoreboard& board) {
+    std::string first;
+    size_t halves = 0, benchmarks = 0;
+    for (const auto& benchmark : board.benchmarks) {
+      size_t own = 0, others = 0;
+      for (const auto& network : board.networks) {
+        const auto* cell = network.find(benchmark);
+        if (!cell || cell->standing != Standing::kOk) continue;
+        ++(cell->halves ? own : others);
+      }
+      if (own == 0 || others == 0) continue;
+      if (first.empty()) first = benchmark;
+      ++benchmarks;
+      halves += own;
+    }
+    if (benchmarks == 0) return;
+    board.notes.push_back(
+        std::to_string(halves) + " scores on " + first +
+        (benchmarks > 1 ? " and " + std::to_string(benchmarks - 1) + " more" : "") +
+        " are of layers that competed on alternating halves, whose maps had half of the "
+        "presentations; others' had all. `score --again` makes them anew");
   }
 
   struct Found {
@@ -404,6 +429,8 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.draws = kept_draws(record, tree.raw);
   cell.raw = number_of(record.at("score"), "raw");
   cell.pooled = record.value("populations", Json::array()).size() < 2;
+  cell.halves =
+      record.value("layer_selection", Json::object()).value("method", "") == "alternating_halves";
   return cell;
 }
 

@@ -44,7 +44,8 @@ RdmCeiling lower_bound(const SubjectRdms& subjects);
 /// Every two subjects, the first of them as the rows of `subjects`.
 RdmCeiling pairs_of_subjects(const SubjectRdms& subjects);
 
-/// The mean over rows, with the same draws as a model's similarity.
+/// The mean over rows, with the same draws as a model's similarity: also where every subject has a
+/// model of its own.
 Estimate rdm_ceiling(const RdmCeiling& ceiling, const BootstrapOptions& options);
 
 }  // namespace cortiscore

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import KFold, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.preprocessing import StandardScaler
 
 from conftest import ROOT, run, run_json, write
@@ -162,7 +162,8 @@ def test_layers_compete_on_halves_of_the_test_stimuli(two_sets, small, tmp_path)
     path, model = small
     # At 8 degrees the images fill the screen as they are.
     (tmp_path / "own.json").write_text(json.dumps({**manifest_of("Hebart2023_fmri.IT-ridge"), "visual_degrees": 8}))
-    record = run_json("score", path, "-b", tmp_path / "own.json", env={"CORTISCORE_HOME": str(home)})
+    flags = ["score", path, "-b", tmp_path / "own.json", "--from", "all"]
+    record = run_json(*flags, "--choice", "halves", env={"CORTISCORE_HOME": str(home)})
     load = lambda name: np.stack([np.asarray(Image.open(p)) for p in sorted((home / "data/brainio").glob(f"{name}*.png"))])
     train, test = layer_values(model, load("a")), layer_values(model, load("b"))
     even = np.arange(N_TEST) % 2 == 0
@@ -179,6 +180,24 @@ def test_layers_compete_on_halves_of_the_test_stimuli(two_sets, small, tmp_path)
         for layer, value in zip(selection["candidates"], values):
             if layer in ("flat", "mix", "pool"):
                 assert value == pytest.approx(raw("flat" if layer == "pool" else layer, half), abs=1e-6)
+    # Chosen within what is trained on, a layer is scored on all test stimuli; the mapping is fitted once more on all train ones.
+    nested = run_json(*flags, env={"CORTISCORE_HOME": str(home)})
+
+    def inner(layer):
+        values = []
+        for fit, look in KFold(5, shuffle=True, random_state=1).split(trained):
+            values.append(np.mean([np.median(columns_r(Ridge(alpha=1).fit(train[layer][fit], trained[fit][:, columns]).predict(
+                train[layer][look]), trained[look][:, columns])) for columns in of_subject.values()]))
+        return np.mean(values)
+
+    selection = nested["layer_selection"]
+    [values] = selection["raw_where_chosen"]
+    for layer, value in zip(selection["candidates"], values):
+        if layer in ("flat", "mix", "pool"):
+            assert value == pytest.approx(inner("flat" if layer == "pool" else layer), abs=1e-6)
+    assert selection["chosen"] == [nested["layer"]] == [selection["candidates"][int(np.argmax(values))]]
+    if nested["layer"] in ("flat", "mix", "pool"):
+        assert nested["raw"]["score"] == pytest.approx(raw("flat" if nested["layer"] == "pool" else nested["layer"], slice(None)), abs=1e-6)
 
 
 def test_train_and_test_that_do_not_fit(two_sets, tmp_path):

@@ -88,7 +88,7 @@ def test_a_committed_layer_equals_scikit_learn(home, network, tmp_path):
 
 def test_layers_compete_on_one_half_and_are_scored_on_the_other(home, network, tmp_path):
     folder = home / "data/Simulated2026"
-    record = run_json("score", network, "-b", "Simulated2026.IT-pls", env={"CORTISCORE_HOME": str(home)})
+    record = run_json("score", network, "-b", "Simulated2026.IT-pls", "--choice", "halves", env={"CORTISCORE_HOME": str(home)})
     ids, objects = (np.array(column(folder / "stimuli.csv", c)) for c in ("stimulus_id", "object_name"))
     y = averaged(folder / "IT.nc", ids)
     groups = np.unique(objects, return_inverse=True)[1]
@@ -140,7 +140,7 @@ def test_behaviour_equals_scikit_learn_and_numpy(home, network, tmp_path):
 
 def test_records_are_stored_reused_and_the_same_again(home, network, tmp_path):
     env = {"CORTISCORE_HOME": str(home)}
-    arguments = ["score", network, "-b", "Simulated2026.V1-pls", "--results", tmp_path]
+    arguments = ["score", network, "-b", "Simulated2026.V1-pls", "--from", "all", "--results", tmp_path]
     first = run_json(*arguments, env=env)
     assert run_json("results", "show", "--results", tmp_path, "--benchmark", "Simulated2026.V1-pls") == first
     assert run_json(*arguments, env=env) == first  # timings included: it was not scored again

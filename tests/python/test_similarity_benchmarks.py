@@ -143,7 +143,7 @@ def test_layers_compete_on_one_half_of_the_stimuli(home, tmp_path):
     torch.manual_seed(1)
     layers = [torch.nn.Conv2d(3, 6, 5, stride=3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(600, 20), torch.nn.Linear(20, 7)]
     export(torch.nn.Sequential(*layers).eval(), tmp_path / "tiny.pt2", input_size=32)
-    record = score(home, tmp_path / "tiny.pt2", "Lab.IT-rdm")
+    record = score(home, tmp_path / "tiny.pt2", "Lab.IT-rdm", "--choice", "halves", "--from", "all")
     selection = record["layer_selection"]
     assert selection["method"] == "alternating_halves" and selection["candidates"] == ["0", "1", "2", "3", "4"]
     done = run("extract", tmp_path / "tiny.pt2", "--stimuli", home / "data/Lab/stimuli.csv", "-o", tmp_path,

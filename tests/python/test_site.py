@@ -384,6 +384,27 @@ def test_network_card(browser, page):
     quiet(browser)
 
 
+def test_a_nested_choice_says_how_often_its_layer_won(browser, tmp_path):
+    rng = random.Random(0)
+    one, old = world.record("net", "A.V4-pls", 0.5, rng), world.record("net", "B.V4-pls", 0.5, rng)
+    layers = ["stem", "blocks.0", "blocks.1"]
+    rows = [[0.25, 0.5, None], [0.75, 0.25, None], [0.5, 0.75, None]]
+    one["layer"] = "blocks.0"
+    one["layer_selection"] = {"method": "nested", "by": "split", "candidates": layers, "from": "all", "most": 3, "inner_splits": 5,
+                              "raw_where_chosen": rows, "chosen": ["blocks.0", "stem", "blocks.0"]}
+    path = tmp_path / "p.html"
+    path.write_text(report_page.compose(*report_data.data_text(site_of([one, old], {})), "x"), encoding="utf-8")
+    opened(browser, path, "network/net")
+    commands = browser.run("return [...document.querySelectorAll('.command code')].map((one) => one.textContent)")
+    assert shlex.split(commands[0])[3:] == ["-b", "A.V4-pls", "--from", "all", "--candidates", "3"]
+    assert shlex.split(commands[1])[3:] == ["-b", "B.V4-pls", "--choice", "halves", "--from", "all"]  # a record that does not say from what
+    assert "blocks.0 (2 of 3)" in browser.run("return document.body.textContent")
+    [series] = option(browser, "depth-0")["series"]
+    assert [point["value"] for point in series["data"]] == [0.5, 0.5, None] and series["name"] == "where layers were chosen"
+    assert "blocks.0 won 2 of 3" in browser.run("return document.body.textContent")
+    quiet(browser)
+
+
 def test_commands_say_what_differs_from_the_defaults(browser, tmp_path):
     rng = random.Random(0)
     one = world.record("net's $1", "B.V4-pls", 0.5, rng)

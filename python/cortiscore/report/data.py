@@ -23,7 +23,7 @@ STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other ed
 # setting in `settings`, kind in `kinds`.
 PAIR = ("benchmark", "status", "setting", "kind", "key", "raw", "raw_lo", "raw_hi", "ceiling", "ceiling_error", "ceiled", "error", "lo",
         "hi", "layer",
-        "candidates", "halves", "warnings", "notes", "message", "end", "seconds", "imported")
+        "candidates", "profiles", "share", "warnings", "notes", "message", "end", "seconds", "imported")
 MOST_PROFILES = 20_000  # pairs of a site; with more, profiles along depth stay in the records, or a page would take a browser minutes
 SETTINGS = ("graph_sha256", "weights_sha256", "preprocessing", "precision", "device", "engine", "path")
 
@@ -291,13 +291,20 @@ def numbers_of(record):
 
 
 def _profile(record, lists):
-    """Candidates' place in lists, and their values on both halves to four decimals: a curve shows no more."""
+    """Candidates' place in lists, and their values to four decimals, since a curve shows no more: on both halves that chose, or the mean
+    of all the times that they competed; and how often the record's layer won."""
     selection = record.get("layer_selection") or {}
-    candidates, halves = selection.get("candidates") or [], selection.get("raw_on_selecting_half") or []
-    if not candidates or not halves or any(len(half) != len(candidates) for half in halves):
-        return {"candidates": None, "halves": None}
+    candidates, chosen = selection.get("candidates") or [], selection.get("chosen") or []
+    nested = selection.get("method") == "nested"
+    rows = selection.get("raw_where_chosen" if nested else "raw_on_selecting_half") or []
+    if not candidates or not rows or any(len(row) != len(candidates) for row in rows):
+        return {"candidates": None, "profiles": None, "share": None}
+    if nested:
+        columns = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
+        rows = [[sum(column) / len(column) if column else None for column in columns]]
     return {"candidates": _place(candidates, lists),
-            "halves": [[None if value is None else round(value, 4) for value in half] for half in halves]}
+            "profiles": [[None if value is None else round(value, 4) for value in row] for row in rows],
+            "share": f"{chosen.count(record.get('layer'))} of {len(chosen)}" if nested else None}
 
 
 def details_of(site):
@@ -314,7 +321,7 @@ def details_of(site):
             error, selection = record.get("error") or {}, record.get("layer_selection") or {}
             kind = {"level": error.get("level"), "method": error.get("method"), "n_boot": error.get("n_boot"), "seed": error.get("seed"),
                     "convention": (record.get("score") or {}).get("ceiling_convention"), "selection": selection.get("method"),
-                    "candidates": len(selection.get("candidates") or [])}
+                    "candidates": len(selection.get("candidates") or []), "from": selection.get("from"), "most": selection.get("most")}
             total = (record.get("timing_ms") or {}).get("total")
             pair = {
                 "benchmark": place, "status": record["status"], "kind": _place(kind, of["kinds"]),

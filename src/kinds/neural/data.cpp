@@ -8,7 +8,7 @@
 #include "src/ceiling/split_half_predictor.h"
 #include "src/core/stage.h"
 #include "src/data/arrays.h"
-#include "src/kinds/layer_halves.h"
+#include "src/kinds/layer_choice.h"
 #include "src/score/diagnostics.h"
 
 namespace cortiscore {
@@ -112,6 +112,14 @@ const std::pair<Part, Part>& PreparedNeural::halves() {
     halves_ = {make(even), make(odd)};
   }
   return *halves_;
+}
+
+const std::vector<Splits>& PreparedNeural::inner() {
+  if (!inner_.empty()) return inner_;
+  const auto rows = rows_from(0, data_.stimuli.size());
+  for (const auto& split : whole().splits)
+    inner_.push_back(inner_splits(benchmark_.splits, data_.stimuli, rows, split.train));
+  return inner_;
 }
 
 PreparedNeural& prepared_neural(const NeuralBenchmark& benchmark, Workbench& workbench) {

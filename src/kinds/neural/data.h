@@ -40,6 +40,8 @@ class PreparedNeural {
   /// sorted order. Of fixed train and test stimuli the tested ones are divided; both halves train
   /// on all that are for it.
   const std::pair<Part, Part>& halves();
+  /// Of every split of whole(), inner splits of its train presentations: inner_splits().
+  const std::vector<Splits>& inner();
 
  private:
   Part make(const std::vector<int64_t>& tested) const;
@@ -51,6 +53,7 @@ class PreparedNeural {
   at::Device device_;
   std::optional<Part> whole_;
   std::optional<std::pair<Part, Part>> halves_;
+  std::vector<Splits> inner_;
 };
 
 /// Recordings of a benchmark, prepared once a workbench.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -7,7 +8,7 @@
 #include "src/core/progress.h"
 #include "src/core/stage.h"
 #include "src/engine/candidate.h"
-#include "src/kinds/layer_halves.h"
+#include "src/kinds/layer_choice.h"
 #include "src/kinds/neural/data.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
@@ -59,13 +60,12 @@ struct Scored {
   Mapped mapped;
 };
 
-Scored score_part(const ReducedLayer& layer,
-                  const Part& part,
-                  const NeuralBenchmark& benchmark,
-                  const MappingOptions& mapping,
-                  const ScoreOptions& options) {
+Scored score_mapped(Mapped mapped,
+                    const Part& part,
+                    const NeuralBenchmark& benchmark,
+                    const ScoreOptions& options) {
   Scored scored;
-  scored.mapped = map_populations(layer, part, benchmark, mapping);
+  scored.mapped = std::move(mapped);
   const bool apart = benchmark.mean_of_populations || part.targets.size() > 1;
   for (size_t i = 0; i < part.targets.size() && apart; ++i) {
     scored.populations.push_back(
@@ -87,6 +87,72 @@ Scored score_part(const ReducedLayer& layer,
   scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), part.ceiling, options.convention,
                               options.bootstrap);
   return scored;
+}
+
+// What layers compete by: all neuroids together, or the mean of populations.
+double value_of(const std::vector<Estimate>& raw, const NeuralBenchmark& benchmark) {
+  if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
+  std::vector<double> values;
+  for (const auto& estimate : raw) values.push_back(estimate.value);
+  return mean_skip_nan(values);
+}
+
+// Of a layer, a value for every split of the whole: by the inner splits of its train presentations.
+// As many outer splits at a time as a committed layer has: no more memory than it takes.
+std::vector<double> inner_values(const ReducedLayer& layer,
+                                 PreparedNeural& prepared,
+                                 const NeuralBenchmark& benchmark,
+                                 const MappingOptions& mapping) {
+  const auto& inner = prepared.inner();
+  const size_t n_outer = inner.size(), n_inner = inner.front().size();
+  const size_t at_once = std::max<size_t>(1, n_outer / n_inner);
+  auto part = prepared.whole();
+  std::vector<double> values;
+  for (size_t begin = 0; begin < n_outer; begin += at_once) {
+    check_stop();
+    const size_t end = std::min(n_outer, begin + at_once);
+    part.splits.clear();
+    for (size_t outer = begin; outer < end; ++outer)
+      part.splits.insert(part.splits.end(), inner[outer].begin(), inner[outer].end());
+    const auto mapped = map_populations(layer, part, benchmark, mapping);
+    int64_t first = 0;
+    for (size_t outer = begin; outer < end; ++outer) {
+      const auto n = static_cast<int64_t>(inner[outer].size());
+      std::vector<Estimate> raw;
+      for (const auto& detail : mapped.details)
+        raw.push_back(aggregate(detail.per_neuroid.narrow(0, first, n)));
+      values.push_back(value_of(raw, benchmark));
+      first += n;
+    }
+  }
+  return values;
+}
+
+// Of several layers' maps on the same splits those splits that each was chosen for.
+// @param of_split  a split: place in `maps`
+Mapped assembled(const std::vector<Mapped>& maps, const std::vector<size_t>& of_split) {
+  if (maps.size() == 1) return maps.front();
+  const auto rows_of = [&](size_t population, at::Tensor Predictivity::*member) {
+    std::vector<at::Tensor> rows;
+    for (size_t split = 0; split < of_split.size(); ++split) {
+      const auto& all = maps[of_split[split]].details[population].*member;
+      if (!all.defined()) return at::Tensor();
+      rows.push_back(all.narrow(0, static_cast<int64_t>(split), 1));
+    }
+    return at::cat(rows);
+  };
+  Mapped mapped;
+  for (size_t p = 0; p < maps.front().details.size(); ++p) {
+    Predictivity detail;
+    detail.max_iter = maps.front().details[p].max_iter;
+    for (const auto member :
+         {&Predictivity::per_neuroid, &Predictivity::iterations, &Predictivity::marginal,
+          &Predictivity::exhausted, &Predictivity::alpha, &Predictivity::alpha_at_end})
+      detail.*member = rows_of(p, member);
+    mapped.raw.push_back(aggregate(detail.per_neuroid));
+    mapped.details.push_back(std::move(detail));
+  }
+  return mapped;
 }
 
 void add_warnings(const Scored& scored,
@@ -190,20 +256,48 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   const auto mapped_as = [&](const ReducedLayer& layer) {
     return mapping_of(candidate, benchmark, layer.layer, options.mode);
   };
-  const auto chosen = score_chosen_layers(
-      benchmark, coordinates, prepared,
-      [&](const ReducedLayer& layer, const Part& part) {
-        const auto raw = map_populations(layer, part, benchmark, mapped_as(layer)).raw;
-        if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
-        std::vector<double> values;
-        for (const auto& estimate : raw) values.push_back(estimate.value);
-        return mean_skip_nan(values);
-      },
-      [&](const ReducedLayer& layer, const Part& part) {
-        parts.push_back(score_part(layer, part, benchmark, mapped_as(layer), options));
-        if (benchmark.ceiled) add_ceiling_warnings(part, data, outcome.warnings);
-      },
-      outcome);
+  // Units of different layers are not the same, and have no place side by side.
+  const auto way =
+      choice_way(benchmark, coordinates.size(), options.choice, /*can_nest=*/!benchmark.reverse);
+  const auto score_here = [&](Mapped mapped, const Part& part) {
+    parts.push_back(score_mapped(std::move(mapped), part, benchmark, options));
+    if (benchmark.ceiled) add_ceiling_warnings(part, data, outcome.warnings);
+  };
+  std::vector<std::string> chosen;
+  if (way == ChoiceWay::kNested) {
+    std::vector<std::vector<double>> values(prepared.inner().size());
+    for (const auto& layer : coordinates) {
+      const auto own = inner_values(layer, prepared, benchmark, mapped_as(layer));
+      for (size_t split = 0; split < values.size(); ++split) values[split].push_back(own[split]);
+    }
+    const auto choice = choose_each_time(coordinates, std::move(values), outcome.warnings);
+    // Each on all splits, as where it is committed to: so its scores are the same to the bit.
+    std::vector<Mapped> maps;
+    std::map<size_t, size_t> place;
+    for (const auto winner : choice.winners()) {
+      check_stop();
+      place[winner] = maps.size();
+      maps.push_back(map_populations(coordinates[winner], prepared.whole(), benchmark,
+                                     mapped_as(coordinates[winner])));
+    }
+    std::vector<size_t> of_split;
+    for (const auto winner : choice.chosen) of_split.push_back(place.at(winner));
+    score_here(assembled(maps, of_split), prepared.whole());
+    outcome.layer_selection = choice.selection("split", options);
+    outcome.layer_selection["inner_splits"] = prepared.inner().front().size();
+    outcome.layer = choice.layer();
+    chosen = {outcome.layer};
+  } else {
+    chosen = score_chosen_layers(
+        way, benchmark, coordinates, options, prepared,
+        [&](const ReducedLayer& layer, const Part& part) {
+          return value_of(map_populations(layer, part, benchmark, mapped_as(layer)).raw, benchmark);
+        },
+        [&](const ReducedLayer& layer, const Part& part) {
+          score_here(map_populations(layer, part, benchmark, mapped_as(layer)), part);
+        },
+        outcome);
+  }
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
     scores.push_back(parts[i].score);

@@ -4,7 +4,7 @@
 #include "src/activations/extract.h"
 #include "src/ceiling/rsa.h"
 #include "src/ceiling/subjects.h"
-#include "src/kinds/layer_halves.h"
+#include "src/kinds/layer_choice.h"
 #include "src/kinds/rdm/data.h"
 #include "src/metric/responsive_units.h"
 

@@ -7,10 +7,11 @@
 #include "src/core/progress.h"
 #include "src/core/stage.h"
 #include "src/engine/candidate.h"
-#include "src/kinds/layer_halves.h"
+#include "src/kinds/layer_choice.h"
 #include "src/kinds/rdm/data.h"
 #include "src/metric/rdm.h"
 #include "src/score/diagnostics.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
@@ -36,6 +37,39 @@ Score score_part(const ReducedLayer& layer,
   return ceiled_by_draws(std::move(raw), part.ceiling, benchmark.convention, bootstrap.level);
 }
 
+// For every subject, what layers compete by: their mean similarity with the other subjects.
+std::vector<std::vector<double>> values_on_others(const std::vector<ReducedLayer>& layers,
+                                                  const RdmPart& part) {
+  const auto n = static_cast<size_t>(part.subjects.pairs.size(0));
+  std::vector<std::vector<double>> values(n);
+  for (const auto& layer : layers) {
+    check_stop();
+    const auto own = rdm_similarity(among(layer, part), part.subjects).split_values;
+    for (size_t left_out = 0; left_out < n; ++left_out) {
+      auto others = own;
+      others.erase(others.begin() + static_cast<std::ptrdiff_t>(left_out));
+      values[left_out].push_back(mean_skip_nan(others));
+    }
+  }
+  return values;
+}
+
+// Every subject with the layer that was chosen for it.
+Score score_choice(const NestedChoice& choice,
+                   const std::vector<ReducedLayer>& layers,
+                   const RdmPart& part,
+                   const RdmBenchmark& benchmark,
+                   const BootstrapOptions& bootstrap,
+                   std::vector<std::string>& warnings) {
+  const auto winners = choice.winners();
+  if (winners.size() == 1)
+    return score_part(layers[winners[0]], part, benchmark, bootstrap, warnings);
+  std::vector<at::Tensor> of_subject;
+  for (const auto winner : choice.chosen) of_subject.push_back(among(layers[winner], part));
+  return ceiled_by_draws(rdm_ceiling({part.subjects, at::stack(of_subject)}, bootstrap),
+                         part.ceiling, benchmark.convention, bootstrap.level);
+}
+
 }  // namespace
 
 Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
@@ -49,15 +83,27 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   const Timer fit;
   const Stage mapping(StageName::kMapping);
   std::vector<Score> parts;
-  score_chosen_layers(
-      benchmark, reduced, prepared,
-      [](const ReducedLayer& layer, const RdmPart& part) {
-        return rdm_similarity(among(layer, part), part.subjects).value;
-      },
-      [&](const ReducedLayer& layer, const RdmPart& part) {
-        parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
-      },
-      outcome);
+  const auto way = choice_way(benchmark, reduced.size(), options.choice,
+                              /*can_nest=*/data.rdms.size(0) > 1);
+  if (way == ChoiceWay::kNested) {
+    const auto& part = prepared.whole();
+    const auto choice =
+        choose_each_time(reduced, values_on_others(reduced, part), outcome.warnings);
+    parts.push_back(
+        score_choice(choice, reduced, part, benchmark, options.bootstrap, outcome.warnings));
+    outcome.layer_selection = choice.selection("subject", options);
+    outcome.layer = choice.layer();
+  } else {
+    score_chosen_layers(
+        way, benchmark, reduced, options, prepared,
+        [](const ReducedLayer& layer, const RdmPart& part) {
+          return rdm_similarity(among(layer, part), part.subjects).value;
+        },
+        [&](const ReducedLayer& layer, const RdmPart& part) {
+          parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
+        },
+        outcome);
+  }
   std::vector<std::string> undefined;
   for (int64_t s = 0; s < parts.front().raw.per_neuroid.size(1); ++s) {
     const auto at = static_cast<size_t>(s);
