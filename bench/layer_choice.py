@@ -4,8 +4,8 @@
     .venv/bin/python bench/layer_choice.py [--seeds 200] [--out FILE]
 
 A world has stimuli with a few latent variables. Neuroids respond with mixtures of these, and noise; so do the features of each layer
-of a network, which looks them up by what an image says its number is. In the world "alike" all layers are as good as each other: any
-choice has the same expected score, and what a choice gains is luck. In the world "one best" the first layer has less noise than others.
+of a network, which looks them up by what an image says its number is. In the worlds "alike" all layers are as good as each other: any
+choice has the same expected score, and what a choice gains is luck. In the worlds "one best" the first layer has less noise than others.
 """
 import argparse
 import json
@@ -23,8 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python"))
 import cortiscore
 
-N, LATENT, FEATURES, NEUROIDS, REPETITIONS, LAYERS = 80, 6, 12, 20, 4, 6
-NOISE = {"alike": [1.5] * LAYERS, "one best": [1.0] + [1.5] * (LAYERS - 1)}
+N, LATENT, FEATURES, NEUROIDS, REPETITIONS, LAYERS = 200, 6, 12, 20, 4, 6
+NOISE = {"alike": [2.0] * LAYERS, "one best": [1.5] + [2.0] * (LAYERS - 1)}
 WAYS = ("truth", "nested", "halves", "best of all")
 
 
@@ -90,7 +90,9 @@ def write_benchmark(folder, stimuli, trials, **more):
 def drawn(generator, noise):
     """(features a layer, trials)"""
     latent = generator.normal(size=(N, LATENT))
-    features = [latent @ generator.normal(size=(LATENT, FEATURES)) + level * generator.normal(size=(N, FEATURES)) for level in noise]
+    # Mixtures are rotations, which ridge does not feel: layers of equal noise are equally good in every world.
+    mixtures = [FEATURES ** 0.5 * np.linalg.qr(generator.normal(size=(FEATURES, LATENT)))[0].T for _ in noise]
+    features = [latent @ mixture + level * generator.normal(size=(N, FEATURES)) for mixture, level in zip(mixtures, noise, strict=True)]
     signal = latent @ generator.normal(size=(LATENT, NEUROIDS))
     return features, signal + 2 * generator.normal(size=(REPETITIONS, N, NEUROIDS))
 
