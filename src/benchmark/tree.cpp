@@ -76,6 +76,13 @@ bool hang(TreeNode& node, const std::vector<Manifest>& benchmarks) {
   return !node.children.empty();
 }
 
+// Whether any of these leaves is below.
+bool keep(TreeNode& node, const std::set<std::string>& benchmarks) {
+  if (!node.benchmark.empty()) return benchmarks.contains(node.benchmark);
+  std::erase_if(node.children, [&](TreeNode& child) { return !keep(child, benchmarks); });
+  return !node.children.empty();
+}
+
 // By the leaf's benchmark, or by its column of published tables.
 template <typename Value>
 auto leaf_in(const std::map<std::string, Value>& by_leaf, const TreeNode& node) {
@@ -191,6 +198,11 @@ Tree find_tree(const std::string& name) {
 
 Tree with_benchmarks(Tree tree, const std::vector<Manifest>& benchmarks) {
   hang(tree.root, benchmarks);
+  return tree;
+}
+
+Tree with_leaves(Tree tree, const std::set<std::string>& benchmarks) {
+  keep(tree.root, benchmarks);
   return tree;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,9 @@ Tree find_tree(const std::string& name);
 /// The tree with these benchmarks hung under the nodes that attach, without nodes that have no leaf
 /// left. Benchmarks that join no composite, and those whose parent is no node, are left out.
 Tree with_benchmarks(Tree tree, const std::vector<Manifest>& benchmarks);
+
+/// The tree with these leaves alone, without nodes that have none left.
+Tree with_leaves(Tree tree, const std::set<std::string>& benchmarks);
 
 /// A score and the standard deviation of its error (NaN: unknown).
 struct LeafScore {

@@ -86,6 +86,7 @@ Json difference_json(const Difference& one) {
           {"p_corrected", number(one.p_corrected)},
           {"method", reason(one.method)},
           {"lacking", reason(one.lacking)},
+          {"without_error", reason(one.without_error)},
           {"unpermuted", reason(one.unpermuted)}};
 }
 
@@ -122,29 +123,41 @@ class Footnotes {
   std::map<std::string, std::vector<std::string>> places_;
 };
 
-std::string interval_cell(const Difference& one, Footnotes& unpaired, Footnotes& lacking) {
-  if (std::isnan(one.interval.lo)) return "-" + lacking.mark(one.lacking, one.name);
-  return ends_text(one.interval) + unpaired.mark(one.unpaired, one.name);
-}
+// Of intervals, those that are there and those that are not.
+struct Marks {
+  Footnotes unpaired{"*"}, lacking{"!"}, without_error{"?"};
 
-constexpr const char* kUnpaired = "the errors of both are taken as independent";
-constexpr const char* kLacking = "not compared, since what one of both lacks counts as zero";
+  std::string cell(const Difference& one) {
+    if (!std::isnan(one.interval.lo))
+      return ends_text(one.interval) + unpaired.mark(one.unpaired, one.name);
+    if (!one.lacking.empty()) return "-" + lacking.mark(one.lacking, one.name);
+    return "-" + without_error.mark(one.without_error, one.name);
+  }
+  void print(Tree::Missing missing) const {
+    unpaired.print("the errors of both are taken as independent");
+    lacking.print(missing == Tree::Missing::kZero
+                      ? "not compared, since what one of both lacks counts as zero"
+                      : "not compared, since both are not of the same benchmarks");
+    without_error.print("no interval and no p");
+  }
+};
 
 void print_differences(const std::vector<Difference>& all,
+                       Tree::Missing missing,
                        const BoardNetwork& first,
                        const BoardNetwork& second) {
-  Footnotes unpaired("*"), lacking("!"), unpermuted("+");
+  Marks marks;
+  Footnotes unpermuted("+");
   print_cells(kColumns, {"", "first", "second", "difference", "95% interval", "p", "corrected"});
   for (const auto& one : all) {
     print_cells(kColumns, {std::string(static_cast<size_t>(one.depth), ' ') + printable(one.name),
                            score_text(one.first, first, one), score_text(one.second, second, one),
-                           cell(one.difference, "%+.3f"), interval_cell(one, unpaired, lacking),
+                           cell(one.difference, "%+.3f"), marks.cell(one),
                            p_text(one.p) +
                                (std::isnan(one.p) ? "" : unpermuted.mark(one.unpermuted, one.name)),
                            one.leaf ? p_text(one.p_corrected) : ""});
   }
-  unpaired.print(kUnpaired);
-  lacking.print(kLacking);
+  marks.print(missing);
   unpermuted.print("p is that of the bootstrap, neuroids could not be exchanged");
 }
 
@@ -186,7 +199,13 @@ void compare(const Arguments& arguments) {
     throw Error(ErrorKind::kUsage, "compare: found " + shown(arguments.first) +
                                        " twice, expected two networks, or two runs with --runs.");
   }
+  if (arguments.runs && !arguments.neuroids.empty()) {
+    throw Error(ErrorKind::kUsage,
+                "--neuroids: found --runs beside it, expected two networks. Compare two "
+                "checkpoints by their names.");
+  }
   auto looked_at = arguments.board;
+  looked_at.filter.runs_apart = arguments.runs;
   if (!arguments.runs) looked_at.filter.neuroids_of = {arguments.first, arguments.second};
   const auto board = board_of(looked_at);
   if (arguments.runs) {
@@ -208,22 +227,20 @@ void compare(const Arguments& arguments) {
       return;
     }
     const std::vector<Column> columns = {{0, 10}, {2, 6}, {2, 6}, {2, 10}, {2, 18}, {2, 7}};
-    Footnotes unpaired("*"), lacking("!");
+    Marks marks;
     print_cells(columns, {"step", "first", "second", "difference", "95% interval", "p"});
     for (const auto& [step, first, second, composite] : steps)
       print_cells(columns, {printable(step), cell(composite.first), cell(composite.second),
-                            cell(composite.difference, "%+.3f"),
-                            interval_cell(composite, unpaired, lacking), p_text(composite.p)});
-    unpaired.print(kUnpaired);
-    lacking.print(kLacking);
-    return;
+                            cell(composite.difference, "%+.3f"), marks.cell(composite),
+                            p_text(composite.p)});
+    return marks.print(board.tree.missing);
   }
   const auto &first = find_network(board, arguments.first),
              &second = find_network(board, arguments.second);
   const auto all = compare_networks(board, first, second);
   check_comparable(all, arguments);
   if (!arguments.neuroids.empty()) write_neuroids(all, arguments.neuroids);
-  if (!arguments.json) return print_differences(all, first, second);
+  if (!arguments.json) return print_differences(all, board.tree.missing, first, second);
   for (const auto& one : all) std::cout << canonical(difference_json(one)) << '\n';
 }
 

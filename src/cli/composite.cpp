@@ -21,7 +21,8 @@ namespace {
 
 // A day, or an instant as records have it; what is left out is the earliest.
 bool is_date(const std::string& text) {
-  static const std::regex form(R"(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?)");
+  static const std::regex form(R"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))"
+                               R"((T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?Z?)?)");
   return std::regex_match(text, form);
 }
 
@@ -87,7 +88,9 @@ Scoreboard board_of(const BoardArguments& arguments) {
                   "--table: found a filter beside it, expected none: filters are of a store. Take "
                   "rows or columns out of the table, or `cortiscore results import` it.");
     }
-    return board_of_table(arguments.table, tree, manifests);
+    auto board = board_of_table(arguments.table, tree, manifests);
+    for (const auto& note : board.notes) log_line("note: " + note);
+    return board;
   }
   auto filter = arguments.filter;
   for (const auto& tag : arguments.tags) {
@@ -96,7 +99,10 @@ Scoreboard board_of(const BoardArguments& arguments) {
       throw Error(ErrorKind::kUsage,
                   "--tag: found \"" + printable(tag) + "\", expected KEY=VALUE, as run=run7.");
     }
-    filter.tags[tag.substr(0, at)] = tag.substr(at + 1);
+    if (!filter.tags.emplace(tag.substr(0, at), tag.substr(at + 1)).second) {
+      throw Error(ErrorKind::kUsage, "--tag: found two values of " + printable(tag.substr(0, at)) +
+                                         ", expected one: a result has one value of a tag.");
+    }
   }
   auto store = open_store(results_folder(arguments.store));
   auto board = read_board(store, filter, tree, manifests);

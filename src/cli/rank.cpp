@@ -30,6 +30,10 @@ Json ends_json(const Ends& ends) {
   return std::isnan(ends.lo) ? Json(nullptr) : Json::array({ends.lo, ends.hi});
 }
 
+Json text_json(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(text);
+}
+
 Json place_json(int64_t place) {
   return place ? Json(place) : Json(nullptr);
 }
@@ -55,12 +59,14 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
           {"rank_lo", place_json(ranked.place_lo)},
           {"rank_hi", place_json(ranked.place_hi)},
           {"model_identifier", ranked.network->name},
+          {"graph_sha256", text_json(ranked.network->graph_sha256)},
+          {"weights_sha256", text_json(ranked.network->weights_sha256)},
           {"score", number(composite.value)},
           {"error", number(composite.error)},
           {"ci_lo", number(ends.lo)},
           {"ci_hi", number(ends.hi)},
           {"paired", ranked.unpaired.empty()},
-          {"unpaired", ranked.unpaired.empty() ? Json(nullptr) : Json(ranked.unpaired)},
+          {"unpaired", text_json(ranked.unpaired)},
           {"imported", ranked.imported},
           {"nodes", nodes},
           {"node_intervals", node_intervals},
@@ -148,6 +154,15 @@ void run(const Arguments& arguments) {
   std::map<std::string, int64_t> unpaired;  // by reason
   for (const auto& ranked : ranking) {
     if (!ranked.unpaired.empty() && !ranked.imported) ++unpaired[ranked.unpaired];
+  }
+  const auto published = std::count_if(ranking.begin(), ranking.end(), [](const auto& ranked) {
+    return !imported_text(ranked).empty();
+  });
+  if (published > 0 && ranking.front().place_lo > 0) {
+    log_line("note: published scores come without errors: " + std::to_string(published) + " of " +
+             std::to_string(ranking.size()) +
+             " networks are ranked as if theirs were exact, and their places over the draws vary "
+             "by those of others alone");
   }
   if (unpaired.empty()) return;
   std::string reasons;

@@ -65,7 +65,9 @@ void show(const Arguments& arguments) {
 }
 
 // RFC 4180, and no cell that a spreadsheet would take for a formula.
+// Nor one that a terminal would obey.
 std::string csv_text(std::string text) {
+  text = printable(text);
   if (!text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos)
     text = "'" + text;
   return csv_field(text);
@@ -125,27 +127,38 @@ void export_results(const Arguments& arguments) {
 }
 
 void import_table(const Arguments& arguments) {
+  std::vector<std::string> notes;
   const auto records =
       imported_records(arguments.table, find_tree(arguments.tree), manifests_of(all_benchmarks()),
-                       arguments.provenance, utc_now());
+                       arguments.provenance, utc_now(), notes);
+  for (const auto& note : notes) log_line("note: " + note);
   if (records.empty()) {
     throw bad_input({arguments.table, "columns of benchmarks", "no score in any row",
                      "at least one", "Choose another --tree, or another table"});
   }
   Store store(results_folder(arguments.store));
-  std::set<std::pair<std::string, std::string>> there;
+  std::set<std::pair<std::string, std::string>> there, published;
   store.each({"", "", "imported"}, [&](const Json& record) {
     there.emplace(record.at("key"), record.at("model_identifier"));
+    published.emplace(record.at("model_identifier"), record.at("benchmark_identifier"));
   });
-  int64_t taken = 0;
+  int64_t taken = 0, replaced = 0;
   for (const auto& record : records) {
     if (!there.emplace(record.at("key"), record.at("model_identifier")).second) continue;
+    replaced +=
+        published.contains({record.at("model_identifier"), record.at("benchmark_identifier")}) ? 1
+                                                                                               : 0;
     store.append(record);
     ++taken;
   }
   std::printf("%s: %lld scores taken, %lld there already\n", printable(arguments.table).c_str(),
               static_cast<long long>(taken),
               static_cast<long long>(static_cast<int64_t>(records.size()) - taken));
+  if (replaced > 0) {
+    log_line("note: " + std::to_string(replaced) +
+             " of them are of networks and benchmarks that another table had a score of: the last "
+             "one counts");
+  }
 }
 
 // Folders are stores; a file is a submission, which Python checks (docs/submission.md).

@@ -341,8 +341,7 @@ class Team {
             (killed ? ", as the system does where memory runs out: lower --memory-gib or name "
                       "fewer devices."
                     : ".")};
-    settle(worker, PairEnd::kFailed,
-           record_failure(item, benchmark, unopened_name(item.checkpoint), failure, store_));
+    settle(worker, PairEnd::kFailed, record_failure(item, benchmark, nullptr, failure, store_));
   }
 
   // Workers drop the pairs in hand within their grace time; what they stored before is told.

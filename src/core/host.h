@@ -12,7 +12,7 @@ int64_t memory_bytes();
 /// Of that, what is free or can be freed.
 int64_t available_bytes();
 
-/// The time now, UTC: 2026-01-31T12:00:00Z.
+/// The time now, UTC: 2026-01-31T12:00:00.000Z.
 std::string utc_now();
 
 /// A file of this process's control group, by its name in version 2, or by the controller and its

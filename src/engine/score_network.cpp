@@ -137,22 +137,29 @@ PairResult score_pair(const Candidate& candidate,
 
 Json failure_record(const std::string& identifier,
                     const std::string& path,
+                    const Candidate* candidate,
                     const Benchmark& benchmark,
                     const Failure& failure) {
-  return {{"schema_version", 1},
-          {"key", sha256_of("failed " + path + " " + benchmark.sha256)},
-          {"status", "failed"},
-          {"model_identifier", identifier},
-          {"path", path},
-          {"benchmark_identifier", benchmark.identifier},
-          {"benchmark_version", benchmark.version},
-          {"benchmark_sha256", benchmark.sha256},
-          {"region", benchmark.region},
-          {"parent", benchmark.parent},
-          {"error_type", failure.exit_code},
-          {"message", failure.message},
-          {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
-          {"end", utc_now()}};
+  Json record = {{"schema_version", 1},
+                 {"key", sha256_of("failed " + path + " " + benchmark.sha256)},
+                 {"status", "failed"},
+                 {"model_identifier", identifier},
+                 {"path", path},
+                 {"benchmark_identifier", benchmark.identifier},
+                 {"benchmark_version", benchmark.version},
+                 {"benchmark_sha256", benchmark.sha256},
+                 {"region", benchmark.region},
+                 {"parent", benchmark.parent},
+                 {"error_type", failure.exit_code},
+                 {"message", failure.message},
+                 {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
+                 {"end", utc_now()}};
+  if (candidate && candidate->network) {
+    record["graph_sha256"] = candidate->network->graph_sha256();
+    record["weights_sha256"] = candidate->network->weights_sha256();
+    record["preprocessing"] = preprocessing_json(*candidate, benchmark);
+  }
+  return record;
 }
 
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench) {

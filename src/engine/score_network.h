@@ -15,8 +15,10 @@ namespace cortiscore {
 Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workbench& workbench);
 
 /// @param identifier  the network's, or its file's stem where it did not open
+/// @param candidate   the network, where it did: the record says which it was
 Json failure_record(const std::string& identifier,
                     const std::string& path,
+                    const Candidate* candidate,
                     const Benchmark& benchmark,
                     const Failure& failure);
 

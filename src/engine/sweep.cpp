@@ -336,10 +336,11 @@ std::string unopened_name(const Checkpoint& checkpoint) {
 
 Json record_failure(const SweepItem& item,
                     const Benchmark& benchmark,
-                    const std::string& identifier,
+                    const Candidate* candidate,
                     const Failure& failure,
                     Store& store) {
-  auto record = failure_record(identifier, item.checkpoint.path, benchmark, failure);
+  const auto identifier = candidate ? candidate->identifier : unopened_name(item.checkpoint);
+  auto record = failure_record(identifier, item.checkpoint.path, candidate, benchmark, failure);
   if (!item.checkpoint.tags.empty()) record["tags"] = item.checkpoint.tags;
   store.append(record);
   return record;
@@ -430,9 +431,9 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
           failure->message =
               naming(checkpoint.path, opened.candidate->network->path(), failure->message);
         }
-        const auto name =
-            opened.candidate ? opened.candidate->identifier : unopened_name(checkpoint);
-        each(PairEnd::kFailed, record_failure(*opened.item, *benchmarks[b], name, *failure, store));
+        const auto* const candidate = opened.candidate ? &*opened.candidate : nullptr;
+        each(PairEnd::kFailed,
+             record_failure(*opened.item, *benchmarks[b], candidate, *failure, store));
       } else {
         each(result->stored ? PairEnd::kStored : PairEnd::kScored, result->record);
       }

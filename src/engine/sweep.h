@@ -96,10 +96,11 @@ void score_items(const std::function<std::optional<SweepItem>(const std::stop_to
                  const std::function<void(const Candidate&, const Benchmark&)>& begins = {});
 
 /// Records that a pair failed, under the best name that is known for it.
+/// @param candidate  the network, if it opened
 /// @returns the record, durable
 Json record_failure(const SweepItem& item,
                     const Benchmark& benchmark,
-                    const std::string& identifier,
+                    const Candidate* candidate,
                     const Failure& failure,
                     Store& store);
 

@@ -170,7 +170,8 @@ std::vector<std::string> ModuleScorer::score(std::shared_ptr<const Program> prog
   for (const auto& benchmark : benchmarks_) {
     const auto failure = unable ? unable : attempt([&] { score_one(*benchmark); });
     if (!failure) continue;
-    auto record = failure_record(name, name, *benchmark, *failure);
+    auto record =
+        failure_record(name, name, candidate ? &*candidate : nullptr, *benchmark, *failure);
     if (!tags.empty()) record["tags"] = tags;
     if (store) store->append(record);
     records.push_back(canonical(record));

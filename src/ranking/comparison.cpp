@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -130,6 +131,26 @@ std::string lacking_below(const std::vector<NodeScore>& nodes,
   return {};
 }
 
+// Which score below a node is without an error, as published ones are: a difference to it would have
+// the error of the other alone.
+std::string without_error_below(const std::vector<NodeScore>& nodes,
+                                size_t node,
+                                std::initializer_list<const BoardNetwork*> both) {
+  for (size_t i = node; i < nodes.size() && (i == node || nodes[i].depth > nodes[node].depth);
+       ++i) {
+    for (const auto* network : both) {
+      const auto* cell = nodes[i].leaf ? network->find(nodes[i].name) : nullptr;
+      if (!cell || std::isnan(cell->score.value) || !std::isnan(cell->score.error) ||
+          !cell->draws.packed.empty())
+        continue;
+      return "the score of " + network->name +
+             (cell->standing == Standing::kImported ? " was published" : " is") +
+             " without an error";
+    }
+  }
+  return {};
+}
+
 std::vector<Difference> differences(const Scoreboard& board,
                                     const BoardNetwork& first,
                                     const BoardNetwork& second,
@@ -150,7 +171,9 @@ std::vector<Difference> differences(const Scoreboard& board,
     one.interval = {kNaN, kNaN};
     one.p = one.p_corrected = kNaN;
     one.lacking = lacking_below(a.nodes, i, first, second);
-    if (!std::isnan(one.difference) && one.lacking.empty()) {
+    if (!std::isnan(one.difference))
+      one.without_error = without_error_below(a.nodes, i, {&first, &second});
+    if (!std::isnan(one.difference) && one.lacking.empty() && one.without_error.empty()) {
       std::vector<double> drawn;
       for (size_t draw = 0; draw < n; ++draw) drawn.push_back(a.draws[i][draw] - b.draws[i][draw]);
       const auto leaf = node.leaf ? node.name : std::string();
@@ -210,7 +233,7 @@ std::vector<Difference> compare_networks(const Scoreboard& board,
                                          const BoardNetwork& first,
                                          const BoardNetwork& second,
                                          double level) {
-  auto all = differences(board, first, second, usual_draws(board), level);
+  auto all = differences(board, first, second, usual_draws({&first, &second}), level);
   std::vector<double> p;
   for (auto& one : all) {
     if (!one.leaf) continue;
@@ -241,12 +264,16 @@ std::vector<StepDifference> compare_runs(const Scoreboard& board,
       throw bad_input(
           {"run " + shown(run), "step " + network.step,
            "two networks, " + shown(first_of_step->second->name) + " and " + shown(network.name),
-           "one", "Choose with --network or --tag"});
+           "one", "Choose with --network"});
     }
     return steps;
   };
   const auto a = steps_of(first), b = steps_of(second);
-  const auto n = usual_draws(board);
+  std::vector<const BoardNetwork*> of_both;
+  for (const auto* steps : {&a, &b}) {
+    for (const auto& [step, network] : *steps) of_both.push_back(network);
+  }
+  const auto n = usual_draws(of_both);
   std::vector<StepDifference> all;
   for (const auto& [step, network] : a) {
     const auto other = b.find(step);

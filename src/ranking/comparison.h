@@ -21,8 +21,9 @@ struct Difference {
       second_neuroids;  ///< raw scores, where both records keep them
   std::string
       method;  ///< of p: "permutation of neuroids" or "bootstrap"; empty where there is none
-  std::string lacking;  ///< why there is no p: a score below that one of both lacks counts as zero
-  std::string unpermuted;  ///< of a leaf with a p: why neuroids were not exchanged; else empty
+  std::string lacking;        ///< why there is no p: a score below that one of both lacks
+  std::string without_error;  ///< likewise: a score below whose error nobody states
+  std::string unpermuted;     ///< of a leaf with a p: why neuroids were not exchanged; else empty
 };
 
 /// The tree's nodes, parents before children.

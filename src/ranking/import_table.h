@@ -13,11 +13,13 @@ namespace cortiscore {
 /// The same table gives the same records whenever it is read.
 /// @param source  a citation or an address, in words
 /// @param now     `end` of the records
+/// @param notes   set to what the table has and nobody reads
 /// @throws Error(kBadInput)  as board_of_table()
 std::vector<Json> imported_records(const std::string& path,
                                    const Tree& tree,
                                    const std::vector<Manifest>& manifests,
                                    const std::string& source,
-                                   const std::string& now);
+                                   const std::string& now,
+                                   std::vector<std::string>& notes);
 
 }  // namespace cortiscore

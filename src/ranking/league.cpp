@@ -103,7 +103,9 @@ Ends ends_of(const std::vector<double>& draws, double level) {
 }
 
 std::vector<Ranked> rank(const Scoreboard& board, double level) {
-  const auto n = usual_draws(board);
+  std::vector<const BoardNetwork*> networks;
+  for (const auto& network : board.networks) networks.push_back(&network);
+  const auto n = usual_draws(networks);
   std::vector<Entry> entries;
   for (const auto& network : board.networks) entries.push_back(entry_of(network, board, n, level));
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {

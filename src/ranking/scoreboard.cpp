@@ -38,12 +38,13 @@ Standing standing_of(const Json& record) {
 }
 
 // A score before a published one, that before a failure.
-int worth(Standing standing) {
-  switch (standing) {
+int worth(const BoardCell& cell) {
+  switch (cell.standing) {
     case Standing::kOk:
+    case Standing::kUndefined:
       return 3;
     case Standing::kImported:
-      return 2;
+      return std::isnan(cell.score.value) ? 0 : 2;  // of another kind of tree
     case Standing::kFailed:
       return 1;
     case Standing::kMissing:
@@ -51,6 +52,23 @@ int worth(Standing standing) {
       break;
   }
   return 0;
+}
+
+// Whether a record scored it here, whatever came out.
+bool is_scored(const BoardCell& cell) {
+  return cell.standing == Standing::kOk || cell.standing == Standing::kUndefined;
+}
+
+// What must agree for two records of one name to be of one network; empty where a record does not
+// say it: a published score, one of activations, a file that could not be opened.
+std::string variant_of(const Json& record) {
+  const auto graph = text_of(record, "graph_sha256");
+  if (graph.empty()) return {};
+  const auto shown = record.value("preprocessing", Json());
+  std::string text = graph + " " + text_of(record, "weights_sha256");
+  if (!shown.is_object()) return text;
+  for (const auto* name : {"size", "mean", "std"}) text += " " + shown.value(name, Json()).dump();
+  return text;
 }
 
 // What must agree for two scores to stand side by side.
@@ -76,17 +94,22 @@ class Reader {
   }
 
   void read(Store& store) {
-    store.each({"", filter_.records.benchmark, ""}, [&](const Json& record) {
+    store.each({}, [&](const Json& record) {
       if (wanted(record)) take(record);
     });
+    for (auto& [name, row] : rows_) choose_variant(row);
     choose_editions();
-    for (auto& [name, network] : networks_) {
-      leave_other_weights(name);
-      for (auto& [benchmark, found] : found_[name]) {
-        if (!found.empty()) choose(network, benchmark, found);
-      }
+    for (auto& [name, row] : rows_) {
+      if (!row.shown || row.found.empty()) continue;
+      for (auto& [benchmark, found] : row.found) choose(row.network, benchmark, found);
+      networks_.push_back(std::move(row.network));
     }
-    found_.clear();
+    rows_.clear();
+    if (!filter_.convention.empty() && editions_.empty() && !seen_.empty()) {
+      throw bad_input({store.folder(), "--convention", shown(filter_.convention),
+                       "one that some score here has: " + conventions_here(),
+                       "Leave --convention away"});
+    }
     if (!networks_.empty()) return;
     int64_t n = 0;
     std::string unknown;
@@ -128,10 +151,11 @@ class Reader {
                        "Score networks first, or choose another --tree: for published scores the "
                        "one that they were imported by"});
     }
-    for (auto& [name, network] : networks_) board.networks.push_back(std::move(network));
+    board.networks = std::move(networks_);
     note_contradictions(board);
     note_other_weights(board);
     note_missing(board);
+    note_undefined(board);
     note_halves(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
@@ -171,14 +195,35 @@ class Reader {
   }
 
   void note_other_weights(Scoreboard& board) const {
-    if (several_weights_.empty()) return;
-    const auto more = several_weights_.size() - 1;
+    if (several_.empty()) return;
+    const auto more = several_.size() - 1;
     board.notes.push_back(
-        "results of several weights stand under the name " + shown(several_weights_.front()) +
-        (more ? " (and " + std::to_string(more) + " names more)" : "") +
-        ": ranked are the weights that were scored last, " + std::to_string(n_other_weights_) +
+        "results of several networks (other weights, graph or preprocessing) stand under the "
+        "name " +
+        shown(several_.front()) + (more ? " (and " + std::to_string(more) + " names more)" : "") +
+        ": ranked is the one that was scored last, " + std::to_string(n_others_) +
         " results of others are left out. Keep trainings in stores of their own, or give their "
         "checkpoints names");
+  }
+
+  // An undefined score counts as zero where one that was never taken would, and is the network's.
+  static void note_undefined(Scoreboard& board) {
+    std::string first;
+    int64_t n = 0;
+    for (const auto& network : board.networks) {
+      for (const auto& benchmark : board.benchmarks) {
+        const auto* cell = network.find(benchmark);
+        if (!cell || cell->standing != Standing::kUndefined) continue;
+        if (++n == 1) first = shown(network.name) + " on " + benchmark;
+      }
+    }
+    if (n == 0) return;
+    board.notes.push_back("the score of " + first +
+                          (n > 1 ? " and " + std::to_string(n - 1) + " more are" : " is") +
+                          " undefined (undef.): its record says why" +
+                          (board.tree.missing == Tree::Missing::kZero
+                               ? ". It counts as zero in " + board.tree.identifier
+                               : ""));
   }
 
   // What was never taken counts as zero, which looks like a bad network.
@@ -231,7 +276,22 @@ class Reader {
 
   struct Found {
     BoardCell cell;
-    std::string edition, weights;
+    std::string edition, variant;
+    bool of_convention = false;
+  };
+
+  // One of the networks under a name.
+  struct Variant {
+    std::string last;       // when something of it was scored, or failed
+    std::string run, step;  // tags
+    std::string graph, weights;
+  };
+
+  struct Row {
+    BoardNetwork network;
+    bool shown = false;  // the filter by network asks for it
+    std::map<std::string, Variant> variants;
+    std::map<std::string, std::vector<Found>> found;  // by benchmark
   };
 
   struct Edition {
@@ -240,20 +300,98 @@ class Reader {
   };
 
   bool wanted(const Json& record) const {
-    const auto known = manifests_.find(text_of(record, "benchmark_identifier"));
-    if (known == manifests_.end()) return false;
-    const auto& manifest = known->second;
-    if (!filter_.region.empty() && manifest.region != filter_.region) return false;
-    if (!filter_.species.empty() && manifest.species != filter_.species) return false;
-    if (filter_.public_only && manifest.access != "public") return false;
-    if (text_of(record, "end") < since_) return false;
-    return has_tags(record, filter_.tags);
+    return manifests_.contains(text_of(record, "benchmark_identifier")) &&
+           text_of(record, "end") >= since_ && has_tags(record, filter_.tags);
+  }
+
+  // Of the benchmarks that are asked for. What else was scored says which network a name means.
+  bool in_view(const std::string& benchmark) const {
+    const auto& manifest = manifests_.at(benchmark);
+    return fits(benchmark, filter_.records.benchmark) &&
+           (filter_.region.empty() || manifest.region == filter_.region) &&
+           (filter_.species.empty() || manifest.species == filter_.species) &&
+           (!filter_.public_only || manifest.access == "public");
   }
 
   bool of_convention(const Json& record) const {
     if (filter_.convention.empty()) return true;
     const auto& convention = record.at("score").at("ceiling_convention");
     return convention.is_null() || convention == filter_.convention;
+  }
+
+  // A record of odd types ends here, before anything is kept of it, and the store names it.
+  void take(const Json& record) {
+    const std::string benchmark = record.at("benchmark_identifier");
+    const std::string name = record.at("model_identifier");
+    const auto tags = record.value("tags", Json::object());
+    const auto run = text_of(tags, "run"), step = text_of(tags, "step");
+    if (filter_.runs_apart && run.empty()) return;
+    Found found{cell_of(record, tree_), {}, variant_of(record)};
+    if (const auto& convention =
+            record.value("score", Json::object()).value("ceiling_convention", Json());
+        convention.is_string())
+      conventions_.insert(convention.get<std::string>());
+    if (is_scored(found.cell)) {
+      found.edition = edition_of(record);
+      found.of_convention = of_convention(record);
+      if (filter_.neuroids_of.contains(name)) found.cell.neuroids = kept_neuroids(record);
+    }
+    auto& row = rows_[filter_.runs_apart ? run + "\n" + name : name];
+    row.network.name = name;
+    row.shown = fits(name, filter_.records.model);
+    auto& variant = row.variants[found.variant];
+    if (found.cell.end >= variant.last) {
+      variant.last = found.cell.end;
+      variant.graph = text_of(record, "graph_sha256");
+      variant.weights = text_of(record, "weights_sha256");
+    }
+    if (!run.empty()) variant.run = run;
+    if (!step.empty()) variant.step = step;
+    if (in_view(benchmark)) row.found[benchmark].push_back(std::move(found));
+  }
+
+  std::string conventions_here() const {
+    std::string all;
+    for (const auto& name : conventions_) all += (all.empty() ? "" : ", ") + shown(name);
+    return all.empty() ? "none has any" : all;
+  }
+
+  // Two networks under one name would be one row of scores of both.
+  void choose_variant(Row& row) {
+    const std::pair<const std::string, Variant>* chosen = nullptr;
+    size_t several = 0;
+    for (const auto& variant : row.variants) {
+      if (variant.first.empty()) continue;
+      ++several;
+      if (!chosen || variant.second.last >= chosen->second.last) chosen = &variant;
+    }
+    const auto& plain = row.variants.find(std::string());
+    const auto& tags = chosen ? chosen->second : plain->second;
+    row.network.run = tags.run;
+    row.network.step = tags.step;
+    row.network.graph_sha256 = tags.graph;
+    row.network.weights_sha256 = chosen ? tags.weights : std::string();
+    if (several > 1) {
+      if (row.shown) several_.push_back(row.network.name);
+      for (auto& [benchmark, found] : row.found) {
+        const auto n = std::erase_if(found, [&](const Found& one) {
+          return !one.variant.empty() && one.variant != chosen->first;
+        });
+        n_others_ += row.shown ? static_cast<int64_t>(n) : 0;
+      }
+      std::erase_if(row.found, [](const auto& of) { return of.second.empty(); });
+    }
+    for (const auto& [benchmark, found] : row.found) {
+      for (const auto& one : found) {
+        // A published score of another kind of tree is none in this one.
+        if (one.cell.standing != Standing::kImported || !std::isnan(one.cell.score.value))
+          seen_.insert(benchmark);
+        if (!is_scored(one.cell) || !one.of_convention) continue;
+        auto& edition = editions_[benchmark][one.edition];
+        edition.networks.insert(row.network.name);
+        edition.newest = std::max(edition.newest, one.cell.end);
+      }
+    }
   }
 
   void choose_editions() {
@@ -267,65 +405,17 @@ class Reader {
     }
   }
 
-  // A record of odd types ends here, before anything is kept of it, and the store names it.
-  void take(const Json& record) {
-    const std::string benchmark = record.at("benchmark_identifier");
-    const std::string name = record.at("model_identifier");
-    Found found{cell_of(record, tree_), {}, {}};
-    if (found.cell.standing == Standing::kOk) found.edition = edition_of(record);
-    if (filter_.neuroids_of.contains(name) && found.cell.standing == Standing::kOk)
-      found.cell.neuroids = kept_neuroids(record);
-    if (found.cell.standing == Standing::kOk && of_convention(record)) {
-      auto& edition = editions_[benchmark][found.edition];
-      edition.networks.insert(name);
-      edition.newest = std::max(edition.newest, text_of(record, "end"));
-    }
-    // A published score of another kind of tree is none in this one.
-    if (found.cell.standing != Standing::kImported || !std::isnan(found.cell.score.value))
-      seen_.insert(benchmark);
-    if (!fits(name, filter_.records.model)) return;
-    if (!text_of(record, "graph_sha256").empty()) found.weights = text_of(record, "weights_sha256");
-    auto& network = networks_[name];
-    network.name = name;
-    const auto tags = record.value("tags", Json::object());
-    if (network.run.empty()) network.run = text_of(tags, "run");
-    if (network.step.empty()) network.step = text_of(tags, "step");
-    found_[name][benchmark].push_back(std::move(found));
-  }
-
-  // Two networks under one name would be one row of scores of both.
-  void leave_other_weights(const std::string& name) {
-    std::string last, weights;
-    std::set<std::string> all;
-    for (const auto& [benchmark, found] : found_[name]) {
-      for (const auto& one : found) {
-        if (one.weights.empty() || one.cell.standing != Standing::kOk) continue;
-        all.insert(one.weights);
-        if (one.cell.end < last) continue;
-        last = one.cell.end;
-        weights = one.weights;
-      }
-    }
-    if (all.size() < 2) return;
-    several_weights_.push_back(name);
-    for (auto& [benchmark, found] : found_[name]) {
-      n_other_weights_ += static_cast<int64_t>(std::erase_if(
-          found, [&](const Found& one) { return !one.weights.empty() && one.weights != weights; }));
-    }
-  }
-
   // Of what a network has on a benchmark, what counts.
   void choose(BoardNetwork& network, const std::string& benchmark, std::vector<Found>& all) {
     const auto chosen = chosen_.find(benchmark);
     auto& kept = network.cells[benchmark];
     for (auto& one : all) {
       auto& cell = one.cell;
-      if (cell.standing == Standing::kOk &&
-          (chosen == chosen_.end() || one.edition != chosen->second)) {
+      if (is_scored(cell) && (chosen == chosen_.end() || one.edition != chosen->second)) {
         cell.standing = Standing::kOtherEdition;
         cell.score = {std::nan(""), std::nan("")};
       }
-      if (std::tuple(worth(cell.standing), cell.end) >= std::tuple(worth(kept.standing), kept.end))
+      if (std::tuple(worth(cell), cell.end) >= std::tuple(worth(kept), kept.end))
         kept = std::move(cell);
     }
   }
@@ -336,11 +426,11 @@ class Reader {
   std::map<std::string, Manifest> manifests_;
   std::map<std::string, std::map<std::string, Edition>> editions_;  // by benchmark
   std::map<std::string, std::string> chosen_;
-  std::map<std::string, std::map<std::string, std::vector<Found>>> found_;  // network, benchmark
-  std::map<std::string, BoardNetwork> networks_;
-  std::set<std::string> seen_;
-  std::vector<std::string> several_weights_;  // names
-  int64_t n_other_weights_ = 0;
+  std::map<std::string, Row> rows_;     // by name, or run and name
+  std::vector<BoardNetwork> networks_;  // that are shown
+  std::set<std::string> seen_, conventions_;
+  std::vector<std::string> several_;  // names of several networks
+  int64_t n_others_ = 0;
 };
 
 void collect_leaves(const TreeNode& node, std::vector<std::string>& leaves) {
@@ -369,6 +459,8 @@ std::string name_of(Standing standing) {
       return "missing";
     case Standing::kOk:
       return "ok";
+    case Standing::kUndefined:
+      return "undefined";
     case Standing::kFailed:
       return "failed";
     case Standing::kImported:
@@ -387,8 +479,8 @@ const BoardCell* BoardNetwork::find(const std::string& benchmark) const {
 bool BoardNetwork::was_scored(const std::string& benchmark) const {
   const auto* cell = find(benchmark);
   if (!cell) return false;
-  return cell->standing == Standing::kOk || cell->standing == Standing::kFailed ||
-         !std::isnan(cell->score.value);
+  return cell->standing == Standing::kOk || cell->standing == Standing::kUndefined ||
+         cell->standing == Standing::kFailed || !std::isnan(cell->score.value);
 }
 
 std::map<std::string, LeafScore> BoardNetwork::scores() const {
@@ -421,7 +513,9 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.score = leaf_of(record, tree);
   cell.raw = cell.lo = cell.hi = std::nan("");
   if (cell.standing == Standing::kFailed) return cell;
-  if (cell.standing == Standing::kOk) {
+  if (cell.standing == Standing::kOk && std::isnan(cell.score.value))
+    cell.standing = Standing::kUndefined;
+  if (is_scored(cell)) {
     const auto& interval = record.at(tree.raw ? "raw" : "error");
     if (interval.contains("ci_lo")) cell.lo = number_of(interval, "ci_lo");
     if (interval.contains("ci_hi")) cell.hi = number_of(interval, "ci_hi");
@@ -442,6 +536,8 @@ std::string mark_without_score(const BoardNetwork& network, const std::string& b
       return "-";
     case Standing::kOtherEdition:
       return "other";
+    case Standing::kUndefined:
+      return "undef.";
     case Standing::kOk:
     case Standing::kFailed:
       break;
@@ -471,8 +567,7 @@ Scoreboard board_of_table(const std::string& path,
   const auto models = table.text("model");
   if (models.empty()) throw bad_input({path, "rows", "a header alone", "one network a row", ""});
   Scoreboard board;
-  board.tree = with_benchmarks(tree, manifests);
-  board.benchmarks = leaves_of(board.tree);
+  const auto whole = with_benchmarks(tree, manifests);
   std::map<std::string, size_t> rows;
   for (size_t i = 0; i < models.size(); ++i) {
     const auto [first, fresh] = rows.emplace(models[i], i);
@@ -488,11 +583,16 @@ Scoreboard board_of_table(const std::string& path,
     network.name = models[i];
     board.networks.push_back(std::move(network));
   }
-  bool any = false;
+  std::map<std::string, std::string> column_of;  // a benchmark
   std::string wanted;
   const auto take = [&](const std::string& column, const std::string& benchmark) {
     if (column.empty() || !table.has(column)) return;
-    any = true;
+    const auto [known, fresh] = column_of.emplace(benchmark, column);
+    if (!fresh && known->second == column) return;
+    if (!fresh) {
+      throw bad_input({path, "columns", known->second + " and " + column + ", both of " + benchmark,
+                       "one", "Take one of them out"});
+    }
     const auto cells = table.column(column);
     for (size_t i = 0; i < cells.size(); ++i) {
       if (cells[i] == "X" || is_missing(cells[i])) continue;
@@ -518,10 +618,28 @@ Scoreboard board_of_table(const std::string& path,
     take(node.column, node.benchmark);
     take(node.benchmark, node.benchmark);
   };
-  visit(board.tree.root);
-  if (!any)
+  visit(whole.root);
+  if (column_of.empty())
     throw bad_input(
         {path, "columns", "none of tree " + tree.identifier, wanted, "Choose another --tree"});
+  // What a tree names itself belongs to it; of what hangs there as well, what the table has.
+  const auto named = leaves_of(tree);
+  std::set<std::string> leaves(named.begin(), named.end()), columns;
+  for (const auto& [benchmark, column] : column_of) {
+    leaves.insert(benchmark);
+    columns.insert(column);
+  }
+  board.tree = with_leaves(whole, leaves);
+  board.benchmarks = leaves_of(board.tree);
+  std::string unread;
+  for (const auto& column : table.columns) {
+    if (column != "model" && !columns.contains(column))
+      unread += (unread.empty() ? "" : ", ") + shown(column);
+  }
+  if (!unread.empty()) {
+    board.notes.push_back(path + ": of no benchmark of tree " + tree.identifier +
+                          ", and not read: columns " + unread);
+  }
   return board;
 }
 
@@ -557,10 +675,10 @@ std::map<std::string, std::vector<double>> leaf_draws(
   return all;
 }
 
-size_t usual_draws(const Scoreboard& board) {
+size_t usual_draws(const std::vector<const BoardNetwork*>& networks) {
   std::map<size_t, std::pair<size_t, const std::string*>> counts;  // by length, which says how many
-  for (const auto& network : board.networks) {
-    for (const auto& [benchmark, cell] : network.cells) {
+  for (const auto* network : networks) {
+    for (const auto& [benchmark, cell] : network->cells) {
       if (cell.draws.packed.empty()) continue;
       auto& [count, example] = counts[cell.draws.packed.size()];
       ++count;
@@ -568,9 +686,11 @@ size_t usual_draws(const Scoreboard& board) {
     }
   }
   if (counts.empty()) return 1000;
-  const auto usual = std::max_element(
-      counts.begin(), counts.end(),
-      [](const auto& a, const auto& b) { return a.second.first < b.second.first; });
+  // Of equals the last, which is the longest.
+  auto usual = counts.begin();
+  for (auto one = counts.begin(); one != counts.end(); ++one) {
+    if (one->second.first >= usual->second.first) usual = one;
+  }
   return unpacked(*usual->second.second).size();
 }
 

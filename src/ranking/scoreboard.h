@@ -15,12 +15,13 @@ namespace cortiscore {
 enum class Standing {
   kMissing,      ///< no record
   kOk,           ///< a score
+  kUndefined,    ///< a record that is ok and has no number
   kFailed,       ///< a record of a failure, and no score
   kImported,     ///< a published score, taken over from a table
   kOtherEdition  ///< scores of another version, convention or recording than the board's
 };
 
-/// "missing", "ok", "failed", "imported", "other edition".
+/// "missing", "ok", "undefined", "failed", "imported", "other edition".
 std::string name_of(Standing standing);
 
 /// One network on one benchmark.
@@ -39,9 +40,10 @@ struct BoardCell {
 
 struct BoardNetwork {
   std::string name;
-  std::string run;                         ///< of a training, by its tag; empty
-  std::string step;                        ///< likewise
-  std::map<std::string, BoardCell> cells;  ///< by benchmark
+  std::string run;                           ///< of a training, by its tag; empty
+  std::string step;                          ///< likewise
+  std::string graph_sha256, weights_sha256;  ///< of what its records scored; empty: none says it
+  std::map<std::string, BoardCell> cells;    ///< by benchmark
 
   const BoardCell* find(const std::string& benchmark) const;
   /// Whether it was scored on the benchmark, or has a published score of it. A failure and an
@@ -71,15 +73,16 @@ struct BoardFilter {
   std::string convention;                   ///< how raw and ceiling became ceiled; empty: any one
   /// Networks of which scores a neuroid are wanted: they are ten times as long as all else.
   std::set<std::string> neuroids_of;
+  bool runs_apart = false;  ///< a row a network and run (tag), of records that have one
 };
 
 /// The networks of a store. Of several records of one network and benchmark the one that ended last
 /// counts, scores before published ones and those before failures; of several editions of a
-/// benchmark the one that most networks have, among equals the newest; of several weights under one
-/// name those that were scored last, and it is noted. Leaves are the benchmarks that some network
-/// of the store has a score on, or failed at, whichever networks are asked for: the filter by
-/// network chooses rows and changes no score. Simulated benchmarks count only where there are no
-/// others.
+/// benchmark the one that most networks have, among equals the newest. Of several networks under
+/// one name (other graphs, weights or preprocessing) the one that was scored last, on whatever
+/// benchmark, and it is noted. Leaves are the benchmarks that some network of the store has a score
+/// on, or failed at, whichever networks are asked for: the filter by network chooses rows and
+/// changes no score. Simulated benchmarks count only where there are no others.
 /// @param manifests  every benchmark that is known
 /// @throws Error(kBadInput)  no record of a benchmark of the tree
 Scoreboard read_board(Store& store,
@@ -88,9 +91,11 @@ Scoreboard read_board(Store& store,
                       const std::vector<Manifest>& manifests);
 
 /// Networks of a published table: column `model`, and of the tree's leaves the columns or the
-/// benchmarks' own names. `X` and what is missing are no scores.
-/// @throws Error(kBadInput)  no column model, no row, a model twice, no column of a leaf; a cell
-///   that is no number, or beyond 2 (per cent)
+/// benchmarks' own names; leaves are those that the tree names and
+/// those that have a column. `X` and what is missing are no
+/// scores.
+/// @throws Error(kBadInput)  no column model, no row, a model twice, no column of a leaf, or two of
+///   one; a cell that is no number, or beyond 2 (per cent)
 Scoreboard board_of_table(const std::string& path,
                           const Tree& tree,
                           const std::vector<Manifest>& manifests);
@@ -102,7 +107,8 @@ LeafScore leaf_of(const Json& record, const Tree& tree);
 BoardCell cell_of(const Json& record, const Tree& tree);
 
 /// What stands in a table where a network has no score on a benchmark: "X" for a failure, as the
-/// platform writes it, "other" for another edition, else "-".
+/// platform writes it, "undef." for a score that is undefined, "other" for another edition, else
+/// "-".
 std::string mark_without_score(const BoardNetwork& network, const std::string& benchmark);
 
 /// The benchmarks of a tree's leaves.
@@ -121,7 +127,8 @@ std::map<std::string, std::vector<double>> leaf_draws(const BoardNetwork& networ
                                                       size_t n,
                                                       std::map<std::string, std::string>& unpaired);
 
-/// How many draws most records of a board have; 1000 where none has any.
-size_t usual_draws(const Scoreboard& board);
+/// How many draws most records of these networks have, the larger number among equals; 1000 where
+/// none has any.
+size_t usual_draws(const std::vector<const BoardNetwork*>& networks);
 
 }  // namespace cortiscore

@@ -51,8 +51,19 @@ ORDER BY model, benchmark, key
 
 }  // namespace
 
+namespace {
+
+// Brackets, which names may have, are themselves.
+std::string glob_of(const std::string& pattern) {
+  std::string glob;
+  for (const char c : pattern) glob += c == '[' ? std::string("[[]") : std::string(1, c);
+  return glob;
+}
+
+}  // namespace
+
 bool fits(const std::string& name, const std::string& pattern) {
-  return pattern.empty() || sqlite3_strglob(pattern.c_str(), name.c_str()) == 0;
+  return pattern.empty() || sqlite3_strglob(glob_of(pattern).c_str(), name.c_str()) == 0;
 }
 
 struct Index::Database {
@@ -342,7 +353,7 @@ void Index::set_note(const std::string& file, const std::string& stamp, const st
 std::vector<RecordPlace> Index::current(const RecordFilter& filter) {
   return guarded([&] {
     Statement select(database_->handle, kCurrent);
-    select.bind(filter.model).bind(filter.benchmark).bind(filter.status);
+    select.bind(glob_of(filter.model)).bind(glob_of(filter.benchmark)).bind(filter.status);
     std::vector<RecordPlace> places;
     while (select.step()) places.push_back(place_of(select));
     return places;

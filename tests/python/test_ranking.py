@@ -461,8 +461,123 @@ def test_two_networks_under_one_name_are_no_row_of_both(tmp_path):
     ranking = {one["model_identifier"]: one for one in lines("rank", "--results", store)}
     assert ranking["checkpoint-500"]["leaves"] == {V1: 0.3, V4: None}
     said = run("rank", "--results", store).stderr
-    assert 'several weights stand under the name "checkpoint-500"' in said and "2 results of others are left out" in said
-    assert "several weights" not in run("rank", "--results", store, "--network", "other").stderr
+    assert 'stand under the name "checkpoint-500"' in said and "2 results of others are left out" in said
+    assert "stand under the name" not in run("rank", "--results", store, "--network", "other").stderr
+    # Which network a name means does not depend on which benchmarks are looked at.
+    done = run("rank", "--results", store, "--region", "V4", "--json")
+    assert [json.loads(line)["model_identifier"] for line in done.stdout.splitlines()] == ["other"] and "stand under the name" in done.stderr
+    assert (ranking["other"]["weights_sha256"], ranking["other"]["graph_sha256"]) == ("c" * 64, "1" * 64)
+
+
+@pytest.mark.parametrize("change", [{"graph_sha256": "2" * 64}, {"preprocessing": {"size": 96, "mean": [], "std": []}}])
+def test_the_same_weights_in_another_network_are_no_row_of_both(tmp_path, change):
+    old = with_weights(record("net", V4, 0.9, end="2026-01-01T00:00:00Z"), "a") | {"preprocessing": {"size": 64, "mean": [], "std": []}}
+    new = {**old, **record("net", V1, 0.3, end="2026-01-02T00:00:00Z"), **change}
+    store = store_of(tmp_path / "store", [old, new, record("other", V4, 0.1)])
+    [net] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "net"]
+    assert net["leaves"] == {V1: 0.3, V4: None}
+    assert "other weights, graph or preprocessing" in run("rank", "--results", store).stderr
+
+
+def test_weights_that_failed_last_are_what_the_name_means(tmp_path):
+    """A training that diverged has not the scores of a healthy one whose checkpoints are called alike."""
+    failed = {"schema_version": 1, "status": "failed", "model_identifier": "ck", "benchmark_identifier": V4, "end": "2026-01-02T00:00:00.5Z",
+              "message": "NaN", "error_type": 5, "key": "f", "graph_sha256": "1" * 64, "weights_sha256": "b" * 64}
+    store = store_of(tmp_path / "store", [with_weights(record("ck", V1, 0.4), "a"), with_weights(record("ck", V4, 0.4), "a"), failed,
+                                          record("other", V1, 0.1), record("other", V4, 0.1)])
+    [ck] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "ck"]
+    assert ck["status"] == {V1: "missing", V4: "failed"} and ck["weights_sha256"] == "b" * 64
+
+
+def test_editions_are_voted_by_the_networks_that_are_ranked(tmp_path):
+    old = [with_weights(record(f"c-{i}", V4, 0.5, convention="r_over_c", end="2026-01-01T00:00:00Z"), "a") for i in range(3)]
+    new = [with_weights(record(f"c-{i}", V4, 0.4, end="2026-01-02T00:00:00Z"), "b") for i in range(3)]
+    store = store_of(tmp_path / "store", [*old, *new, with_weights(record("x", V4, 0.5, convention="r_over_c"), "c")])
+    assert {one["model_identifier"]: one["status"][V4] for one in lines("rank", "--results", store)} == {
+        "c-0": "ok", "c-1": "ok", "c-2": "ok", "x": "other edition"}
+
+
+def test_an_undefined_score_is_said_to_be_one(tmp_path):
+    undefined = record("a", V4, 0.5)
+    undefined["score"] |= {"raw": None, "ceiled": None}
+    store = store_of(tmp_path / "store", [undefined, record("a", V1, 0.4), record("b", V1, 0.4), record("b", V4, 0.4)])
+    [a] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "a"]
+    assert a["status"] == {V1: "ok", V4: "undefined"} and a["leaves"][V4] is None
+    done = run("rank", "--results", store, "--columns", "benchmarks")
+    assert "undef." in done.stdout and f'the score of "a" on {V4} is undefined (undef.)' in done.stderr
+    assert "It counts as zero in average_vision" in done.stderr and "no score on some" not in done.stderr
+    assert "undef." in run("compare", "a", "b", "--results", store).stdout
+
+
+def test_a_published_score_has_no_error_to_compare_with(tmp_path):
+    write(tmp_path / "t.csv", [{"model": "b", V4: 0.7}])
+    store = store_of(tmp_path / "store", [record("o", V4, 0.4, np.random.default_rng(0).normal(0.4, 0.02, N_DRAWS)), record("p", V4, 0.3)])
+    assert run("results", "import", tmp_path / "t.csv", "--source", "x", "--results", store).returncode == 0
+    for one in lines("compare", "b", "o", "--results", store):
+        assert one["difference"] == pytest.approx(0.3) and one["ci_lo"] is None and one["p"] is None
+        assert one["without_error"] == "the score of b was published without an error"
+    shown = run("compare", "b", "o", "--results", store).stdout
+    assert "? no interval and no p: the score of b was published without an error" in shown and "taken as independent" not in shown
+    assert "published scores come without errors: 1 of 3 networks" in run("rank", "--results", store).stderr
+
+
+def test_the_longer_of_two_lists_of_draws_decides(tmp_path):
+    generator = np.random.default_rng(0)
+    store = store_of(tmp_path / "store", [record("a", V4, 0.5, generator.normal(0.5, 0.02, N_DRAWS)),
+                                          record("b", V4, 0.3, generator.normal(0.3, 0.02, 5))])
+    assert lines("compare", "a", "b", "--results", store)[-1]["p"] == pytest.approx(1 / (N_DRAWS + 1), rel=1.01)
+
+
+def test_two_trainings_whose_checkpoints_are_called_alike_are_compared(tmp_path):
+    def step(name, run_name, score, weights, end):
+        return with_weights(record(name, V4, score, key=f"{run_name} {name}", end=end, tags={"run": run_name, "step": name.split("-")[-1]}), weights)
+
+    store = store_of(tmp_path / "store", [
+        *(step(f"checkpoint-{s}", "r1", 0.4, "a", "2026-01-01T00:00:00Z") for s in (100, 300)),
+        *(step(f"checkpoint-{s}", "r2", 0.2, "b", "2026-01-02T00:00:00Z") for s in (100, 300)),
+        *(step(f"x-{s}", "r3", 0.4, "a", "2026-01-01T00:00:00Z") for s in (100, 300))])
+    for first, second, difference in (("r1", "r3", 0), ("r1", "r2", 0.2), ("r2", "r3", -0.2)):
+        steps = lines("compare", first, second, "--runs", "--results", store)
+        assert [one["step"] for one in steps] == ["100", "300"]
+        assert [one["difference"] for one in steps] == pytest.approx([difference] * 2)
+    done = run("compare", "r1", "r2", "--runs", "--neuroids", tmp_path / "n.csv", "--results", store)
+    assert done.returncode == 2 and not (tmp_path / "n.csv").exists()
+
+
+def test_leaves_of_a_table_are_those_that_it_has(tmp_path):
+    """The composite of a table is that of the store it would be taken over into."""
+    write(tmp_path / "t.csv", [{"model": "a", V4: 0.9, V1: 0.4, "it": 0.1}, {"model": "b", V4: 0.5, V1: 0.4, "it": 0.1}])
+    done = run("rank", "--table", tmp_path / "t.csv", "--json")
+    direct = {one["model_identifier"]: one["score"] for one in map(json.loads, done.stdout.splitlines())}
+    assert 'not read: columns "it"' in done.stderr
+    taken = run("results", "import", tmp_path / "t.csv", "--source", "x", "--results", tmp_path / "s")
+    assert "4 scores taken" in taken.stdout and 'not read: columns "it"' in taken.stderr
+    assert direct == {one["model_identifier"]: one["score"] for one in lines("rank", "--results", tmp_path / "s")} == {
+        "a": pytest.approx(0.65), "b": pytest.approx(0.45)}
+    assert len(lines("compare", "a", "b", "--table", tmp_path / "t.csv")) < 10
+    write(tmp_path / "u.csv", [{"model": "a", V4: 0.2}])
+    again = run("results", "import", tmp_path / "u.csv", "--source", "y", "--results", tmp_path / "s")
+    assert "1 scores taken" in again.stdout and "1 of them are of networks and benchmarks that another table had" in again.stderr
+
+
+def test_two_columns_of_one_benchmark_are_refused(tmp_path):
+    write(tmp_path / "t.csv", [{"model": "a", "V4": 0.5, "MajajHong2015.V4-pls": 0.1, "IT": 0.2}])
+    done = run("rank", "--table", tmp_path / "t.csv", "--tree", "brainscore2018")
+    assert done.returncode == 5 and "V4 and MajajHong2015.V4-pls, both of MajajHong2015.V4-pls" in done.stderr
+
+
+@pytest.mark.parametrize(("flags", "code", "said"), [
+    (["--tag", "run=r1", "--tag", "run=r3"], 2, "two values of run"), (["--since", "2026-13-45"], 2, "expected a day"),
+    (["--convention", "foo"], 5, 'found "foo", expected one that some score here has: "r2_over_c"')])
+def test_filters_that_mean_nothing_are_refused(tmp_path, flags, code, said):
+    store = store_of(tmp_path / "store", [record("a", V4, 0.5, tags={"run": "r1"})])
+    done = run("rank", "--results", store, *flags)
+    assert done.returncode == code and said in done.stderr, done.stderr
+
+
+def test_brackets_of_a_name_are_no_pattern(tmp_path):
+    store = store_of(tmp_path / "store", [record("a[1]", V4, 0.5), record("a1", V4, 0.4)])
+    assert [one["model_identifier"] for one in lines("rank", "--results", store, "--network", "a[1]")] == ["a[1]"]
 
 
 def test_what_is_asked_for_changes_no_score(tmp_path):

@@ -68,7 +68,7 @@ def test_one_record_a_key_the_last_that_is_ok(tmp_path):
     shard(store, "3", [record(3), record(1, "failed")])
     assert shown(store) == [again, record(2, "failed", key="f1"), record(2, "failed", key="f2"), record(3)]
     assert [r["key"] for r in shown(store, "--status", "failed")] == ["f1", "f2"]
-    assert shown(store, "--network", "net_0000[12]", "--status", "ok") == [again]
+    assert shown(store, "--network", "net_0000?", "--status", "ok") == [again, record(3)]
     assert shown(store, "--benchmark", "C*") == []
 
 
@@ -81,7 +81,7 @@ def test_table_and_exports(tmp_path):
     assert "failed: broken" in done.stdout and "\x1b" not in done.stdout and r"=cmd()\x1b[2J" in done.stdout
     text = results("export", "--results", store).stdout
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [r["model_identifier"] for r in rows] == ["'=cmd()\x1b[2J", "net_00001", "net_00002"]
+    assert [r["model_identifier"] for r in rows] == [r"'=cmd()\x1b[2J", "net_00001", "net_00002"]
     assert rows[0]["layer"] == 'a,"b"' and json.loads(rows[0]["tags"]) == {"epoch": 3}
     assert [[row[f"tags.{name}"] for name in ("run", "step", "epoch")] for row in rows] == [["", "", "3"], ["007", "1500", "0.75"], ["", "last", ""]]
     assert rows[1]["score.ceiled"] == "0.3125" and rows[1]["error.ci_hi"] == "" and rows[2]["message"] == "broken"

@@ -191,7 +191,7 @@ def record_problem(record):
     if not re.fullmatch(r"\w[\w.+-]*", record["benchmark_identifier"]):  # a path would name a manifest of the machine that scores
         return "benchmark_identifier", _shown(record["benchmark_identifier"]), "a benchmark's name"
     for field in ("start", "end"):
-        if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(record[field]), re.ASCII):
+        if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", str(record[field]), re.ASCII):
             return field, _shown(record[field]), "a time like 2026-11-30T12:00:00Z"
     score = record["score"]
     for field, of, value in (("raw", "raw.score", record["raw"]["score"]), ("ceiling", "ceiling.ceiling", record["ceiling"]["ceiling"])):
