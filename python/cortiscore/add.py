@@ -128,7 +128,7 @@ def add_rdms(arguments, folder, stimuli):
     return {**common(arguments, identifier, "neural", arguments.region, subjects > 1), "rdms": f"{arguments.name}/rdms.nc",
             "metric": {"name": "rdm", "distance": "correlation", "comparison": "spearman"},
             "layer_selection": {"method": "alternating_halves", "by": arguments.by or "stimulus_id"},
-            "ceiling": {"name": "rsa" if subjects > 1 else "none"}}, say
+            "ceiling": {"name": "nili" if subjects > 1 else "none"}}, say
 
 
 def add_choices(arguments, folder, stimuli):

@@ -48,11 +48,11 @@ def split_half_predictor(trials: Array, *, ceiling_splits: int | None = None, se
 
 
 def rsa(trials: Array, *, comparison: Comparison | None = None) -> Result:
-    """The upper bound of an RDM's score: each subject's RDM with the mean of all. Adds `upper` and `lower`.
+    """The platform's upper bound of an RDM's score: each subject's RDM with the mean of all as they are. Adds `upper` and `lower`.
 
     :param trials: RDMs [subject, presentation, presentation]; a pair that a subject lacks (NaN) is left out and counted
     :param comparison: [spearman]
-    Source: Nili et al. 2014.
+    Source: the platform's RSABenchmark; `nili` has the bounds of Nili et al. 2014.
     """
     return ceiling("rsa", trials, {"comparison": comparison})
 
@@ -62,9 +62,30 @@ def leave_one_subject_out(trials: Array, *, comparison: Comparison | None = None
 
     :param trials: RDMs [subject, presentation, presentation]
     :param comparison: [spearman]
-    Source: Nili et al. 2014.
+    Source: the platform's RSABenchmark.
     """
     return ceiling("leave_one_subject_out", trials, {"comparison": comparison})
+
+
+def nili(trials: Array, *, comparison: Comparison | None = None) -> Result:
+    """The upper bound of Nili et al.: each subject's RDM with the mean of all, every one brought to the scale that is compared first
+    (ranks, z scores or unit length). Arguments and keys are those of `rsa`.
+
+    :param trials: RDMs [subject, presentation, presentation]
+    :param comparison: [spearman]
+    Source: Nili et al. 2014; rsatoolbox's boot_noise_ceiling.
+    """
+    return ceiling("nili", trials, {"comparison": comparison})
+
+
+def nili_lower(trials: Array, *, comparison: Comparison | None = None) -> Result:
+    """The lower bound of Nili et al.: each subject's RDM with the mean of the others. Arguments and keys are those of `nili`.
+
+    :param trials: RDMs [subject, presentation, presentation]
+    :param comparison: [spearman]
+    Source: Nili et al. 2014; rsatoolbox's boot_noise_ceiling.
+    """
+    return ceiling("nili_lower", trials, {"comparison": comparison})
 
 
 def error_consistency(trials: Table, **options: Unpack[Uncertainty]) -> Result:

@@ -3,8 +3,28 @@
 #include <ATen/ATen.h>
 
 #include "src/core/stage.h"
+#include "src/ops/average_ranks.h"
 
 namespace cortiscore {
+
+at::Tensor for_pooling(const at::Tensor& rdms, RdmComparison comparison, RdmPooling pooling) {
+  if (pooling == RdmPooling::kAsTheyAre) return rdms;
+  switch (comparison) {
+    case RdmComparison::kSpearman:
+    case RdmComparison::kKendall:
+    case RdmComparison::kSpearmanA:
+      return average_ranks(rdms);
+    case RdmComparison::kPearson: {
+      const auto centred = rdms - rdms.mean(1, true);
+      return centred / centred.square().mean(1, true).sqrt();
+    }
+    case RdmComparison::kCosine:
+      return rdms / rdms.square().mean(1, true).sqrt();
+    case RdmComparison::kCka:
+      break;
+  }
+  return rdms;
+}
 
 at::Tensor means_of_others(const at::Tensor& rdms) {
   const int64_t n = rdms.size(0);
@@ -14,13 +34,14 @@ at::Tensor means_of_others(const at::Tensor& rdms) {
   return at::stack(means);
 }
 
-RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison) {
+RsaBounds rsa_bounds(const at::Tensor& rdms, RdmComparison comparison, RdmPooling pooling) {
   const Stage of_ceiling(StageName::kCeiling);
   TORCH_CHECK_VALUE(rdms.dim() == 2 && rdms.size(0) > 1,
                     "rsa_bounds: need [2 or more, pairs], got ", rdms.sizes());
   const auto n = static_cast<double>(rdms.size(0));
-  const auto sum = rdms.sum(0);
-  const auto others = means_of_others(rdms);
+  const auto scaled = for_pooling(rdms, comparison, pooling);
+  const auto sum = scaled.sum(0);
+  const auto others = means_of_others(scaled);
   auto upper = at::empty({rdms.size(0)}, rdms.options());
   auto lower = at::empty_like(upper);
   for (int64_t s = 0; s < rdms.size(0); ++s) {

@@ -289,12 +289,9 @@ std::vector<std::string> candidate_layers(const std::vector<Layer>& layers,
 std::vector<std::string> layers_like(const std::vector<Layer>& layers,
                                      const std::string& pattern,
                                      int64_t min_features) {
-  std::string glob;  // brackets are themselves
-  for (const char c : pattern)
-    glob += c == '[' || c == '\\' ? std::string("\\") + c : std::string(1, c);
   std::vector<Layer> like;
   std::copy_if(layers.begin(), layers.end(), std::back_inserter(like), [&](const Layer& layer) {
-    return ::fnmatch(glob.c_str(), layer.name.c_str(), 0) == 0;
+    return ::fnmatch(pattern.c_str(), layer.name.c_str(), 0) == 0;
   });
   return distinct(like, min_features);
 }

@@ -45,7 +45,7 @@ std::vector<std::string> candidate_layers(const std::vector<Layer>& layers,
                                           int64_t min_features);
 
 /// Of every distinct output with at least `min_features` features that has a name like the pattern
-/// (*, ?), the shortest such name; in order of execution.
+/// (*, ?, [0-2]), the shortest such name; in order of execution.
 std::vector<std::string> layers_like(const std::vector<Layer>& layers,
                                      const std::string& pattern,
                                      int64_t min_features);

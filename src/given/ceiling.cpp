@@ -30,6 +30,8 @@ const std::vector<std::string> kCeilings = {"internal_consistency",
                                             "split_half_predictor",
                                             "rsa",
                                             "leave_one_subject_out",
+                                            "nili",
+                                            "nili_lower",
                                             "error_consistency",
                                             "accuracy_distance",
                                             "condition_accuracy",
@@ -128,7 +130,9 @@ MetricResult of_rdms(const CeilingArguments& a) {
     more["warnings"].push_back(std::to_string(missing) +
                                " pairs of stimuli are missing in a subject and are left out");
   }
-  const auto bounds = rsa_bounds(packed.to(device_of(a.device)), rdm_comparison(a.comparison));
+  const bool nili = a.name.starts_with("nili");
+  const auto bounds = rsa_bounds(packed.to(device_of(a.device)), rdm_comparison(a.comparison),
+                                 nili ? RdmPooling::kOneScale : RdmPooling::kAsTheyAre);
   const auto list = [](const at::Tensor& v) {
     const auto dense = v.cpu().contiguous();
     return std::vector<double>(dense.const_data_ptr<double>(),
@@ -139,7 +143,7 @@ MetricResult of_rdms(const CeilingArguments& a) {
   more["lower"] = number(mean_skip_nan(lower));
   more["n"] = {{"subjects", rdms.size(0)}, {"presentations", rdms.size(1)}};
   say_place(labelled, "subject");
-  const auto& used = a.name == "rsa" ? upper : lower;
+  const auto& used = a.name == "rsa" || a.name == "nili" ? upper : lower;
   for (const auto& warning :
        left_out(std::count_if(used.begin(), used.end(), [](double v) { return std::isnan(v); }),
                 rdms.size(0), "subjects have an RDM of one and the same value and are left out"))
@@ -192,7 +196,9 @@ MetricResult ceiling_on(const CeilingArguments& a) {
   if (std::find(kCeilings.begin(), kCeilings.end(), a.name) == kCeilings.end())
     throw unknown_name("ceiling", a.name, "this version", kCeilings);
   if (a.name == "internal_consistency" || a.name == "split_half_predictor") return of_trials(a);
-  if (a.name == "rsa" || a.name == "leave_one_subject_out") return of_rdms(a);
+  for (const auto* name : {"rsa", "leave_one_subject_out", "nili", "nili_lower"}) {
+    if (a.name == name) return of_rdms(a);
+  }
   return of_subjects(a);
 }
 

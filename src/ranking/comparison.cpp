@@ -131,8 +131,8 @@ std::string lacking_below(const std::vector<NodeScore>& nodes,
   return {};
 }
 
-// Which score below a node is without an error, as published ones are: a difference to it would have
-// the error of the other alone.
+// Which score below a node is without an error, as published ones are: a difference to it would
+// have the error of the other alone.
 std::string without_error_below(const std::vector<NodeScore>& nodes,
                                 size_t node,
                                 std::initializer_list<const BoardNetwork*> both) {

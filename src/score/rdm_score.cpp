@@ -5,7 +5,6 @@
 
 #include <ATen/ATen.h>
 
-#include "src/ceiling/rsa.h"
 #include "src/ops/upper_triangle.h"
 #include "src/score/interval.h"
 #include "src/score/statistics.h"
@@ -73,12 +72,12 @@ Estimate rdm_similarity_with_draws(const at::Tensor& model,
   return estimate;
 }
 
-RdmCeiling upper_bound(const SubjectRdms& subjects) {
-  return {subjects, subjects.pairs.mean(0, true)};
+RdmCeiling upper_bound(const SubjectRdms& subjects, RdmPooling pooling) {
+  return {subjects, for_pooling(subjects.pairs, subjects.comparison, pooling).mean(0, true)};
 }
 
-RdmCeiling lower_bound(const SubjectRdms& subjects) {
-  return {subjects, means_of_others(subjects.pairs)};
+RdmCeiling lower_bound(const SubjectRdms& subjects, RdmPooling pooling) {
+  return {subjects, means_of_others(for_pooling(subjects.pairs, subjects.comparison, pooling))};
 }
 
 RdmCeiling pairs_of_subjects(const SubjectRdms& subjects) {

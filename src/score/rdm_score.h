@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "cortiscore/score.h"
+#include "src/ceiling/rsa.h"
 #include "src/metric/rdm.h"
 
 namespace cortiscore {
@@ -37,10 +38,11 @@ struct RdmCeiling {
   SubjectRdms subjects;
   at::Tensor with;
 };
-/// The upper bound of Nili et al. 2014: every subject with the mean over all.
-RdmCeiling upper_bound(const SubjectRdms& subjects);
+/// The upper bound: every subject with the mean over all.
+/// @param pooling  how means are taken; ranks are those among all presentations, in every draw
+RdmCeiling upper_bound(const SubjectRdms& subjects, RdmPooling pooling);
 /// The lower one: every subject with the mean over the others.
-RdmCeiling lower_bound(const SubjectRdms& subjects);
+RdmCeiling lower_bound(const SubjectRdms& subjects, RdmPooling pooling);
 /// Every two subjects, the first of them as the rows of `subjects`.
 RdmCeiling pairs_of_subjects(const SubjectRdms& subjects);
 

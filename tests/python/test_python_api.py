@@ -313,7 +313,7 @@ def test_ceilings_of_trials_and_rdms(tmp_path):
     line = run_json("ceiling", "internal_consistency", *save(tmp_path, trials=trials), "--ceiling-splits", 20, "--level", 0.9)
     assert_same(cortiscore.ceilings.internal_consistency(trials, ceiling_splits=20, level=0.9), line)
     rdms = np.stack([1 - np.corrcoef(rng.standard_normal((12, 8)) + np.eye(12, 8)) for _ in range(4)])
-    for name in ("rsa", "leave_one_subject_out"):
+    for name in ("rsa", "leave_one_subject_out", "nili", "nili_lower"):
         line = run_json("ceiling", name, *save(tmp_path, trials=rdms), "--comparison", "pearson")
         assert_same(getattr(cortiscore.ceilings, name)(rdms, comparison="pearson"), line)
 

@@ -23,7 +23,9 @@ void read_comparison(RdmBenchmark& b,
   b.comparison = rdm_comparison(
       reader.word("metric.comparison", reader.get(metric, "comparison", std::string("spearman")),
                   {"spearman", "pearson", "cosine"}));  // those that a bootstrap can weigh
-  b.ceiled = reader.word("ceiling.name", ceiling.at("name"), {"rsa", "none"}) == "rsa";
+  const auto name = reader.word("ceiling.name", ceiling.at("name"), {"rsa", "nili", "none"});
+  b.ceiled = name != "none";
+  b.pooling = name == "nili" ? RdmPooling::kOneScale : RdmPooling::kAsTheyAre;
   const bool lower =
       reader.word("ceiling.bound", reader.get(ceiling, "bound", std::string("upper")),
                   {"upper", "lower"}) == "lower";
@@ -92,7 +94,8 @@ LayerRule RdmBenchmark::layer_rule() const {
 std::string RdmBenchmark::ceiling_name() const {
   if (!ceiled) return "none";
   if (bound == Bound::kPairs) return "subject pairs";
-  return bound == Bound::kLower ? "rsa, lower bound" : "rsa";
+  const std::string name = pooling == RdmPooling::kOneScale ? "nili" : "rsa";
+  return bound == Bound::kLower ? name + ", lower bound" : name;
 }
 
 void RdmBenchmark::describe(Json& json) const {

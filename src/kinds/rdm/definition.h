@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/ceiling/rsa.h"
 #include "src/engine/outcome.h"
 #include "src/kinds/recorded.h"
 #include "src/metric/rdm.h"
@@ -29,6 +30,7 @@ class RdmBenchmark final : public RecordedBenchmark {
   RdmDistance distance = RdmDistance::kCorrelation;
   RdmComparison comparison = RdmComparison::kSpearman;
   Bound bound = Bound::kUpper;
+  RdmPooling pooling = RdmPooling::kAsTheyAre;  ///< of the ceiling
   CeilingConvention convention;
 
   std::vector<std::string> files() const override;

@@ -55,9 +55,9 @@ RdmCeiling PreparedRdm::compared_for_ceiling(
   }
   switch (benchmark_.bound) {
     case RdmBenchmark::Bound::kUpper:
-      return upper_bound(subjects);
+      return upper_bound(subjects, benchmark_.pooling);
     case RdmBenchmark::Bound::kLower:
-      return lower_bound(subjects);
+      return lower_bound(subjects, benchmark_.pooling);
     case RdmBenchmark::Bound::kPairs:
       break;
   }
