@@ -75,7 +75,8 @@ void run(const Arguments& arguments) {
                 {"device", arguments.device}};
   named.update(arguments.memory.named());
   named.update(arguments.load.named());
-  const auto options = score_options(named);
+  auto options = score_options(named);
+  options.say_memory = arguments.memory.gib == 0;
   Workbench workbench(options, /*many_networks=*/false);
   const auto candidate = open_candidate(arguments.network, options.device, options.load);
   const auto layers = layers_to_profile(candidate, benchmarks, arguments.match,

@@ -121,7 +121,9 @@ ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
   if (!layer_map.empty()) named["layer_map"] = layer_map;
   named.update(memory.named());
   named.update(load.named());
-  return score_options(named);
+  auto all = score_options(named);
+  all.say_memory = memory.gib == 0;
+  return all;
 }
 
 std::string ScoreFlags::store() const {

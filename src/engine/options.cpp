@@ -108,8 +108,7 @@ ScoreOptions score_options(const Json& named) {
   // Layers that were named go before those of a map, whatever the order of names.
   if (named.contains("layers")) set_layers(options, "--layer", named.at("layers"));
   set_named(named, setters(), "option", "scoring", options);
-  options.usual_memory = !named.contains("memory_gib");
-  if (options.usual_memory) options.memory_gib = usual_memory_gib(options.device);
+  if (!named.contains("memory_gib")) options.memory_gib = usual_memory_gib(options.device);
   return options;
 }
 

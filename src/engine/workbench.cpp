@@ -38,7 +38,7 @@ Workbench::Workbench(ScoreOptions options, bool many_networks, int64_t stimulus_
       stimulus_bytes_(stimulus_bytes) {}
 
 ExtractionLimits Workbench::limits() {
-  if (options_.usual_memory && !std::exchange(said_memory_, true)) {
+  if (options_.say_memory && !std::exchange(said_memory_, true)) {
     log_line("memory: " + Json(options_.memory_gib).dump() + " GiB, half of what is free" +
              (options_.device.is_cpu() ? "" : " on " + options_.device.str()) + " (--memory-gib)");
   }

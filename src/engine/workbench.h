@@ -44,9 +44,9 @@ struct ScoreOptions {
   LayerChoice choice = LayerChoice::kNested;
   int64_t n_candidates = 12;  ///< layers that compete at most, evenly spaced in depth
   CandidatesFrom from = CandidatesFrom::kBlocks;
-  double memory_gib = 4;      ///< passes under way, activations, and what becomes of them
-  bool usual_memory = false;  ///< nobody said how much: it is usual_memory_gib()
-  std::string spill_folder;   ///< for layers that do not fit; may be empty
+  double memory_gib = 4;     ///< passes under way, activations, and what becomes of them
+  bool say_memory = false;   ///< to a person, once it is needed: nobody said how much
+  std::string spill_folder;  ///< for layers that do not fit; may be empty
   /// layer choice: the stimulus set in whose span wide layers are kept; may be empty
   std::string reference_photos;
   TopVectorMode mode = TopVectorMode::kSklearn;
@@ -67,7 +67,7 @@ class Workbench {
                      int64_t stimulus_bytes = int64_t{2} << 30);
 
   const ScoreOptions& options() const { return options_; }
-  /// Of forward passes. Says how much memory they take, the first time, where nobody else did.
+  /// Of forward passes.
   ExtractionLimits limits();
 
   /// What is made when it is first asked for, and kept: of a benchmark by its manifest's SHA-256,

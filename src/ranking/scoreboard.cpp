@@ -97,6 +97,7 @@ class Reader {
     store.each({}, [&](const Json& record) {
       if (wanted(record)) take(record);
     });
+    rows_read_ = rows_.size();
     for (auto& [name, row] : rows_) choose_variant(row);
     choose_editions();
     for (auto& [name, row] : rows_) {
@@ -111,6 +112,12 @@ class Reader {
                        "Leave --convention away"});
     }
     if (!networks_.empty()) return;
+    if (filter_.runs_apart && rows_read_ == 0) {
+      throw bad_input({store.folder(), "tag run", "no result that has one",
+                       "those of two trainings",
+                       "A Probe writes it (docs/training.md), or `sweep --checkpoint-table` with "
+                       "the columns run and step"});
+    }
     int64_t n = 0;
     std::string unknown;
     store.each({}, [&](const Json& record) {
@@ -431,6 +438,7 @@ class Reader {
   std::set<std::string> seen_, conventions_;
   std::vector<std::string> several_;  // names of several networks
   int64_t n_others_ = 0;
+  size_t rows_read_ = 0;
 };
 
 void collect_leaves(const TreeNode& node, std::vector<std::string>& leaves) {

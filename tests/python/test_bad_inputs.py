@@ -436,6 +436,48 @@ for case in json.load(open(sys.argv[1])):
 '''
 
 
+TABLES = [name for name in ARRAYS if name.endswith((".csv", ".txt"))]
+
+
+def test_verbs_that_look_at_scores(world, commands):
+    """rank, compare, report, submit, merge, import, profiles of machines, and analyze, on what is no store, table, submission or profile."""
+    (world / "odd.csv").write_text("model,V4,V4\na,0.5,0.5\n")
+    (world / "cents.csv").write_text("model,Lab.V4-pls\na,55\n")
+    (world / "no_model.csv").write_text("network,Lab.V4-pls\na,0.5\n")
+    (world / "twice.csv").write_text("model,Lab.V4-pls\na,0.5\na,0.6\n")
+    (world / "home/benchmarks").mkdir(parents=True, exist_ok=True)
+    (world / "home/benchmarks/Lab.V4-pls.json").write_text(json.dumps(NEURAL))
+    code, _, err = commands(["score", "x.npy", "-b", "neural.json", "--bootstrap", "10", "--results", "scored"])
+    assert code == 0, err
+    tables = [*TABLES, "odd.csv", "cents.csv", "no_model.csv", "twice.csv", "none_such.csv", "folder.csv", "fifo.csv", "x.npy", "/dev/null"]
+    stores = ["none_such_store", "x.npy", "fifo.npy", "/dev/null"]
+    cases = [(["rank", "--table", table], [table]) for table in tables]
+    cases += [(["results", "import", table, "--source", "s", "--results", "imported"], [table]) for table in tables]
+    cases += [(["compare", "a", "b", "--table", table], [table]) for table in tables[:6]]
+    cases += [(["analyze", question, "--table", table], [table]) for question, table in zip(
+        ("imagenet", "best", "unexplained", "benchmarks") * 5, tables)]
+    for verb in (["rank"], ["compare", "a", "b"], ["analyze", "best"], ["submit", "x", "-o", "o.zip"], ["report", "-o", "site"]):
+        cases += [([*verb, "--results", store], [store]) for store in stores]
+    scored = ["--results", "scored"]
+    cases += [(["compare", *names, *scored], [names[0], names[1]]) for names in (("x", "nobody"), ("nobody", "x"), ("x", "x"))]
+    cases += [(["compare", "r1", "r2", "--runs", *scored], ["tag run"])]
+    cases += [(["rank", *scored, "--tree", tree], [tree]) for tree in ("no_tree", "fifo.json")]
+    cases += [(["rank", *scored, *flags], [flags[0]]) for flags in (
+        ["--since", "yesterday"], ["--tag", "x"], ["--tag", "a=1", "--tag", "a=2"],
+        ["--columns", "x"], ["--convention", "x"])]
+    cases += [(["rank", *scored, *flags], ["results"]) for flags in (["--region", "V9"], ["--network", "nobody*"], ["--species", "x"], ["--benchmark", "x"])]
+    for file in ("x.npy", "empty.csv", "pickle.pt2", "cut.pt2", "fifo.json", "none_such.json"):
+        cases += [(["compare-machines", file, "neural.json"], [file]), (["results", "merge", file, "--results", "merged"], [file])]
+    cases += [(["submit", "nobody", *scored, "-o", "o.zip"], ["nobody"]), (["submit", "x", *scored, "-o", "none_such/o.zip"], ["none_such"]),
+              (["submit", "x", *scored, "-o", "folder"], ["folder"]), (["report", *scored, "-o", "x.npy"], ["x.npy"]),
+              (["report", *scored, "-o", "site", "--table", "words.csv"], ["words.csv"]), (["serve", *scored, "--port", "99999999"], ["--port", "port"]),
+              (["analyze", "imagenet", *scored], ["scored", "imagenet", "top-1"]), (["analyze", "nothing", *scored], ["nothing"])]
+    cases += [(["profile", network, "-b", "neural.json"], [network]) for network in ("junk.pt2", "cut.pt2", "none_such.pt2", "folder.pt2", "fifo.pt2")]
+    cases += [(["profile", "net.pt2", "-b", name], [name]) for name in ("none_such.json", "junk.npy", "Nobody-pls")]
+    assert len(cases) >= 100
+    walk(commands, cases)
+
+
 def walk_python(folder, prepare, cases):
     """The cases (words, names, may pass) one after the other in one Python, each through the border of its command."""
     (folder / "cases.json").write_text(json.dumps([[str(w) for w in case[0]] for case in cases]))

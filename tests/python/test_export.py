@@ -13,6 +13,7 @@ import xarray as xr
 from PIL import Image
 
 from conftest import ROOT, extract, run, run_json
+from hooks import randomise_statistics
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -23,16 +24,20 @@ SIZE, N = 32, 20
 @pytest.fixture(scope="module")
 def stimuli(tmp_path_factory):
     """20 images as a stimulus set, and as the network sees them: the last micro-batch is padded."""
-    folder = tmp_path_factory.mktemp("stimuli")
+    return images_of(tmp_path_factory.mktemp("stimuli"), SIZE, N)
+
+
+def images_of(folder, size, n):
+    """(stimulus set, its images as a network sees them)"""
     random = np.random.default_rng(0)
     with open(folder / "s.csv", "w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["stimulus_id", "filename"])
-        for i in range(N):
+        for i in range(n):
             small = random.integers(0, 256, (5, 5, 3), dtype=np.uint8)
-            Image.fromarray(small).resize((SIZE, SIZE), Image.BICUBIC).save(folder / f"{i:02d}.png")
+            Image.fromarray(small).resize((size, size), Image.BICUBIC).save(folder / f"{i:02d}.png")
             writer.writerow([f"s{i:02d}", f"{i:02d}.png"])
-    pixels = np.stack([np.asarray(Image.open(folder / f"{i:02d}.png")) for i in range(N)]).transpose(0, 3, 1, 2)
+    pixels = np.stack([np.asarray(Image.open(folder / f"{i:02d}.png")) for i in range(n)]).transpose(0, 3, 1, 2)
     return folder / "s.csv", torch.from_numpy(np.ascontiguousarray(pixels)).float() / 255
 
 
@@ -503,6 +508,26 @@ def test_weights_bring_what_the_library_gives_to_them(stimuli, tmp_path):
     found = extract(tmp_path / "net.pt2", stimuli[0], ["conv1.conv", "fc"], tmp_path / "out")
     for name, values in found.items():
         np.testing.assert_array_equal(values, flat(expected[name]), err_msg=name)
+
+
+def test_heads_of_training_alone_are_no_objection(tmp_path):
+    """Inception's and GoogLeNet's weights have auxiliary heads, which a forward pass in eval mode does not run."""
+    for name, size in (("inception_v3", 96), ("googlenet", SIZE)):
+        torch.manual_seed(0)
+        model = getattr(torchvision.models, name)(weights=None, init_weights=False, aux_logits=True, num_classes=5).eval()
+        randomise_statistics(model)
+        torch.save(model.state_dict(), tmp_path / f"{name}.pth")
+        done = verb(f"torchvision:{name}", "--weights", tmp_path / f"{name}.pth", "-o", tmp_path / f"{name}.pt2", "--input-size", size)
+        assert done.returncode == 0 and "5 classes" in done.stderr, done.stderr
+        folder = tmp_path / name
+        folder.mkdir()
+        images = images_of(folder, size, 2)
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+        model.transform_input = True  # as the builder has it with weights
+        expected = eager(model, (images[1] - mean) / std, ["fc"])
+        found = extract(tmp_path / f"{name}.pt2", images[0], ["fc"], folder / "out")
+        np.testing.assert_array_equal(found["fc"], flat(expected["fc"])[:2], err_msg=name)
+        assert not np.array_equal(*found["fc"]), "the test is of images that differ"
 
 
 def test_timm_by_name(stimuli, tmp_path):
