@@ -559,6 +559,29 @@ def test_scored_anew_the_numbers_are_the_same_to_the_bit(lab, tmp_path, capsys):
     assert code == 0 and "0 taken, 3 there already" in out and "scoring anew" not in err
 
 
+@pytest.mark.parametrize("last", [0, 1])
+def test_what_counted_for_the_submitter_counts_when_scored_anew(lab, tmp_path, capsys, last):
+    """Of two layers on one benchmark the one that ended last, in whichever order the file has them; what is scored in one call is not."""
+    for layer in ("0", "4"):
+        scored(lab.home, "score", lab.folder / "tiny.pt2", "-b", V1, "-b", V4, "--layer", layer, "--results", tmp_path / "both")
+    submission.main(["pack", "tiny", "--results", str(tmp_path / "both"), "--with-network", str(lab.folder / "tiny.pt2"), "-o", str(tmp_path / "p.zip")])
+    with Submission(tmp_path / "p.zip") as whole:
+        records = list(whole.records())
+    keys = {benchmark: [r["key"] for r in records if r["benchmark_identifier"] == benchmark] for benchmark in (V1, V4)}
+    counts = {V1: keys[V1][last], V4: keys[V4][1 - last]}  # of the two benchmarks not the same
+    end = lambda r: r.update(end=f"2026-01-0{2 if r['key'] in counts.values() else 1}T00:00:00Z")
+    path = rewritten(tmp_path / "p.zip", tmp_path / "q.zip", end)
+
+    def ranked(name, *flags):
+        code, out, err = merged(capsys, path, "--results", tmp_path / name, *flags)
+        assert code == 0 and "4 taken" in out, err
+        done = run("rank", "--results", tmp_path / name, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["records"]
+
+    assert ranked("as they are") == ranked("anew", "--rescore") == counts
+
+
 def test_a_lie_is_found(lab, tmp_path, capsys):
     """A better score, consistent in itself and with every hash computed anew: verify has nothing to say, scoring anew has."""
     def better(record):

@@ -158,6 +158,11 @@ def corrected(submitted, here, words):
     return [*words, *more] if more else None
 
 
+def pair_of(record):
+    """A network and a benchmark, of whose records a ranking takes the one that ended last."""
+    return record["model_identifier"], record["benchmark_identifier"]
+
+
 class Rescorer:
     """@param networks  Networks
     @param device      cpu, cuda or cuda:N; a record of reduced precision is comparable on its own device alone"""
@@ -168,9 +173,10 @@ class Rescorer:
 
     def groups(self, records):
         """([(words, records)], [(record, why not)]): records that one call scores, which shares forward passes among them. A call has
-        every benchmark once, and one layer a region."""
-        calls, impossible = [], []
-        for record in records:
+        every benchmark once, and one layer a region. Of records of one network and benchmark, which a later call scores ended later in
+        the submission too: a ranking takes the last."""
+        calls, impossible, last = [], [], {}
+        for record in sorted(records, key=lambda record: record["end"]):
             try:
                 self._check_benchmark(record["benchmark_identifier"])
                 flags, layer = flags_of(record, self.scratch)
@@ -179,10 +185,13 @@ class Rescorer:
                 impossible.append((record, str(reason)))
                 continue
             region, kind = record["region"], (words, layer is not None)
-            call = next((call for call in calls if call[0] == kind and call[1].get(region, layer) == layer and
-                         record["benchmark_identifier"] not in {other["benchmark_identifier"] for other in call[2]}), None)
-            if call is None:
-                calls.append(call := (kind, {}, []))
+            pair = pair_of(record)
+            at = next((at for at in range(last.get(pair, -1) + 1, len(calls)) if calls[at][0] == kind
+                       and calls[at][1].get(region, layer) == layer
+                       and record["benchmark_identifier"] not in {other["benchmark_identifier"] for other in calls[at][2]}), len(calls))
+            if at == len(calls):
+                calls.append((kind, {}, []))
+            call, last[pair] = calls[at], at
             call[1][region] = layer
             call[2].append(record)
         return [([*words, *(f"--layer={region}={layer}" for region, layer in layers.items() if layer is not None)], of)
