@@ -513,6 +513,16 @@ def test_a_name_is_one_network(lab, tmp_path, capsys):
     assert code == 3 and "future" in err and not (tmp_path / "late").exists()
 
 
+def test_a_name_that_nobody_has_is_not_changed(lab, tmp_path):
+    for renames, said in ((["tinny=mine"], "--rename tinny=mine: found no record of a network \"tinny\", expected one of second, tiny"),
+                          (["tiny=mine", "tiny=yours"], "--rename tiny=yours: found tiny=mine as well")):
+        with pytest.raises(Usage) as refused:
+            submission.main(["merge", str(lab.file), "--results", str(tmp_path / "store"), *(w for r in renames for w in ("--rename", r))])
+        assert said in str(refused.value) and not (tmp_path / "store").exists()
+    submission.main(["merge", str(lab.file), str(lab.bare), "--results", str(tmp_path / "store"), "--rename", "second=mine"])
+    assert {r["model_identifier"] for r in exported(tmp_path / "store")} == {"mine", "tiny"}
+
+
 def test_nothing_is_taken_where_one_file_is_bad(lab, tmp_path):
     (tmp_path / "bad.zip").write_bytes(lab.bare.read_bytes()[:-30])
     words = ["merge", lab.bare, tmp_path / "bad.zip", "--results", tmp_path / "store"]

@@ -185,6 +185,17 @@ class Merge:
         note(f"refused: {record['model_identifier']} on {record['benchmark_identifier']}: {why}")
 
 
+def check_renames(pairs, submissions):
+    """@raises Usage  a name that no record has, or one that would be two"""
+    names = sorted({name for submission in submissions for name in submission.manifest["records"]["networks"]})
+    given = {}
+    for old, new in pairs:
+        if old not in names:
+            raise Usage(f"--rename {old}={new}: found no record of a network \"{old}\", expected one of {', '.join(names)}. Nothing was taken.")
+        if given.setdefault(old, new) != new:
+            raise Usage(f"--rename {old}={new}: found {old}={given[old]} as well, expected one name. Nothing was taken.")
+
+
 def merge(arguments):
     if not arguments.rescore and (arguments.networks or arguments.accept_unverified):
         raise Usage("--networks and --accept-unverified: found no --rescore, which they are for. Add it, or leave them away.")
@@ -193,6 +204,7 @@ def merge(arguments):
     with contextlib.ExitStack() as open_files:
         # All are checked before anything of one is taken.
         submissions = [open_files.enter_context(Submission(path)) for path in arguments.file]
+        check_renames(arguments.rename, submissions)
         if sum([Merge(submission, arguments).run() for submission in submissions]):
             sys.exit(3)
 
