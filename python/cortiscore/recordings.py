@@ -191,7 +191,11 @@ def sha256_of(path):
 @contextlib.contextmanager
 def written_whole(path):
     """A path to write to, beside `path`: it takes its place when all went well, and is gone where it did not."""
-    handle, temporary = tempfile.mkstemp(suffix=".partial" + path.suffix, dir=path.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(suffix=".partial" + path.suffix, dir=path.parent)
+    except OSError as error:
+        error.filename = os.fspath(path)  # nobody has heard of the temporary one
+        raise
     os.close(handle)
     try:
         yield pathlib.Path(temporary)

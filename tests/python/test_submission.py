@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from conftest import ROOT, Commands, run, validator
 
 sys.path.insert(0, str(ROOT / "python"))
-from cortiscore import binary, export
+from cortiscore import binary, export, recordings
 from cortiscore.recordings import BadInput, UnknownName, Usage
 from cortiscore.submission import __main__ as submission
 from cortiscore.submission import conforms, packing, rescoring, stored
@@ -747,6 +747,29 @@ def test_what_others_would_refuse_is_refused_by_name(lab, tmp_path):
         submission.main(["pack", odd["model_identifier"], "--results", str(tmp_path / "store"), "-o", str(tmp_path / "out.zip")])
     assert str(refused.value).startswith(f"{tmp_path / 'store'}, ") and "partial" not in str(refused.value)
     assert "--again" in str(refused.value) and "Ask for the file again" not in str(refused.value) and not (tmp_path / "out.zip").exists()
+
+
+def test_where_it_cannot_be_written_is_said(lab, tmp_path):
+    words = ["pack", "tiny", "--results", str(lab.results), "-o"]
+    with pytest.raises(Usage, match=r"-o \S*/none/x.zip: found no folder \S*/none, expected"):
+        submission.main([*words, str(tmp_path / "none/x.zip")])
+    with pytest.raises(Usage, match=r"found a folder, expected a file's name that ends with \.zip"):
+        submission.main([*words, str(tmp_path)])
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) as refused, recordings.written_whole(tmp_path / "file/x.zip"):
+        pass
+    assert refused.value.filename == str(tmp_path / "file/x.zip")  # not of a temporary file
+
+
+def test_imported_scores_are_not_submitted(lab, tmp_path):
+    (tmp_path / "t.csv").write_text("model,V4\npublished,0.5\n")
+    store = ["--results", str(tmp_path / "store")]
+    done = run("results", "import", tmp_path / "t.csv", "--tree", "brainscore2018", "--source", "test", *store)
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(BadInput, match='found imported scores of "published" and no score that was made here'):
+        submission.main(["pack", "published", *store, "-o", str(tmp_path / "out.zip")])
+    with pytest.raises(UnknownName, match="no score of any network"):
+        submission.main(["pack", "nobody", *store, "-o", str(tmp_path / "out.zip")])
 
 
 def test_of_several_weights_under_a_name_the_last_are_packed(lab, tmp_path, capsys):

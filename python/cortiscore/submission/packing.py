@@ -33,6 +33,10 @@ def chosen(results, patterns):
                                                                      "weights_sha256", "end")}))
     for pattern in patterns:
         if not any(matches(pattern, name) for name in names):
+            if statuses := {record["status"] for _, record in stored(results) if matches(pattern, record["model_identifier"])}:
+                kept = "imported scores" if "imported" in statuses else "failures"
+                raise BadInput(f"{results}: found {kept} of \"{pattern}\" and no score that was made here, expected one: others "
+                               "could not score it anew. Score the network, and submit that.")
             near = difflib.get_close_matches(pattern, sorted(names), n=5, cutoff=0.3) or sorted(names)[:5]
             raise UnknownName(f"no records of a network \"{pattern}\" in {results}. "
                               + (f"Nearest of {len(names)}: {', '.join(near)}." if names else "It has no score of any network."))
@@ -161,6 +165,14 @@ def in_unicode(text):
     return text and text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def check_output(path):
+    """@raises Usage  a file of this name cannot be"""
+    if path.is_dir():
+        raise Usage(f"-o {path}: found a folder, expected a file's name that ends with .zip. Name one, as {path / ('NAME' + SUFFIX)}.")
+    if not path.parent.is_dir():
+        raise Usage(f"-o {path}: found no folder {path.parent}, expected one to write the file into. Make it, or name another.")
+
+
 def pack(arguments):
     records = chosen(results_of(arguments), arguments.network)
     heads = [head for _, head in records]
@@ -169,6 +181,7 @@ def pack(arguments):
     networks, sources = networks_of(arguments, heads)
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", names[0]).lstrip(".-") if len(names) == 1 else ""
     output = pathlib.Path(arguments.output or (stem or "submission") + SUFFIX)
+    check_output(output)
     with written_whole(output) as partial:
         write_submission(partial, [line for line, _ in records], {"networks": names, "benchmarks": benchmarks}, networks, sources,
                          version(), in_unicode(arguments.author), in_unicode(arguments.comment))
