@@ -54,7 +54,7 @@ def ceiling(text):
 
 
 def parser_of():
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--results", metavar="DIR", help="the store; default $CORTISCORE_HOME/results")
     common.add_argument("--tree", help="how benchmarks become one; default average_vision; with --table, the tree that reads the table")
     common.add_argument("--table", metavar="FILE", help="published scores (.csv, .tsv), a column model and one a score; with --results, or "

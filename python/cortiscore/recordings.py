@@ -40,8 +40,28 @@ class Usage(BadInput):
     exit_code = 2
 
 
+class _Once(argparse.Action):
+    """Keeps the value of a flag, which stands once, as for the engine's own commands: of two, argparse would keep the last."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if option_string and self.dest in parser.given:
+            raise argparse.ArgumentError(self, f"found it more than once (\"{parser.given[self.dest]}\", \"{values}\"), expected it once")
+        parser.given[self.dest] = values
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Flags whose mistakes are said as every other: one line that names the flag."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.given = {}  # by what keeps it, of the line that is read
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+    def parse_known_args(self, *arguments, **more):
+        self.given = {}
+        return super().parse_known_args(*arguments, **more)
 
     def error(self, message):
         raise Usage(f"{message}. `{self.prog} --help` lists what it takes.")

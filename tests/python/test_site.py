@@ -913,6 +913,8 @@ def test_usage(engine, tmp_path):
     for words, code, said in ((["--nonsense"], 2, "--nonsense"), (["--results", tmp_path / "empty"], 5, "found no network to rank"),
                               (["serve", "--port", "99999"], 2, "0 to 65535"),
                               (["--results", engine, "--tree", "no\x1b[2Jtree"], 5, r"no\x1b[2Jtree"),
+                              (["--network", "a", "--network", "b"], 2, "--network: found it more than once (\"a\", \"b\")"),
+                              (["serve", "--since", "2026", "--since", "2027"], 2, "--since"),
                               (["--results", engine, "--table", "none.csv"], 5, "none.csv")):
         done = run(*words)
         assert done.returncode == code and said in done.stderr and done.stderr.count("\n") == 1 and "\x1b" not in done.stderr, done.stderr

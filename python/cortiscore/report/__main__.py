@@ -12,7 +12,6 @@ from .page import check_target, write_site
 from .server import serve
 
 FILTERS = {"--network": "PATTERN", "--benchmark": "PATTERN", "--region": "REGION", "--species": "SPECIES", "--since": "DATE",
-           "--tag": "KEY=VALUE",
            "--convention": "NAME"}
 
 
@@ -35,6 +34,7 @@ def parser(serving):
     made.add_argument("--no-thumbnails", dest="thumbnails", action="store_false")
     for flag, value in FILTERS.items():
         made.add_argument(flag, metavar=value, help="as `cortiscore rank` takes it")
+    made.add_argument("--tag", metavar="KEY=VALUE", action="append", default=[], help="as `cortiscore rank` takes it")
     made.add_argument("--public", action="store_true", help="as `cortiscore rank` takes it")
     return made
 
@@ -42,6 +42,7 @@ def parser(serving):
 def filters_of(options):
     chosen = {flag: getattr(options, flag.removeprefix("--")) for flag in FILTERS}
     words = [word for flag, value in chosen.items() if value is not None for word in (flag, value)]
+    words += [word for tag in options.tag for word in ("--tag", tag)]
     return [*words, *(["--public"] if options.public else [])]
 
 
