@@ -1,6 +1,8 @@
 """The site of `cortiscore report` and `cortiscore serve`: what is written, and the page in a headless Chromium."""
 import base64
+import copy
 import csv
+import gzip
 import hashlib
 import http.client
 import io
@@ -194,6 +196,38 @@ def test_of_the_engines_own_ranking(tmp_path, monkeypatch):
         assert np.isnan(value[name]) if "score" not in record else value[name] == record["score"]["ceiled"]
         if record["status"] == "ok":
             assert low[name] == np.float32(record["error"]["ci_lo"]) and site.pairs[name, "Cowley2023.V4-pls"]["key"] == record["key"]
+
+
+def test_records_that_are_not_ranked_are_not_shown(tmp_path, monkeypatch):
+    """Two weights under one name, of which the ranking takes those that were scored last: no number, hash or size of the others is there,
+    and a failure says why."""
+    monkeypatch.setenv("CORTISCORE_BINARY", str(BINARY))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rng = random.Random(0)
+    v1, v4, geirhos = "Henaff2021.V1-pls", "Cowley2023.V4-pls", "Geirhos2021cueconflict-error_consistency"
+    of = lambda name, benchmark, which, **more: world.record(
+        name, benchmark, 0.5, rng, region=world.BENCHMARKS[benchmark][0], metric=world.BENCHMARKS[benchmark][1], key=world.SHA(name, benchmark, which),
+        weights_sha256=world.SHA("weights", which), end=f"2026-11-30T0{which}:00:00Z", size={"parameters": which, "weight_layers": which},
+        tags={"step": str(which)}, **more)
+    records = []
+    for place in range(10):  # in whatever order the store has them
+        pair = [of(f"net{place}", v4, 2), *(of(f"net{place}", benchmark, 1) for benchmark in (v1, v4, geirhos))]
+        failed = [{**world.failure(f"net{place}", geirhos, f"the {which} failure", "behavior"), "key": world.SHA(which, place), "end": end}
+                  for which, end in (("old", "2026-11-30T00:00:00Z"), ("newest", "2026-11-30T03:00:00Z"))]
+        records += [*(pair if place % 2 else pair[::-1]), *failed]
+    store = world.shard(tmp_path / "store", "1", records)
+    report.main(["--results", str(store), "-o", str(tmp_path / "site"), "--no-thumbnails"])
+    scores = pandas.read_csv(tmp_path / "site/tables/scores.csv").set_index("benchmark")
+    assert set(scores.loc[v4, "key"]) == {world.SHA(f"net{place}", v4, 2) for place in range(10)} and scores.loc[v4, "raw"].notna().all()
+    for benchmark, status in ((v1, "missing"), (geirhos, "failed")):
+        rows = scores.loc[benchmark]
+        assert set(rows["status"]) == {status} and rows[["raw", "ceiled", "layer", "lo"]].isna().all(axis=None)
+    assert set(scores.loc[geirhos, "message"]) == {"the newest failure"} and scores.loc[v1, "key"].isna().all()
+    board = pandas.read_csv(tmp_path / "site/tables/leaderboard.csv")
+    assert set(board["parameters"]) == set(board["depth"]) == {2}
+    site = report_data.gather(results=str(store), thumbnails=False)
+    details = [gzip.decompress(base64.b64decode(line)).decode() for line in report_data.details_of(site)]
+    assert world.SHA("weights", 2) in details[0] and not [text for text in details if world.SHA("weights", 1) in text]
 
 
 def test_never_half_a_site(tmp_path, engine, monkeypatch):

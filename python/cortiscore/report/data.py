@@ -161,15 +161,13 @@ def attributes_of(networks, pairs, table):
 
 
 def choose_records(ranks, records):
-    """{(network, benchmark): record}: the one whose key the ranking names; where it names none, the one that ended last, one that is ok
-    before a failure."""
+    """{(network, benchmark): record}: the one whose key the ranking names, be it a failure; where it names none, there is none: others of
+    the name may be of other weights, which are not ranked."""
     keys = {(rank["model_identifier"], benchmark): key for rank in ranks for benchmark, key in rank.get("records", {}).items()}
-    wanted = {(rank["model_identifier"], benchmark) for rank in ranks for benchmark in rank["leaves"]}
-    better = lambda record: (record.get("key") == keys.get(pair), record["status"] != "failed", record.get("end", ""))
     pairs = {}
     for record in records:
         pair = record["model_identifier"], record["benchmark_identifier"]
-        if pair in wanted and (pair not in pairs or better(record) >= better(pairs[pair])):
+        if pair in keys and record["key"] == keys[pair]:
             # What a page never shows is most of a record.
             pairs[pair] = {name: value for name, value in record.items()
                            if name not in ("draws", "per_neuroid", "split_scores", "split_ceilings", "populations", "peak_bytes", "run")}
