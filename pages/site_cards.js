@@ -167,8 +167,9 @@ function networkCard(site, name, of) {
   const {composite} = site;
   const attribute = (key) => site.attribute(key)?.value(place) ?? null;
   const of_nodes = site.nodeColumns.filter((column) => column.value(place) !== null);
-  const scored = of.pairs.filter((pair) => pair.status !== "failed").length;
   const failed = of.pairs.filter((pair) => pair.status === "failed");
+  const without_number = of.pairs.filter((pair) => site.statusOf(place, pair.benchmark) === "undefined").length;
+  const scored = of.pairs.length - failed.length - without_number;
   const others = site.attributes.filter((column) => !["parameters", "depth", "tags"].includes(column.key) && column.value(place) !== null);
   return {
     title: name, eyebrow: site.imported[place] ? "Network, with imported scores" : "Network",
@@ -177,7 +178,8 @@ function networkCard(site, name, of) {
         ["rank", rankText(site, place) ? `${rankText(site, place)} of ${whole(site.count)}` : "none",
             rankRange(site, place) ? `95 % of draws: ${rankRange(site, place)}` : ""],
         [`composite, ${site.tree.name}`, fixed(composite.value(place)) || "none", interval(composite.lo(place), composite.hi(place))],
-        ["benchmarks", `${scored} of ${site.benchmarks.length}`, failed.length ? `${failed.length} failed` : "none failed"],
+        ["benchmarks", `${scored} of ${site.benchmarks.length}`,
+         (failed.length ? `${failed.length} failed` : "none failed") + (without_number ? `, ${without_number} undefined` : "")],
         ["parameters", millions(attribute("parameters")), measured(attribute("depth")) ? `depth ${whole(attribute("depth"))}` : ""],
         ...of_nodes.map((column) => [column.label, fixed(column.value(place)), interval(column.lo(place), column.hi(place))]),
       ]),
@@ -238,7 +240,7 @@ function benchmarkCard(site, identifier, thumbnails) {
   const scored = everyone.filter((place) => measured(column.value(place))).sort((a, b) => column.value(b) - column.value(a));
   const rest = everyone.filter((place) => !measured(column.value(place)));
   const count = (status) => everyone.filter((place) => site.statusOf(place, row) === status).length;
-  const counted = ["failed", "missing", "other edition", "imported"].map((status) => [status, count(status)]).filter(([, many]) => many);
+  const counted = ["failed", "undefined", "missing", "other edition", "imported"].map((status) => [status, count(status)]).filter(([, many]) => many);
   return {
     title: identifier, eyebrow: "Benchmark",
     nodes: [

@@ -385,6 +385,32 @@ def test_what_has_no_score_says_why(browser, page):
     assert browser.run("return document.querySelector('.tabulator-row .tabulator-cell').innerText") == "=1 1\u20133"
 
 
+def test_a_score_without_a_number_is_undefined(browser, tmp_path):
+    """As the ranking says it, on the leaderboard, the cards and in files."""
+    name, benchmark = "resnet_20", "Cowley2023.V4-pls"
+    records = copy.deepcopy(RECORDS)
+    one = next(record for record in records if (record["model_identifier"], record["benchmark_identifier"]) == (name, benchmark))
+    one["score"].update(raw=None, ceiled=None)
+    site = site_of(records)
+    next(rank for rank in site.ranks if rank["model_identifier"] == name)["status"][benchmark] = "undefined"
+    path = tmp_path / "index.html"
+    path.write_text(report_page.compose(*report_data.data_text(site), site.title), encoding="utf-8")
+    choose(opened(browser, path), "region", "V4")
+    row = "[...document.querySelectorAll('.tabulator-row')].find((row) => row.querySelector('a').firstChild.textContent === arguments[0])"
+    assert "undefined" in browser.run(f"return {row}.innerText", name)
+    [saved] = [row for row in saved_csv(browser, "Leaderboard", "cortiscore-leaderboard.csv") if row["network"] == name]
+    assert (saved[benchmark], saved[f"{benchmark} status"]) == ("", "undefined")
+    opened(browser, path, f"network/{name}")
+    [saved] = [row for row in saved_csv(browser, "Scores", "cortiscore-scores.csv") if row["benchmark"] == benchmark]
+    assert (saved["status"], saved["ceiled"]) == ("undefined", "") and ", 1 undefined" in browser.run("return document.body.innerText")
+    opened(browser, path, f"benchmark/{benchmark}")
+    assert "1 undefined" in browser.run("return document.querySelector('.figures').innerText")
+    report_page.write_site(site, tmp_path / "site")
+    scores = pandas.read_csv(tmp_path / "site/tables/scores.csv").set_index(["network", "benchmark"])
+    assert scores.loc[(name, benchmark), "status"] == "undefined"
+    quiet(browser)
+
+
 def test_network_card(browser, page):
     failed = next(record for record in RECORDS if record["status"] == "failed")
     name = failed["model_identifier"]

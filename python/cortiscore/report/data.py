@@ -18,7 +18,8 @@ from ..parquet import number_of
 from ..recordings import BadInput, default_home, printable
 from ..tables import MISSING, read_table
 
-STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e"}
+STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e",
+            "undefined": "u"}
 # Of a pair, in the order in which the page's details have them. What repeats is a place in a list of the network's: candidates in `lists`,
 # setting in `settings`, kind in `kinds`.
 PAIR = ("benchmark", "status", "setting", "kind", "key", "raw", "raw_lo", "raw_hi", "ceiling", "ceiling_error", "ceiled", "error", "lo",
