@@ -178,6 +178,19 @@ def test_a_site_is_written_whole(tmp_path, engine, capsys):
     assert [(row["run"], row["step"]) for row in curves] == [(run, 500.0 * step) for run in ("first", "second") for step in range(8)]
 
 
+def test_a_table_of_other_networks_is_named(tmp_path, engine, capsys):
+    table = tmp_path / "attributes.csv"
+    for names, said in ((["ResNet 20"], "has 0 of the 24 networks"), (NETWORKS[:3], "has 3 of the 24 networks"), (NETWORKS, "")):
+        table.write_text("model,family\n" + "".join(f"{name},x\n" for name in names))
+        report.main(["--results", str(engine), "-o", str(tmp_path / "site"), "--table", str(table), "--no-thumbnails"])
+        assert capsys.readouterr().err == (f"note: {table} {said}\n" if said else "")
+
+
+def test_every_tag_that_is_asked_for_is_one():
+    words = report.filters_of(report.parser(False).parse_args(["--tag", "run=a", "--tag", "lab=b", "--region", "V4"]))
+    assert words == ["--region", "V4", "--tag", "run=a", "--tag", "lab=b"]
+
+
 def test_of_the_engines_own_ranking(tmp_path, monkeypatch):
     """The engine ranks and lists; records without draws keep their own intervals."""
     monkeypatch.setenv("CORTISCORE_BINARY", str(BINARY))

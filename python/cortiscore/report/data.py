@@ -18,8 +18,7 @@ from ..parquet import number_of
 from ..recordings import BadInput, default_home, printable
 from ..tables import MISSING, read_table
 
-STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e",
-            "undefined": "u"}
+STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e", "undefined": "u"}
 # Of a pair, in the order in which the page's details have them. What repeats is a place in a list of the network's: candidates in `lists`,
 # setting in `settings`, kind in `kinds`.
 PAIR = ("benchmark", "status", "setting", "kind", "key", "raw", "raw_lo", "raw_hi", "ceiling", "ceiling_error", "ceiled", "error", "lo",
@@ -202,6 +201,10 @@ def gather(*, results=None, tree="average_vision", title="Cortiscore", table=Non
     if not ranks:
         raise BadInput(f"{results or default_home() / 'results'}: found no network to rank, expected records. "
                        "Score one, or ask for less with the filters.")
+    networks = [rank["model_identifier"] for rank in ranks]
+    in_table = sum(any(network in of for of in attributes.values()) for network in networks)
+    if table and in_table < len(networks):
+        of_table.append(f"{table} has {in_table} of the {len(networks)} networks")
     pairs = choose_records(ranks, records_of(results))
     known = {card["identifier"]: card for card in ask("benchmark", "list")}
     cards = cards_of({benchmark for rank in ranks for benchmark in rank["leaves"]}, pairs, known)
@@ -213,7 +216,7 @@ def gather(*, results=None, tree="average_vision", title="Cortiscore", table=Non
     return Site(title, {"name": description["identifier"], "description": description.get("description", ""),
                         "leaf": description.get("leaf", "ceiled")},
                 ranks, cards, nodes_of(description, ranks), pairs,
-                attributes_of([rank["model_identifier"] for rank in ranks], pairs, attributes),
+                attributes_of(networks, pairs, attributes),
                 pictures, datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"), of_table)
 
 
