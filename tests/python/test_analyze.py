@@ -674,6 +674,36 @@ def test_top1_from_a_table_or_from_records(capsys, monkeypatch, tmp_path):
         analysed(capsys, "imagenet")
 
 
+@pytest.mark.parametrize("engine", ["says which weights it ranks", "is older"])
+def test_top1_is_that_of_the_weights_that_are_ranked(capsys, monkeypatch, engine):
+    """Two weights under each name, in every order that a store may have them; imported accuracies of those that have none of their own."""
+    store, *_ = paired_store(n=12)
+    weights = lambda i, which: {"graph_sha256": f"{i:063x}a", "weights_sha256": f"{i:063x}{which}"}
+    for i in range(12):
+        line = next(line for line in store.lines if line["model_identifier"] == f"net{i}")
+        if engine != "is older":
+            line.update(weights(i, "b"))
+        for record in store.records:
+            if record["model_identifier"] == f"net{i}":
+                record.update(weights(i, "b"))
+        top1 = lambda raw, end, key, status="ok", i=i, **of: {
+            "key": key, "status": status, "model_identifier": f"net{i}", "benchmark_identifier": "ImageNet-top1", "end": end,
+            "score": {"raw": raw, "ceiling": None, "ceiled": None}, **of}
+        own = [top1(0.5 + 0.01 * i, "2026-03-01T00:00:00Z", "own", **weights(i, "b")),
+               top1(0.1, "2026-02-01T00:00:00Z", "own before", **weights(i, "b"))]
+        others = [top1(0.99, "2026-04-01T00:00:00Z", "other", **weights(i, "c")),
+                  top1(0.98, "2026-05-01T00:00:00Z", "other graph", graph_sha256="d", weights_sha256=weights(i, "b")["weights_sha256"])]
+        published = top1(0.4 + 0.01 * i, "2026-06-01T00:00:00Z", "published", "imported")
+        if i < 10:
+            store.records += [[*own, *others, published], [published, *others, *own], [others[0], *own[::-1], others[1]]][i % 3]
+        else:
+            store.records += [published, *others] if i == 10 else others
+    store.install(monkeypatch)
+    found = analysed(capsys, "imagenet", "--draws", 100)
+    top1 = {network["model_identifier"]: network["imagenet_top1"] for network in found["networks"]}
+    assert top1 == {f"net{i}": None if i == 11 else pytest.approx(50 + i if i < 10 else 50) for i in range(12)}
+
+
 # Trees taken apart, next to the engine
 
 def engine_ranking(tree, table):

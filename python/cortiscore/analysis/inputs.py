@@ -276,6 +276,30 @@ def draws_of(record, of="ceiled"):
     return (values, paired) if np.isfinite(values).any() else None
 
 
+def weights_of(record):
+    """What tells weights under one name apart; (None, None) of activations, and of what was imported."""
+    graph = record.get("graph_sha256")
+    return (graph, record.get("weights_sha256")) if graph else (None, None)
+
+
+def stored_top1(scores, arguments):
+    """{network: raw score on ImageNet} of the weights that are ranked, of several records the one that ended last; an imported one where
+    there is none of the network's own."""
+    ranked = {line["model_identifier"]: weights_of(line) for line in scores.lines}
+    named = {(line["model_identifier"], key) for line in scores.lines for key in (line.get("records") or {}).values()}
+    heads = []
+    for record in stored_records(arguments.results, ("graph_sha256", "weights_sha256", "end")):
+        network = record["model_identifier"]
+        # Rankings of older engines do not say of which weights they are; their records do.
+        if (network, record["key"]) in named and ranked.get(network) == (None, None):
+            ranked[network] = weights_of(record)
+        if record["benchmark_identifier"] == IMAGENET and record["status"] in ("ok", "imported"):
+            if (record.get("score") or {}).get("raw") is not None:
+                heads.append((record["status"] == "ok", record.get("end", ""), network, weights_of(record), record["score"]["raw"]))
+    return {network: raw for own, _, network, weights, raw in sorted(heads, key=lambda head: head[:2])
+            if not own or weights == ranked.get(network)}
+
+
 def imagenet_top1(scores, arguments):
     """Per cent [networks]: the table's, else the raw score of the store's records of ImageNet-top1; and where it is from, in words."""
     top1 = scores.attribute("imagenet_top1").copy()
@@ -283,9 +307,7 @@ def imagenet_top1(scores, arguments):
     if known := int(np.isfinite(top1).sum()):
         words.append(f"{known} from {arguments.table}")
     if scores.stored and np.isnan(top1).any():
-        stored = {record["model_identifier"]: record["score"]["raw"] for record in stored_records(arguments.results)
-                  if record["benchmark_identifier"] == IMAGENET and record["status"] in ("ok", "imported")
-                  and (record.get("score") or {}).get("raw") is not None}
+        stored = stored_top1(scores, arguments)
         found = [i for i in np.flatnonzero(np.isnan(top1)) if scores.networks[i] in stored]
         top1[found] = [100 * stored[scores.networks[i]] for i in found]
         if found:
