@@ -614,6 +614,33 @@ def test_older_records_without_draws(capsys, monkeypatch):
     assert set(rows[V1]["not_separated"]) == {"net2", "net3", "net4"}
 
 
+def test_imported_scores_have_no_errors_and_best_says_so(capsys, tmp_path):
+    """Of a store as of its table: nothing is known of what separates them. Of an imported score beside those with errors neither."""
+    from test_ranking import record
+    rows = [{"model": f"net{i}", "brain_score": 0.3 + 0.02 * i, "V4": 0.4 + 0.02 * i, "IT": 0.5 - 0.01 * i, "behavior_i2n": round(0.3 + 0.05 * i, 2)}
+            for i in range(5)]
+    table, store = write(tmp_path / "t.csv", rows), tmp_path / "store"
+    done = run("results", "import", table, "--tree", "brainscore2018", "--source", "test", "--results", store)
+    assert done.returncode == 0, done.stderr
+    found = analysed(capsys, "best", "--results", store, "--tree", "brainscore2018")
+    assert found["rows"][0]["kind"] == "composite" and {row["method"] for row in found["rows"]} == {"equal"}
+    assert "without errors of the scores nothing is said of how sure that is" in found["sentence"]
+    assert "not separated" not in found["sentence"] and "5 of 5 networks have imported scores, which have no errors" in found["notes"]
+    for question in ("unexplained", "benchmarks", "size"):
+        assert "which have no errors" in " ".join(analysed(capsys, question, "--results", store, "--tree", "brainscore2018", "--draws", 100)["notes"])
+
+    noise = 0.02 * np.random.default_rng(0).standard_normal(400)
+    own = [record(name, benchmark, score, score + noise) for name, score in (("a", 0.5), ("b", 0.4)) for benchmark in PARTS]
+    published = [{**record("p", benchmark, 0, key=benchmark), "status": "imported", "raw": {}, "error": {},
+                  "score": {"raw": None, "ceiled": 0.9, "ceiling": None, "ceiling_convention": None}} for benchmark in PARTS]
+    row, *_ = analysed(capsys, "best", "--results", store_of(tmp_path / "mixed", own + published))["rows"]
+    assert (row["best"], row["method"], row["first"], row["n_without_errors"]) == ("p", "equal", None, 1)
+    published = [{**one, "score": {**one["score"], "ceiled": 0.3}} for one in published]
+    found = analysed(capsys, "best", "--results", store_of(tmp_path / "mixed2", own + published))
+    assert (found["rows"][0]["best"], found["rows"][0]["method"]) == ("a", "rank")
+    assert "of 1 other without an error of the score it is not known" in found["sentence"]
+
+
 def test_unexplained_by_convention(capsys, monkeypatch):
     store, values, draws = paired_store(conventions={V4: "r_over_c"})
     store.install(monkeypatch)
@@ -653,7 +680,7 @@ def test_imported_scores_without_a_convention(capsys, monkeypatch):
     store.install(monkeypatch)
     found = analysed(capsys, "unexplained")
     row = next(row for row in found["rows"] if row["scores"] == V1)
-    assert row["best"] is None and "not known" in row["reason"] and "6 of 6 networks have imported scores" in found["notes"]
+    assert row["best"] is None and "not known" in row["reason"] and "6 of 6 networks have imported scores" in found["notes"][0]
 
 
 def test_top1_from_a_table_or_from_records(capsys, monkeypatch, tmp_path):

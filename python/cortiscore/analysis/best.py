@@ -74,14 +74,19 @@ def one_column(scores, name, drawn, level):
     bounds = scores.intervals.get(name, np.full((len(networks), 2), np.nan))
     out = {"scores": name, "kind": scores.kinds[name], "n": int(np.isfinite(values).sum()), "best": networks[best],
            "score": float(values[best]), "lo": bounds[best, 0], "hi": bounds[best, 1], "first": None}
+    # Draws of a score without an error are that score, again and again; so are those of one that is clipped, which has an interval.
+    exact = np.isfinite(values) & ~np.isfinite(bounds).all(axis=1)
     if drawn is not None:
+        exact &= np.ptp(drawn, axis=1) == 0
+    out["n_without_errors"] = int(exact.sum())
+    if exact[best]:
+        close, out["method"] = [networks[i] for i in np.flatnonzero(values == values[best]) if i != best], "equal"
+    elif drawn is not None:
         close, out["first"] = judge(networks, values, drawn, level)
         out["method"] = "draws"
-    elif np.isfinite(bounds[best]).all():
-        close, out["method"] = by_errors(networks, values, bounds, best), "errors"
     else:
-        close, out["method"] = [networks[i] for i in np.flatnonzero(values == values[best]) if i != best], "equal"
-    if out["kind"] == "composite" and scores.lines is not None and scores.stored:
+        close, out["method"] = by_errors(networks, values, bounds, best), "errors"
+    if out["kind"] == "composite" and scores.stored and not exact[best]:
         # The ranking has judged already, in draws of its own.
         close = [line["model_identifier"] for line in scores.lines if line.get("rank") == 1 and line["model_identifier"] != out["best"]]
         line = scores.lines[best]
@@ -162,6 +167,8 @@ def sentence(result, level):
         text += "; without errors of the scores nothing is said of how sure that is"
     else:
         text += f", and {output.counted(n, 'other is', 'others are')} not separated from it"
+        if exact := whole["n_without_errors"]:
+            text += f" (of {output.counted(exact, 'other')} without an error of the score it is not known)"
     if result["parts"] > 1:
         text += f"; it is highest in {len(whole['best_of'])} of {result['parts']} benchmarks"
         if whole["among_best_of"]:

@@ -233,9 +233,9 @@ def load(arguments):
         scores.stored = True
         imported = sum(bool(line.get("imported")) for line in lines)
         if imported:
-            scores.notes.append(f"{imported} of {len(lines)} networks have imported scores")
+            scores.notes.append(f"{imported} of {len(lines)} networks have imported scores, which have no errors")
         if table is not None:
-            scores.notes += table.notes
+            scores.notes += table.notes + left_out(beyond)
             join(scores, table)
     if not scores.networks:
         raise BadInput(f"{scores.source}: found no network, expected at least one. Score some first, or look at the filters.")
