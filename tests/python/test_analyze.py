@@ -345,10 +345,35 @@ def test_text_columns_are_left_out_and_named(capsys, tmp_path):
     assert [row["scores"] for row in found["rows"]] == ["score"] and "column family is text and left out" in found["notes"]
 
 
+def test_columns_that_may_be_no_scores_are_named(capsys, tmp_path, monkeypatch):
+    """What is called as no benchmark is counts as one only between -1 and 1.5, and is named; so is what is left out."""
+    odd = {"params": 5.3, "batch_size": 64, "id": 7, "top1": 71.2}
+    rows = [{**row, "V4": 0.3, V1: 0.2, "mine": 0.4, "top1_share": 0.7, **odd} for row in ROWS]
+    table = write(tmp_path / "t.csv", rows)
+    for question in ("best", "benchmarks", "unexplained"):
+        analyze.main([question, "--table", str(table), "--draws", "100"])
+        said = capsys.readouterr()
+        assert "note: columns taken as benchmarks: mine, top1_share\n" in said.err and not [name for name in odd if f"\n{name} " in said.out]
+        assert "note: columns left out, with numbers beyond -1 to 1.5, which are no scores: params, batch_size, id, top1\n" in said.err
+    found = analysed(capsys, "best", "--table", table)
+    assert [row["scores"] for row in found["rows"]] == ["score", "V4", V1, "mine", "top1_share"]
+    known = analysed(capsys, "best", "--table", write(tmp_path / "known.csv", [{**row, "V4": 0.3} for row in ROWS]))
+    assert known["notes"] == ["the table has no errors of its scores"]
+    for name in ("score", "V4", V1):
+        with pytest.raises(BadInput, match=f"column {name}: found 30, expected scores whose ceiling is 1. Divide per cent by 100"):
+            analysed(capsys, "best", "--table", write(tmp_path / "cents.csv", [{**row, name: 30} for row in ROWS]))
+    # Nothing but what is known of networks: the store's scores, as where there are no such columns.
+    store, *_ = paired_store()
+    store.install(monkeypatch)
+    found = analysed(capsys, "best", "--table", write(tmp_path / "sizes.csv", [{"model": f"net{i}", "params": 5, "depth": 3} for i in range(6)]))
+    assert found["rows"][0]["scores"] == "average_vision" and "left out" in " ".join(found["notes"])
+
+
 def test_flags_that_are_wrong(capsys, tmp_path):
     table = write(tmp_path / "t.csv", ROWS)
     for words in (["imagenet", "--breakpoint", "x"], ["imagenet", "--draws", "5"], ["best", "--level", "1"], ["best", "--seed", "-1"],
                   ["nonsense"], [], ["unexplained", "--ceiling", "0.5"], ["unexplained", "--ceiling", "V4=2"],
+                  ["best", "--network", "a", "--network", "b"],
                   ["best", "--table", str(table), "--plot", "x.gif"], ["best", "--table", str(table), "--region", "V4"]):
         with pytest.raises(Usage):
             analyze.main(words)

@@ -13,10 +13,13 @@ from .. import layout
 from ..binary import ask, environment
 from ..recordings import BadInput, Usage
 from ..tables import MISSING, is_number
+from . import trees
 
 COMPOSITES = ("brain_score", "composite", "score", "average_vision")  # columns of tables, the first that is there
 ATTRIBUTES = ("imagenet_top1", "parameters", "depth")
 NO_SCORES = ("rank", "year", "input_size", "resolution", "flops", "macs", *ATTRIBUTES)  # columns that are numbers and no scores
+LARGEST = 2  # of a published score: per cent are beyond, as `rank --table` has it
+LIKE_SCORES = (-1, 1.5)  # between these lies a column that may be of scores though nobody knows its name
 IMAGENET = "ImageNet-top1"  # the benchmark whose raw score is the share of the validation set that is right
 
 
@@ -94,6 +97,35 @@ def read_table(path):
         numbers[name] = np.array([np.nan if cell is None else float(cell) for cell in cells[name]])
     check_attributes(path, numbers)
     return Table(str(path), networks, numbers, notes)
+
+
+def known_columns():
+    """Names that a column of scores may have: of composites, of benchmarks, of nodes and leaves of trees, and what trees call columns."""
+    found = {*COMPOSITES, *(line["identifier"] for line in ask("benchmark", "list"))}
+
+    def visit(node):
+        found.update(node[name] for name in ("name", "benchmark", "column") if name in node)
+        for child in node.get("children", []):
+            visit(child)
+
+    for path in trees.tree_files():
+        visit(json.loads(path.read_text(encoding="utf-8")).get("tree", {}))
+    return found
+
+
+def score_columns(table):
+    """What columns of numbers are: (names of known scores, names of what is taken as scores, names of what is none by its numbers)."""
+    names = [name for name in table.numbers if name not in NO_SCORES]
+    known = known_columns() if names else set()
+    low, high = LIKE_SCORES
+    beyond = [name for name in names if name not in known and np.any((table.numbers[name] < low) | (table.numbers[name] > high))]
+    return [name for name in names if name in known], [name for name in names if name not in known and name not in beyond], beyond
+
+
+def left_out(beyond):
+    """Notes of columns whose numbers say that they are no scores."""
+    low, high = LIKE_SCORES
+    return [f"columns left out, with numbers beyond {low:g} to {high:g}, which are no scores: {', '.join(beyond)}"] if beyond else []
 
 
 def check_attributes(path, numbers):
@@ -178,8 +210,8 @@ def composite_name(tree):
     return tree.rsplit("/", 1)[-1].removesuffix(".json")
 
 
-def from_table(table, arguments):
-    """Scores of a table: its columns as they are, or with --tree what the tree makes of them."""
+def from_table(table, arguments, known, guessed, beyond):
+    """Scores of a table: its columns as they are, of which score_columns says what they are, or with --tree what the tree makes of them."""
     if arguments.tree:
         lines = ranking(["--table", table.path, "--tree", arguments.tree, *rank_filters(arguments)])
         scores = from_lines(lines, composite_name(arguments.tree), f"{table.path}, tree {arguments.tree}")
@@ -187,12 +219,17 @@ def from_table(table, arguments):
         for flag in ("region", "species", "public", "since", "convention", "tag"):
             if getattr(arguments, flag):
                 raise Usage(f"--{flag}: found it with a table that no tree reads, expected a store (--results) or --tree.")
+        for name in known:
+            if len(wrong := table.numbers[name][np.abs(table.numbers[name]) > LARGEST]):
+                raise BadInput(f"{table.path}, column {name}: found {wrong[0]:g}, expected scores whose ceiling is 1. Divide per cent by 100.")
         named = next((name for name in COMPOSITES if name in table.numbers), None)
-        names = [name for name in table.numbers if name not in (named, *NO_SCORES)]
+        names = [name for name in table.numbers if name != named and name in (*known, *guessed)]
         names = ([named] if named else []) + [n for n in names if fnmatch.fnmatchcase(n, arguments.benchmark or "*")]
         rows = [i for i, network in enumerate(table.networks) if fnmatch.fnmatchcase(network, arguments.network or "*")]
         scores = Scores([table.networks[i] for i in rows], {name: table.numbers[name][rows] for name in names},
                         {name: "composite" if name == named else "column" for name in names}, table.path)
+        taken = [name for name in guessed if name in names]
+        scores.notes += left_out(beyond) + ([f"columns taken as benchmarks: {', '.join(taken)}"] if taken else [])
     scores.notes += table.notes
     scores.notes.append("the table has no errors of its scores")
     join(scores, table)
@@ -217,9 +254,10 @@ def load(arguments):
     :raises BadInput: nothing to analyse
     """
     table = read_table(arguments.table) if arguments.table else None
-    has_scores = table is not None and any(name not in NO_SCORES for name in table.numbers)
-    if has_scores and arguments.results is None:
-        scores = from_table(table, arguments)
+    columns = score_columns(table) if table and arguments.results is None else ([], [], [])
+    known, guessed, beyond = columns
+    if known or guessed:
+        scores = from_table(table, arguments, *columns)
     else:
         tree = arguments.tree or "average_vision"
         try:

@@ -9,15 +9,19 @@ from ..binary import ask
 from ..recordings import BadInput, default_home
 
 
+def tree_files():
+    """Files of the trees of this project, and of $CORTISCORE_HOME/trees."""
+    return [path for folder in (layout.manifests() / "trees", default_home() / "trees") for path in sorted(folder.glob("*.json"))]
+
+
 def tree_file(name):
     """The file of a tree, by its path, or by the identifier in it: of this project, or of $CORTISCORE_HOME/trees.
     @raises BadInput"""
     if name.endswith(".json"):
         return pathlib.Path(name)
-    for folder in (layout.manifests() / "trees", default_home() / "trees"):
-        for path in sorted(folder.glob("*.json")):
-            if json.loads(path.read_text(encoding="utf-8")).get("identifier") == name:
-                return path
+    for path in tree_files():
+        if json.loads(path.read_text(encoding="utf-8")).get("identifier") == name:
+            return path
     raise BadInput(f"tree {name}: found no file of it, expected one in {layout.manifests() / 'trees'} or {default_home() / 'trees'}.")
 
 
