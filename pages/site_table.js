@@ -1,6 +1,7 @@
 // Tables of any size, by Tabulator: only the rows and columns in sight are elements. Cells, and names of columns, are given to it as nodes.
 
 const ROW_HEIGHT = 34;
+const MOST_NARROWED = 24;  // pixels that names can spare
 let grids = [];
 
 const narrowPage = () => matchMedia("(max-width: 40rem)").matches;
@@ -15,12 +16,14 @@ function sorterOf(column) {
   };
 }
 
+const widthOf = (column) => column.width ?? 104;
+
 /** What the column at a place is to Tabulator: it never sees a value, only the row. */
 function gridColumn(state, place) {
   const now = () => state.columns[place];
   const first = now();
   return {
-    field: `c${place}`, width: first.width ?? 104, frozen: Boolean(first.frozen), resizable: false, cssClass: kindOf(first),
+    field: `c${place}`, width: widthOf(first), frozen: Boolean(first.frozen), resizable: false, cssClass: kindOf(first),
     headerSortStartingDir: first.text || first.header || first.ascending ? "asc" : "desc", sorter: sorterOf(now),
     titleFormatter: () => element("button", {type: "button", class: "sort"}, breakable(now().label)),
     formatter: (cell) => {
@@ -79,6 +82,7 @@ function grid({id, title, columns, rows, aside = [], saved = (shown) => shown}) 
       Object.assign(state, {built: true, made});
       holder.querySelector(".tabulator-tableholder")?.setAttribute("aria-labelledby", `table-${id}`);
       state.pending.splice(0).forEach((act) => act());
+      watch.observe(holder);
     }));
     holder.setAttribute("aria-labelledby", `table-${id}`);
   };
@@ -90,6 +94,18 @@ function grid({id, title, columns, rows, aside = [], saved = (shown) => shown}) 
       if (now) Object.assign(now, {scrollTop: top, scrollLeft: left});
     });
   };
+  /** The column of names gives or takes what puts the edge of what is in sight between two columns: it would cut the numbers of one. */
+  const fit = () => {
+    const named = state.columns.findIndex((column) => column.header);
+    const widths = state.columns.map(widthOf);
+    const room = holder.querySelector(".tabulator-tableholder").clientWidth;
+    let end = 0;
+    const cut = widths.findIndex((width) => (end += width) > room);
+    const over = end - room;
+    const more = narrowPage() || cut <= named ? 0 : over <= MOST_NARROWED ? -over : widths[cut] - over;
+    state.made.getColumn(`c${named}`).setWidth(widths[named] + more);
+  };
+  const watch = new ResizeObserver(fit);
   const self = {
     node, start, rows: inOrder,
     /** Other rows of the same columns; how they are sorted stays. */
@@ -107,6 +123,7 @@ function grid({id, title, columns, rows, aside = [], saved = (shown) => shown}) 
         state.made.setColumns(others.map((_, place) => gridColumn(state, place)));
         const kept = sorted.map(([key, dir]) => ({column: `c${others.findIndex((column) => column.key === key)}`, dir})).filter(({column}) => column !== "c-1");
         if (kept.length) state.made.setSort(kept);
+        fit();
       });
     },
     /** On paper, and for it alone, a table that is whole, as far as its columns fit. */
@@ -115,7 +132,10 @@ function grid({id, title, columns, rows, aside = [], saved = (shown) => shown}) 
       paper.replaceChildren(...on ? [table({id: `${id}-paper`, title: state.columns.length > fit.length ?
         `The first ${fit.length} of ${state.columns.length} columns` : "", columns: fit, rows: inOrder()})] : []);
     },
-    destroy: () => whenBuilt(() => state.made.destroy()),
+    destroy: () => whenBuilt(() => {
+      watch.disconnect();
+      state.made.destroy();
+    }),
   };
   grids.push(self);
   return self;

@@ -375,6 +375,28 @@ def test_leaderboard_sorts_and_filters(browser, page):
     quiet(browser)
 
 
+@pytest.mark.parametrize("width", [1100, 1280, 1366, 1440])
+def test_no_number_is_cut_at_the_edge_of_the_table(browser, page, width):
+    """Where columns go on beyond what is in sight, its edge, which is the table's scroll bar, lies between two of them; nor is a name lost."""
+    cut = """const holder = document.querySelector('.tabulator-tableholder');
+             const edge = holder.getBoundingClientRect().left + holder.clientWidth;
+             const boxes = [...document.querySelectorAll('.tabulator-row:first-child .tabulator-cell, .tabulator-headers .tabulator-col')]
+               .map((one) => one.getBoundingClientRect());
+             return [holder.scrollWidth > holder.clientWidth, boxes.filter(({left, right}) => left < edge - 1 && right > edge + 1).length,
+                     [...document.querySelectorAll('a.name')].every((one) => one.getBoundingClientRect().right <
+                       one.closest('.tabulator-cell').getBoundingClientRect().right)]"""
+    opened(browser, page, width=width)
+    assert browser.run(cut) == [True, 0, True]
+    assert "rgba(0, 0, 0, 0)" not in browser.run("return [...document.querySelectorAll('.tabulator-header .tabulator-frozen')].map("
+                                                 "(one) => getComputedStyle(one).backgroundColor)"), "what scrolls under it would show"
+    for columns in ("benchmarks", "nodes"):
+        choose(browser, "columns", columns)
+        assert browser.run(cut) == [True, 0, True]
+    browser.look(width + 50, 1400)
+    assert drawn(browser).run(cut) == [True, 0, True]
+    quiet(browser)
+
+
 def test_what_has_no_score_says_why(browser, page):
     """In words, each of them: missing, failed, imported."""
     choose(opened(browser, page), "columns", "benchmarks")
