@@ -15,12 +15,11 @@ import pathlib
 import signal
 import sys
 import tempfile
-import time
 
 from ..recordings import BadInput, Parser, Usage, printable, run
 from .file import Submission
 from .packing import SUFFIX, pack
-from .rescoring import TOLERANCE, Networks, NotRescored, Rescorer, difference, in_words, pair_of
+from .rescoring import TOLERANCE, Networks, NotRescored, Rescorer, difference, in_words
 from .stored import results_of, stored, take_in
 
 
@@ -141,12 +140,7 @@ class Merge:
             calls, impossible = rescorer.groups(records)
             for record, reason in impossible:
                 self.unverified(record, reason)
-            scored = set()
             for words, group in calls:
-                pairs = set(map(pair_of, group))
-                if pairs & scored:
-                    time.sleep(1)  # times of records are whole seconds, and this one is to end later
-                scored |= pairs
                 note(f"scoring anew: {group[0]['model_identifier']} on {', '.join(record['benchmark_identifier'] for record in group)}")
                 same = []
                 for record, found in zip(group, rescorer.score(words, group)):
