@@ -19,7 +19,7 @@ const paragraphs = (title, texts) => texts.length ? [element("h2", {}, title), e
 const shellWord = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** Whether layers competed for a score. */
-const competed = (kind) => kind.selection === "nested" || kind.selection === "alternating_halves";
+const competed = (kind) => ["nested", "alternating_halves", "only"].includes(kind.selection);
 
 /** The command line that scores the pair again, from its record. */
 function commandOf(site, name, pair, setting) {
@@ -30,7 +30,7 @@ function commandOf(site, name, pair, setting) {
   const kind = pair.kind;
   if (kind.selection === "committed" && layer) flags.push("--layer", `${benchmark.region}=${layer}`);
   if (competed(kind)) {
-    if (kind.selection !== "nested") flags.push("--choice", "halves");
+    if (kind.selection === "alternating_halves") flags.push("--choice", "halves");
     if (kind.from !== "blocks") flags.push("--from", "all");
     const most = kind.most ?? kind.candidates;
     if (most !== 12) flags.push("--candidates", String(most));

@@ -42,6 +42,7 @@ namespace {
 void make_disjoint(const std::vector<std::string>& values,
                    const std::string& where,
                    const std::string& column,
+                   const std::string& action,
                    Splits& splits) {
   for (auto& split : splits) {
     std::set<std::string> tested;
@@ -50,7 +51,7 @@ void make_disjoint(const std::vector<std::string>& values,
                   [&](int64_t i) { return tested.contains(values[static_cast<size_t>(i)]); });
     if (split.train.empty()) {
       throw bad_input({where, column, "a test set with every one of its values",
-                       "values that are not tested, to train on", ""});
+                       "values that are not tested, to train on", action});
     }
   }
 }
@@ -92,7 +93,8 @@ Splits make_splits(const SplitRule& rule,
                    const std::vector<int64_t>& rows) {
   auto splits = drawn_splits(rule, stimuli, rows);
   if (!rule.disjoint.empty()) {
-    make_disjoint(values_of(stimuli, rule.disjoint, rows), stimuli.path(), rule.disjoint, splits);
+    make_disjoint(values_of(stimuli, rule.disjoint, rows), stimuli.path(), rule.disjoint, "",
+                  splits);
   }
   return splits;
 }
@@ -123,7 +125,11 @@ Splits inner_splits(const SplitRule& rule,
                 : classes.empty() ? k_folds(n, k, rule.seed)
                                   : stratified_k_folds(codes_by_appearance(classes), k, rule.seed);
   if (!rule.disjoint.empty())
-    make_disjoint(values_of(stimuli, rule.disjoint, own), stimuli.path(), rule.disjoint, splits);
+    make_disjoint(
+        values_of(stimuli, rule.disjoint, own), stimuli.path(), rule.disjoint,
+        "This is among the train presentations of a split, where a layer is chosen: commit "
+        "to one with --layer",
+        splits);
   for (auto& split : splits) {
     for (auto* side : {&split.train, &split.test}) {
       for (auto& i : *side) i = train[static_cast<size_t>(i)];

@@ -11,6 +11,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/python.h"
 #include "src/cli/score_flags.h"
+#include "src/mapping/pls.h"
 #include "src/model/batch.h"
 #include "src/model/network.h"
 #include "src/results/json.h"
@@ -22,7 +23,7 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
   const auto network = Network::load(path, at::kCPU, options);
   const auto usual = ScoreOptions();
   const auto competing =
-      candidate_layers(network.layers(), usual.from, usual.n_candidates, /*min_features=*/1);
+      candidate_layers(network.layers(), usual.from, usual.n_candidates, PlsOptions().n_components);
   const std::set<std::string> competes(competing.begin(), competing.end());
   if (json) {
     Json layers = Json::array();
@@ -75,7 +76,11 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
                 shape_text(layer.shape).c_str(), static_cast<long long>(layer.n_features()),
                 competes.contains(layer.name) ? " *" : "");
   }
-  std::printf("* competes where no layer is committed to, if it has the features that it takes\n");
+  std::printf(
+      "* competes where no layer is committed to, by PLS of %lld components; by ridge or RDMs "
+      "smaller "
+      "ones may as well\n",
+      static_cast<long long>(PlsOptions().n_components));
 }
 
 }  // namespace

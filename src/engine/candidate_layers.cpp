@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 
 #include <fnmatch.h>
@@ -32,11 +34,12 @@ struct Module {
   int64_t n_leaves = 0;
 };
 
-// "7", or "block3-1" of "block3-0", ...: what stands before the number.
 bool is_number(const std::string& word) {
-  return std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
+  return !word.empty() &&
+         std::all_of(word.begin(), word.end(), [](unsigned char c) { return std::isdigit(c); });
 }
 
+// Of "block3-1" what it shares with "block3-0": what stands before the last number.
 std::string before_number(const std::string& word) {
   const auto end = word.find_last_not_of("0123456789");
   return end == std::string::npos ? "" : word.substr(0, end + 1);
@@ -65,6 +68,7 @@ class Structure {
     size_t module;
     size_t parent;
     bool block;
+    bool in_sequence;  // of blocks
   };
 
   // Of a layer that stands where several are of one name, the last.
@@ -124,9 +128,7 @@ class Structure {
     for (const auto child : modules_[module].children) {
       const auto& word = modules_[child].word;
       if (word.empty() || !std::isdigit(static_cast<unsigned char>(word.back()))) return false;
-      auto text = before_number(word);
-      // "block3-" of "block3-0": what differs is the last number alone.
-      before.insert(text);
+      before.insert(before_number(word));
     }
     return before.size() == 1 && (modules_[module].children.size() > 1 || before.begin()->empty());
   }
@@ -147,12 +149,14 @@ class Structure {
     });
   }
 
-  bool holds_most(size_t module) const {
-    return 2 * modules_[module].n_leaves > modules_[0].n_leaves;
+  // Most of the network; unless that is one block, which adds something to what its layers give.
+  bool is_trunk(size_t module) const {
+    return 2 * modules_[module].n_leaves > modules_[0].n_leaves &&
+           (!holds_leaves_alone(module) || gives_what_its_last_one_gives(module));
   }
 
-  void take(size_t module, size_t parent, bool block) {
-    if (modules_[module].layer) found_.push_back({module, parent, block});
+  void take(size_t module, size_t parent, bool block, bool in_sequence = false) {
+    if (modules_[module].layer) found_.push_back({module, parent, block, in_sequence});
   }
 
   void walk_inside(size_t module, bool in_sequence) {
@@ -174,12 +178,12 @@ class Structure {
                                                 [&](size_t c) { return is_leaf(c); });
       const bool whole =
           leaves ? in_sequence || own.children.size() <= kUnit : in_sequence && mixed;
-      if (whole && own.layer) return take(module, 0, /*block=*/true);
+      if (whole && own.layer) return take(module, 0, /*block=*/true, in_sequence);
       return walk_inside(module, /*in_sequence=*/!leaves);
     }
-    if (!own.layer || holds_most(module) || ends_with_blocks(module))
+    if (!own.layer || is_trunk(module) || ends_with_blocks(module))
       return walk_inside(module, false);
-    take(module, 0, /*block=*/true);
+    take(module, 0, /*block=*/true, in_sequence);
   }
 
   bool has_type(const Found& one, std::initializer_list<const char*> words) const {
@@ -194,13 +198,18 @@ class Structure {
     const auto is_block = [](const Found& one) { return one.block; };
     const bool of_blocks = 2 * in_blocks > modules_[0].n_leaves;
     const auto first = std::find_if(found_.begin(), found_.end(), is_block);
-    const auto behind = std::find_if(found_.rbegin(), found_.rend(), is_block).base();
+    // Behind the sequences of blocks, or the blocks: a head may be one as well.
+    auto last = std::find_if(found_.rbegin(), found_.rend(),
+                             [](const Found& one) { return one.block && one.in_sequence; });
+    if (last == found_.rend()) last = std::find_if(found_.rbegin(), found_.rend(), is_block);
+    const auto behind = last.base();
     // The last that computes: where tokens get their places, that is a dropout. What only
     // normalises may be of the image.
-    auto stem = first;
-    while (stem != found_.begin() &&
-           (stem == first || has_type(*stem, kReshapes) || has_type(*stem, {"Norm"})))
-      --stem;
+    const auto computes = [&](const Found& one) {
+      return !has_type(one, kReshapes) && !has_type(one, {"Norm"});
+    };
+    const auto before = std::find_if(std::make_reverse_iterator(first), found_.rend(), computes);
+    const auto stem = before == found_.rend() ? found_.end() : std::prev(before.base());
     std::vector<Found> kept;
     for (auto one = found_.begin(); one != found_.end(); ++one) {
       if (one->block) {
@@ -228,11 +237,15 @@ class Structure {
 };
 
 // Outputs of distinct values by their outermost, shortest names, in order of execution.
-std::vector<std::string> distinct(const std::vector<Layer>& layers, int64_t min_features) {
+// @param among  values; all of them where it is not given
+std::vector<std::string> distinct(const std::vector<Layer>& layers,
+                                  int64_t min_features,
+                                  const std::optional<std::set<std::string>>& among = {}) {
   std::vector<std::string> names;
   std::map<std::string, size_t> place;
   for (const auto& layer : layers) {
     if (is_part(layer) || !is_usable(layer, min_features)) continue;
+    if (among && !among->contains(layer.value)) continue;
     const auto [it, fresh] = place.try_emplace(layer.value, names.size());
     if (fresh)
       names.push_back(layer.name);
@@ -240,6 +253,13 @@ std::vector<std::string> distinct(const std::vector<Layer>& layers, int64_t min_
       names[it->second] = layer.name;
   }
   return names;
+}
+
+std::set<std::string> values_of_blocks(const std::vector<Layer>& layers) {
+  const Structure structure(layers);
+  std::set<std::string> values;
+  for (const auto* layer : structure.found()) values.insert(layer->value);
+  return values;
 }
 
 }  // namespace
@@ -256,28 +276,17 @@ CandidatesFrom candidates_from(const std::string& name) {
 }
 
 std::vector<std::string> blocks_of(const std::vector<Layer>& layers) {
-  const Structure structure(layers);
-  std::set<std::string> values;
-  for (const auto* layer : structure.found()) values.insert(layer->value);
-  std::vector<Layer> own;
-  std::copy_if(layers.begin(), layers.end(), std::back_inserter(own),
-               [&](const Layer& layer) { return values.contains(layer.value); });
-  return distinct(own, 1);
+  return distinct(layers, 1, values_of_blocks(layers));
 }
 
 std::vector<std::string> candidate_layers(const std::vector<Layer>& layers,
                                           CandidatesFrom from,
                                           int64_t count,
                                           int64_t min_features) {
-  auto all = distinct(layers, min_features);
-  if (from == CandidatesFrom::kBlocks) {
-    const auto blocks = blocks_of(layers);
-    std::vector<std::string> own;
-    std::copy_if(all.begin(), all.end(), std::back_inserter(own), [&](const std::string& name) {
-      return std::find(blocks.begin(), blocks.end(), name) != blocks.end();
-    });
-    if (!own.empty()) all = std::move(own);
-  }
+  std::vector<std::string> all;
+  if (from == CandidatesFrom::kBlocks)
+    all = distinct(layers, min_features, values_of_blocks(layers));
+  if (all.empty()) all = distinct(layers, min_features);
   const auto n = static_cast<int64_t>(all.size());
   if (n <= count) return all;
   std::vector<std::string> spaced;

@@ -25,8 +25,8 @@ CandidatesFrom candidates_from(const std::string& name);
 ///   gives), whether residual, transformer, dense or Inception blocks, stages, or units of up to
 ///   four layers; and other modules with layers inside, but for those that hold most of the
 ///   network, which are looked into;
-/// - the last layer before the first block (the stem), and those behind the last one (pooled,
-///   normalised, logits);
+/// - the last layer before the first block (the stem), and those behind the sequences of blocks
+///   (pooled, normalised, logits);
 /// - where blocks hold less than half of the layers (AlexNet, VGG), the layers themselves.
 ///
 /// A product or normalisation that another layer completes (conv, norm, relu) is an inside, and

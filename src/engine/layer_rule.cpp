@@ -138,6 +138,13 @@ Json layer_selection_json(const Candidate& candidate,
   if (rule && candidate.network && committed_layer(options, benchmark).empty())
     return {{"method", otherwise == Otherwise::kOutput ? "output" : "last"},
             {"candidates", layers}};
+  if (otherwise == Otherwise::kCompete && candidate.network &&
+      committed_layer(options, benchmark).empty()) {
+    return {{"method", "only"},
+            {"candidates", layers},
+            {"from", name_of(options.from)},
+            {"most", options.n_candidates}};
+  }
   Json json = {{"method", "committed"}, {"candidates", layers}};
   const auto found = options.chosen_on.find(benchmark.region);
   if (found == options.chosen_on.end()) return json;

@@ -50,8 +50,8 @@ std::string in_window_of(const Benchmark& benchmark,
 /// The layer that was committed to for a benchmark, by a map or by hand; empty without one.
 std::string committed_layer(const ScoreOptions& options, const Benchmark& benchmark);
 
-/// What a record says of how its layer was found: committed to (with what it was chosen on), `last`
-/// or `output`.
+/// What a record says of how its layer was found: committed to (with what it was chosen on),
+/// `last`, `output`, or the `only` one that could compete.
 /// @param layers  those of layers_for: one
 Json layer_selection_json(const Candidate& candidate,
                           const Benchmark& benchmark,

@@ -17,7 +17,7 @@ constexpr double kMostGib = 1e6;
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
 /// GiB that scoring takes of a device's memory where nothing else is said: half of what is free
-/// now, and a quarter of one at least.
+/// now, in whole quarters of one, and a quarter at least.
 double usual_memory_gib(const at::Device& device);
 
 /// Options of scoring by their names, which flags and Python's arguments share: those of

@@ -43,21 +43,30 @@ ChoiceWay choice_way(const RecordedBenchmark& benchmark,
 }
 
 std::vector<size_t> NestedChoice::winners() const {
-  const std::set<size_t> distinct(chosen.begin(), chosen.end());
+  std::set<size_t> distinct;
+  for (const auto& place : chosen) {
+    if (place) distinct.insert(*place);
+  }
   return {distinct.begin(), distinct.end()};
 }
 
 std::string NestedChoice::layer() const {
   const auto all = winners();
+  if (all.empty()) return layers.front();
   const auto wins = [&](size_t place) { return std::count(chosen.begin(), chosen.end(), place); };
   return layers[*std::max_element(all.begin(), all.end(),
                                   [&](size_t a, size_t b) { return wins(a) < wins(b); })];
 }
 
+std::string NestedChoice::label() const {
+  const auto n = winners().size();
+  return n < 2 ? layer() : layer() + " and " + std::to_string(n - 1) + " more";
+}
+
 Json NestedChoice::selection(const std::string& by, const ScoreOptions& options) const {
   Json rows = Json::array(), names = Json::array();
   for (const auto& row : values) rows.push_back(numbers(row));
-  for (const auto place : chosen) names.push_back(layers[place]);
+  for (const auto& place : chosen) names.push_back(place ? Json(layers[*place]) : Json(nullptr));
   return {{"method", "nested"},
           {"by", by},
           {"candidates", layers},
@@ -69,6 +78,7 @@ Json NestedChoice::selection(const std::string& by, const ScoreOptions& options)
 
 NestedChoice choose_each_time(const std::vector<ReducedLayer>& layers,
                               std::vector<std::vector<double>> values,
+                              const std::string& by,
                               std::vector<std::string>& warnings) {
   NestedChoice choice;
   for (const auto& layer : layers) choice.layers.push_back(layer.layer);
@@ -82,7 +92,19 @@ NestedChoice choose_each_time(const std::vector<ReducedLayer>& layers,
   for (auto& warning : left_out(layers.size(), "layers",
                                 "have no value somewhere and cannot be chosen there", undefined))
     warnings.push_back(std::move(warning));
-  for (const auto& row : choice.values) choice.chosen.push_back(best_of(row));
+  int64_t without = 0;
+  for (const auto& row : choice.values) {
+    const auto best = best_of(row);
+    if (std::isnan(row[best])) {
+      ++without;
+      choice.chosen.emplace_back();
+    } else {
+      choice.chosen.emplace_back(best);
+    }
+  }
+  for (auto& warning : left_out(without, static_cast<int64_t>(choice.values.size()),
+                                by + "s have no score: no layer has a value to be chosen by"))
+    warnings.push_back(std::move(warning));
   return choice;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,20 +44,25 @@ ChoiceWay choice_way(const RecordedBenchmark& benchmark,
 struct NestedChoice {
   std::vector<std::string> layers;
   std::vector<std::vector<double>> values;  ///< [times][layers]: what they competed by
-  std::vector<size_t> chosen;               ///< a time: place in `layers`
+  /// a time: place in `layers`; none where no layer has a value
+  std::vector<std::optional<size_t>> chosen;
 
   /// Those that won at all, in the order of `layers`.
   std::vector<size_t> winners() const;
-  /// The most frequent one; of several the first.
+  /// The most frequent one; of several the first. The first layer where none won at all.
   std::string layer() const;
+  /// That, and that there are others.
+  std::string label() const;
   /// For the record. @param by  what was chosen for: "split" or "subject"
   Json selection(const std::string& by, const ScoreOptions& options) const;
 };
 
-/// The layer of highest value, each time. @param warnings  gains what has no value and cannot be
-/// chosen
+/// The layer of highest value, each time.
+/// @param by        as selection()'s
+/// @param warnings  gains what has no value and cannot be chosen
 NestedChoice choose_each_time(const std::vector<ReducedLayer>& layers,
                               std::vector<std::vector<double>> values,
+                              const std::string& by,
                               std::vector<std::string>& warnings);
 
 /// A committed layer scored on all presentations; or layers that compete on each half of the

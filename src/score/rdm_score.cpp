@@ -37,9 +37,13 @@ void draw(Estimate& estimate,
   over.level = options.level;
   over.seed = options.seed;
   const auto on = subjects.pairs.options();
+  // A subject that the value leaves out is left out of every draw.
+  const auto defined = estimate.per_neuroid.squeeze(0).isnan().logical_not().nonzero().squeeze(1);
+  const bool all = defined.size(0) == estimate.per_neuroid.size(1);
   const auto resampled = resample(
       [&](const Draws& draws) {
-        return statistic(draws.of(Axis::kPresentation, subjects.n_presentations, on)).mean(1);
+        const auto each = statistic(draws.of(Axis::kPresentation, subjects.n_presentations, on));
+        return (all ? each : each.index_select(1, defined.to(each.device()))).mean(1);
       },
       over, on);
   estimate.draws = {{}, resampled.draws};

@@ -124,14 +124,7 @@ def test_rdms_choose_for_every_subject_on_the_others(recorded, tmp_path):
     of = [0, 0, 1, 1]
     rdms = np.array([1 - np.corrcoef(np.c_[features[layer], generator.normal(size=(N, 6))]) for layer in of])
     rdms[:, range(N), range(N)] = 0
-    xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"], name="data",
-                 coords={"subject": [f"s{i}" for i in range(len(of))], "stimulus_id": ("presentation", [f"image{i:03d}" for i in range(N)])}
-                 ).to_netcdf(tmp_path / "rdms.nc", engine="h5netcdf")
-    manifest = json.loads(world.write_benchmark(tmp_path, stimuli, np.zeros((2, N, 2))).read_text())
-    for name in ("assemblies", "splits"):
-        del manifest[name]
-    manifest.update(identifier="Chosen.IT-rdm", rdms=str(tmp_path / "rdms.nc"), metric={"name": "rdm"}, ceiling={"name": "rsa"})
-    (tmp_path / "rdm.json").write_text(json.dumps(manifest))
+    rdm_benchmark(tmp_path, stimuli, rdms)
     network = world.LookupNetwork(features[:2]).eval()
     record = world.scores_of(network, tmp_path / "rdm.json")
     upper = np.triu_indices(N, 1)
@@ -165,6 +158,57 @@ def test_a_choice_that_is_not_made_and_words_that_are_none(recorded, tmp_path):
     one_group.write_text(one_group.read_text().replace(str(stimuli), str(stimuli_of_two)))
     with pytest.raises(cortiscore.Error, match="found one group to train on"):
         world.scores_of(network, one_group)
+
+
+def test_what_has_too_few_presentations_to_choose_by_says_so(recorded, tmp_path):
+    """A committed layer is fitted on 27 and scores; a choice would fit on 21."""
+    _, stimuli, _, features, trials = recorded
+    wide = [np.c_[x, x ** 2, x ** 3, np.abs(x)] for x in features]
+    network = world.LookupNetwork(wide).eval()
+    few = world.write_benchmark(tmp_path, stimuli, trials, metric={"name": "pls", "n_components": 25}, splits={**SHUFFLE, "train_fraction": 0.46})
+    assert world.scores_of(network, few, layers="layers.0")["score"]["raw"] is not None
+    with pytest.raises(cortiscore.Error, match=r"found 2[0-9] to choose a layer by, of the 27 of split 0, expected at least 25.*--layer"):
+        world.scores_of(network, few)
+    scenes = world.numbered_images(tmp_path, N, scene=[f"s{i % 5}" for i in range(N)])
+    apart = world.write_benchmark(tmp_path, scenes, trials, splits={**SHUFFLE, "train_fraction": 0.96, "disjoint": "scene"})
+    with pytest.raises(cortiscore.Error, match="where a layer is chosen: commit to one with --layer"):
+        world.scores_of(network, apart)
+
+
+def test_a_lone_candidate_is_not_said_to_be_committed_to(recorded, tmp_path):
+    _, stimuli, _, features, trials = recorded
+    record = world.scores_of(world.LookupNetwork(features).eval(), world.write_benchmark(tmp_path, stimuli, trials), candidates=1)
+    assert record["layer_selection"] == {"method": "only", "candidates": ["layers.2"], "from": "blocks", "most": 1}
+
+
+def rdm_benchmark(folder, stimuli, rdms):
+    xr.DataArray(rdms, dims=["subject", "presentation", "presentation_other"], name="data",
+                 coords={"subject": [f"s{i}" for i in range(len(rdms))], "stimulus_id": ("presentation", [f"image{i:03d}" for i in range(N)])}
+                 ).to_netcdf(folder / "rdms.nc", engine="h5netcdf")
+    manifest = json.loads(world.write_benchmark(folder, stimuli, np.zeros((2, N, 2))).read_text())
+    for name in ("assemblies", "splits"):
+        del manifest[name]
+    manifest.update(identifier="Chosen.IT-rdm", rdms=str(folder / "rdms.nc"), metric={"name": "rdm"}, ceiling={"name": "rsa"})
+    (folder / "rdm.json").write_text(json.dumps(manifest))
+    return folder / "rdm.json"
+
+
+def test_a_subject_that_no_layer_can_be_chosen_for_has_no_score(recorded, tmp_path):
+    """Of two subjects one is the same everywhere: nothing chooses for the other, and nothing compares with it."""
+    _, stimuli, _, features, _ = recorded
+    rdms = np.ones((3, N, N))
+    for subject in range(2):
+        rdms[subject] = 1 - np.corrcoef(np.c_[features[subject], np.random.default_rng(subject).normal(size=(N, 6))])
+    rdms[:, range(N), range(N)] = 0
+    network = world.LookupNetwork(features[:2]).eval()
+    record = world.scores_of(network, rdm_benchmark(tmp_path, stimuli, rdms[1:]))
+    chosen = record["layer_selection"]["chosen"]
+    assert chosen[0] is None and chosen[1] in ("layers.0", "layers.1") and record["split_scores"] == [None, None]
+    assert record["score"]["raw"] is None
+    assert any("1 of 2 subjects have no score: no layer has a value to be chosen by" in warning for warning in record["warnings"])
+    # A subject that has no value is left out of every draw, as of the value.
+    both = world.scores_of(network, rdm_benchmark(tmp_path, stimuli, rdms), layers="layers.0")
+    assert both["split_scores"][2] is None and both["raw"]["ci_lo"] < both["raw"]["score"] < both["raw"]["ci_hi"]
 
 
 def test_a_board_says_where_halves_stand_beside_all(recorded, tmp_path):
@@ -237,7 +281,7 @@ ALEXNET = ["features.1", "features.2", "features.4", "features.5", "features.7",
     (lambda: torchvision.models.resnet18(weights=None), 64, RESNET18),
     (lambda: torchvision.models.densenet121(weights=None), 64, DENSENET121),
     (lambda: torchvision.models.alexnet(weights=None), 64, ALEXNET),
-    (Tiny, 32, ["stem", "stages.0.0", "stages.0", "stages.1.0", "stages.1", "head"]),
+    (Tiny, 32, ["stem", "stages.0.0", "stages.0", "stages.1.0", "stages.1"]),  # the head has too few features for 25 components
 ], ids=["resnet18", "densenet121", "alexnet", "tiny"])
 def test_outputs_of_blocks_compete(model, size, expected, tmp_path):
     assert competing(model(), tmp_path, size) == expected
@@ -248,7 +292,8 @@ def test_a_transformers_blocks_compete_and_none_of_their_insides(tmp_path):
     names = competing(vit, tmp_path, 32)
     blocks = [f"encoder.layers.encoder_layer_{i}" for i in range(4)]
     assert [name for name in names if "encoder_layer" in name] == blocks and "encoder.layers" in names  # the last block is the list's own
-    assert names[-1].startswith("heads") and not [name for name in names if "mlp" in name or "ln_" in name]
+    assert names[-1] == "encoder"  # its last norm; the head has too few features
+    assert not [name for name in names if "mlp" in name or "ln_" in name]
 
 
 def test_inception_blocks_compete_and_none_of_their_branches(tmp_path):
@@ -256,6 +301,35 @@ def test_inception_blocks_compete_and_none_of_their_branches(tmp_path):
     names = competing(net, tmp_path, 64)
     assert not [name for name in names if "branch" in name] and len(names) == 12
     assert {"inception4a", "inception5b"} & set(names)
+
+
+class NormalisedPixels(nn.Module):
+    def forward(self, images):
+        return (images - 0.5) / 0.25
+
+
+class Headed(nn.Module):
+    """Blocks in a sequence, a pool, and a head that is a module of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = NormalisedPixels()
+        self.stem = nn.Sequential(nn.Conv2d(3, 6, 3, 2), nn.ReLU())
+        self.blocks = nn.Sequential(*(Tiny.block() for _ in range(14)))
+        self.pool = nn.AdaptiveAvgPool2d(3)
+        self.flatten = nn.Flatten()
+        self.head = nn.Sequential(nn.Dropout(), nn.Linear(54, 9))
+
+    def forward(self, x):
+        return self.head(self.flatten(self.pool(self.blocks(self.stem(self.norm(x))))))
+
+
+def test_what_is_between_blocks_and_a_head_competes_and_pixels_do_not(simulated, tmp_path):
+    names = competing(Headed(), tmp_path, 32)
+    assert "pool" in names and not {"norm", "flatten", "head"} & set(names) and names[0] == "stem"  # the head has 9 features
+    # What is marked is what competes.
+    record = run_json("score", tmp_path / "m.pt2", "-b", "Simulated2026.V4-pls", "--bootstrap", "20", env=simulated)
+    assert record["layer_selection"]["candidates"] == names and len(names) == 12
 
 
 @pytest.fixture(scope="module")

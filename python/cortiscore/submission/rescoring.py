@@ -128,9 +128,9 @@ def flags_of(record, scratch):
     words = [f"--bootstrap={error['n_boot']}", f"--precision={precision}"]
     if isinstance(params, dict) and params.get("mode") in ("sklearn", "exact"):
         words.append(f"--mode={params['mode']}")
-    if selection["method"] in ("nested", "alternating_halves"):
+    if selection["method"] in ("nested", "alternating_halves", "only"):
         # Records of engines before candidates were blocks say nothing of what competed: all layers.
-        words += [f"--choice={'nested' if selection['method'] == 'nested' else 'halves'}", f"--from={selection.get('from', 'all')}"]
+        words += [f"--choice={'halves' if selection['method'] == 'alternating_halves' else 'nested'}", f"--from={selection.get('from', 'all')}"]
         if "most" in selection:
             words.append(f"--candidates={selection['most']}")
     if selection["method"] != "committed":

@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include <ATen/ATen.h>
 
+#include "cortiscore/error.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
 #include "src/core/stage.h"
@@ -98,12 +100,24 @@ double value_of(const std::vector<Estimate>& raw, const NeuralBenchmark& benchma
 }
 
 // Of a layer, a value for every split of the whole: by the inner splits of its train presentations.
-// As many outer splits at a time as a committed layer has: no more memory than it takes.
+// As many splits at a time as a committed layer has, or those of one outer split.
 std::vector<double> inner_values(const ReducedLayer& layer,
                                  PreparedNeural& prepared,
                                  const NeuralBenchmark& benchmark,
                                  const MappingOptions& mapping) {
   const auto& inner = prepared.inner();
+  for (size_t outer = 0; outer < inner.size() && mapping.kind == MappingKind::kPls; ++outer) {
+    for (const auto& split : inner[outer]) {
+      const auto n = static_cast<int64_t>(split.train.size());
+      if (n >= mapping.pls.n_components) continue;
+      throw bad_input({benchmark.path, "train presentations",
+                       std::to_string(n) + " to choose a layer by, of the " +
+                           std::to_string(prepared.whole().splits[outer].train.size()) +
+                           " of split " + std::to_string(outer),
+                       "at least " + std::to_string(mapping.pls.n_components) + ", one a component",
+                       "Commit to a layer with --layer, or ask for fewer components"});
+    }
+  }
   const size_t n_outer = inner.size(), n_inner = inner.front().size();
   const size_t at_once = std::max<size_t>(1, n_outer / n_inner);
   auto part = prepared.whole();
@@ -129,15 +143,20 @@ std::vector<double> inner_values(const ReducedLayer& layer,
 }
 
 // Of several layers' maps on the same splits those splits that each was chosen for.
-// @param of_split  a split: place in `maps`
-Mapped assembled(const std::vector<Mapped>& maps, const std::vector<size_t>& of_split) {
-  if (maps.size() == 1) return maps.front();
+// @param of_split  a split: place in `maps`; none: the split has no score
+Mapped assembled(const std::vector<Mapped>& maps,
+                 const std::vector<std::optional<size_t>>& of_split) {
+  if (maps.size() == 1 && std::all_of(of_split.begin(), of_split.end(),
+                                      [](const auto& place) { return place.has_value(); }))
+    return maps.front();
   const auto rows_of = [&](size_t population, at::Tensor Predictivity::*member) {
     std::vector<at::Tensor> rows;
     for (size_t split = 0; split < of_split.size(); ++split) {
-      const auto& all = maps[of_split[split]].details[population].*member;
+      const auto& all = maps[of_split[split].value_or(0)].details[population].*member;
       if (!all.defined()) return at::Tensor();
       rows.push_back(all.narrow(0, static_cast<int64_t>(split), 1));
+      if (!of_split[split] && member == &Predictivity::per_neuroid)
+        rows.back() = at::full_like(rows.back(), std::nan(""));
     }
     return at::cat(rows);
   };
@@ -270,23 +289,26 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
       const auto own = inner_values(layer, prepared, benchmark, mapped_as(layer));
       for (size_t split = 0; split < values.size(); ++split) values[split].push_back(own[split]);
     }
-    const auto choice = choose_each_time(coordinates, std::move(values), outcome.warnings);
+    const auto choice = choose_each_time(coordinates, std::move(values), "split", outcome.warnings);
     // Each on all splits, as where it is committed to: so its scores are the same to the bit.
     std::vector<Mapped> maps;
     std::map<size_t, size_t> place;
-    for (const auto winner : choice.winners()) {
+    auto winners = choice.winners();
+    if (winners.empty()) winners.push_back(0);
+    for (const auto winner : winners) {
       check_stop();
       place[winner] = maps.size();
       maps.push_back(map_populations(coordinates[winner], prepared.whole(), benchmark,
                                      mapped_as(coordinates[winner])));
     }
-    std::vector<size_t> of_split;
-    for (const auto winner : choice.chosen) of_split.push_back(place.at(winner));
+    std::vector<std::optional<size_t>> of_split;
+    for (const auto& winner : choice.chosen)
+      of_split.push_back(winner ? std::optional(place.at(*winner)) : std::nullopt);
     score_here(assembled(maps, of_split), prepared.whole());
     outcome.layer_selection = choice.selection("split", options);
     outcome.layer_selection["inner_splits"] = prepared.inner().front().size();
     outcome.layer = choice.layer();
-    chosen = {outcome.layer};
+    chosen = {choice.label()};
   } else {
     chosen = score_chosen_layers(
         way, benchmark, coordinates, options, prepared,

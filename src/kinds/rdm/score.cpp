@@ -62,12 +62,29 @@ Score score_choice(const NestedChoice& choice,
                    const BootstrapOptions& bootstrap,
                    std::vector<std::string>& warnings) {
   const auto winners = choice.winners();
-  if (winners.size() == 1)
+  const bool all = std::all_of(choice.chosen.begin(), choice.chosen.end(),
+                               [](const auto& place) { return place.has_value(); });
+  if (winners.empty())
+    return ceiled_by_draws(undefined_estimate(part.subjects.pairs.size(0), bootstrap), part.ceiling,
+                           benchmark.convention, bootstrap.level);
+  if (winners.size() == 1 && all)
     return score_part(layers[winners[0]], part, benchmark, bootstrap, warnings);
+  std::vector<int64_t> there;
   std::vector<at::Tensor> of_subject;
-  for (const auto winner : choice.chosen) of_subject.push_back(among(layers[winner], part));
-  return ceiled_by_draws(rdm_ceiling({part.subjects, at::stack(of_subject)}, bootstrap),
-                         part.ceiling, benchmark.convention, bootstrap.level);
+  for (size_t s = 0; s < choice.chosen.size(); ++s) {
+    if (!choice.chosen[s]) continue;
+    there.push_back(static_cast<int64_t>(s));
+    of_subject.push_back(among(layers[*choice.chosen[s]], part));
+  }
+  auto subjects = part.subjects;
+  const auto places = at::tensor(there, at::kLong);
+  subjects.pairs = subjects.pairs.index_select(0, places.to(subjects.pairs.device()));
+  auto raw = rdm_ceiling({subjects, at::stack(of_subject)}, bootstrap);
+  auto whole = at::full({1, part.subjects.pairs.size(0)}, std::nan(""), raw.per_neuroid.options());
+  raw.per_neuroid = whole.index_copy_(1, places, raw.per_neuroid);
+  const auto* const first = raw.per_neuroid.const_data_ptr<double>();
+  raw.split_values = {first, first + raw.per_neuroid.size(1)};
+  return ceiled_by_draws(std::move(raw), part.ceiling, benchmark.convention, bootstrap.level);
 }
 
 }  // namespace
@@ -88,7 +105,7 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   if (way == ChoiceWay::kNested) {
     const auto& part = prepared.whole();
     const auto choice =
-        choose_each_time(reduced, values_on_others(reduced, part), outcome.warnings);
+        choose_each_time(reduced, values_on_others(reduced, part), "subject", outcome.warnings);
     parts.push_back(
         score_choice(choice, reduced, part, benchmark, options.bootstrap, outcome.warnings));
     outcome.layer_selection = choice.selection("subject", options);
