@@ -60,10 +60,11 @@ bool is_scored(const BoardCell& cell) {
 }
 
 // What must agree for two records of one name to be of one network; empty where a record does not
-// say it: a published score, one of activations, a file that could not be opened.
+// say it: a published score, a file that could not be opened. Activations are a file a benchmark,
+// and all alike.
 std::string variant_of(const Json& record) {
   const auto graph = text_of(record, "graph_sha256");
-  if (graph.empty()) return {};
+  if (graph.empty()) return text_of(record, "weights_sha256").empty() ? "" : "activations";
   const auto shown = record.value("preprocessing", Json());
   std::string text = graph + " " + text_of(record, "weights_sha256");
   if (!shown.is_object()) return text;
@@ -205,8 +206,8 @@ class Reader {
     if (several_.empty()) return;
     const auto more = several_.size() - 1;
     board.notes.push_back(
-        "results of several networks (other weights, graph or preprocessing) stand under the "
-        "name " +
+        "results of several networks (other weights, graph or preprocessing, or activations) stand "
+        "under the name " +
         shown(several_.front()) + (more ? " (and " + std::to_string(more) + " names more)" : "") +
         ": ranked is the one that was scored last, " + std::to_string(n_others_) +
         " results of others are left out. Keep trainings in stores of their own, or give their "
@@ -377,7 +378,7 @@ class Reader {
     row.network.run = tags.run;
     row.network.step = tags.step;
     row.network.graph_sha256 = tags.graph;
-    row.network.weights_sha256 = chosen ? tags.weights : std::string();
+    row.network.weights_sha256 = tags.graph.empty() ? std::string() : tags.weights;
     if (several > 1) {
       if (row.shown) several_.push_back(row.network.name);
       for (auto& [benchmark, found] : row.found) {

@@ -476,7 +476,19 @@ def test_the_same_weights_in_another_network_are_no_row_of_both(tmp_path, change
     store = store_of(tmp_path / "store", [old, new, record("other", V4, 0.1)])
     [net] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "net"]
     assert net["leaves"] == {V1: 0.3, V4: None}
-    assert "other weights, graph or preprocessing" in run("rank", "--results", store).stderr
+    assert "other weights, graph or preprocessing, or activations" in run("rank", "--results", store).stderr
+
+
+def test_activations_and_a_network_of_one_name_are_no_row_of_both(tmp_path):
+    of_files = [record("net", benchmark, 0.9) | {"graph_sha256": None, "weights_sha256": benchmark[:1] * 64} for benchmark in (V1, V4)]
+    store = store_of(tmp_path / "store", [*of_files, record("other", V4, 0.1)])
+    [net] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "net"]
+    assert net["leaves"] == {V1: 0.9, V4: 0.9} and net["weights_sha256"] is None  # a file a benchmark
+    later = with_weights(record("net", V1, 0.3, end="2026-01-02T00:00:00Z"), "a")
+    store = store_of(tmp_path / "both", [*of_files, later, record("other", V4, 0.1)])
+    [net] = [one for one in lines("rank", "--results", store) if one["model_identifier"] == "net"]
+    assert net["leaves"] == {V1: 0.3, V4: None}
+    assert "or activations" in run("rank", "--results", store).stderr
 
 
 def test_weights_that_failed_last_are_what_the_name_means(tmp_path):
