@@ -19,6 +19,9 @@ from .unpickle import Global, Placeholder, Ref, bad, dtype_of, read_pickled, sho
 
 PLAIN = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 AVERAGED = ("state_dict_ema", "model_ema", "ema", "ema_state_dict", "params_ema")
+NO_WEIGHTS = {"grad", "grads", "gradient", "gradients", "delta", "deltas", "diff", "exp_avg", "exp_avg_sq", "momentum", "momentum_buffer", "velocity",
+              "fisher", "mask", "masks"}  # what is of a weight's name and shape, and is none
+_SCALES = re.compile(r"(.*_)?scales?(_inv)?")
 INDEX = ".index.json"
 _MOST_ENTRIES = 1_000_000  # values walked through in search of weights
 _SAFETENSORS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32,
@@ -304,6 +307,8 @@ def _read_state(path, wanted, key, prefix, saved_as):
     fit, passed_over = weight_names.choose(fits, lambda a, b: _equal(tensors[a], tensors[b]),
                                            lambda start: min(_rank(start), 1))
     notes = [f"not taken: \"{other}\" (--prefix)" for other in passed_over]
+    refuse_no_weights(path, (source.removesuffix(name) for name, source in fit.sources.items()), key, prefix)
+    refuse_unused_scales(path, {source: tensors[source] for source in fit.sources.values()}, tensors)
     of = {states[source] for source in fit.sources.values()}
     left = [name for name in tensors if states[name] in of and name not in set(fit.sources.values()) and weight_names.leaf(name) != weight_names.COUNTER]
     if left:
@@ -313,6 +318,24 @@ def _read_state(path, wanted, key, prefix, saved_as):
         if name in fit.sources:
             state[name] = changes.as_wanted(fit.sources[name], tensors[fit.sources[name]].load().detach(), tensor.dtype)
     return state, [shown(note) for note in notes + changes.notes()]
+
+
+def refuse_no_weights(path, beginnings, key, prefix):
+    """:raises BadInput: weights that are all in a place such as `grads`, which nobody named"""
+    words = [word for beginning in dict.fromkeys(beginnings) for word in beginning.split(".") if word.lower() in NO_WEIGHTS]
+    if words and not key and not prefix:
+        raise bad(path, f"tensors of the weights' names under \"{words[0]}\" alone", f"a state dict under one of {', '.join(PLAIN)}",
+                  f"If these are weights, say --prefix {words[0]}.")
+
+
+def refuse_unused_scales(path, taken, tensors):
+    """:raises BadInput: 8-bit floats beside scales, without which they are other numbers"""
+    narrow = next((name for name, ref in taken.items() if ref.dtype.is_floating_point and ref.dtype.itemsize == 1), None)
+    scales = [name for name in tensors if name not in taken and any(map(_SCALES.fullmatch, name.lower().split(".")))
+              and not re.match("(grad_|loss_)?scaler", name.lower())]
+    if narrow and scales:
+        raise bad(path, f"8-bit floats (\"{narrow}\") beside {len(scales)} scales that no weight of the network is (\"{scales[0]}\")",
+                  "weights as the network computes with them", "Multiply each by its scale, and save the products as bfloat16 or float32")
 
 
 def saved_names(model):
@@ -405,6 +428,8 @@ def _as_it_is(path, tensors, states, prefix):
         if not order or (_rank(order[0]) == 2 and len(order) > 1):
             raise bad(path, ", ".join(order or groups)[:300], f"a state dict under one of {', '.join(PLAIN)}", "Name it with --key")
         state = order[0]
+        refuse_no_weights(path, [state], None, None)
+        refuse_unused_scales(path, likely[state], tensors)
     notes = [f"not taken: \"{other}\" (--key)" for other in likely if other != state and _rank(other) < 2]
     group = {name.removeprefix(prefix or (state and state + ".")): ref for name, ref in likely[state].items()}
     # What torch puts into names goes wherever it stands; other beginnings only where every name has one.

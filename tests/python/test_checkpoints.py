@@ -408,3 +408,33 @@ def test_files_of_other_kinds_are_called_by_their_name(tmp_path):
         read_state(tmp_path / "c.pth")
     with pytest.raises(BadInput, match="no such file"):
         read_state(tmp_path / "none.pth")
+
+
+def test_eight_bit_weights_are_refused_where_their_scales_are_not_used(tmp_path):
+    """Scales in a dict of their own, or one beside each weight; without scales, or with those that the network has, as before."""
+    narrow = {k: v.to(torch.float8_e4m3fn) if v.is_floating_point() and v.dim() > 1 else v for k, v in SEED1.items()}
+    scales = {k: torch.tensor(0.5) for k, v in narrow.items() if v.dtype == torch.float8_e4m3fn}
+    for what in ({"model": narrow, "scales": scales}, {**narrow, **{k + "_scale": v for k, v in scales.items()}},
+                 {"state_dict": {**narrow, **{k + "_scale_inv": v for k, v in scales.items()}}}):
+        with pytest.raises(BadInput, match="8-bit floats.*scale.*Multiply each by its scale|more inside modules of the network"):
+            read_state(saved(tmp_path / "a.pth", what), WANTED)
+    with pytest.raises(BadInput, match="8-bit floats.*scale"):
+        read_state(saved(tmp_path / "a.pth", {"model": narrow, "scales": scales}))
+    for what in ({"model": narrow}, {"model": narrow, "scaler": {"scale": torch.tensor(65536.0)}}):
+        found, notes = read_state(saved(tmp_path / "a.pth", what), WANTED)
+        assert equal(found, {k: v.float() if v.dtype == torch.float8_e4m3fn else v for k, v in narrow.items()}) and "widened" in notes[-1]
+    found, _ = read_state(saved(tmp_path / "a.pth", {"model": SEED1, "scales": scales}), WANTED)
+    assert equal(found, SEED1)
+
+
+def test_what_is_no_weights_is_not_taken_for_them(tmp_path):
+    for name in ("grads", "delta", "exp_avg", "momentum"):
+        path = saved(tmp_path / "a.pth", {name: SEED2, "step": 3})
+        for wanted in (WANTED, None):
+            with pytest.raises(BadInput, match=f'under "{name}" alone.*--prefix {name}.'):
+                read_state(path, wanted)
+            assert equal(read_state(path, wanted, prefix=f"{name}.")[0], SEED2)
+            assert equal(read_state(path, wanted, key=name)[0], SEED2)
+        path = saved(tmp_path / "a.pth", {name: SEED2, "model": SEED1})
+        assert equal(read_state(path, WANTED)[0], SEED1)
+    assert equal(read_state(saved(tmp_path / "a.pth", under("delta.")), {f"delta.{k}": v for k, v in WANTED.items()})[0], under("delta."))
