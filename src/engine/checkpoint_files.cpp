@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
 #include <set>
@@ -14,6 +17,8 @@
 
 #include "cortiscore/error.h"
 #include "src/core/linked_folders.h"
+#include "src/core/natural_order.h"
+#include "src/core/notes.h"
 #include "src/data/arrays.h"
 #include "src/model/archive.h"
 
@@ -24,32 +29,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kIndex = ".index.json";
 constexpr int kDeepest = 4;
-
-// Numbers in names by their value.
-bool natural_less(const std::string& a, const std::string& b) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  size_t i = 0, j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (digit(a[i]) && digit(b[j])) {
-      const auto number = [&](const std::string& text, size_t& at) {
-        while (at < text.size() && text[at] == '0') ++at;
-        const auto from = at;
-        while (at < text.size() && digit(text[at])) ++at;
-        return text.substr(from, at - from);
-      };
-      const auto m = number(a, i), n = number(b, j);
-      if (m.size() != n.size()) return m.size() < n.size();
-      if (m != n) return m < n;
-    } else if (a[i] != b[j]) {
-      return a[i] < b[j];
-    } else {
-      ++i;
-      ++j;
-    }
-  }
-  if ((i < a.size()) != (j < b.size())) return j < b.size();
-  return a < b;
-}
 
 bool is_index(const std::string& path) {
   return path.ends_with(kIndex);
@@ -128,9 +107,73 @@ std::vector<std::string> grouped(const std::vector<std::string>& paths) {
 // What training keeps beside weights.
 bool is_beside(const std::string& name) {
   static const std::regex kBeside(
-      R"((optimizer|scheduler|lr_scheduler|scaler|rng_state|random_states|training_args|trainer_state|grad_scaler|zero_pp_rank|bf16_zero)([._-].*)?)",
+      R"((optimizer|scheduler|sampler|dl_state_dict|lr_scheduler|scaler|rng_state|random_states|training_args|trainer_state|grad_scaler|zero_pp_rank|bf16_zero)([._-].*)?)",
       std::regex::icase);
   return name.size() > 255 || std::regex_match(name, kBeside);
+}
+
+// What tells most files of one size apart: blocks of their beginning, middle and end.
+std::string sample_of(const std::string& path, uintmax_t size) {
+  constexpr uintmax_t kBlock = uintmax_t{1} << 16;
+  std::ifstream stream(path, std::ios::binary);
+  std::string sample = std::to_string(size) + " ";
+  std::string block(kBlock, '\0');
+  for (const auto at : {uintmax_t{0}, size / 2, size - std::min(size, kBlock)}) {
+    stream.clear();
+    stream.seekg(static_cast<std::streamoff>(at));
+    stream.read(block.data(), static_cast<std::streamsize>(kBlock));
+    sample.append(block, 0, static_cast<size_t>(stream.gcount()));
+  }
+  return sha256_of(sample);
+}
+
+bool same_bytes(const std::string& a, const std::string& b) {
+  std::ifstream first(a, std::ios::binary), second(b, std::ios::binary);
+  std::vector<char> x(size_t{1} << 20), y(x.size());
+  while (first && second) {
+    first.read(x.data(), static_cast<std::streamsize>(x.size()));
+    second.read(y.data(), static_cast<std::streamsize>(y.size()));
+    const auto n = static_cast<size_t>(first.gcount());
+    if (first.gcount() != second.gcount() || std::memcmp(x.data(), y.data(), n) != 0) return false;
+  }
+  return first.eof() && second.eof();
+}
+
+// Training keeps its last checkpoint, or its best one, a second time: the same bytes, or a link.
+std::vector<std::string> without_copies(const std::vector<std::string>& files) {
+  const auto is_copy = [](const std::string& path) {
+    static const std::regex kNames(R"((.*[._-])?(last|latest|best|final)([._-].*)?)",
+                                   std::regex::icase);
+    const auto name = fs::path(path).filename().string();
+    return name.size() < 256 && std::regex_match(name, kNames);
+  };
+  std::vector<std::string> order(files), kept;
+  std::stable_partition(order.begin(), order.end(), [&](const auto& f) { return !is_copy(f); });
+  std::map<uintmax_t, std::vector<std::string>> of_size;
+  std::error_code error;
+  for (const auto& path : order) {
+    const auto size = fs::file_size(path, error);
+    if (!error) of_size[size].push_back(path);
+  }
+  std::set<std::string> copies;
+  for (const auto& [size, paths] : of_size) {
+    std::map<std::string, std::vector<std::string>> alike;
+    for (const auto& path : paths) {
+      if (paths.size() < 2 || size == 0) continue;
+      auto& others = alike[sample_of(path, size)];
+      const auto same = std::find_if(others.begin(), others.end(),
+                                     [&](const auto& other) { return same_bytes(path, other); });
+      if (same == others.end()) {
+        others.push_back(path);
+        continue;
+      }
+      copies.insert(path);
+      note(path, "the same bytes as " + *same + ": it is left out");
+    }
+  }
+  std::copy_if(files.begin(), files.end(), std::back_inserter(kept),
+               [&](const auto& path) { return !copies.contains(path); });
+  return kept;
 }
 
 std::vector<std::string> in_folder(const fs::path& folder,
@@ -168,7 +211,7 @@ std::vector<std::string> in_folder(const fs::path& folder,
       found.insert(found.end(), more.begin(), more.end());
     }
   }
-  files = grouped(files);
+  files = without_copies(grouped(files));
   found.insert(found.end(), files.begin(), files.end());
   return found;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "src/core/natural_order.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -111,7 +112,7 @@ std::vector<Ranked> rank(const Scoreboard& board, double level) {
   std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
     const double x = a.value(), y = b.value();
     if (std::isnan(x) || std::isnan(y)) return !std::isnan(x) && std::isnan(y);
-    return x != y ? x > y : a.ranked.network->name < b.ranked.network->name;
+    return x != y ? x > y : natural_less(a.ranked.network->name, b.ranked.network->name);
   });
   const bool uncertain = std::any_of(entries.begin(), entries.end(),
                                      [](const Entry& entry) { return entry.uncertain; });

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <type_traits>
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "src/core/folders.h"
+#include "src/core/natural_order.h"
 #include "src/data/arrays.h"
 #include "src/results/json.h"
 
@@ -46,7 +48,7 @@ SELECT shard, offset, length FROM last
 WHERE (ok OR status = 'imported' OR NOT EXISTS (SELECT 1 FROM last AS better
     WHERE better.ok AND better.model = last.model AND better.benchmark = last.benchmark AND better.place > last.place))
   AND (?1 = '' OR model GLOB ?1) AND (?2 = '' OR benchmark GLOB ?2) AND (?3 = '' OR status GLOB ?3)
-ORDER BY model, benchmark, key
+ORDER BY model COLLATE by_number, benchmark COLLATE by_number, key
 )sql";
 
 }  // namespace
@@ -78,6 +80,13 @@ struct Index::Database {
     owner.reset(handle);  // SQLite gives one to close even where it could not open
     if (code != SQLITE_OK) throw DatabaseError(handle);
     sqlite3_busy_timeout(handle, 60000);
+    sqlite3_create_collation(
+        handle, "by_number", SQLITE_UTF8, nullptr,
+        [](void*, int n, const void* a, int m, const void* b) {
+          const std::string_view x(static_cast<const char*>(a), static_cast<size_t>(n));
+          const std::string_view y(static_cast<const char*>(b), static_cast<size_t>(m));
+          return natural_less(x, y) ? -1 : natural_less(y, x) ? 1 : 0;
+        });
     run("PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY;");
     run(kSchema);
   }

@@ -96,6 +96,11 @@ def test_ranks_intervals_and_ties_are_numpys_on_the_same_draws(shared_noise):
     assert expected[0] == expected[1] and expected[-1] == 6 and len(set(expected)) > 2  # the case has ties and what separates
 
 
+def test_networks_of_one_score_are_listed_by_the_numbers_in_their_names(tmp_path):
+    store = store_of(tmp_path / "store", [record(f"checkpoint-{step}", V4, 0.5) for step in (1000, 1500, 500)])
+    assert [one["model_identifier"] for one in lines("rank", "--results", store)] == ["checkpoint-500", "checkpoint-1000", "checkpoint-1500"]
+
+
 def test_shared_noise_separates_what_errors_on_their_own_do_not(shared_noise, tmp_path):
     """What pairing is for: the same networks without draws are all but one rank, and it is said."""
     store, scores, _ = shared_noise

@@ -100,6 +100,13 @@ def test_table_and_exports(tmp_path):
     assert results("export", "--results", store, "-o", "/proc/none/x").returncode == 5
 
 
+def test_names_are_listed_by_their_numbers(tmp_path):
+    names = ["checkpoint-1000", "checkpoint-1500", "checkpoint-500", "b10", "b9", "b09", "b", "a/2", "a/10", "résumé-2", "résumé-11"]
+    store = shard(tmp_path / "a", "one", [record(i, model=name) for i, name in enumerate(names)])
+    by_number = ["a/2", "a/10", "b", "b09", "b9", "b10", "checkpoint-500", "checkpoint-1000", "checkpoint-1500", "résumé-2", "résumé-11"]
+    assert [one["model_identifier"] for one in shown(store)] == by_number
+
+
 def test_torn_and_damaged_lines_are_left_out_and_named(tmp_path):
     store = shard(tmp_path / "s", "1", [record(1), record(2), record(3)])
     whole = (store / "1.jsonl").read_bytes()

@@ -144,6 +144,20 @@ def test_messages_name_the_file_that_was_given(world, sweep, tmp_path):
     assert str(tmp_path / "longer.safetensors") in messages["longer"] and "no tensor's" in messages["longer"]
 
 
+def test_copies_of_a_checkpoint_and_what_accelerate_keeps_beside_are_left_out(world, sweep, tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for epoch in (1, 3, 10):
+        torch.save({"state_dict": state(epoch), "epoch": epoch}, folder / f"epoch={epoch}.ckpt")
+    shutil.copy(folder / "epoch=10.ckpt", folder / "last.ckpt")
+    (folder / "best.ckpt").symlink_to("epoch=3.ckpt")
+    for name in ("sampler.bin", "sampler_1.bin", "dl_state_dict.bin", "scheduler.bin", "optimizer.bin"):
+        torch.save({"state": 3}, folder / name)
+    done, records = sweep(folder)
+    assert done.returncode == 0 and names(records) == ["epoch=1", "epoch=3", "epoch=10"], (done.stderr, names(records))
+    assert "last.ckpt: the same bytes as" in done.stderr and "best.ckpt: the same bytes as" in done.stderr, done.stderr
+
+
 def test_a_shard_without_its_index_is_refused(world, sweep, tmp_path):
     shutil.copy(world / "sharded/checkpoint-500/model-00001-of-00002.safetensors", tmp_path)
     done, records = sweep(tmp_path / "*.safetensors")
