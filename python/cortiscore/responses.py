@@ -91,9 +91,17 @@ def read_response_table(path, columns, patterns=None):
         refuse_other_trials(table, table.rows, (stimulus, None, repetition), [name for name in table.columns if name not in (stimulus, repetition, *names)])
         cells = [(row[stimulus], name, row[repetition] if repetition else None, table.number(i, name))
                  for i, row in enumerate(table.rows) for name in names]
-    notes.append(f"{path.name}: {len(names)} neuroid(s): {some(names, 5)}")
+    notes.append(f"{path.name}: {len(names)} neuroid(s): {some(names, 5)}{unlike(names)}")
     ids = list(dict.fromkeys(cell[0] for cell in cells))
     return Recorded(spread(cells, ids, names, path), KNOWN, {"presentation": ids, "neuroid": names}, notes)
+
+
+def unlike(names):
+    """In words, all names that are not numbered as most are: of n0, n1, ... and session, session."""
+    kinds = [re.sub("[0-9]+", "#", name) for name in names]
+    [(usual, n)] = collections.Counter(kinds).most_common(1) if kinds else [("", 0)]
+    odd = [name for name, kind in zip(names, kinds) if kind != usual]
+    return f"; unlike the others: {some(odd, len(odd))}" if 0 < len(odd) < n else ""
 
 
 def neuroid_columns(table, taken, patterns):
@@ -103,7 +111,13 @@ def neuroid_columns(table, taken, patterns):
         names = chosen(rest, patterns, table.path)
         left = [name for name in rest if name not in names]
         return names, [f"{table.path.name}: not asked for: {some(left, 5)}"] if left else []
-    names, text = [], {}
+    names, text, notes = [], {}, []
+    if table.index in rest:
+        if len(rest) == 1:
+            raise BadInput(f"{table.path}: {table.index}: found the numbers of rows and no other column, expected one a neuroid. Write the column that "
+                           "holds the responses, or name this one if it does: --neuroids.")
+        rest.remove(table.index)
+        notes.append(f"{table.path.name}: column \"{table.index}\" numbers the rows: it is left out (to keep it, name it with --neuroids)")
     for name in rest:
         values = [value for value in table.column(name) if value is not None and value.strip().lower() not in MISSING]
         words = [] if table.kinds[name] == "number" else [value for value in values if not is_number(value)]
@@ -121,7 +135,7 @@ def neuroid_columns(table, taken, patterns):
     if not names:
         raise BadInput(f"{table.path}: found no column of numbers (there are: {', '.join(table.columns)}), expected one a neuroid, or neuroid_id "
                        "and response.")
-    return names, [f"{table.path.name}: no neuroid, since it is text: {name}, e.g. \"{word}\"" for name, word in text.items()]
+    return names, notes + [f"{table.path.name}: no neuroid, since it is text: {name}, e.g. \"{word}\"" for name, word in text.items()]
 
 
 def refuse_well_known(names, path, beside):
@@ -129,7 +143,7 @@ def refuse_well_known(names, path, beside):
     doubtful = [name for name in names if name in beside or name.strip().lower() in DOUBTFUL]
     if doubtful:
         sure = [name for name in names if name not in doubtful] or doubtful
-        raise BadInput(f"{path}: found a column {some(doubtful)} of numbers, which experiments write beside responses, expected to know "
+        raise BadInput(f"{path}: found a column {some(doubtful)} of numbers, which experiments write beside responses or give stimuli, expected to know "
                        f"whether it is a neuroid. Name those that are, e.g. --neuroids {','.join(sure[:3])}{',...' if len(sure) > 3 else ''}, or by a "
                        "pattern such as 'n*'.")
 

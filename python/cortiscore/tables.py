@@ -14,13 +14,15 @@ MISSING = ("", "n/a", "na", "nan", "null", "none", "<na>")  # in lower case
 @dataclasses.dataclass
 class Table:
     """`rows`: a dict a row, by column; None where a value is missing. `kinds`: "number" or "text" a column. `beside`: columns that are
-    called what experiments write beside responses (onset, trial, rt ...). `notes`: what a reader should know of the file."""
+    called what experiments write beside responses (onset, trial, rt ...), or as ids are and hold whole numbers, no two alike. `notes`:
+    what a reader should know of the file. `index`: the first column where it counts the rows, whatever it is called."""
     path: pathlib.Path
     columns: list
     kinds: dict
     rows: list
     notes: list
     beside: list
+    index: str | None = None
 
     def column(self, name):
         """:raises BadInput: no such column"""
@@ -63,7 +65,7 @@ def read_table(path):
     if not found["rows"]:
         raise BadInput(f"{path}: found no rows, expected a header line and rows.")
     return Table(pathlib.Path(path), columns, dict(zip(columns, found["kinds"])), [dict(zip(columns, row)) for row in found["rows"]], found["notes"],
-                 found["beside"])
+                 found["beside"], found["index"])
 
 
 def written_beside(names):

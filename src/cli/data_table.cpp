@@ -11,6 +11,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/record_table.h"
 #include "src/core/printable.h"
+#include "src/data/called_as_ids.h"
 #include "src/data/number_text.h"
 #include "src/data/table.h"
 #include "src/results/json.h"
@@ -29,15 +30,21 @@ std::string quoted(const std::string& text) {
 
 // Row by row: a table of a hundred megabytes is there once.
 void print_json(const Table& table, const std::vector<std::string>& kinds) {
+  const auto index = index_of(table);
   Json beside = Json::array();
-  for (const auto& name : table.columns) {
-    if (written_beside(name)) beside.push_back(name);
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    const auto& name = table.columns[c];
+    const bool ids =
+        kinds[c] == "number" && called_as_ids(name) && whole_and_distinct(table.numbers(name));
+    if (ids || written_beside(name)) beside.push_back(name);
   }
   std::cout << "{\"path\":" << quoted(table.path) << ",\"encoding\":" << Json(table.encoding).dump()
             << ",\"separator\":" << Json(table.separator).dump()
             << ",\"decimal\":" << Json(table.decimal).dump()
             << ",\"columns\":" << Json(table.columns).dump() << ",\"kinds\":" << Json(kinds).dump()
-            << ",\"beside\":" << beside.dump() << ",\"lines\":" << Json(table.lines).dump()
+            << ",\"beside\":" << beside.dump()
+            << ",\"index\":" << (index.empty() ? "null" : Json(index).dump())
+            << ",\"lines\":" << Json(table.lines).dump()
             << ",\"notes\":" << Json(table.notes).dump() << ",\"rows\":[";
   for (size_t r = 0; r < table.rows.size(); ++r) {
     Json row = Json::array();

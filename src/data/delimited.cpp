@@ -8,6 +8,7 @@
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
 #include "src/data/number_text.h"
+#include "src/data/table_layout.h"
 
 namespace cortiscore {
 namespace {
@@ -234,6 +235,42 @@ char choose_separator(Records& records, size_t from, const std::string& path) {
   throw refuse(any);
 }
 
+// The fields of one line, of which numpy.savetxt writes names of columns behind a #.
+std::vector<std::string> fields_of(const std::string& line,
+                                   char separator,
+                                   const std::string& path) {
+  Records one;
+  one.text = line;
+  one.separator = separator;
+  Splitter splitter(one, path, true);
+  splitter.split(0, 1, {});
+  std::vector<std::string> out;
+  for (size_t c = 0; one.size() == 1 && !splitter.flawed() && c < one.width(0); ++c)
+    out.push_back(one.value(0, c));
+  return out;
+}
+
+// Whether a line that begins with # is the names of the columns below it: as many as the first
+// record has fields, which holds numbers and is no line of names itself.
+bool names_below(Records& records,
+                 const std::string& comment,
+                 size_t from,
+                 const std::string& path) {
+  const auto names = fields_of(comment.substr(1), records.separator, path);
+  const auto end = std::min(records.text.find_first_of("\r\n", from), records.text.size());
+  const auto row = fields_of(records.text.substr(from, end - from), records.separator, path);
+  if (names.size() < 2 || names.size() != row.size()) return false;
+  bool numbers = false, words = false, counts = true;
+  for (size_t c = 0; c < row.size(); ++c) {
+    if (holds_names(row[c]) || names[c].empty()) return false;
+    const auto spelling = spelling_of(row[c], records.separator != ',');
+    numbers = numbers || (spelling != Spelling::kText && spelling != Spelling::kMissing);
+    words = words || spelling_of(names[c], records.separator != ',') == Spelling::kText;
+    counts = counts && (row[c] == std::to_string(c) || row[c] == std::to_string(c + 1));
+  }
+  return numbers && words && !counts;
+}
+
 }  // namespace
 
 std::string separator_name(char separator) {
@@ -263,6 +300,8 @@ Records split_records(std::string text, const std::string& path) {
   size_t from = 0;
   uint32_t line = 1;
   int64_t comments = 0;
+  size_t comment_at = 0;  // the last one
+  uint32_t comment_line = 0;
   std::optional<char> declared;
   while (from < all.size()) {
     const auto end = std::min(all.find_first_of("\r\n", from), all.size());
@@ -271,19 +310,30 @@ Records split_records(std::string text, const std::string& path) {
         line == 1 && content.size() == 5 && content.starts_with("sep=") &&
         std::find(kSeparators.begin(), kSeparators.end(), content[4]) != kSeparators.end();
     if (directive) declared = content[4];
-    if (content.starts_with("#"))
+    if (content.starts_with("#")) {
       ++comments;
-    else if (!directive && content.find_first_not_of(" \t") != std::string_view::npos)
+      comment_at = from;
+      comment_line = line;
+    } else if (!directive && content.find_first_not_of(" \t") != std::string_view::npos) {
       break;
+    }
     from = end;
     if (from < all.size()) from += all.compare(from, 2, "\r\n") == 0 ? 2 : 1;
     ++line;
+  }
+  records.separator = declared ? *declared : choose_separator(records, from, path);
+  const auto comment_end = std::min(all.find_first_of("\r\n", comment_at), all.size());
+  if (comments &&
+      names_below(records, all.substr(comment_at, comment_end - comment_at), from, path)) {
+    from = all.find_first_not_of("# \t", comment_at);
+    line = comment_line;
+    --comments;
+    records.notes.emplace_back("the last line that begins with # is read as names of columns");
   }
   if (comments) {
     records.notes.push_back(std::to_string(comments) +
                             " line(s) that begin with # above the table are left out");
   }
-  records.separator = declared ? *declared : choose_separator(records, from, path);
   Splitter(records, path, false).split(from, line, {});
   return records;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -31,6 +32,23 @@ void say(const std::string& path, const std::vector<std::string>& notes) {
 std::string with_point(std::string text) {
   std::replace(text.begin(), text.end(), ',', '.');
   return text;
+}
+
+// numpy.savetxt writes whole numbers as 1.120000000000000000e+02: an id that is 112.
+void write_whole(std::vector<std::string>& ids, std::vector<std::string>& notes) {
+  constexpr double kLargest = 9007199254740992;  // 2^53
+  std::vector<std::string> whole;
+  for (const auto& id : ids) {
+    double value = 0;
+    if (id.find_first_of("eE") == std::string::npos || !parse_number(id, value) ||
+        std::nearbyint(value) != value || std::abs(value) > kLargest)
+      return;
+    whole.push_back(std::to_string(static_cast<int64_t>(value)));
+  }
+  if (ids.empty()) return;
+  notes.push_back("ids are whole numbers with exponents: " + shown(ids[0]) + " is read as " +
+                  whole[0]);
+  ids = std::move(whole);
 }
 
 }  // namespace
@@ -145,6 +163,12 @@ Table read_table(const std::string& path) {
                                                        : std::move(value));
     }
   }
+  for (size_t c = 0; c < n_columns; ++c) {
+    if (table.columns[c] != "stimulus_id" && table.columns[c] != "image_id") continue;
+    auto ids = table.column(table.columns[c]);
+    write_whole(ids, table.notes);
+    for (size_t r = 0; r < ids.size(); ++r) table.rows[r][c] = std::move(ids[r]);
+  }
   const bool commas = std::find(layout.decimal_commas.begin(), layout.decimal_commas.end(), true) !=
                       layout.decimal_commas.end();
   table.decimal = commas ? "comma" : "point";
@@ -187,8 +211,21 @@ NumberTable read_number_table(const std::string& path) {
   auto ids = std::find(names.begin(), names.end(), "stimulus_id");
   if (ids == names.end()) ids = std::find(names.begin(), names.end(), "image_id");
   std::vector<size_t> taken;
+  const auto index = layout.index_column();
   for (size_t c = 0; c < names.size(); ++c) {
     if (names.begin() + static_cast<std::ptrdiff_t>(c) == ids) continue;
+    if (index == c && layout.first_row) {
+      if (names.size() == (ids == names.end() ? 1U : 2U)) {
+        throw bad_input({path, "column " + shown(names[c]),
+                         "the numbers of rows and no other column",
+                         "a column of numbers that do not just count",
+                         "Write the column that holds the numbers"});
+      }
+      table.notes.push_back("column " + shown(names[c]) +
+                            " numbers the rows: it is left out (to keep it, write it behind "
+                            "another column)");
+      continue;
+    }
     if ((names[c] == "index" || names[c] == "level_0") && names.size() > 1 &&
         layout.counts_rows(c)) {
       table.notes.push_back("column " + shown(names[c]) + " numbers the rows: it is left out");
@@ -232,6 +269,7 @@ NumberTable read_number_table(const std::string& path) {
         throw bad_input({path, layout.where(r) + ", column " + *ids, "nothing",
                          "the stimulus of every row", ""});
     }
+    write_whole(table.stimulus_ids, table.notes);
   }
   say(path, table.notes);
   return table;

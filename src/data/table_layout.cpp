@@ -9,6 +9,7 @@
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
 #include "src/data/arrays.h"
+#include "src/data/called_as_ids.h"
 #include "src/data/number_text.h"
 #include "src/data/text_encoding.h"
 
@@ -49,6 +50,7 @@ class Layout {
     drop_empty_tail();
     refuse_second_header();
     find_names();
+    refuse_decimals_in_two();
     drop_unnamed();
     refuse_twins();
     refuse_gaps();
@@ -302,6 +304,30 @@ class Layout {
     }
   }
 
+  // One column with decimal commas looks like two of whole numbers: digits behind a comma begin
+  // with zeros, are more or fewer from row to row, or stand behind -0.
+  void refuse_decimals_in_two() const {
+    if (records_.separator != ',' || width_ != 2 || out_.first_row) return;
+    bool signs = false;
+    const auto digits = records_.raw(0, 1).size();
+    for (size_t r = 0; r < n_records_; ++r) {
+      const auto whole = records_.raw(r, 0), rest = records_.raw(r, 1);
+      if (spelling_of(whole, false) != Spelling::kInteger || rest.empty() ||
+          rest.find_first_not_of("0123456789") != std::string_view::npos)
+        return;
+      signs =
+          signs || whole == "-0" || rest.size() != digits || (rest.size() > 1 && rest[0] == '0');
+    }
+    if (!signs) return;
+    throw bad_input(
+        {path_, records_.where(0),
+         shown(std::string(records_.raw(0, 0)) + "," + std::string(records_.raw(0, 1))) +
+             " and its like, which may be a decimal comma or two columns",
+         "numbers of which one shows which it is",
+         "Write decimals with a point; of two columns write their names in the first "
+         "line, or part them with a semicolon"});
+  }
+
   // What pandas, R and spreadsheets add: a column of rows' numbers, and empty ones.
   void drop_unnamed() {
     if (!out_.first_row) return;
@@ -457,6 +483,23 @@ class Layout {
 
 bool TableLayout::counts_rows(size_t column) const {
   return counts_down(records, place[column], first_row, first_row + n_rows);
+}
+
+std::optional<size_t> TableLayout::index_column() const {
+  for (size_t c = 0; c < columns.size(); ++c) {
+    if (columns[c] == "repetition" || holds_names(columns[c])) continue;
+    std::vector<double> numbers;
+    for (size_t r = 0; r < n_rows; ++r) {
+      if (!parse_number(raw(r, c), numbers.emplace_back(), decimal_commas[c])) return std::nullopt;
+    }
+    if (!cortiscore::counts_rows(numbers)) return std::nullopt;
+    std::vector<double> across;
+    for (size_t k = c; k < columns.size(); ++k) {
+      if (!parse_number(raw(0, k), across.emplace_back(), decimal_commas[k])) return c;
+    }
+    return across == numbers ? std::nullopt : std::optional(c);  // an RDM that counts both ways
+  }
+  return std::nullopt;
 }
 
 bool holds_names(const std::string& column) {

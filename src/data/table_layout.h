@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ struct TableLayout {
   }
   /// Whether a column is 0, 1, 2, ... or 1, 2, 3, ... down the rows.
   bool counts_rows(size_t column) const;
+  /// The column that index_of finds.
+  std::optional<size_t> index_column() const;
   std::string where(size_t row) const {
     return "row " + std::to_string(row + 1) + " (" + records.where(first_row + row) + ")";
   }

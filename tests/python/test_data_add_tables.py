@@ -51,6 +51,30 @@ def test_an_index_column_is_no_neuroid(lab, tmp_path, wide):
     assert neuroids == ["n0", "n1", "n2", "n3"]
 
 
+def test_a_first_column_that_counts_is_an_index_whatever_it_is_called(lab, tmp_path, wide):
+    for name in ("...1", "X", "rn", "V1"):
+        table = wide.copy()
+        table.insert(0, name, np.arange(1, len(wide) + 1))
+        out = accepted(tmp_path, *flags(saved(table, tmp_path / "a.csv"), lab))
+        assert f'column "{name}" numbers the rows: it is left out' in out and "--neuroids" in out
+        found, neuroids = stored(tmp_path, "Lab", IDS)
+        np.testing.assert_array_equal(found, expected(wide))
+        assert neuroids == ["n0", "n1", "n2", "n3"]
+        accepted(tmp_path, *flags(tmp_path / "a.csv", lab, "--neuroids", f"n*,{name.replace('.', '[.]')}"))
+        assert stored(tmp_path, "Lab", IDS)[1] == [name, "n0", "n1", "n2", "n3"]
+    alone = pd.DataFrame({"X": np.arange(N), "stimulus_id": IDS})
+    assert "X: found the numbers of rows and no other column" in refused(tmp_path / "other", *flags(saved(alone, tmp_path / "a.csv"), lab))
+
+
+def test_ids_under_another_name_are_asked_about_and_odd_names_are_shown(lab, tmp_path, wide):
+    numbers = np.random.default_rng(3).permutation(len(wide)) * 3 + 7
+    for name in ("cocoId", "73k_id", "img_no", "item"):
+        message = refused(tmp_path / "other", *flags(saved(wide.assign(**{name: numbers}), tmp_path / "a.csv"), lab))
+        assert f'"{name}"' in message and "--neuroids n0,n1,n2,..." in message
+    out = accepted(tmp_path, *flags(saved(wide.assign(level=numbers), tmp_path / "a.csv"), lab))
+    assert 'unlike the others: "level"' in out
+
+
 def test_two_columns_of_one_name_are_refused(lab, tmp_path, wide):
     path = saved(wide, tmp_path / "a.csv")
     path.write_text(path.read_text().replace("n3", "n2", 1))

@@ -145,6 +145,9 @@ REFUSED = {
     "an index without a line of names": ("0,0.5\n1,0.25\n2,0.75\n", ["line 1", "index=False"]),
     "one number that may be a name": ("0\n50\n100\n", ["line 1", '"0"', "names or numbers"]),
     "integers above decimals": ("50,100\n0.1,0.2\n0.3,0.4\n", ["line 1", "names or numbers"]),
+    "one column with decimal commas": ("0,533\n1,25\n0,7\n", ["line 1", '"0,533"', "decimal comma", "semicolon"]),
+    "decimal commas of one width": ("0,533\n1,048\n0,707\n", ["line 1", "decimal comma"]),
+    "a decimal comma below zero": ("-0,533\n1,248\n", ["line 1", '"-0,533"', "decimal comma"]),
     "nothing": ("", ["no lines"]),
     "a title above the table": ("My experiment\na,b\n1,2\n", ["line 2", "2 fields", "1 field"]),
 }
@@ -171,6 +174,10 @@ NOTED = {
     "empty rows below text": ("a,b\nx,2\ny,4\n,\n,\n", "2 empty rows", [["x", "2"], ["y", "4"]]),
     "an empty line": ("a,b\nx,2\n\ny,4\n", "line 3", [["x", "2"], ["y", "4"]]),
     "comments": ("# made by hand\na,b\nx,2\ny,4\n", "begin with #", [["x", "2"], ["y", "4"]]),
+    "names behind #": ("# stimulus_id,n0\nx,2\ny,4\n", "names of columns", [["x", "2"], ["y", "4"]]),
+    "names behind # below a comment": ("# by hand\n# a;b\n1,5;2\n3,5;4\n", "names of columns", [["1.5", "2"], ["3.5", "4"]]),
+    "a comment of as many parts": ("# me, today\na,b\nx,2\ny,4\n", "left out", [["x", "2"], ["y", "4"]]),
+    "a comment of more parts": ("# me, today, here\na,b\n0.5,2\n1.5,4\n", "left out", [["0.5", "2"], ["1.5", "4"]]),
     "spaces": ("a, b\nx, z\ny , 4\n", "spaces", [["x", "z"], ["y", "4"]]),
     "Latin-1": ("a,b\nJos\u00e9,2\n".encode("latin-1"), "Windows-1252", [["Jos\u00e9", "2"]]),
     "Windows-1252": ("a,b\n\u20ac\u201c,2\n".encode("cp1252"), "Windows-1252", [["\u20ac\u201c", "2"]]),
@@ -196,6 +203,7 @@ def test_plain_tables_are_read_without_a_word(tmp_path):
         "g.csv": ("a\n\"\"\n1\n", [[None], ["1"]]),  # as pandas writes a missing value alone in its row
         "h.csv": ("a,b\n1,2\n3,4\n\n\n", [["1", "2"], ["3", "4"]]),
         "j.csv": ("\ufeff\ufeffa,b\nx,2\n", [["x", "2"]]),
+        "k.csv": ("a,b\n0,533\n1,25\n", [["0", "533"], ["1", "25"]]),  # named: two columns
         "i.csv": ("truth,choice\nNone,NaN\nnull,\n", [["None", "NaN"], ["null", None]]),  # names, not numbers
     }
     for table, (name, (_, rows)) in zip(of_text(tmp_path, [(n, c) for n, (c, _) in plain.items()]), plain.items()):
@@ -296,3 +304,76 @@ def test_a_line_of_forty_megabytes_is_bounded(tmp_path):
         peak, message = peak_bytes("data", "table", tmp_path / name, code=5)
         assert "line 1" in message or "line 2" in message, message
         assert peak < 450_000 * 1024, (name, peak)  # libraries alone take 200 MB
+
+
+INDICES = ["...1", "X", "X1", "rownames", "__index_level_0__", "rn", "obs", "rowid", "row_id", "nr", "n", "No", "Var1", "case", "sample_id", "V1", "id"]
+
+
+def test_a_first_column_that_counts_the_rows_is_an_index_whatever_it_is_called(tmp_path):
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(40, 5)), rng.normal(size=(40, 3))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    flags = ("metric", "ridge", "--source", tmp_path / "x.npy", "--bootstrap", "0", "--target")
+    expected = run_json(*flags, tmp_path / "y.npy")["score"]
+    frame = pd.DataFrame(y, columns=["a", "b", "c"])
+    for i, name in enumerate(INDICES):
+        table = frame.copy()
+        table.insert(0, name, np.arange(40) + i % 2)
+        table.astype({name: float} if i % 3 == 0 else {}).to_csv(tmp_path / "y.csv", index=False)
+        out = run_json(*flags, tmp_path / "y.csv")
+        assert out["score"] == expected and any(f'"{name}" numbers the rows: it is left out' in note for note in out["notes"]), (name, out["notes"])
+        table[[name]].to_csv(tmp_path / "y.csv", index=False)
+        done = run(*flags, tmp_path / "y.csv")
+        assert done.returncode == 5 and f'"{name}"' in done.stderr and "no other column" in done.stderr, done.stderr
+    for other in (np.arange(40)[::-1], np.arange(40) * 2, np.arange(40) + 2):  # what does not count is a column
+        frame.assign(d=other).iloc[:, [3, 0, 1, 2]].to_csv(tmp_path / "y.csv", index=False)
+        np.save(tmp_path / "y.npy", np.column_stack([other, y]))
+        assert run_json(*flags, tmp_path / "y.csv")["score"] == run_json(*flags, tmp_path / "y.npy")["score"]
+
+
+def test_an_rdm_that_counts_both_ways_has_no_index(tmp_path):
+    ranks = np.abs(np.subtract.outer(np.arange(9), np.arange(9)))
+    np.save(tmp_path / "x.npy", ranks)
+    pd.DataFrame(ranks, columns=[f"im{i}" for i in range(9)]).to_csv(tmp_path / "x.csv", index=False)
+    np.save(tmp_path / "y.npy", np.random.default_rng(1).normal(size=(9, 4)))
+    flags = ("metric", "rdm", "--target", tmp_path / "y.npy", "--bootstrap", "0", "--source-rdm", "--source")
+    assert run_json(*flags, tmp_path / "x.csv")["score"] == run_json(*flags, tmp_path / "x.npy")["score"]
+
+
+def test_numbers_under_a_name_that_ids_have_are_asked_about(tmp_path):
+    rng = np.random.default_rng(8)
+    np.save(tmp_path / "x.npy", rng.normal(size=(40, 5)))
+    y = rng.normal(size=(40, 3))
+    order = rng.permutation(40) * 3 + 7
+    flags = ("metric", "ridge", "--source", tmp_path / "x.npy", "--bootstrap", "0", "--target", tmp_path / "y.csv")
+    frame = pd.DataFrame(y, columns=["a", "b", "c"])
+    for name in ("cocoId", "nsd_id", "73k_id", "pic_id", "stim_idx", "image_index", "img_no", "item", "photo", "name", "file", "path", "NSDId", "Scene Nr",
+                 "picture_number", "imgs"):
+        for place in (0, 3):
+            table = frame.copy()
+            table.insert(place, name, order)
+            table.to_csv(tmp_path / "y.csv", index=False)
+            done = run(*flags)
+            assert done.returncode == 5 and f'column "{name}"' in done.stderr and "stimulus_id" in done.stderr, (name, done.stderr)
+    np.save(tmp_path / "y.npy", np.column_stack([y, order]))
+    for name in ("neuron", "casino", "piano", "n7", "d"):
+        frame.assign(**{name: order}).to_csv(tmp_path / "y.csv", index=False)
+        assert run_json(*flags)["score"] == run_json(*flags[:-1], tmp_path / "y.npy")["score"], name
+    frame.assign(item=y[:, 0]).to_csv(tmp_path / "y.csv", index=False)  # no ids
+    assert run(*flags).returncode == 0
+
+
+def test_names_that_savetxt_writes_behind_a_hash_name_the_rows(tmp_path):
+    rng = np.random.default_rng(9)
+    x, order = rng.normal(size=(40, 5)), rng.permutation(40)
+    y = x @ rng.normal(size=(5, 3)) + rng.normal(size=(40, 3))
+    pd.DataFrame(x).assign(stimulus_id=np.arange(40) * 3 + 7).to_csv(tmp_path / "x.csv", index=False)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "y.npy", y)
+    flags = ("metric", "ridge", "--bootstrap", "0", "--source")
+    for options in ({}, {"fmt": ["%d"] + ["%.18e"] * 3}, {"comments": "#"}):
+        np.savetxt(tmp_path / "y.csv", np.column_stack([order * 3 + 7, y[order]]), delimiter=",", header="stimulus_id,n0,n1,n2", **options)
+        out = run_json(*flags, tmp_path / "x.csv", "--target", tmp_path / "y.csv")
+        assert out["score"] == run_json(*flags, tmp_path / "x.npy", "--target", tmp_path / "y.npy")["score"]
+        assert any("names of columns" in note for note in out["notes"])
