@@ -1,13 +1,20 @@
 """Arrays in the files that this field keeps them in: .npy, .npz, HDF5, NetCDF; MATLAB's are in matlab.py."""
 import dataclasses
+import pathlib
+import re
 import zipfile
 
 import numpy as np
 
 from .recordings import BadInput
 
-STIMULUS_IDS = ("stimulus_id", "image_id", "stimulus_ids", "image_ids", "stim_file")
+STIMULUS_IDS = ("stimulus_id", "image_id", "stimulus_ids", "image_ids", "stim_file", "stim_files")  # of several the first is taken
 NEUROID_IDS = ("neuroid_id", "neuroid_ids")
+PLAIN = {re.sub("_", "", name): key for key, names in (("presentation", STIMULUS_IDS), ("neuroid", NEUROID_IDS), ("repetition", ("repetition", "repetitions")))
+         for name in names}
+# What names stimuli as likely as not, as letters and digits in lower case. As named_by of src/data/ids_beside.h.
+LIKELY = re.compile("(stimulus|stimuli|stims?|images?|imgs?|pictures?|pics?|photos?|scenes?|videos?|items?|coco|nsd|73k)"
+                    "(ids?|names?|files?|paths?|filenames?|idx|index|indices|no|nr|numbers?)?|ids?|names?|files?|filenames?|paths?")
 ALIASES = {"stimulus_id": "presentation", "image_id": "presentation", "stimulus": "presentation", "image": "presentation",
            "neuroid_id": "neuroid"}  # names of dims in NetCDF
 KNOWN_DIMS = ("presentation", "neuroid", "repetition", "subject")
@@ -87,29 +94,90 @@ def texts(values):
     return [text(value) for value in np.asarray(values).ravel()]
 
 
+def parts(name):
+    """(group or struct, name within it, as letters and digits in lower case)"""
+    group, _, last = name.replace(".", "/").rpartition("/")
+    return group, re.sub(r"[\W_]", "", last.lower())
+
+
+def named_by(name):
+    """What an entry of a file names, by what it is called: "presentation", "neuroid" or "repetition"; "likely" for what names stimuli
+    as likely as not, such as filenames; or None."""
+    plain = parts(name)[1]
+    return PLAIN.get(plain) or ("likely" if LIKELY.fullmatch(plain) and plain not in ("nsd", "coco", "73k") else None)
+
+
 def is_id(name):
-    return name.replace(".", "/").rsplit("/", 1)[-1] in (*STIMULUS_IDS, *NEUROID_IDS, "repetition")
+    return named_by(name) in ("presentation", "neuroid", "repetition")
 
 
-def beside(name, ids):
-    """Labels among ids {name: values} that lie in the same group, struct or file as the array `name`."""
-    def place(full):
-        return full.replace(".", "/").rpartition("/")[0]
+def is_list(shape):
+    """Whether an array is a list: of one dim, n x 1 or 1 x n."""
+    return sum(n > 1 for n in shape) == 1
 
-    labels = {}
-    for full, values in ids.items():
-        last = full.replace(".", "/").rsplit("/", 1)[-1]
-        if place(full) == place(name):
-            key = "presentation" if last in STIMULUS_IDS else "neuroid" if last in NEUROID_IDS else "repetition"
-            labels.setdefault(key, texts(values))
-    return labels
+
+def counts(values):
+    """Whether texts are 0, 1, 2, ... or 1, 2, 3, ..."""
+    return any(list(values) == [str(i + first) for i in range(len(values))] for first in (0, 1))
+
+
+def labels_of(path, name, ids):
+    """(labels, notes) of the array `name`, by the ids {name: values} of its file: those of its own group or struct, of one above, or
+    of another one, which is said.
+
+    :param ids: text says why values cannot be read
+    :raises BadInput: ids that are no list, or of which there are several"""
+    own, labels, notes = parts(name)[0], {}, []
+
+    def distance(full):
+        group = parts(full)[0]
+        above = not group or own == group or own.startswith(group + "/")
+        return own.count("/") + bool(own) - group.count("/") - bool(group) if above else 1000
+
+    for key in ("presentation", "neuroid", "repetition"):
+        of = {full: values for full, values in ids.items() if named_by(full) == key and (isinstance(values, str) or np.size(values) > 1)}
+        rank = {full: (distance(full), list(PLAIN).index(parts(full)[1])) for full in of}
+        nearest = [full for full in of if rank[full] == min(rank.values())]
+        if not nearest or (key == "repetition" and rank[nearest[0]][0] == 1000):
+            continue
+        first = nearest[0]
+        for full in nearest:
+            if isinstance(of[full], str):
+                raise BadInput(f"{path}: {full}: found {of[full]}, expected text or numbers, an id each. Save ids.astype(str).")
+            if not is_list(np.shape(of[full])):
+                raise BadInput(f"{path}: {full}: found a table {shape_text(np.shape(of[full]))}, expected a list of ids. Save one id an entry.")
+        labels[key] = texts(of[first])
+        if any(texts(of[full]) != labels[key] for full in nearest):
+            raise BadInput(f"{path}: {first}: found other values than in {nearest[-1]}, expected one list for {name}. Save it in the array's own group.")
+        if rank[first][0] == 1000:
+            notes.append(f"{path.name}: {first} is taken as the ids of {name}")
+    return labels, notes
+
+
+def without_lists(arrays, variable):
+    """Arrays without the lists that are likely to name stimuli, where others are left; and those as texts, where they are whole numbers."""
+    lists = {name: array for name, array in arrays.items() if name != variable and named_by(name) == "likely" and is_list(array.shape)}
+    rest = {name: array for name, array in arrays.items() if name not in lists}
+    if not rest:
+        return arrays, {}
+    values = {name: np.asarray(array[()]) for name, array in lists.items()}
+    return rest, {name: texts(array) for name, array in values.items() if (array == np.round(array)).all()}
 
 
 # --- .npy, .npz -------------------------------------------------------------------------------------------------------
 
 def load_npy(path, **options):
     try:
-        return np.load(path, allow_pickle=False, **options)
+        loaded = np.load(path, allow_pickle=False, **options)
+        if isinstance(loaded, np.ndarray):
+            with open(path, "rb") as file:
+                of_length = 2 if np.lib.format.read_magic(file) == (1, 0) else 4
+                header = int.from_bytes(file.read(of_length), "little")
+                left = path.stat().st_size - file.tell() - header - loaded.nbytes
+            if left > 0:
+                raise BadInput(f"{path}: found {left} bytes behind the array, expected one array and nothing else. Save several with np.savez, or each "
+                               "in a file of its own.")
+        return loaded
     except ValueError as error:
         if "allow_pickle" in str(error) or "Object arrays" in str(error):
             why = unfit(np.dtype(object))
@@ -137,19 +205,26 @@ def read_npy(path, variable):
                 array = loaded[name]
             except ValueError:
                 others[name] = "Python objects"
+                if named_by(name):
+                    ids[name] = "Python objects, which are not opened"
                 continue
             except (zipfile.BadZipFile, EOFError, OSError) as error:
                 raise BadInput(f"{path}: {name}: found a damaged entry ({one_line(error)}), expected what numpy.savez writes.") from None
-            if is_id(name) and array.ndim == 1:
+            if is_id(name) and name != variable:
                 ids[name] = array
             elif unfit(array.dtype) or array.size < 2:
                 others[name] = unfit(array.dtype)[0] if unfit(array.dtype) else "one value"
-                if array.dtype.kind in "US" and array.ndim == 1:
+                if array.dtype.kind in "US" and is_list(array.shape):
                     words[name] = texts(array)
             else:
                 arrays[name] = array
+    arrays, numbers = without_lists(arrays, variable)
     name = choose(path, variable, {k: v.shape for k, v in arrays.items()}, others)
-    return Recorded(numeric(arrays[name], path), None, beside(name, ids), texts=words)
+    labels, notes = labels_of(path, name, ids)
+    unread = [k for k, v in ids.items() if isinstance(v, str) and named_by(k) == "likely"]
+    if unread and "presentation" not in labels:
+        raise BadInput(f"{path}: {unread[0]}: found Python objects, which are not opened, expected names of stimuli. Save {unread[0]}.astype(str).")
+    return Recorded(numeric(arrays[name], path), None, labels, notes, {**words, **numbers})
 
 
 # --- HDF5, NetCDF -----------------------------------------------------------------------------------------------------
@@ -161,6 +236,28 @@ def open_hdf5(path):
         return h5py.File(path)
     except OSError as error:
         raise BadInput(f"{path}: found a file that HDF5 does not read ({one_line(error)}), expected an HDF5 file.") from None
+
+
+def not_all_there(item):
+    """Why values of a dataset would read as its fill value without a word; "" where they are all in the file, or where it says."""
+    import h5py
+
+    if item.external:
+        return "values in a raw file of their own, which h5repack -l CONTI puts into one"
+    if not item.is_virtual:
+        return ""
+    cells = 0
+    for source in item.virtual_sources():
+        if "%" in source.file_name + source.dset_name:
+            return f"a virtual dataset of sources by a pattern, {source.file_name}"
+        folder = pathlib.Path(item.file.filename).parent
+        try:
+            there = item.file if source.file_name == "." else h5py.File(next(p for p in (folder / source.file_name, source.file_name) if h5py.is_hdf5(p)))
+            there[source.dset_name]
+        except (StopIteration, OSError, KeyError):
+            return f"a virtual dataset whose source {source.dset_name} of {source.file_name} is missing; copy it beside the file"
+        cells += source.vspace.get_select_npoints()
+    return "" if cells >= item.size else f"a virtual dataset of which {item.size - cells} values have no source"
 
 
 def hdf5_items(file):
@@ -181,7 +278,8 @@ def hdf5_items(file):
                 if item.id not in above:
                     walk(item, f"{full}/", (*above, item.id))
             elif isinstance(item, h5py.Dataset):
-                datasets[full] = item
+                why = not_all_there(item)
+                (others if why else datasets)[full] = why or item
 
     walk(file, "", (file["/"].id,))
     return datasets, others
@@ -206,17 +304,51 @@ def fills_of_own_width(attributes, dtype):
     return out
 
 
-def decoded(data):
+# What netCDF-C leaves of a type where nothing was written (netcdf.h); as default_fill of src/data/stored.h.
+UNWRITTEN = {"i1": -127, "u1": 255, "i2": -32767, "u2": 65535, "i4": -2147483647, "u4": 4294967295, "f4": 9.9692099683868690e+36, "f8": 9.9692099683868690e+36}
+
+
+def refuse_unwritten(path, name, values, attributes, fill):
+    """:param fill: that the file states for what is not written, or None; a classic file says none, and its library fills
+    :return: what is to be said: of bytes that may be data
+    :raises BadInput: cells that nobody wrote, of a variable without a fill value"""
+    left = UNWRITTEN.get(values.dtype.str[1:])
+    if left is None or "_FillValue" in attributes or "missing_value" in attributes or (values.dtype.kind != "f" and fill is not None and fill != left):
+        return []
+    n = int((values == values.dtype.type(left)).sum())
+    if n and values.dtype.itemsize == 1:
+        return [f"{path.name}: {name}: {n} values {left}, which NetCDF leaves where nothing was written, are taken as data"]
+    if n:
+        raise BadInput(f"{path}: {name}: found {n} values {left:.10g}, which NetCDF leaves where nothing was written, expected values that were written. "
+                       f"Write missing ones as NaN, or give the variable _FillValue {left:.10g}.")
+    return []
+
+
+def decoded(data, path, notes):
     """float64 of an HDF5 dataset with the packing that NetCDF's attributes say, by xarray."""
     import xarray as xr
 
     values = np.asarray(data[()])
+    notes += refuse_unwritten(path, data.name.strip("/"), values, data.attrs, data.fillvalue)
     packing = {key: value.decode() if isinstance(value := data.attrs[key], bytes) else value for key in PACKING if key in data.attrs}
     packing = fills_of_own_width(packing, values.dtype)
     if not packing:
         return values.astype(float)
     variable = xr.Variable([f"dim_{i}" for i in range(values.ndim)], values, packing)
     return xr.conventions.decode_cf_variable("data", variable, decode_times=False).values.astype(float)
+
+
+def ids_of_attributes(data, name):
+    """{name: values} of ids among the attributes of a dataset and of the groups that it is in."""
+    out, group, item = {}, name.rpartition("/")[0], data
+    while True:
+        for key, values in item.attrs.items():
+            if is_id(key) and np.size(values) > 1:
+                out.setdefault(f"{group}/{key}".lstrip("/"), values)
+        if item is not data and not group:
+            return out
+        group = group if item is data else group.rpartition("/")[0]
+        item = data.file[group or "/"]
 
 
 def read_hdf5(path, variable):
@@ -226,21 +358,23 @@ def read_hdf5(path, variable):
         datasets, others = hdf5_items(file)
         if any("pandas_type" in item.attrs for item in [file, *file.values()]):
             raise BadInput(f"{path}: found a table of pandas' to_hdf, expected an array. Write it with to_csv.")
-        arrays, ids, words = {}, {}, {}
+        arrays, ids, words = {}, {name: why for name, why in others.items() if is_id(name)}, {}
         for name, item in datasets.items():
-            if is_id(name) and item.ndim == 1 and name != variable:
+            if is_id(name) and item.shape and name != variable:
                 ids[name] = item.asstr("utf-8", "backslashreplace")[()] if h5py.check_string_dtype(item.dtype) else item[()]
             elif h5py.check_ref_dtype(item.dtype):
                 others[name] = "references to other datasets"
             elif unfit(item.dtype) or item.shape is None or item.size < 2:
                 others[name] = unfit(item.dtype)[0] if unfit(item.dtype) else "one value"
-                if item.ndim == 1 and (h5py.check_string_dtype(item.dtype) or item.dtype.kind == "S"):
+                if is_list(item.shape or ()) and (h5py.check_string_dtype(item.dtype) or item.dtype.kind == "S"):
                     words[name] = texts(item[()])
             else:
                 arrays[name] = item
+        arrays, numbers = without_lists(arrays, (variable or "").strip("/"))
         name = choose(path, (variable or "").strip("/"), {k: v.shape for k, v in arrays.items()}, others)
         try:
-            return Recorded(decoded(arrays[name]), None, beside(name, ids), texts=words)
+            labels, notes = labels_of(path, name, {**ids_of_attributes(arrays[name], name), **ids})
+            return Recorded(decoded(arrays[name], path, notes), None, labels, notes, {**words, **numbers})
         except OSError as error:
             raise BadInput(f"{path}: {name}: found a dataset that cannot be read ({one_line(error)}), expected a whole file.") from None
 
@@ -257,6 +391,7 @@ def is_netcdf(path):
 
 
 def read_netcdf(path, variable):
+    import h5py
     import xarray as xr
 
     group, _, variable = (variable or "").strip("/").rpartition("/")
@@ -265,12 +400,25 @@ def read_netcdf(path, variable):
             for name in stored.variables:
                 stored[name].attrs = fills_of_own_width(stored[name].attrs, stored[name].dtype)
             data = xr.decode_cf(stored)
+            data = data.assign({name: data[name].squeeze(drop=True) for name in data.data_vars
+                                if is_id(name) and data[name].ndim == 2 and is_list(data[name].shape) and name != variable})
             # Ids count as such also where no `coordinates` attribute names them, as netCDF4 and HDF5 scales leave it.
-            known = (*STIMULUS_IDS, *NEUROID_IDS, "repetition", "subject")
-            data = data.set_coords([name for name in known if name in data.data_vars and data[name].ndim == 1 and name != variable])
+            tables = any(data[name].ndim > 1 and not unfit(data[name].dtype) for name in data.data_vars)
+            data = data.set_coords([name for name in data.data_vars if data[name].ndim == 1 and name != variable
+                                    and (is_id(name) or name == "subject" or (named_by(name) == "likely" and (unfit(data[name].dtype) or tables)))])
             good = {name: data[name].shape for name in data.data_vars if not unfit(data[name].dtype) and data[name].size > 1}
             others = {name: unfit(data[name].dtype)[0] if unfit(data[name].dtype) else "one value" for name in data.data_vars if name not in good}
-            array = data[choose(path, variable, good, others)].load()
+            chosen = choose(path, variable, good, others)
+            array = data[chosen].load()
+            fill = None
+            if h5py.is_hdf5(path):
+                with open_hdf5(path) as file:
+                    datasets, missing = hdf5_items(file)
+                    full = f"{group}/{chosen}".strip("/")
+                    if full in missing:
+                        raise BadInput(f"{path}: {chosen}: found {missing[full]}, expected values that are all there.")
+                    fill = datasets[full].fillvalue if full in datasets else 0
+            notes = refuse_unwritten(path, chosen, stored[chosen].values, stored[chosen].attrs, fill)
     except BadInput:
         raise
     except Exception as error:  # each of xarray's engines has its own
@@ -279,7 +427,8 @@ def read_netcdf(path, variable):
         array = array.isel({dim: 0 for dim in array.dims if dim.startswith("time_bin") and array.sizes[dim] == 1})
     labels, of = {}, {dim: ALIASES.get(dim, dim) for dim in array.dims}
     along = {name: array[name].dims[0] for name in map(str, array.coords) if array[name].ndim == 1}
-    for key, names in (("presentation", (*STIMULUS_IDS, "stimulus", "image")), ("neuroid", NEUROID_IDS), ("subject", ("subject",))):
+    spelled = sorted((name for name in along if named_by(name) == "presentation"), key=lambda name: list(PLAIN).index(parts(name)[1]))
+    for key, names in (("presentation", (*spelled, "stimulus", "image")), ("neuroid", NEUROID_IDS), ("subject", ("subject",))):
         for name in names:
             dim = along.get(name)
             if dim and of[dim] not in KNOWN_DIMS and key not in of.values():  # a dim of any name with a neuroid_id is that of neuroids
@@ -289,7 +438,27 @@ def read_netcdf(path, variable):
     if "repetition" in array.coords and [of[dim] for dim in array["repetition"].dims] == ["presentation"]:
         labels["repetition"] = texts(array["repetition"].values)
     coords = {name: (array.dims.index(dim), texts(array[name].values)) for name, dim in along.items()}
-    return Recorded(numeric(array.values, path), tuple(of.values()), labels, coords=coords)
+    words = {}
+    if "presentation" not in labels:
+        refuse_ids_elsewhere(path, f"{group}/{array.name}".strip("/"), array)
+        rows = list(of.values()).index("presentation") if "presentation" in of.values() else 0
+        words = {name: values for name, (axis, values) in coords.items() if axis == rows and along[name] != name
+                 and (array[name].dtype.kind in "OUS" or named_by(name) == "likely")}
+    return Recorded(numeric(array.values, path), tuple(of.values()), labels, notes, words, coords)
+
+
+def refuse_ids_elsewhere(path, name, array):
+    """:raises BadInput: ids in another group of a NetCDF-4 file, or in attributes, which xarray does not give to the array"""
+    import h5py
+
+    found = [key for key, values in array.attrs.items() if named_by(key) == "presentation" and np.size(values) > 1]
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:
+            found += [full for full, item in hdf5_items(file)[0].items() if named_by(full) == "presentation" and (item.size or 0) > 1 and full != name
+                      and (parts(full)[0] != parts(name)[0] or not any("DIMENSION_LIST" in item.attrs for _ in "x"))]
+    if found:
+        raise BadInput(f"{path}: {found[0]}: found ids that do not lie along {name}, expected them along its presentations. Save them as a coordinate "
+                       "of the array.")
 
 
 def read_array(path, variable=None):

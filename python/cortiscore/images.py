@@ -13,7 +13,7 @@ import zipfile
 import numpy as np
 
 from .binary import ask
-from .containers import read_stimulus_array
+from .containers import counts, named_by, read_stimulus_array
 from .recordings import BadInput, write_images, write_table
 from .tables import read_table
 
@@ -217,13 +217,17 @@ class Stimuli:
         """(ids, notes) of an array without stimulus_id: a vector of n texts of another name in its file, each of which is one
         stimulus's name, says them; (None, []) where there is none.
 
-        :param texts: name -> texts"""
+        :param texts: name -> texts
+        :raises BadInput: a vector that is called as names of stimuli are, and holds others"""
         for name, values in texts.items():
             try:
                 if len(values) == n and len(set(self.places(values, path)[0])) > 1:
                     return values, [f"{path.name}: {name} is taken for stimulus_id, since all it holds are names of images"]
             except BadInput:
                 pass
+        for name, values in texts.items():
+            if named_by(name) == "likely" and len(values) == n == len(set(values)) and not counts(values):
+                self.places(values, path, name)
         return None, []
 
     def listed(self, table):

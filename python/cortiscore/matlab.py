@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from .containers import Recorded, beside, choose, is_id, numeric, one_line, open_hdf5, texts
+from .containers import Recorded, choose, is_id, labels_of, named_by, numeric, one_line, open_hdf5, texts
 from .recordings import BadInput
 
 HDF5_NUMBERS = {"double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))}
@@ -223,7 +223,11 @@ def picked(path, name, nodes, indexed):
     else:
         array = numeric(node.read(), f"{path}: {name}")
     words = {k: strings(v) for k, v in nodes.items() if k in others and v.kind in ("cell", "char")}
-    return Recorded(array, None, beside(name, ids), notes, {k: texts(v) for k, v in words.items() if v is not None})
+    labels, more = labels_of(path, name, ids)
+    unread = [k for k, v in nodes.items() if named_by(k) == "presentation" and k not in (*ids, name) and np.prod(v.shape) > 1]
+    if unread and "presentation" not in labels:
+        raise BadInput(f"{path}: {unread[0]}: found {nodes[unread[0]]}, expected a list of ids: numbers, a cell of char, or char, a row an id.")
+    return Recorded(array, None, labels, notes + more, {k: texts(v) for k, v in words.items() if v is not None})
 
 
 def ids_of_entries(nodes, name, place, path):

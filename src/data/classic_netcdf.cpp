@@ -219,6 +219,7 @@ class ClassicNetcdf : public StoredFile {
       const auto kind = kind_of(header.u32(), path_);
       variable.type = kind.type;
       variable.type_name = kind.name;
+      variable.default_filled = true;  // the library's default, which the file does not say
       variable.is_dim = variable.dims.size() == 1 && variable.dims[0] == variable.name;
       place.width = kind.width;
       header.count();  // vsize: redundant, and wrong where it does not fit

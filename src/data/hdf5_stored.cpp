@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <set>
 
@@ -7,6 +8,7 @@
 #include <hdf5_hl.h>
 
 #include "cortiscore/error.h"
+#include "src/core/notes.h"
 #include "src/data/hdf5.h"
 #include "src/data/stored.h"
 
@@ -123,17 +125,27 @@ std::map<std::string, StoredAttribute> attributes_of(hid_t object) {
       if (H5Tget_class(a.type) == H5T_ENUM) return;
       attribute.numbers.resize(static_cast<size_t>(a.n));
       if (H5Aread(a.id, H5T_NATIVE_DOUBLE, attribute.numbers.data()) < 0) return;
-    } else if (a.n != 1) {
-      return;
-    } else if (H5Tis_variable_str(a.type) > 0) {
-      char* text = nullptr;
-      if (H5Aread(a.id, a.type, &text) < 0 || !text) return;
-      attribute.text = text;
-      H5free_memory(text);
     } else {
-      std::string text(H5Tget_size(a.type), '\0');
-      if (H5Aread(a.id, a.type, text.data()) < 0) return;
-      attribute.text = text.c_str();
+      const auto n = static_cast<size_t>(a.n);
+      const auto width = H5Tget_size(a.type);
+      std::vector<std::string> texts;
+      if (H5Tis_variable_str(a.type) > 0) {
+        std::vector<char*> raw(n, nullptr);
+        if (H5Aread(a.id, a.type, raw.data()) < 0) return;
+        for (char* text : raw) {
+          texts.emplace_back(text ? text : "");
+          H5free_memory(text);
+        }
+      } else {
+        std::string raw(n * width, '\0');
+        if (H5Aread(a.id, a.type, raw.data()) < 0) return;
+        for (size_t i = 0; i < n; ++i)
+          texts.emplace_back(raw.data() + i * width, strnlen(raw.data() + i * width, width));
+      }
+      if (n == 1)
+        attribute.text = texts[0];
+      else
+        attribute.texts = std::move(texts);
     }
     out[a.name] = std::move(attribute);
   });
@@ -147,23 +159,32 @@ class Hdf5File : public StoredFile {
  public:
   explicit Hdf5File(const std::string& path) : StoredFile(path), file_(hdf5::open_file(path)) {
     attributes_ = attributes_of(file_.get());
-    std::vector<std::string> names;
+    std::pair<std::vector<std::string>, std::vector<std::string>> names;  // of datasets, groups
     // Soft links that lead nowhere and links to other files are no variables of this one; a dataset
     // that two hard links name is visited once.
     check(H5Ovisit(
               file_.get(), H5_INDEX_NAME, H5_ITER_INC,
               [](hid_t, const char* name, const H5O_info_t* info, void* out) -> herr_t {
-                if (info->type == H5O_TYPE_DATASET && name[0] != '#')  // #refs#: MATLAB's own
-                  static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+                auto& [datasets, groups] = *static_cast<decltype(names)*>(out);
+                if (name[0] == '#' || name[0] == '.') return 0;  // #refs#: MATLAB's own
+                if (info->type == H5O_TYPE_DATASET) datasets.emplace_back(name);
+                if (info->type == H5O_TYPE_GROUP) groups.emplace_back(name);
                 return 0;
               },
               &names),
           path, "listing variables");
-    for (const auto& name : names) variables_.push_back(describe(name));
+    for (const auto& name : names.first) variables_.push_back(describe(name));
+    for (const auto& name : names.second) {
+      const Handle group(check(H5Gopen2(file_.get(), name.c_str(), H5P_DEFAULT), path,
+                               "opening group \"" + name + "\""),
+                         H5Gclose);
+      group_attributes_[name + "/"] = attributes_of(group.get());
+    }
   }
 
   std::vector<std::string> text(const StoredVariable& variable) const override {
     const auto dataset = open(variable);
+    check_sources(dataset.get(), variable);
     const Handle type(check(H5Dget_type(dataset.get()), path_, reading(variable)), H5Tclose);
     const Handle space(check(H5Dget_space(dataset.get()), path_, reading(variable)), H5Sclose);
     const auto n =
@@ -201,6 +222,7 @@ class Hdf5File : public StoredFile {
   at::Tensor raw(const StoredVariable& variable) const override {
     const auto dataset = open(variable);
     check_filters(dataset.get(), variable);
+    check_sources(dataset.get(), variable);
     const auto read = [&](at::ScalarType type, hid_t native) {
       auto values = at::empty(variable.shape, type);
       check(
@@ -279,6 +301,7 @@ class Hdf5File : public StoredFile {
     variable.type = kind.type;
     variable.type_name = kind.name;
     variable.attributes = attributes_of(dataset.get());
+    variable.default_filled = has_default_fill(dataset.get(), kind.type);
     const int rank = std::max(0, H5Sget_simple_extent_ndims(space.get()));
     std::vector<hsize_t> shape(static_cast<size_t>(rank));
     if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
@@ -307,6 +330,69 @@ class Hdf5File : public StoredFile {
                          "Write the file again"});
     }
     return variable;
+  }
+
+  // netCDF-C states its fill value in the dataset itself where it fills at all.
+  static bool has_default_fill(hid_t dataset, StoredType type) {
+    const auto fill = default_fill(type);
+    const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
+    H5D_fill_value_t defined = H5D_FILL_VALUE_UNDEFINED;
+    double value = 0;
+    return fill && H5Pfill_value_defined(layout.get(), &defined) >= 0 &&
+           defined == H5D_FILL_VALUE_USER_DEFINED &&
+           H5Pget_fill_value(layout.get(), H5T_NATIVE_DOUBLE, &value) >= 0 && value == *fill;
+  }
+
+  // What reads as fill values without a word where another file is missing.
+  void check_sources(hid_t dataset, const StoredVariable& variable) const {
+    const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
+    const auto refuse = [&](const std::string& found, const std::string& action) {
+      return bad_input({path_, "variable \"" + variable.name + "\"", found,
+                        "values that are all there", action});
+    };
+    if (H5Pget_external_count(layout.get()) > 0) {
+      throw refuse("values in a raw file of their own",
+                   "Copy them into one file: h5repack -l CONTI IN.h5 OUT.h5");
+    }
+    if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return;
+    constexpr const char* kAction = "Copy the sources beside it, or save an array of its own";
+    size_t n = 0;
+    H5Pget_virtual_count(layout.get(), &n);
+    hssize_t cells = 0;
+    for (size_t i = 0; i < n; ++i) {
+      std::string file(8192, '\0'), name(8192, '\0');
+      H5Pget_virtual_filename(layout.get(), i, file.data(), file.size());
+      H5Pget_virtual_dsetname(layout.get(), i, name.data(), name.size());
+      file.resize(strnlen(file.data(), file.size()));
+      name.resize(strnlen(name.data(), name.size()));
+      if (file.find('%') != std::string::npos || name.find('%') != std::string::npos)
+        throw refuse("a virtual dataset of sources by a pattern, " + shown(file), kAction);
+      if (!has_source(file, name)) {
+        throw refuse(
+            "a virtual dataset whose source " + shown(name) + " of " + shown(file) + " is missing",
+            kAction);
+      }
+      const Handle space(H5Pget_virtual_vspace(layout.get(), i), H5Sclose);
+      const auto selected = H5Sget_select_npoints(space.get());
+      cells += std::max<hssize_t>(selected, 0);
+    }
+    hssize_t all = 1;
+    for (const auto length : variable.shape) all *= length;
+    if (cells < all)
+      throw refuse(
+          "a virtual dataset of which " + std::to_string(all - cells) + " values have no source",
+          kAction);
+  }
+
+  bool has_source(const std::string& file, const std::string& name) const {
+    if (file == ".") return H5Lexists(file_.get(), name.c_str(), H5P_DEFAULT) > 0;
+    const auto beside = std::filesystem::path(path_).parent_path() / file;
+    for (const auto& path : {beside.string(), file}) {  // as HDF5 looks for them
+      const Handle source(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+      if (source.get() >= 0)
+        return Handle(H5Dopen2(source.get(), name.c_str(), H5P_DEFAULT), H5Dclose).get() >= 0;
+    }
+    return false;
   }
 
   // The name of the scale of an axis; h5py's label where there is none.

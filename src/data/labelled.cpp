@@ -12,6 +12,8 @@
 #include "cortiscore/error.h"
 #include "src/core/class_codes.h"
 #include "src/core/notes.h"
+#include "src/data/called_as_ids.h"
+#include "src/data/dim_roles.h"
 #include "src/data/netcdf.h"
 #include "src/data/number_text.h"
 #include "src/data/numpy_file.h"
@@ -22,9 +24,46 @@ namespace {
 
 const std::vector<std::string> kStimulusIds = {"stimulus_id", "image_id"};
 
-// What a dim is for, by what the field calls it; "" where the name says nothing. "trial" is a
-// repetition where those are wanted and no other dim is one, else a presentation.
-std::string role_of(const std::string& dim) {
+std::string dims_of(const Assembly& array) {
+  std::string out;
+  for (size_t i = 0; i < array.dims.size(); ++i) {
+    out += (i ? " x " : "") + (array.dims[i].empty() ? std::string("(no name)") : array.dims[i]) +
+           " " + std::to_string(array.values.size(static_cast<int64_t>(i)));
+  }
+  return out;
+}
+
+// What to do about a dim that was not asked for.
+std::string without(const std::string& role) {
+  if (role == "repetition") return "Average the repetitions first";
+  if (role == "time_bin") return "Choose a time bin, or average them";
+  if (role == "subject") return "Choose a subject, or average them";
+  return "Leave the dim out, or name it as docs/formats.md does";
+}
+
+void drop_axis(Assembly& array, size_t axis) {
+  const auto dim = array.dims[axis];
+  array.values = array.values.select(static_cast<int64_t>(axis), 0);
+  array.dims.erase(array.dims.begin() + static_cast<int64_t>(axis));
+  std::erase_if(array.coords, [&](const auto& entry) { return entry.second.dim == dim; });
+}
+
+bool is_stored(const std::string& path) {
+  const auto extension = std::filesystem::path(path).extension().string();
+  const auto known = {".nc", ".nc4", ".cdf", ".h5", ".hdf5"};
+  return std::find(known.begin(), known.end(), extension) != known.end();
+}
+
+void rename_dim(Assembly& array, size_t axis, const std::string& name) {
+  for (auto& [key, coord] : array.coords) {
+    if (coord.dim == array.dims[axis]) coord.dim = name;
+  }
+  array.dims[axis] = name;
+}
+
+}  // namespace
+
+std::string role_of_dim(const std::string& dim) {
   static const std::map<std::string, std::string> kRoles = {{"presentation", "presentation"},
                                                             {"stimulus", "presentation"},
                                                             {"stimuli", "presentation"},
@@ -70,60 +109,6 @@ std::string role_of(const std::string& dim) {
   return found == kRoles.end() ? "" : found->second;
 }
 
-std::string dims_of(const Assembly& array) {
-  std::string out;
-  for (size_t i = 0; i < array.dims.size(); ++i) {
-    out += (i ? " x " : "") + (array.dims[i].empty() ? std::string("(no name)") : array.dims[i]) +
-           " " + std::to_string(array.values.size(static_cast<int64_t>(i)));
-  }
-  return out;
-}
-
-// What to do about a dim that was not asked for.
-std::string without(const std::string& role) {
-  if (role == "repetition") return "Average the repetitions first";
-  if (role == "time_bin") return "Choose a time bin, or average them";
-  if (role == "subject") return "Choose a subject, or average them";
-  return "Leave the dim out, or name it as docs/formats.md does";
-}
-
-void drop_axis(Assembly& array, size_t axis) {
-  const auto dim = array.dims[axis];
-  array.values = array.values.select(static_cast<int64_t>(axis), 0);
-  array.dims.erase(array.dims.begin() + static_cast<int64_t>(axis));
-  std::erase_if(array.coords, [&](const auto& entry) { return entry.second.dim == dim; });
-}
-
-bool is_stored(const std::string& path) {
-  const auto extension = std::filesystem::path(path).extension().string();
-  const auto known = {".nc", ".nc4", ".cdf", ".h5", ".hdf5"};
-  return std::find(known.begin(), known.end(), extension) != known.end();
-}
-
-void rename_dim(Assembly& array, size_t axis, const std::string& name) {
-  for (auto& [key, coord] : array.coords) {
-    if (coord.dim == array.dims[axis]) coord.dim = name;
-  }
-  array.dims[axis] = name;
-}
-
-// Ids beside an array in a container that gives dims no names are of an axis as long as they are:
-// of several the first has the stimuli, as everywhere.
-void name_rows(Assembly& array) {
-  for (const auto& name : kStimulusIds) {
-    const auto ids = array.coords.find(name);
-    if (ids == array.coords.end() || !ids->second.dim.empty()) continue;
-    const auto sizes = array.values.sizes();
-    const auto axis =
-        std::find(sizes.begin(), sizes.end(), static_cast<int64_t>(ids->second.size()));
-    if (axis == sizes.end()) continue;
-    ids->second.dim = array.dims[static_cast<size_t>(axis - sizes.begin())] = "presentation";
-    return;
-  }
-}
-
-}  // namespace
-
 bool is_array_file(const std::string& path) {
   return is_stored(path) || is_table(path) || path.ends_with(".npy") || path.ends_with(".npz");
 }
@@ -145,11 +130,7 @@ Assembly read_array_file(const Input& input, const std::string& variable) {
   } else if (path.ends_with(".npy")) {
     array.values = read_npy(path);
   } else if (path.ends_with(".npz")) {
-    array.values = read_npz(path, variable);
-    for (const auto& name : kStimulusIds) {
-      if (auto ids = variable == name ? std::nullopt : read_npz_labels(path, name))
-        array.coords[name] = {"", std::move(*ids)};
-    }
+    array = read_npz(path, variable);
   } else if (is_table(path)) {
     auto table = read_number_table(path);
     array.values = table.values;
@@ -162,10 +143,17 @@ Assembly read_array_file(const Input& input, const std::string& variable) {
                        "a row a presentation, a column a neuroid",
                        "Average the repetitions, or import the table with `cortiscore data add`"});
     }
-    for (const auto& name : table.columns) {
-      if (!written_beside(name) || table.columns.size() == 1) continue;
+    const auto columns = table.values.t().contiguous();
+    for (size_t c = 0; c < table.columns.size(); ++c) {
+      const auto& name = table.columns[c];
+      const auto* const first =
+          columns.const_data_ptr<double>() + static_cast<int64_t>(c) * columns.size(1);
+      const bool ids = called_as_ids(name) && whole_and_distinct({first, first + columns.size(1)});
+      if (!(ids || written_beside(name)) || table.columns.size() == 1) continue;
       throw bad_input(
-          {path, "column " + shown(name), "what experiments write beside responses and features",
+          {path, "column " + shown(name),
+           ids ? "whole numbers, no two alike, under a name that ids have"
+               : "what experiments write beside responses and features",
            "a neuroid or a feature a column",
            "Leave it out, call it stimulus_id if it names the stimuli, or give it another "
            "name if it is a response"});
@@ -180,7 +168,6 @@ Assembly read_array_file(const Input& input, const std::string& variable) {
                      ".npy, .npz, .nc, .h5, .hdf5 or .csv", "Convert the array"});
   }
   array.dims.resize(static_cast<size_t>(array.values.dim()));
-  name_rows(array);
   return array;
 }
 
@@ -207,7 +194,7 @@ Assembly arranged(const Assembly& given,
   }
   // Names that are known, each once.
   std::vector<std::string> roles;
-  for (const auto& dim : array.dims) roles.push_back(role_of(dim));
+  for (const auto& dim : array.dims) roles.push_back(role_of_dim(dim));
   const auto has = [&](const std::string& role) {
     return std::find(roles.begin(), roles.end(), role) != roles.end();
   };
@@ -329,7 +316,7 @@ IdsAlong ids_along(const Assembly& array,
 std::vector<std::string> own_names(const Assembly& given, const std::string& role) {
   std::vector<std::string> names;
   for (const auto& dim : given.dims) {
-    const auto found = role_of(dim);
+    const auto found = role_of_dim(dim);
     if (found == role || (found == "trial" && role == "presentation")) names.push_back(dim);
   }
   return names;
@@ -370,7 +357,7 @@ LabelledArray read_trials(const Input& input, const std::string& variable) {
   out.path = path;
   out.is_file = input.is_file();
   const auto is_repetition = [](const std::string& dim) {
-    const auto role = role_of(dim);
+    const auto role = role_of_dim(dim);
     return role == "repetition" || role == "trial";
   };
   const bool unnamed = std::all_of(given.dims.begin(), given.dims.end(),
@@ -381,13 +368,16 @@ LabelledArray read_trials(const Input& input, const std::string& variable) {
                      "Of one neuroid, the last has size 1"});
   }
   const auto repeated = std::find_if(given.dims.begin(), given.dims.end(), is_repetition);
-  // Ids beside an array of trials name its second axis alone.
-  const bool rows_alone = given.dims.size() == 3 && given.dims[0].empty() &&
-                          given.dims[1] == "presentation" && given.dims[2].empty();
+  // Ids beside an array of trials name its second or third axis alone.
+  const auto is = [&](size_t axis, const char* name) {
+    return given.dims[axis].empty() || given.dims[axis] == name;
+  };
+  const bool rows_alone =
+      given.dims.size() == 3 && is(0, "repetition") && is(1, "presentation") && is(2, "neuroid");
   const bool along_presentations =
       !rows_alone &&
       (repeated == given.dims.end() ||
-       (role_of(*repeated) == "trial" && own_names(given, "presentation").size() == 1));
+       (role_of_dim(*repeated) == "trial" && own_names(given, "presentation").size() == 1));
   if (!unnamed && along_presentations) {
     auto array = arranged(given, {"presentation", "neuroid"},
                           "presentation x neuroid, or those x one time_bin");
@@ -456,10 +446,10 @@ LabelledArray read_rdms(const Input& input, const std::string& variable) {
     for (const auto* suffix :
          {"_other", "_1", "_2", "1", "2", "_a", "_b", "_x", "_y", "_i", "_j", "_row", "_column"}) {
       if (dim.ends_with(suffix) &&
-          role_of(dim.substr(0, dim.size() - std::string(suffix).size())) == "presentation")
+          role_of_dim(dim.substr(0, dim.size() - std::string(suffix).size())) == "presentation")
         return true;
     }
-    return role_of(dim) == "presentation";
+    return role_of_dim(dim) == "presentation";
   };
   LabelledArray out;
   out.path = path;
@@ -470,7 +460,7 @@ LabelledArray read_rdms(const Input& input, const std::string& variable) {
     int64_t n_matrix = 0;
     for (int64_t i = 0; i < 3; ++i) {
       const auto& dim = array.dims[static_cast<size_t>(i)];
-      if (role_of(dim) == "subject") subject = i;
+      if (role_of_dim(dim) == "subject") subject = i;
       n_matrix += is_matrix(dim) ? 1 : 0;
     }
     for (int64_t i = 0; i < 3 && !subject && n_matrix == 2; ++i) {
@@ -614,8 +604,16 @@ std::vector<int64_t> places_of(const std::vector<std::string>& ids,
   if (!missing.empty())
     found +=
         (found.empty() ? "" : ", and ") + ("none of " + counted(missing, ids) + " of " + ids_path);
+  // Marks of their own behind a letter, U+0300 to U+036F, which other programs write as one letter.
+  const auto decomposed = [](const std::string& id) {
+    return id.find('\xCC') != std::string::npos || id.find('\xCD') != std::string::npos;
+  };
+  const bool forms = std::any_of(missing.begin(), missing.end(), decomposed) ||
+                     std::any_of(extra.begin(), extra.end(), decomposed);
   throw bad_input({path, what, found, expected,
-                   "Spell ids alike in both, and leave out what only one of them has"});
+                   forms ? "Letters with accents are written in two Unicode normal forms: write "
+                           "both files' ids in one, unicodedata.normalize(\"NFC\", id)"
+                         : "Spell ids alike in both, and leave out what only one of them has"});
 }
 
 void align_presentations(LabelledArray& array,

@@ -13,6 +13,7 @@
 
 #include "cortiscore/error.h"
 #include "src/data/hdf5.h"
+#include "src/data/ids_beside.h"
 #include "src/data/stored.h"
 
 namespace cortiscore {
@@ -32,22 +33,46 @@ std::optional<Coordinate> read_coordinate(const StoredFile& file, const StoredVa
   return std::nullopt;
 }
 
-// What the NetCDF library leaves where nothing was written. Without a fill value of the file's own
-// these are no data: netCDF4 masks them, xarray does not.
-void check_written(const at::Tensor& values,
-                   const StoredVariable& variable,
-                   const std::string& path) {
-  if (variable.attributes.contains("_FillValue") || variable.attributes.contains("missing_value"))
-    return;
-  constexpr double kUnwritten = 9.9692099683868690e+36;  // in float32 and float64 alike
-  const auto n = (values == kUnwritten).sum().item<int64_t>();
-  if (n) {
-    throw bad_input(
-        {path, "variable \"" + variable.name + "\"",
-         std::to_string(n) + " values 9.96921e+36, which NetCDF leaves where nothing was written",
-         "values that were written",
-         "Write missing ones as NaN, or give the variable _FillValue 9.96921e+36"});
+// What may name the presentations and neuroids of an array: variables that are called so, but for
+// those along dims of other arrays, and attributes of the array and of its groups.
+std::vector<BesideArray> entries_beside(const StoredFile& file, const StoredVariable& data) {
+  std::vector<BesideArray> out;
+  for (const auto& v : file.variables()) {
+    if (&v == &data || v.only_length || named_by(v.name) == Named::kNothing) continue;
+    bool of_others = false;
+    for (size_t i = 0; i < v.dims.size(); ++i) {
+      const bool own = std::find(data.dims.begin(), data.dims.end(), v.dims[i]) != data.dims.end();
+      of_others = of_others || (v.shape[i] > 1 && !v.dims[i].empty() && !own);
+    }
+    if (of_others) continue;
+    BesideArray entry{v.name, "variable \"" + v.name + "\"", v.shape, v.dims, {}, {}};
+    if (v.type == StoredType::kOther) entry.unreadable = v.type_name;
+    entry.read = [&file, &v]() -> std::variant<std::vector<std::string>, std::vector<double>> {
+      if (v.type == StoredType::kText) return file.text(v);
+      return file.coordinate_values(v);
+    };
+    out.push_back(std::move(entry));
   }
+  const auto add = [&](const std::map<std::string, StoredAttribute>& attributes,
+                       const std::string& group, const std::string& of) {
+    for (const auto& [name, attribute] : attributes) {
+      const auto named = named_by(name);
+      if (named != Named::kStimuli && named != Named::kNeuroids) continue;
+      BesideArray entry{group + name, "attribute \"" + name + "\"" + of, {}, {}, {}, {}};
+      entry.shape = {
+          static_cast<int64_t>(std::max(attribute.texts.size(), attribute.numbers.size()))};
+      entry.read = [&attribute]() -> std::variant<std::vector<std::string>, std::vector<double>> {
+        if (!attribute.texts.empty()) return attribute.texts;
+        return attribute.numbers;
+      };
+      out.push_back(std::move(entry));
+    }
+  };
+  add(data.attributes, group_of(data.name), " of \"" + data.name + "\"");
+  add(file.attributes(), "", " of the file");
+  for (const auto& [group, attributes] : file.group_attributes())
+    add(attributes, group, " of group \"" + group + "\"");
+  return out;
 }
 
 // Times are numbers only by their calendar.
@@ -104,30 +129,22 @@ Assembly read_variable(const std::string& path, const std::string& wanted) {
   assembly.identifier = path;
   assembly.dims = data.dims;
   assembly.values = file->numbers(data);
-  check_written(assembly.values, data, path);
   const auto put = [&](const std::map<std::string, StoredAttribute>& attributes) {
     for (const auto& [name, attribute] : attributes) {
       if (!attribute.numbers.empty())
         assembly.lists[name] = attribute.numbers;
-      else if (name != "coordinates")
+      else if (name != "coordinates" && attribute.texts.empty())
         assembly.attributes[name] = attribute.text;
     }
   };
   put(file->attributes());
   put(data.attributes);
   const auto group = group_of(data.name);
-  const bool unnamed = std::all_of(data.dims.begin(), data.dims.end(),
-                                   [](const std::string& dim) { return dim.empty(); });
   for (const auto& v : file->variables()) {
     if (&v == &data || v.shape.size() != 1 || v.only_length || group_of(v.name) != group) continue;
     const auto name = v.name.substr(group.size());
-    if (v.dims[0].empty()) {
-      if (!unnamed || (name != "stimulus_id" && name != "image_id")) continue;
-      if (auto ids = read_coordinate(*file, v)) assembly.coords[name] = std::move(*ids);
-      continue;
-    }
     const auto dim = std::find(data.dims.begin(), data.dims.end(), v.dims[0]);
-    if (dim == data.dims.end()) continue;
+    if (dim == data.dims.end() || dim->empty()) continue;
     const auto n = data.shape[static_cast<size_t>(dim - data.dims.begin())];
     if (v.shape[0] != n) {
       throw bad_input({path, "coordinate \"" + v.name + "\"",
@@ -136,6 +153,7 @@ Assembly read_variable(const std::string& path, const std::string& wanted) {
     }
     if (auto coordinate = read_coordinate(*file, v)) assembly.coords[name] = std::move(*coordinate);
   }
+  name_axes(assembly, data.name, entries_beside(*file, data));
   return assembly;
 }
 

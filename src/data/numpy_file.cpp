@@ -17,6 +17,7 @@
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
 #include "src/data/arrays.h"
+#include "src/data/ids_beside.h"
 
 namespace cortiscore {
 namespace {
@@ -293,6 +294,11 @@ at::Tensor values_of(const NpyHeader& header,
   if (!is_number(header)) throw dtype_error(header, path);
   const auto width = width_of(header);
   const auto n = element_count(header, width, available, path);
+  if (available > n * width) {
+    throw npy_error(path, "data", std::to_string(available - n * width) + " bytes behind the array",
+                    "one array and nothing else",
+                    "Save several arrays with numpy.savez, or each in a file of its own");
+  }
   auto shape = header.shape;
   if (header.fortran) std::reverse(shape.begin(), shape.end());
   const bool single = header.kind() == 'f' && width == 4;
@@ -379,7 +385,9 @@ class Npz {
     return names;
   }
 
-  std::string bytes(const std::string& array) const {
+  // @param most  how many, where the beginning is enough
+  std::string bytes(const std::string& array,
+                    size_t most = std::numeric_limits<size_t>::max()) const {
     const auto entry = array + ".npy";
     zip_stat_t stat;
     std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(nullptr, zip_fclose);
@@ -389,10 +397,11 @@ class Npz {
     std::string out;
     if (file) {
       constexpr size_t kBlock = size_t{1} << 22;
-      for (zip_int64_t got = 1; got > 0;) {
+      for (zip_int64_t got = 1; got > 0 && out.size() < most;) {
         const auto begin = out.size();
-        out.resize(begin + kBlock);
-        got = zip_fread(file.get(), out.data() + begin, kBlock);
+        const auto block = std::min(kBlock, most - begin);
+        out.resize(begin + block);
+        got = zip_fread(file.get(), out.data() + begin, block);
         out.resize(begin + static_cast<size_t>(std::max<zip_int64_t>(got, 0)));
         if (got < 0) file.reset();
         if (!file) break;
@@ -444,12 +453,13 @@ std::variant<std::vector<std::string>, std::vector<double>> labels_of(std::strin
   const auto header = parse_npy_header(bytes, path);
   const bool is_text = header.kind() == 'U' || header.kind() == 'S' || header.kind() == 'a';
   if (!is_text && !is_number(header)) throw dtype_error(header, path);
-  if (header.shape.size() != 1)
+  if (std::count_if(header.shape.begin(), header.shape.end(), [](auto n) { return n != 1; }) > 1 ||
+      header.shape.empty())
     throw npy_error(path, "dims", std::to_string(header.shape.size()), "1, a label a presentation");
   std::vector<std::string> labels;
   const bool wide = header.kind() == 'U';
   if (!is_text) {
-    const auto values = array_of(bytes, header, path).to(at::kDouble);
+    const auto values = array_of(bytes, header, path).to(at::kDouble).contiguous();
     return std::vector<double>(values.const_data_ptr<double>(),
                                values.const_data_ptr<double>() + values.numel());
   }
@@ -472,38 +482,59 @@ std::variant<std::vector<std::string>, std::vector<double>> labels_of(std::strin
 
 }  // namespace
 
-at::Tensor read_npz(const std::string& path, const std::string& variable) {
+Assembly read_npz(const std::string& path, const std::string& variable) {
   const Npz archive(path);
-  auto names = archive.arrays();
-  if (variable.empty() && names.size() > 1)
-    std::erase_if(names,
-                  [](const auto& name) { return name == "stimulus_id" || name == "image_id"; });
+  const auto names = archive.arrays();
+  const auto where = [&](const std::string& name) { return path + ", array " + shown(name); };
+  constexpr size_t kLongestHeader = size_t{1} << 16;
+  std::map<std::string, NpyHeader> headers;
+  std::vector<std::string> arrays, lists;  // what can be the array; what is likely to be ids
+  for (const auto& name : names) {
+    const auto header = parse_npy_header(archive.bytes(name, kLongestHeader), where(name));
+    headers[name] = header;
+    const auto named = named_by(name);
+    int64_t n = 1, wide = 0;
+    for (const auto length : header.shape) {
+      n = n == 0 || length == 0 ? 0 : std::max(n, length);
+      wide += length > 1 ? 1 : 0;
+    }
+    if (!is_number(header) || n < 2 || (named != Named::kNothing && named != Named::kLikelyStimuli))
+      continue;
+    (named == Named::kLikelyStimuli && wide == 1 ? lists : arrays).push_back(name);
+  }
+  if (arrays.empty()) arrays = lists.empty() ? names : lists;
   std::string list;
   for (const auto& name : names) list += (list.empty() ? "" : ", ") + shown(name);
   auto wanted = variable;
-  if (wanted.empty() && names.size() == 1) wanted = names[0];
-  if (std::find(names.begin(), names.end(), wanted) == names.end()) {
+  if (wanted.empty() && arrays.size() == 1) wanted = arrays[0];
+  if (!headers.contains(wanted)) {
     throw bad_input({path, variable.empty() ? "arrays" : "variable \"" + variable + "\"",
                      names.empty() ? "none" : std::to_string(names.size()) + ": " + list,
                      variable.empty() ? "one" : "one of that name", "Name one with --variable"});
   }
-  const auto bytes = archive.bytes(wanted);
-  const auto where = path + ", array " + shown(wanted);
-  const auto header = parse_npy_header(bytes, where);
-  return array_of(bytes, header, where);
+  Assembly array;
+  array.identifier = path;
+  array.values = array_of(archive.bytes(wanted), headers.at(wanted), where(wanted));
+  array.dims.resize(static_cast<size_t>(array.values.dim()));
+  std::vector<BesideArray> entries;
+  for (const auto& name : names) {
+    if (name == wanted || named_by(name) == Named::kNothing) continue;
+    const auto& header = headers.at(name);
+    const bool text = header.kind() == 'U' || header.kind() == 'S' || header.kind() == 'a';
+    BesideArray entry{name, "array " + shown(name), header.shape, {}, {}, {}};
+    if (!text && !is_number(header))
+      entry.unreadable = header.kind() == 'O' ? "pickled Python values, which are not opened"
+                                              : "the dtype " + header.dtype;
+    entry.read = [&archive, &where, name] { return labels_of(archive.bytes(name), where(name)); };
+    entries.push_back(std::move(entry));
+  }
+  name_axes(array, wanted, entries);
+  return array;
 }
 
 std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
     const std::string& path) {
   return labels_of(read_file(path), path);
-}
-
-std::optional<std::variant<std::vector<std::string>, std::vector<double>>> read_npz_labels(
-    const std::string& path, const std::string& name) {
-  const Npz archive(path);
-  const auto names = archive.arrays();
-  if (std::find(names.begin(), names.end(), name) == names.end()) return std::nullopt;
-  return labels_of(archive.bytes(name), path + ", array " + shown(name));
 }
 
 void write_npy(const std::string& path, const at::Tensor& values) {

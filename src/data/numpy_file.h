@@ -1,10 +1,11 @@
 #pragma once
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include "cortiscore/assembly.h"
 
 namespace cortiscore {
 
@@ -14,19 +15,17 @@ namespace cortiscore {
 ///                           number: object, structured, complex, long double, text, dates
 at::Tensor read_npy(const std::string& path);
 
-/// An array of an .npz archive, stored or compressed, read as read_npy reads. @param variable  ""
-/// where there is one beside lists of stimulus_id or image_id
-/// @throws Error(kBadInput)  as read_npy; several arrays and none named, or none of that name
-at::Tensor read_npz(const std::string& path, const std::string& variable);
+/// An array of an .npz archive, stored or compressed, read as read_npy reads, with the ids that
+/// lie beside it (name_axes); other axes have no name. @param variable  "" where there is one of
+/// numbers beside ids and text
+/// @throws Error(kBadInput)  as read_npy and name_axes; several arrays and none named, or none of
+///                           that name
+Assembly read_npz(const std::string& path, const std::string& variable);
 
 /// The labels of a 1-D .npy of text or numbers.
 /// @throws Error(kBadInput)  another rank or dtype
 std::variant<std::vector<std::string>, std::vector<double>> read_npy_labels(
     const std::string& path);
-
-/// As read_npy_labels, of an array of an .npz archive; nothing where it has none of that name.
-std::optional<std::variant<std::vector<std::string>, std::vector<double>>> read_npz_labels(
-    const std::string& path, const std::string& name);
 
 /// Writes a C-order float32 or float64 tensor as .npy.
 void write_npy(const std::string& path, const at::Tensor& values);

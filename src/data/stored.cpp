@@ -13,7 +13,9 @@
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
+#include "src/core/notes.h"
 #include "src/data/arrays.h"
+#include "src/data/ids_beside.h"
 
 namespace cortiscore {
 namespace {
@@ -120,6 +122,58 @@ at::Tensor where_any(const at::Tensor& values, const std::vector<double>& fills)
 
 }  // namespace
 
+std::optional<double> default_fill(StoredType type) {
+  switch (type) {
+    case StoredType::kInt8:
+      return -127;
+    case StoredType::kUInt8:
+      return 255;
+    case StoredType::kInt16:
+      return -32767;
+    case StoredType::kUInt16:
+      return 65535;
+    case StoredType::kInt32:
+      return -2147483647;
+    case StoredType::kUInt32:
+      return 4294967295;
+    case StoredType::kFloat32:
+    case StoredType::kFloat64:
+      return 9.9692099683868690e+36;
+    default:
+      return std::nullopt;
+  }
+}
+
+namespace {
+
+// What the NetCDF library leaves where nothing was written. Without a fill value of the file's own
+// these are no data: netCDF4 masks them, xarray does not.
+void check_written(const at::Tensor& stored,
+                   const StoredVariable& variable,
+                   const std::string& path) {
+  const auto fill = default_fill(variable.type);
+  if (!fill || attribute(variable, "_FillValue") || attribute(variable, "missing_value") ||
+      !(is_float(variable.type) || variable.default_filled))
+    return;
+  const auto n = (stored == *fill).sum().item<int64_t>();
+  if (n == 0) return;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.10g", *fill);
+  const std::string value = is_float(variable.type) ? "9.96921e+36" : text;
+  if (bits_of(variable.type) == 8) {  // one of 256, which data have as well
+    note(path, "variable \"" + variable.name + "\": " + std::to_string(n) + " values " + value +
+                   ", which NetCDF leaves where nothing was written, are taken as data");
+    return;
+  }
+  throw bad_input(
+      {path, "variable \"" + variable.name + "\"",
+       std::to_string(n) + " values " + value + ", which NetCDF leaves where nothing was written",
+       "values that were written",
+       "Write missing ones as NaN, or give the variable _FillValue " + value});
+}
+
+}  // namespace
+
 at::Tensor StoredFile::numbers(const StoredVariable& variable) const {
   std::optional<bool> unsign;  // to unsigned, or to signed
   if (const auto* said = attribute(variable, "_Unsigned"); said && !is_float(variable.type)) {
@@ -127,6 +181,7 @@ at::Tensor StoredFile::numbers(const StoredVariable& variable) const {
     if (said->text == "false" && is_unsigned(variable.type)) unsign = false;
   }
   const auto stored = raw(variable);
+  check_written(stored, variable, path_);
   at::Tensor values;
   if (stored.scalar_type() == at::kFloat && variable.type == StoredType::kFloat32) {
     values = stored;
@@ -265,6 +320,8 @@ const StoredVariable& data_variable(const StoredFile& file, const std::string& w
     if (v.only_length) continue;
     all.push_back(&v);
     if (v.is_dim || coordinates.contains(v.name) || !v.is_number() || v.shape.empty()) continue;
+    const auto named = named_by(v.name);
+    if (named == Named::kStimuli || named == Named::kNeuroids) continue;
     (v.shape.size() > 1 ? wide : narrow).push_back(&v);
   }
   const auto check = [&](const StoredVariable& v) -> const StoredVariable& {

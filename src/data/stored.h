@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -27,10 +28,12 @@ enum class StoredType : int {
   kOther,  ///< complex, compound, references and the like: nothing that an array of responses holds
 };
 
-/// What stands beside a variable, or beside the whole file: text, or one number or several.
+/// What stands beside a variable, a group or the whole file: text, several texts, or one number or
+/// several.
 struct StoredAttribute {
   StoredType type = StoredType::kOther;
   std::string text;
+  std::vector<std::string> texts;  ///< where there are several
   std::vector<double> numbers;
 };
 
@@ -45,6 +48,9 @@ struct StoredVariable {
   bool only_length =
       false;  ///< such a variable without values: NetCDF-4 notes a dim's length with it
   std::map<std::string, StoredAttribute> attributes;
+  /// Whether cells that nobody wrote hold netCDF's fill value of the type, as its library leaves
+  /// them.
+  bool default_filled = false;
 
   bool is_number() const { return type != StoredType::kText && type != StoredType::kOther; }
 };
@@ -57,12 +63,17 @@ class StoredFile {
   /// All variables, those of inner groups too, by name.
   const std::vector<StoredVariable>& variables() const { return variables_; }
   const std::map<std::string, StoredAttribute>& attributes() const { return attributes_; }
+  /// Of inner groups, by their names with a / at the end.
+  const std::map<std::string, std::map<std::string, StoredAttribute>>& group_attributes() const {
+    return group_attributes_;
+  }
 
   /// Numbers as xarray.open_dataset decodes them: `_Unsigned`, then `_FillValue` and
   /// `missing_value` become NaN, then `scale_factor` and `add_offset`, in the float type that
   /// xarray takes.
   /// @return float32 or float64, one axis a dim
-  /// @throws Error(kBadInput)  they cannot be read; integers beyond 2^53
+  /// @throws Error(kBadInput)  they cannot be read; integers beyond 2^53; netCDF's fill value where
+  ///                           the variable states none, but for bytes, which are noted
   at::Tensor numbers(const StoredVariable& variable) const;
   /// The same as values of a coordinate: numbers, or text where integers are beyond 2^53, which ids
   /// are.
@@ -84,7 +95,12 @@ class StoredFile {
   std::string path_;
   std::vector<StoredVariable> variables_;
   std::map<std::string, StoredAttribute> attributes_;
+  std::map<std::string, std::map<std::string, StoredAttribute>> group_attributes_;
 };
+
+/// What netCDF-C leaves of a type where nothing was written (netcdf.h, NC_FILL_SHORT and its like);
+/// nothing for int64, whose fill values are beyond 2^53.
+std::optional<double> default_fill(StoredType type);
 
 /// Opens NetCDF-4, HDF5, or a classic NetCDF file (NetCDF-3: CDF-1, CDF-2 with 64-bit offsets,
 /// CDF-5), by its first bytes.

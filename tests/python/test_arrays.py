@@ -2,6 +2,7 @@
 import csv
 import json
 import struct
+import unicodedata
 import zipfile
 
 import h5py
@@ -14,6 +15,7 @@ from PIL import Image
 from scipy.io import netcdf_file
 from scipy.spatial.distance import pdist, squareform
 
+from beside import REFUSED, USED
 from conftest import run, run_json, write
 
 RNG = np.random.default_rng(24)
@@ -77,12 +79,18 @@ def test_numpy_files_that_are_no_real_numbers_say_what_to_do(tmp_path):
         "dates": (np.array(["2026-01-01"], dtype="datetime64[D]"), ["dates"]),
         "void": (np.zeros(3, dtype="V8"), ["void"]),
         "beyond": (np.array([[2**53 + 1, 1]], np.uint64), ["2^53"]),
+        "two": (None, ["behind the array", "savez"]),
         "scalar": (np.array(3.0), ["dims", "presentations x features"]),
         "empty": (np.zeros((0, 3)), ["at least one presentation"]),
     }
     np.save(tmp_path / "y.npy", RNG.normal(size=(4, 2)))
     for name, (array, words) in cases.items():
-        np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
+        if array is None:
+            with open(tmp_path / f"{name}.npy", "wb") as file:
+                np.save(file, np.ones((4, 2)))
+                np.save(file, np.zeros((4, 2)))
+        else:
+            np.save(tmp_path / f"{name}.npy", array, allow_pickle=True)
         refused([f"{name}.npy", *words], "metric", "ridge", "--source", tmp_path / f"{name}.npy", "--target", tmp_path / "y.npy")
     refused(["object", "numpy.asarray(array, str)"], "metric", "ridge", "--source", tmp_path / "y.npy", "--target",
             tmp_path / "y.npy", "--stratify", tmp_path / "object.npy")
@@ -168,6 +176,61 @@ def test_missing_values_that_stand_for_nan(tmp_path):
     np.save(tmp_path / "y.npy", values)
     refused(["9.96921e+36", "unwritten"], "metric", "ridge", "--source", tmp_path / "list.nc", "--target",
             tmp_path / "y.npy", "--variable", "unwritten")
+
+
+def test_integers_that_nobody_wrote_are_refused_as_netcdf4_masks_them(tmp_path):
+    """Of every type; bytes, of which all values may be data, are noted. Not where the file does not fill."""
+    np.save(tmp_path / "y.npy", RNG.normal(size=(6, 4)))
+    for form, kinds in {"NETCDF4": ("i1", "u1", "i2", "u2", "i4", "u4", "f8"), "NETCDF3_CLASSIC": ("i1", "i2", "i4", "f4"),
+                        "NETCDF3_64BIT_DATA": ("u2", "u4")}.items():
+        for kind in kinds:
+            with netCDF4.Dataset(tmp_path / "un.nc", "w", format=form) as file:
+                file.createDimension("presentation", 6)
+                file.createDimension("neuroid", 4)
+                file.createVariable("data", kind, ("presentation", "neuroid"))[:5] = np.arange(20).reshape(5, 4)
+            with netCDF4.Dataset(tmp_path / "un.nc") as file:
+                assert int(np.ma.count_masked(file["data"][:])) == 4
+            flags = ("metric", "ridge", "--source", tmp_path / "un.nc", "--target", tmp_path / "y.npy")
+            if kind[1] != "1":
+                refused(["un.nc", '"data"', "4 values", "nothing was written", "_FillValue"], *flags)
+            else:
+                equal(tmp_path / "un.nc", xr.open_dataset(tmp_path / "un.nc", mask_and_scale=False)["data"].values, tmp_path)
+                said = run(*flags).stderr  # six rows are too few for splits
+                assert "4 values" in said and "taken as data" in said, said
+    values = np.array([[-32767, 1], [2, 3], [4, 5]], "i2")
+    xr.DataArray(values, dims=["presentation", "neuroid"], name="data").to_netcdf(tmp_path / "data.nc", engine="h5netcdf")
+    equal(tmp_path / "data.nc", values, tmp_path)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["data"] = values
+    equal(tmp_path / "data.h5", values, tmp_path)
+
+
+def test_datasets_whose_values_lie_elsewhere_are_refused_where_they_are_missing(tmp_path):
+    values = RNG.normal(size=(6, 4))
+    np.save(tmp_path / "y.npy", values)
+    for part in (0, 1):
+        with h5py.File(tmp_path / f"part{part}.h5", "w") as file:
+            file["a"] = values[3 * part:3 * part + 3]
+    layout = h5py.VirtualLayout(shape=(6, 4), dtype="f8")
+    half = h5py.VirtualLayout(shape=(6, 4), dtype="f8")
+    for part in (0, 1):
+        layout[3 * part:3 * part + 3] = h5py.VirtualSource(f"part{part}.h5", "a", shape=(3, 4))
+    half[:3] = h5py.VirtualSource("part0.h5", "a", shape=(3, 4))
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    with h5py.File(tmp_path / "half.h5", "w") as file:
+        file.create_virtual_dataset("data", half)
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file.create_dataset("data", data=values, external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)])
+    equal(tmp_path / "v.h5", values, tmp_path)
+    flags = ("--target", tmp_path / "y.npy", "--source")
+    refused(["half.h5", "12 values have no source"], "metric", "ridge", *flags, tmp_path / "half.h5")
+    refused(["raw.h5", "raw file", "h5repack"], "metric", "ridge", *flags, tmp_path / "raw.h5")
+    with h5py.File(tmp_path / "part1.h5", "w") as file:
+        file["b"] = values
+    refused(["v.h5", '"data"', "virtual dataset", "part1.h5", "missing"], "metric", "ridge", *flags, tmp_path / "v.h5")
+    (tmp_path / "part1.h5").unlink()
+    refused(["v.h5", '"data"', "virtual dataset", "part1.h5", "missing"], "metric", "ridge", *flags, tmp_path / "v.h5")
 
 
 def test_hdf5_arrays_of_every_kind(tmp_path):
@@ -299,6 +362,55 @@ def test_ids_beside_an_array_name_its_rows(recording, tmp_path):
         refused([f'column "{name}"', "call it stimulus_id"], "metric", "ridge", "--source", tmp_path / "xn.nc", "--target", tmp_path / "spelled.csv")
 
 
+@pytest.mark.parametrize("kind", USED)
+def test_ids_are_used_wherever_and_however_they_lie(recording, tmp_path, kind):
+    folder, _, y, ids, order, _ = recording
+    suffix, put = USED[kind]
+    put(tmp_path / f"y{suffix}", y[order], np.array(ids)[order])
+    flags = ("metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / f"y{suffix}", "--bootstrap", "0")
+    out = run_json(*flags, *(["--variable", "target=s1/data/betas"] if "above" in kind else []))
+    assert out["score"] == score("ridge", folder, "x.npy", "y.npy")
+    assert not any("by place" in note for note in out["notes"])
+    said = [note for note in out["notes"] if "taken as" in note]
+    assert bool(said) == any(word in kind for word in ("filenames", "image_names", "npz ids", "another group")), said
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_ids_that_cannot_be_used_are_refused_by_name(recording, tmp_path, kind):
+    folder, _, y, ids, order, _ = recording
+    suffix, put, words = REFUSED[kind]
+    put(tmp_path / f"y{suffix}", y[order], np.array(ids)[order])
+    refused([f"y{suffix}", *words], "metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / f"y{suffix}")
+
+
+def test_numbers_under_a_likely_name_are_ids_where_they_do_not_count(recording, tmp_path):
+    folder, x, y, _, order, _ = recording
+    labelled(x, np.arange(60) * 3 + 7).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    for name in ("cocoId", "nsd_id", "image_index", "ids"):
+        np.savez(tmp_path / "y.npz", betas=y[order], **{name: order * 3 + 7})
+        out = run_json("metric", "ridge", "--source", tmp_path / "x.nc", "--target", tmp_path / "y.npz", "--bootstrap", "0")
+        assert out["score"] == score("ridge", folder, "x.npy", "y.npy"), name
+        np.savez(tmp_path / "y.npz", betas=y, **{name: np.arange(60)})  # places
+        out = run_json("metric", "ridge", "--source", tmp_path / "x.nc", "--target", tmp_path / "y.npz", "--bootstrap", "0")
+        assert out["score"] == score("ridge", folder, "x.npy", "y.npy") and "by place" in out["notes"][-1]
+    np.savez(tmp_path / "y.npz", betas=y, scene=np.repeat(["a", "b"], 30))
+    notes = run_json("metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / "y.npz", "--bootstrap", "0")["notes"]
+    assert any("scene" in note and "more than once" in note for note in notes), notes
+
+
+def test_trials_of_npz_take_neuroids_and_repetitions(recording, tmp_path):
+    folder, _, _, ids, order, neuroids = recording
+    trials = np.load(folder / "trials.npy")
+    plain = run_json("ceiling", "internal_consistency", "--trials", folder / "trials.nc", "--bootstrap", "0")
+    swap = [3, 1, 4, 0, 2]
+    np.savez(tmp_path / "wide.npz", t=trials[:, order][..., swap], stimulus_id=np.array(ids)[order], neuroid_id=np.array(neuroids)[swap])
+    np.savez(tmp_path / "long.npz", t=trials[:, order].reshape(-1, 5), image_id=np.tile(np.array(ids)[order], 4), repetition=np.repeat(np.arange(4), 60))
+    for name in ("wide", "long"):
+        found = run_json("ceiling", "internal_consistency", "--trials", tmp_path / f"{name}.npz", "--bootstrap", "0")
+        np.testing.assert_allclose(found["ceiling"], plain["ceiling"], rtol=1e-12)
+        assert found["notes"] == []
+
+
 def test_a_transposed_file_scores_the_same(recording, tmp_path):
     folder, x, y, ids, order, _ = recording
     labelled(x, ids).T.to_netcdf(tmp_path / "xt.nc", engine="h5netcdf")
@@ -335,6 +447,14 @@ def test_other_or_repeated_ids_are_refused_with_their_spelling(recording, tmp_pa
     ]:
         data.to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
         refused([f"{name}.nc", *words], "metric", "ridge", "--source", folder / "x.nc", "--target", tmp_path / f"{name}.nc")
+
+
+def test_ids_in_two_unicode_normal_forms_are_refused_by_that_name(recording, tmp_path):
+    folder, x, y, *_ = recording
+    names = [f"caf\u00e9 {i}" for i in range(60)]
+    labelled(x, names).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    labelled(y, [unicodedata.normalize("NFD", name) for name in names]).to_netcdf(tmp_path / "y.nc", engine="h5netcdf")
+    refused(["60 of 60", "normal form", "NFC"], "metric", "ridge", "--source", tmp_path / "x.nc", "--target", tmp_path / "y.nc")
 
 
 def test_what_is_matched_by_place_is_said_once(recording):

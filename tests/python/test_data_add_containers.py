@@ -13,6 +13,8 @@ import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
 from adding import accepted, add_here, pictures, refused, stored
+from beside import MATLAB, USED
+from beside import REFUSED as BESIDE_REFUSED
 from conftest import run
 from cortiscore.containers import read_array
 from cortiscore.recordings import BadInput
@@ -212,6 +214,74 @@ def test_ids_beside_an_array_place_its_rows(lab, tmp_path, trials):
         np.testing.assert_array_equal(np.sort(found.transpose(1, 2, 0)), expected)
     np.savez(tmp_path / "a.npz", rates=rows, stimulus_id=ids[:-1])
     assert "47 presentations, expected 48" in refused(tmp_path / "other", *flags(tmp_path / "a.npz", lab))
+
+
+@pytest.mark.parametrize("kind", [*USED, *MATLAB])
+def test_ids_are_used_wherever_and_however_they_lie(lab, tmp_path, trials, kind):
+    suffix, put = USED.get(kind) or (".mat", MATLAB[kind])
+    order = np.random.default_rng(8).permutation(N)
+    put(tmp_path / f"y{suffix}", trials[order, :, 0], np.array(IDS)[order])
+    out = accepted(tmp_path, *flags(tmp_path / f"y{suffix}", lab))
+    assert "by place" not in out
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0], trials[:, :, 0])
+
+
+@pytest.mark.parametrize("kind", BESIDE_REFUSED)
+def test_ids_that_cannot_be_used_are_refused_by_name(lab, tmp_path, trials, kind):
+    suffix, put, words = BESIDE_REFUSED[kind]
+    order = np.random.default_rng(8).permutation(N)
+    put(tmp_path / f"y{suffix}", trials[order, :, 0], np.array(IDS)[order])
+    message = refused(tmp_path, *flags(tmp_path / f"y{suffix}", lab))
+    assert all(word in message for word in words), message
+
+
+def test_names_that_are_no_stimulus_are_refused_and_not_ignored(lab, tmp_path, trials):
+    path = tmp_path / "y.npz"
+    for name, values in {"cocoId": np.arange(N) * 3 + 7, "filenames": np.array([f"other{i}" for i in range(N)])}.items():
+        np.savez(path, betas=trials[:, :, 0], **{name: values})
+        message = refused(tmp_path, *flags(path, lab))
+        assert f"{name}: found" in message and "no stimulus is called" in message, message
+    np.savez(path, betas=trials[:, :, 0], image_index=np.arange(N), scene=np.repeat(["a", "b"], N // 2))
+    assert "by place" in accepted(tmp_path, *flags(path, lab))
+    with netCDF4.Dataset(tmp_path / "y.nc", "w") as file:
+        for dim, n in {"presentation": N, "neuroid": NEUROIDS}.items():
+            file.createDimension(dim, n)
+        file.createVariable("data", "f8", ("presentation", "neuroid"))[:] = trials[:, :, 0]
+        group = file.createGroup("meta")
+        group.createVariable("stimulus_id", str, ("presentation",))[:] = np.array(IDS, object)
+    assert "meta/stimulus_id: found ids" in refused(tmp_path / "other", *flags(tmp_path / "y.nc", lab))
+
+
+def test_values_that_are_not_there_are_refused(lab, tmp_path, trials):
+    """Numbers that netCDF left where nothing was written, virtual datasets without their sources, bytes behind an array."""
+    mean, home = trials[:, :, 0], tmp_path / "home"
+    for kind, form in (("i2", "NETCDF4"), ("u4", "NETCDF4"), ("f8", "NETCDF4"), ("i4", "NETCDF3_CLASSIC")):
+        with netCDF4.Dataset(tmp_path / "y.nc", "w", format=form) as file:
+            for dim, n in {"presentation": N, "neuroid": NEUROIDS}.items():
+                file.createDimension(dim, n)
+            file.createVariable("data", kind, ("presentation", "neuroid"))[:N - 1] = np.abs(mean[1:]) * 8
+        assert "data: found 3 values" in refused(home, *flags(tmp_path / "y.nc", lab)), kind
+    with netCDF4.Dataset(tmp_path / "y.nc", "w") as file:
+        for dim, n in {"presentation": N, "neuroid": NEUROIDS}.items():
+            file.createDimension(dim, n)
+        file.createVariable("data", "u1", ("presentation", "neuroid"))[:N - 1] = np.arange((N - 1) * NEUROIDS).reshape(-1, NEUROIDS)
+    assert "data: 3 values 255, which NetCDF leaves" in accepted(tmp_path, *flags(tmp_path / "y.nc", lab))
+    layout = h5py.VirtualLayout(shape=mean.shape, dtype="f8")
+    layout[:] = h5py.VirtualSource("source.h5", "a", shape=mean.shape)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file.create_virtual_dataset("data", layout)
+    assert "source a of source.h5 is missing" in refused(home, *flags(tmp_path / "v.h5", lab))
+    with h5py.File(tmp_path / "source.h5", "w") as file:
+        file["a"] = mean
+    accepted(tmp_path, *flags(tmp_path / "v.h5", lab))
+    np.testing.assert_array_equal(stored(tmp_path, "Lab", IDS)[0][0], mean)
+    with h5py.File(tmp_path / "raw.h5", "w") as file:
+        file.create_dataset("data", data=mean, external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)])
+    assert "raw file" in refused(home, *flags(tmp_path / "raw.h5", lab))
+    with open(tmp_path / "two.npy", "wb") as file:
+        np.save(file, mean)
+        np.save(file, -mean)
+    assert "behind the array" in refused(home, *flags(tmp_path / "two.npy", lab))
 
 
 def test_netcdf_rows_are_trials_by_id(lab, tmp_path, trials):
