@@ -305,11 +305,11 @@ class Layout {
   }
 
   // One column with decimal commas looks like two of whole numbers: digits behind a comma begin
-  // with zeros, are more or fewer from row to row, or stand behind -0.
+  // with zeros, are one, are more or fewer from row to row, or stand behind -0.
   void refuse_decimals_in_two() const {
     if (records_.separator != ',' || width_ != 2 || out_.first_row) return;
-    bool signs = false;
     const auto digits = records_.raw(0, 1).size();
+    bool signs = digits == 1;
     for (size_t r = 0; r < n_records_; ++r) {
       const auto whole = records_.raw(r, 0), rest = records_.raw(r, 1);
       if (spelling_of(whole, false) != Spelling::kInteger || rest.empty() ||

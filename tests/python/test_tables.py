@@ -147,6 +147,7 @@ REFUSED = {
     "integers above decimals": ("50,100\n0.1,0.2\n0.3,0.4\n", ["line 1", "names or numbers"]),
     "one column with decimal commas": ("0,533\n1,25\n0,7\n", ["line 1", '"0,533"', "decimal comma", "semicolon"]),
     "decimal commas of one width": ("0,533\n1,048\n0,707\n", ["line 1", "decimal comma"]),
+    "decimal commas before one digit": ("0,5\n1,2\n3,7\n", ["line 1", "decimal comma"]),
     "a decimal comma below zero": ("-0,533\n1,248\n", ["line 1", '"-0,533"', "decimal comma"]),
     "nothing": ("", ["no lines"]),
     "a title above the table": ("My experiment\na,b\n1,2\n", ["line 2", "2 fields", "1 field"]),
