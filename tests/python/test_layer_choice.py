@@ -103,6 +103,20 @@ def test_no_layer_is_scored_on_what_chose_it(home, network, commitment, tmp_path
     assert run_json("score", network, "-b", V4, *flags, "--layer", f"V4={other}", env=env)["layer"] == other
 
 
+def test_a_pooled_layer_of_a_map_is_the_layer_that_it_names(home, tmp_path):
+    torch.manual_seed(0)
+    wide = torch.nn.Sequential(torch.nn.Conv2d(3, 40, 7, stride=4), torch.nn.ReLU(), torch.nn.Conv2d(40, 50, 5, stride=2), torch.nn.ReLU())
+    network, env = tmp_path / "wide.pt2", {"CORTISCORE_HOME": str(home)}
+    cortiscore.export(wide.eval(), network, input_size=64)
+    layers(home, network, "-b", IT, "--match", "[13]:mean", "-o", tmp_path / "map.json")
+    chosen = json.loads((tmp_path / "map.json").read_text())["region_layer_map"]["IT"]
+    assert chosen in ("1:mean", "3:mean")
+    (tmp_path / "plain.json").write_text(json.dumps({"IT": chosen}))  # which says nothing of what chose it
+    mapped = run_json("score", network, "-b", IT, "--layer-map", tmp_path / "plain.json", env=env)
+    named = run_json("score", network, "-b", IT, "--layer", chosen, env=env)
+    assert mapped["layer"] == named["layer"] == chosen and mapped["score"] == named["score"] and mapped["draws"] == named["draws"]
+
+
 def test_a_map_serves_a_sweep_and_the_module(home, network, commitment, tmp_path, monkeypatch):
     layer = json.loads(commitment[1].read_text())["region_layer_map"]["V4"]
     shutil.copy(network, tmp_path / "copy.pt2")
