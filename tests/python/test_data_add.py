@@ -242,7 +242,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
         ([*saved("b.npy", trials[:, :50]), *good, "--dims", "repetition,presentation,neuroid"], ["found 50, expected 60"]),
         ([*saved("c.npy", hole), *good, "--dims", "repetition,presentation,neuroid"], ['neuroid "Lab_0002"', 'stimulus "image6"']),
         ([*saved("d.npy", trials[0] * np.inf), *good], ["infinity"]),
-        ([*saved("e.npy", trials[0]), *good, "--components", 27], ["--components"]),
+        ([*saved("e.npy", trials[0]), *good[:2], "--components", 27, *good[4:]], ["--components"]),
         ([*saved("f.npy", trials[0]), *good[:-2], "--by", "colour", "--table", lab / "table.csv"], ['"colour"', "object_name"]),
         (["--responses", tmp_path / "none.npy", *good], ["none.npy", "no such file"]),
         ([*saved("g.npy", trials[0]), "--stimuli", tmp_path / "bad", "--region", "V4"], ["found 60, expected 1"]),
@@ -252,7 +252,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left(lab, tmp_path):
         assert done.returncode == 5 and len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert all(word in done.stderr for word in words), done.stderr
         assert not list((tmp_path / "data").glob("*")) and not list((tmp_path / "benchmarks").glob("*")), arguments
-    for arguments in (["--region", "V4", *good], ["--choices", lab / "table.csv", "--rdms", "x.npy", *good]):
+    for arguments in (good, ["--choices", lab / "table.csv", "--rdms", "x.npy", *good]):
         assert add_here(tmp_path, "Lab", *arguments).returncode == 2
     assert add_here(tmp_path, "La b", *saved("h.npy", trials[0]), *good).returncode == 2
 
