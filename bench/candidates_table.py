@@ -1,5 +1,5 @@
-"""Which layers of a network compete where none is committed to: of 14 families of torchvision, 20 architectures of timm and, where MODELS
-is given, the networks at hand.
+"""Which layers of a network compete where none is committed to: of families of torchvision, architectures of timm and, where MODELS is
+given, the networks at hand.
 
     .venv/bin/python bench/candidates_table.py WORK [--models MODELS] [--only NAME ...] [--write]
 
@@ -77,10 +77,10 @@ def main():
         print(lines[-1], flush=True)
     if arguments.write:
         page = ROOT / "docs/layers.md"
-        block = re.compile(r"(?<=<!-- candidates -->\n```\n).*?(?=\n```)", re.S)
+        block = re.compile(r"(?<=<!-- candidates -->\n```\n).*?(?=```)", re.S)
         text = page.read_text()
         assert len(block.findall(text)) == 1, f"{page}: expected one block behind <!-- candidates -->"
-        page.write_text(block.sub(lambda _: "\n".join(lines), text))
+        page.write_text(block.sub(lambda _: "\n".join([*lines, ""]), text))
 
 
 if __name__ == "__main__":

@@ -319,8 +319,8 @@ def refuse_unwritten(path, name, values, attributes, fill):
     if n and values.dtype.itemsize == 1:
         return [f"{path.name}: {name}: {n} values {left}, which NetCDF leaves where nothing was written, are taken as data"]
     if n:
-        raise BadInput(f"{path}: {name}: found {n} values {left:.10g}, which NetCDF leaves where nothing was written, expected values that were written. "
-                       f"Write missing ones as NaN, or give the variable _FillValue {left:.10g}.")
+        raise BadInput(f"{path}: {name}: found {n} values {left:.17g}, which NetCDF leaves where nothing was written, expected values that were written. "
+                       f"Write missing ones as NaN, or give the variable _FillValue {left:.17g}.")
     return []
 
 
@@ -338,12 +338,12 @@ def decoded(data, path, notes):
     return xr.conventions.decode_cf_variable("data", variable, decode_times=False).values.astype(float)
 
 
-def ids_of_attributes(data, name):
-    """{name: values} of ids among the attributes of a dataset and of the groups that it is in."""
+def named_attributes(data, name):
+    """{name: values} of what may name something among the attributes of a dataset and of the groups that it is in."""
     out, group, item = {}, name.rpartition("/")[0], data
     while True:
         for key, values in item.attrs.items():
-            if is_id(key) and np.size(values) > 1:
+            if named_by(key) and np.size(values) > 1:
                 out.setdefault(f"{group}/{key}".lstrip("/"), values)
         if item is not data and not group:
             return out
@@ -373,7 +373,9 @@ def read_hdf5(path, variable):
         arrays, numbers = without_lists(arrays, (variable or "").strip("/"))
         name = choose(path, (variable or "").strip("/"), {k: v.shape for k, v in arrays.items()}, others)
         try:
-            labels, notes = labels_of(path, name, {**ids_of_attributes(arrays[name], name), **ids})
+            attributes = named_attributes(arrays[name], name)
+            labels, notes = labels_of(path, name, {**{key: values for key, values in attributes.items() if is_id(key)}, **ids})
+            words |= {key: texts(np.asarray(values)) for key, values in attributes.items() if not is_id(key)}
             return Recorded(decoded(arrays[name], path, notes), None, labels, notes, {**words, **numbers})
         except OSError as error:
             raise BadInput(f"{path}: {name}: found a dataset that cannot be read ({one_line(error)}), expected a whole file.") from None

@@ -218,13 +218,24 @@ class Stimuli:
         stimulus's name, says them; (None, []) where there is none.
 
         :param texts: name -> texts
-        :raises BadInput: a vector that is called as names of stimuli are, and holds others"""
-        for name, values in texts.items():
+        :raises BadInput: a vector that is called as names of stimuli are, and holds others; two that may be meant"""
+        def places(values):
             try:
-                if len(values) == n and len(set(self.places(values, path)[0])) > 1:
-                    return values, [f"{path.name}: {name} is taken for stimulus_id, since all it holds are names of images"]
+                found = self.places(values, path)[0] if len(values) == n else []
             except BadInput:
-                pass
+                return None
+            return found if len(set(found)) > 1 else None
+
+        for name, values in texts.items():
+            found = places(values)
+            if found is None:
+                continue
+            # A list of all images in their order, beside numbers that say which of them each row is.
+            for other, of in texts.items():
+                if other != name and named_by(other) == "likely" and len(of) == n == len(set(of)) and not counts(of) and places(of) != found:
+                    raise BadInput(f"{path}: {name} and {other}: found two lists that may name the stimuli of the rows, expected one. Save what "
+                                   "names them as stimulus_id, or take the other out.")
+            return values, [f"{path.name}: {name} is taken for stimulus_id, since all it holds are names of images"]
         for name, values in texts.items():
             if named_by(name) == "likely" and len(values) == n == len(set(values)) and not counts(values):
                 self.places(values, path, name)

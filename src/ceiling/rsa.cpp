@@ -7,6 +7,16 @@
 
 namespace cortiscore {
 
+namespace {
+
+// Rows by their root mean square; rows of zeros stay.
+at::Tensor over_scale(const at::Tensor& rows) {
+  const auto scale = rows.square().mean(1, true).sqrt();
+  return rows / at::where(scale > 0, scale, at::ones_like(scale));
+}
+
+}  // namespace
+
 at::Tensor for_pooling(const at::Tensor& rdms, RdmComparison comparison, RdmPooling pooling) {
   if (pooling == RdmPooling::kAsTheyAre) return rdms;
   switch (comparison) {
@@ -16,10 +26,10 @@ at::Tensor for_pooling(const at::Tensor& rdms, RdmComparison comparison, RdmPool
       return average_ranks(rdms);
     case RdmComparison::kPearson: {
       const auto centred = rdms - rdms.mean(1, true);
-      return centred / centred.square().mean(1, true).sqrt();
+      return over_scale(centred);
     }
     case RdmComparison::kCosine:
-      return rdms / rdms.square().mean(1, true).sqrt();
+      return over_scale(rdms);
     case RdmComparison::kCka:
       break;
   }

@@ -20,7 +20,8 @@ enum class RdmPooling {
                ///< ranks, z scores (Pearson), unit length (cosine)
 };
 
-/// RDMs as their mean takes them. @param rdms  [subjects, n_pairs] float64
+/// RDMs as their mean takes them; one that has no scale, being one value everywhere, as zeros,
+/// which change no comparison with the mean. @param rdms  [subjects, n_pairs] float64
 at::Tensor for_pooling(const at::Tensor& rdms, RdmComparison comparison, RdmPooling pooling);
 
 /// [subjects, n_pairs]: of every subject, the mean of all the others' RDMs, summed anew: less one

@@ -73,6 +73,8 @@ void run(const Arguments& arguments, Outcome& outcome) {
   options.job.variable = arguments.variable;
   options.job.benchmarks = flags.benchmarks();
   options.job.options = flags.options(options.job.benchmarks);
+  auto& of_job = options.job.options;  // one budget for all of its runs
+  if (of_job.memory_gib == 0) of_job.memory_gib = usual_memory_gib(of_job.device);
   options.job.scratch = flags.store();
   options.most_pairs = arguments.repetitions;
   options.minutes = arguments.minutes;

@@ -402,6 +402,13 @@ SweepState sweep_by_workers(std::vector<SweepItem> items,
   auto words = own_arguments();
   words.insert(words.end(),
                {"--worker-threads", std::to_string(std::max<int64_t>(1, thread_count() / n))});
+  // Workers that share a device share what is free of it now.
+  const auto& own = workbench.options();
+  const auto sharing = std::count(devices.begin(), devices.end(), devices.front());
+  if (own.memory_gib == 0 && sharing > 1) {
+    const double gib = usual_memory_gib(own.device) / static_cast<double>(sharing);
+    words.insert(words.end(), {"--memory-gib", Json(gib).dump()});
+  }
   Team team(std::move(items), state, words, benchmarks, workbench, store, options, each);
   return team.run(devices);
 }

@@ -14,10 +14,16 @@ bool called_as_ids(const std::string& column) {
   // Words: parted by signs, by digits and by capitals.
   std::vector<std::string> words(1);
   std::string plain;
-  for (const char c : column) {
+  const auto is = [&](int (*kind)(int), size_t at) {
+    return at < column.size() && kind(static_cast<unsigned char>(column[at])) != 0;
+  };
+  for (size_t i = 0; i < column.size(); ++i) {
+    const char c = column[i];
     const auto byte = static_cast<unsigned char>(c);
-    if (!words.back().empty() && (!std::isalpha(byte) || std::isupper(byte)) &&
-        !(std::isupper(byte) && std::isupper(static_cast<unsigned char>(plain.back()))))
+    // A capital within a row of them begins no word, but for the last: NSDId is nsd and id.
+    const bool within =
+        is(std::isupper, i) && i > 0 && is(std::isupper, i - 1) && !is(std::islower, i + 1);
+    if (!words.back().empty() && (!std::isalpha(byte) || std::isupper(byte)) && !within)
       words.emplace_back();
     if (!std::isalpha(byte)) continue;
     plain += c;
@@ -33,15 +39,13 @@ bool called_as_ids(const std::string& column) {
     const auto singular = word.ends_with('s') ? word.substr(0, word.size() - 1) : word;
     if (kStimuli.contains(word) || kStimuli.contains(singular)) return true;
   }
-  const auto& last = words.back();
-  if (last == "no" || last == "nr" || last == "nos") return true;
-  for (const std::string end : {"id", "ids", "idx", "index", "number", "filename", "name"}) {
-    if (plain.ends_with(end)) return true;
-  }
-  for (const std::string begin : {"image", "img", "pic", "photo", "stim", "scene"}) {
-    if (plain.starts_with(begin)) return true;
-  }
-  return false;
+  static const std::set<std::string> kEnds = {"id", "ids", "idx",    "index", "no",    "nos",
+                                              "nr", "num", "number", "name",  "names", "filename"};
+  if (kEnds.contains(words.back())) return true;
+  // Both as one word: "imgid", and not "centroid".
+  return std::any_of(kStimuli.begin(), kStimuli.end(), [&](const std::string& begin) {
+    return plain.starts_with(begin) && kEnds.contains(plain.substr(begin.size()));
+  });
 }
 
 bool whole_and_distinct(std::vector<double> numbers) {

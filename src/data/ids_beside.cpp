@@ -172,7 +172,7 @@ class Axes {
     if (far && kind == Named::kRepetitions) return false;
     auto values = read(entry);
     for (const auto* other : found) {
-      if (read(*other) == values) continue;
+      if (other == &entry || read(*other) == values) continue;
       throw bad(entry, "other values than in " + other->where, "one " + as + " for " + of_array(),
                 "Save it in the array's own group");
     }
@@ -211,6 +211,15 @@ class Axes {
              entry->where + " holds values more than once: it is not taken as stimulus_id");
       }
       if (likely != Likely::kYes) continue;
+      // A list of all stimuli in their order, beside numbers that say which of them each row is.
+      for (const auto* other : found) {
+        if (other == entry || axis_of(*other, true) != axis) continue;
+        const auto of_other = read(*other);
+        if (of_other.index() != values.index() && likely_names(of_other) == Likely::kYes) {
+          throw bad(*entry, "another list that may name stimuli beside it, " + other->where,
+                    "one of them", "Save what names the rows as stimulus_id");
+        }
+      }
       note(array_.identifier, entry->where + " is taken as stimulus_id");
       return put("stimulus_id", *axis, std::move(values), "presentation");
     }
@@ -241,7 +250,7 @@ Named named_by(const std::string& entry) {
     if (!name.starts_with(begin)) continue;
     const auto end = name.substr(begin.size());
     if (kEnds.contains(end) &&
-        (begin.size() > 3 || begin == "pic" || begin == "img" || !end.empty()))
+        ((begin.size() > 3 && begin != "coco") || begin == "pic" || begin == "img" || !end.empty()))
       return Named::kLikelyStimuli;
   }
   return Named::kNothing;

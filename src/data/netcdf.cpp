@@ -57,7 +57,7 @@ std::vector<BesideArray> entries_beside(const StoredFile& file, const StoredVari
                        const std::string& group, const std::string& of) {
     for (const auto& [name, attribute] : attributes) {
       const auto named = named_by(name);
-      if (named != Named::kStimuli && named != Named::kNeuroids) continue;
+      if (named == Named::kNothing || named == Named::kRepetitions) continue;
       BesideArray entry{group + name, "attribute \"" + name + "\"" + of, {}, {}, {}, {}};
       entry.shape = {
           static_cast<int64_t>(std::max(attribute.texts.size(), attribute.numbers.size()))};

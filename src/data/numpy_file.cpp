@@ -489,10 +489,20 @@ Assembly read_npz(const std::string& path, const std::string& variable) {
   constexpr size_t kLongestHeader = size_t{1} << 16;
   std::map<std::string, NpyHeader> headers;
   std::vector<std::string> arrays, lists;  // what can be the array; what is likely to be ids
+  const auto header_of = [&](const std::string& name) {
+    return parse_npy_header(archive.bytes(name, kLongestHeader), where(name));
+  };
   for (const auto& name : names) {
-    const auto header = parse_npy_header(archive.bytes(name, kLongestHeader), where(name));
-    headers[name] = header;
     const auto named = named_by(name);
+    NpyHeader header;
+    try {
+      header = header_of(name);
+    } catch (const Error&) {
+      // What is asked for, or names rows, has to be read; what else lies beside it has not.
+      if (named != Named::kNothing || name == variable || names.size() == 1) throw;
+      continue;
+    }
+    headers[name] = header;
     int64_t n = 1, wide = 0;
     for (const auto length : header.shape) {
       n = n == 0 || length == 0 ? 0 : std::max(n, length);

@@ -155,11 +155,14 @@ void check_written(const at::Tensor& stored,
   if (!fill || attribute(variable, "_FillValue") || attribute(variable, "missing_value") ||
       !(is_float(variable.type) || variable.default_filled))
     return;
-  const auto n = (stored == *fill).sum().item<int64_t>();
+  // As whole numbers: float32, which a comparison with a double would be made in, rounds them.
+  const auto same = is_float(variable.type) ? stored == *fill
+                                            : stored == static_cast<int64_t>(std::llround(*fill));
+  const auto n = same.sum().item<int64_t>();
   if (n == 0) return;
   char text[32];
-  std::snprintf(text, sizeof text, "%.10g", *fill);
-  const std::string value = is_float(variable.type) ? "9.96921e+36" : text;
+  std::snprintf(text, sizeof text, "%.17g", *fill);  // what is given as _FillValue has to equal it
+  const std::string value = text;
   if (bits_of(variable.type) == 8) {  // one of 256, which data have as well
     note(path, "variable \"" + variable.name + "\": " + std::to_string(n) + " values " + value +
                    ", which NetCDF leaves where nothing was written, are taken as data");

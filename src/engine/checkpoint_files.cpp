@@ -163,7 +163,7 @@ std::vector<std::string> without_copies(const std::vector<std::string>& files) {
       auto& others = alike[sample_of(path, size)];
       const auto same = std::find_if(others.begin(), others.end(),
                                      [&](const auto& other) { return same_bytes(path, other); });
-      if (same == others.end()) {
+      if (same == others.end() || !is_copy(path)) {
         others.push_back(path);
         continue;
       }

@@ -176,8 +176,10 @@ void read_commitment(const std::string& path, ScoreOptions& options) {
       throw bad_input({path, ours ? "region_layer_map" : "", map.type_name(),
                        "a commitment: region_layer_map {region: layer}",
                        "Write one with `cortiscore layers NETWORK -b BENCHMARK -o FILE`"});
-    for (const auto& [region, layer] : map.items())
-      options.layers.try_emplace(region, layer.get<std::string>());
+    for (const auto& [region, layer] : map.items()) {
+      const auto named = layer.get<std::string>();
+      if (!options.layers.contains("")) options.layers.try_emplace(region, named);
+    }
     if (!ours || !json.contains("chosen_on")) return;
     for (const auto& [region, list] : json.at("chosen_on").items()) {
       for (const auto& entry : list)
@@ -206,7 +208,7 @@ void check_commitment(const Benchmark& benchmark, Workbench& workbench) {
       throw Error(ErrorKind::kUsage,
                   benchmark.identifier + ": layer " + map_layer + " was chosen on " + identifier +
                       ", whose recordings are these: a layer is not scored on the data that chose "
-                      "it. Leave --layer-map away (layers then compete on alternating halves), or "
+                      "it. Leave --layer-map away (layers then compete, see --choice), or "
                       "choose on another benchmark.");
     }
   }

@@ -55,8 +55,9 @@ Json commitment_json(const Candidate& candidate,
                      const std::vector<LayerProfile>& profiles,
                      Workbench& workbench);
 
-/// Takes a commitment's layers into `options`, unless a layer of that region is there already. A
-/// plain object of region: layer, as the platform writes it, is one too. @throws Error(kBadInput)
+/// Takes a commitment's layers into `options`, unless a layer of that region, or of every region,
+/// is there already. A plain object of region: layer, as the platform writes it, is one too.
+/// @throws Error(kBadInput)
 void read_commitment(const std::string& path, ScoreOptions& options);
 
 /// @throws Error(kUsage)  the benchmark's layer was chosen on the benchmark's own data

@@ -1,7 +1,6 @@
 #include "src/engine/options.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <set>
 
@@ -96,19 +95,11 @@ const OptionSetters<ScoreOptions>& setters() {
 
 }  // namespace
 
-double usual_memory_gib(const at::Device& device) {
-  constexpr double kShare = 0.5, kLeast = 0.25;
-  const double free = static_cast<double>(free_bytes(device)) / (int64_t{1} << 30);
-  // In quarters: no more digits than a person would give.
-  return std::max(kLeast, std::floor(4 * kShare * free) / 4);
-}
-
 ScoreOptions score_options(const Json& named) {
   ScoreOptions options;
   // Layers that were named go before those of a map, whatever the order of names.
   if (named.contains("layers")) set_layers(options, "--layer", named.at("layers"));
   set_named(named, setters(), "option", "scoring", options);
-  if (!named.contains("memory_gib")) options.memory_gib = usual_memory_gib(options.device);
   return options;
 }
 

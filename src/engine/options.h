@@ -16,10 +16,6 @@ constexpr double kMostGib = 1e6;
 ///                        that are there
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks);
 
-/// GiB that scoring takes of a device's memory where nothing else is said: half of what is free
-/// now, in whole quarters of one, and a quarter at least.
-double usual_memory_gib(const at::Device& device);
-
 /// Options of scoring by their names, which flags and Python's arguments share: those of
 /// `cortiscore score --help`, with _ for -, and `layers`, an object of region: layer. What is not
 /// named keeps its default.

@@ -90,9 +90,9 @@ std::string record_key(const std::string& fingerprint,
   // Devices agree within rounding, not to the bit.
   if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
   // How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index
-  // columns of tables out and knows windows and tokens of layers. Raise it where the same file
-  // comes to mean other numbers.
-  return sha256_of(text + "\nreading 2 " CORTISCORE_VERSION " " CORTISCORE_TORCH);
+  // columns of tables out and knows windows and tokens of layers; 3 finds ids that lie beside an
+  // array, and names behind a #. Raise it where the same file comes to mean other numbers.
+  return sha256_of(text + "\nreading 3 " CORTISCORE_VERSION " " CORTISCORE_TORCH);
 }
 
 void plan_scores(const Candidate& candidate,

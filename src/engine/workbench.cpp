@@ -1,11 +1,14 @@
 #include "src/engine/workbench.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
 #include "src/activations/extract.h"
+#include "src/core/device.h"
 #include "src/core/progress.h"
 #include "src/engine/activation_plan.h"
 #include "src/results/json.h"
@@ -37,13 +40,21 @@ Workbench::Workbench(ScoreOptions options, bool many_networks, int64_t stimulus_
       many_networks_(many_networks),
       stimulus_bytes_(stimulus_bytes) {}
 
+double usual_memory_gib(const at::Device& device) {
+  constexpr double kShare = 0.5, kLeast = 0.25;
+  const double free = static_cast<double>(free_bytes(device)) / (int64_t{1} << 30);
+  // In quarters: no more digits than a person would give.
+  return std::max(kLeast, std::floor(4 * kShare * free) / 4);
+}
+
 ExtractionLimits Workbench::limits() {
+  const double gib =
+      options_.memory_gib > 0 ? options_.memory_gib : usual_memory_gib(options_.device);
   if (options_.say_memory && !std::exchange(said_memory_, true)) {
-    log_line("memory: " + Json(options_.memory_gib).dump() + " GiB, half of what is free" +
+    log_line("memory: " + Json(gib).dump() + " GiB, half of what is free" +
              (options_.device.is_cpu() ? "" : " on " + options_.device.str()) + " (--memory-gib)");
   }
-  return {static_cast<int64_t>(options_.memory_gib * static_cast<double>(1 << 30)),
-          options_.spill_folder};
+  return {static_cast<int64_t>(gib * static_cast<double>(1 << 30)), options_.spill_folder};
 }
 
 const Recordings& Workbench::opened(const Manifest& benchmark, const std::string& file) {

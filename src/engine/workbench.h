@@ -44,7 +44,9 @@ struct ScoreOptions {
   LayerChoice choice = LayerChoice::kNested;
   int64_t n_candidates = 12;  ///< layers that compete at most, evenly spaced in depth
   CandidatesFrom from = CandidatesFrom::kBlocks;
-  double memory_gib = 4;     ///< passes under way, activations, and what becomes of them
+  /// Passes under way, activations, and what becomes of them; 0: usual_memory_gib() whenever that
+  /// is planned, since beside a training the memory that is free changes.
+  double memory_gib = 0;
   bool say_memory = false;   ///< to a person, once it is needed: nobody said how much
   std::string spill_folder;  ///< for layers that do not fit; may be empty
   /// layer choice: the stimulus set in whose span wide layers are kept; may be empty
@@ -54,6 +56,10 @@ struct ScoreOptions {
   at::Device device = at::kCPU;  ///< runs networks and mappings
   LoadOptions load;              ///< of networks
 };
+
+/// GiB that scoring takes of a device's memory where nothing else is said: half of what is free
+/// now, in whole quarters of one, and a quarter at least.
+double usual_memory_gib(const at::Device& device);
 
 /// What the networks of one run share: recordings, halves, splits, ceilings and decoded stimuli,
 /// each made once.

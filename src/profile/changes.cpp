@@ -93,7 +93,9 @@ std::optional<Change> one_layer(const ScoringJob& job, const Found& found) {
     const double tries = halves ? 1 : selection.value("inner_splits", 1);
     for (const auto& layer : selection.at("candidates")) now[layer.get<std::string>()] += tries;
     std::set<std::string> winners;
-    for (const auto& layer : selection.at("chosen")) winners.insert(layer.get<std::string>());
+    for (const auto& layer : selection.at("chosen")) {
+      if (layer.is_string()) winners.insert(layer.get<std::string>());
+    }
     for (const auto& layer : winners) now[layer] += halves && winners.size() > 1 ? 0.5 : 1;
   }
   if (then.empty()) return std::nullopt;

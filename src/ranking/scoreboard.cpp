@@ -69,7 +69,8 @@ std::string variant_of(const Json& record) {
   std::string text = graph + " " + text_of(record, "weights_sha256");
   if (!shown.is_object()) return text;
   for (const auto* name : {"size", "mean", "std"}) text += " " + shown.value(name, Json()).dump();
-  return text;
+  const auto placed = shown.value("placement", Json());
+  return text + " " + (placed.is_object() ? placed.value("model_degrees", Json()).dump() : "");
 }
 
 // What must agree for two scores to stand side by side.
@@ -164,6 +165,7 @@ class Reader {
     note_other_weights(board);
     note_missing(board);
     note_undefined(board);
+    note_several_scores(board);
     note_halves(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
@@ -212,6 +214,16 @@ class Reader {
         ": ranked is the one that was scored last, " + std::to_string(n_others_) +
         " results of others are left out. Keep trainings in stores of their own, or give their "
         "checkpoints names");
+  }
+
+  // The same network by another layer, choice, precision or number of draws.
+  void note_several_scores(Scoreboard& board) const {
+    if (several_scores_.empty()) return;
+    const auto more = several_scores_.size() - 1;
+    board.notes.push_back("several scores are here of " + several_scores_.front() +
+                          (more ? " and " + std::to_string(more) + " more" : "") +
+                          " (by other layers, choices of them, precision or draws): ranked is the "
+                          "one that was made last. `score --again` makes one the last");
   }
 
   // An undefined score counts as zero where one that was never taken would, and is the network's.
@@ -276,10 +288,11 @@ class Reader {
     }
     if (benchmarks == 0) return;
     board.notes.push_back(
-        std::to_string(halves) + " scores on " + first +
-        (benchmarks > 1 ? " and " + std::to_string(benchmarks - 1) + " more" : "") +
-        " are of layers that competed on alternating halves, whose maps had half of the "
-        "presentations; others' had all. `score --again` makes them anew");
+        std::to_string(halves) + (halves == 1 ? " score" : " scores") + " on " + first +
+        (benchmarks > 1 ? " and " + std::to_string(benchmarks - 1) + " other benchmarks" : "") +
+        (halves == 1 ? " is" : " are") +
+        " of layers that competed on alternating halves, whose maps had half of the "
+        "presentations; others' had all");
   }
 
   struct Found {
@@ -417,15 +430,18 @@ class Reader {
   void choose(BoardNetwork& network, const std::string& benchmark, std::vector<Found>& all) {
     const auto chosen = chosen_.find(benchmark);
     auto& kept = network.cells[benchmark];
+    int64_t scored = 0;  // of the edition
     for (auto& one : all) {
       auto& cell = one.cell;
       if (is_scored(cell) && (chosen == chosen_.end() || one.edition != chosen->second)) {
         cell.standing = Standing::kOtherEdition;
         cell.score = {std::nan(""), std::nan("")};
       }
+      if (is_scored(cell)) ++scored;
       if (std::tuple(worth(cell), cell.end) >= std::tuple(worth(kept), kept.end))
         kept = std::move(cell);
     }
+    if (scored > 1) several_scores_.push_back(shown(network.name) + " on " + benchmark);
   }
 
   const BoardFilter& filter_;
@@ -438,6 +454,7 @@ class Reader {
   std::vector<BoardNetwork> networks_;  // that are shown
   std::set<std::string> seen_, conventions_;
   std::vector<std::string> several_;  // names of several networks
+  std::vector<std::string> several_scores_;
   int64_t n_others_ = 0;
   size_t rows_read_ = 0;
 };

@@ -79,10 +79,11 @@ struct BoardFilter {
 /// The networks of a store. Of several records of one network and benchmark the one that ended last
 /// counts, scores before published ones and those before failures; of several editions of a
 /// benchmark the one that most networks have, among equals the newest. Of several networks under
-/// one name (other graphs, weights or preprocessing) the one that was scored last, on whatever
-/// benchmark, and it is noted. Leaves are the benchmarks that some network of the store has a score
-/// on, or failed at, whichever networks are asked for: the filter by network chooses rows and
-/// changes no score. Simulated benchmarks count only where there are no others.
+/// one name (other graphs, weights or preprocessing, or activations) the one that was scored last,
+/// or failed last, on whatever benchmark, and it is noted. Leaves are the benchmarks that some
+/// network of the store has a score on, or failed at, whichever networks are asked for: the filter
+/// by network chooses rows and changes no score. Simulated benchmarks count only where there are no
+/// others.
 /// @param manifests  every benchmark that is known
 /// @throws Error(kBadInput)  no record of a benchmark of the tree
 Scoreboard read_board(Store& store,

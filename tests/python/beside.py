@@ -39,6 +39,7 @@ USED = {
     "h5 another group": (".h5", lambda p, a, i: hdf5(p, {"data/betas": a, "meta/stimulus_id": i.tolist()})),
     "h5 group above": (".h5", lambda p, a, i: hdf5(p, {"s1/data/betas": a, "s1/stimulus_id": i.tolist(), "s2/stimulus_id": ["other"] * len(i)})),
     "h5 attribute": (".h5", lambda p, a, i: hdf5(p, {"betas": a}, [("betas", "stimulus_id", i.tolist())])),
+    "h5 attribute image_names": (".h5", lambda p, a, i: hdf5(p, {"betas": a}, [("betas", "image_names", i.tolist())])),
     "h5 attribute of bytes": (".h5", lambda p, a, i: hdf5(p, {"g/betas": a}, [("g/betas", "image_id", i.astype("S"))])),
     "h5 attribute of the group": (".h5", lambda p, a, i: hdf5(p, {"g/betas": a}, [("g", "stimulus_id", i.tolist())])),
     "h5 attribute of the file": (".h5", lambda p, a, i: hdf5(p, {"g/betas": a}, [("/", "stimulus_id", i.tolist())])),
@@ -50,6 +51,9 @@ REFUSED = {
     "npz objects": (".npz", lambda p, a, i: np.savez(p, betas=a, stimulus_id=i.astype(object)), ["stimulus_id", "Python", "str"]),
     "npz filenames as objects": (".npz", lambda p, a, i: np.savez(p, betas=a, filenames=i.astype(object)), ["filenames", "Python", "str"]),
     "npz of a table": (".npz", lambda p, a, i: np.savez(p, betas=a, stimulus_id=np.stack([i, i], 1)), ["stimulus_id", "list of ids"]),
+    "npz of all names and which of them": (
+        ".npz", lambda p, a, i: np.savez(p, betas=a, image_names=np.sort(i), image_index=np.argsort(np.argsort(i))[::-1] + 1),
+        ["image_names", "image_index", "stimulus_id"]),
     "npz too few": (".npz", lambda p, a, i: np.savez(p, betas=a, stimulus_id=i[:-1]), ["found"]),
     "h5 two other groups": (".h5", lambda p, a, i: hdf5(p, {"data/betas": a, "a/stimulus_id": i.tolist(), "b/stimulus_id": i[::-1].tolist()}),
                             ["stimulus_id", "other values", "own group"]),

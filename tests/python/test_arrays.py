@@ -174,7 +174,7 @@ def test_missing_values_that_stand_for_nan(tmp_path):
         empty[0] = values[0]
     equal(tmp_path / "list.nc", xr.open_dataset(tmp_path / "list.nc", engine="netcdf4")["data"].values, tmp_path)
     np.save(tmp_path / "y.npy", values)
-    refused(["9.96921e+36", "unwritten"], "metric", "ridge", "--source", tmp_path / "list.nc", "--target",
+    refused(["9.9692099683868", "unwritten"], "metric", "ridge", "--source", tmp_path / "list.nc", "--target",
             tmp_path / "y.npy", "--variable", "unwritten")
 
 
@@ -455,6 +455,21 @@ def test_ids_in_two_unicode_normal_forms_are_refused_by_that_name(recording, tmp
     labelled(x, names).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
     labelled(y, [unicodedata.normalize("NFD", name) for name in names]).to_netcdf(tmp_path / "y.nc", engine="h5netcdf")
     refused(["60 of 60", "normal form", "NFC"], "metric", "ridge", "--source", tmp_path / "x.nc", "--target", tmp_path / "y.nc")
+
+
+def test_what_is_odd_beside_an_array_is_no_objection(tmp_path):
+    """A structured dtype whose header is longer than any of an array of numbers, and a file that is no array."""
+    y = np.random.default_rng(0).standard_normal((20, 3))
+    wide = np.zeros(2, dtype=[(f"field_{i:05d}", "f8") for i in range(4000)])
+    np.savez(tmp_path / "y.npz", y=y, settings=wide)
+    with zipfile.ZipFile(tmp_path / "y.npz", "a") as archive:
+        archive.writestr("broken.npy", b"no header")
+    np.save(tmp_path / "x.npy", y @ np.ones((3, 4)) + 0.1)
+    found = run_json("metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npz")
+    np.save(tmp_path / "y.npy", y)
+    assert found["score"] == run_json("metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npy")["score"]
+    done = run("metric", "ridge", "--source", tmp_path / "x.npy", "--target", tmp_path / "y.npz", "--variable", "target=broken")
+    assert done.returncode == 5 and "broken" in done.stderr
 
 
 def test_what_is_matched_by_place_is_said_once(recording):

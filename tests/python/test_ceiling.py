@@ -154,6 +154,19 @@ def test_nilis_bounds_are_rsatoolboxs(comparison, method, tmp_path):
         assert run_json("ceiling", "rsa", "--trials", tmp_path / "r.npy", "--comparison", comparison)["ceiling"] != pytest.approx(upper, abs=1e-6)
 
 
+@pytest.mark.parametrize("comparison", ["spearman", "pearson", "cosine"])
+def test_a_subject_of_one_value_is_in_no_mean(comparison, tmp_path):
+    rng = np.random.default_rng(8)
+    stack = np.stack([1 - np.corrcoef(rng.standard_normal((12, 9))) for _ in range(3)] + [np.zeros((12, 12))])
+    stack[:, range(12), range(12)] = 0
+    np.save(tmp_path / "all.npy", stack)
+    np.save(tmp_path / "others.npy", stack[:3])
+    for name in ("nili", "nili_lower"):
+        whole, others = (run_json("ceiling", name, "--trials", tmp_path / f"{which}.npy", "--comparison", comparison) for which in ("all", "others"))
+        np.testing.assert_allclose(whole["split_ceilings"][:3], others["split_ceilings"], rtol=1e-12)
+        assert whole["ceiling"] == pytest.approx(others["ceiling"]) and any("1 of 4 subjects" in warning for warning in whole["warnings"])
+
+
 def test_nilis_bound_of_real_subjects(real_data, tmp_path):
     """Fifteen people's early visual cortex: ranked first .3917, as they are .3856."""
     found = np.load(real_data / "algonauts2019_cichy_fmri/92images/fmri_EVC_RDMs.npz")

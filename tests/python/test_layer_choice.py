@@ -113,6 +113,9 @@ def test_a_pooled_layer_of_a_map_is_the_layer_that_it_names(home, tmp_path):
     assert chosen in ("1:mean", "3:mean")
     (tmp_path / "plain.json").write_text(json.dumps({"IT": chosen}))  # which says nothing of what chose it
     mapped = run_json("score", network, "-b", IT, "--layer-map", tmp_path / "plain.json", env=env)
+    # What is named by hand goes before a map, with a region or without.
+    for flag in ("2", "IT=2"):
+        assert run_json("score", network, "-b", IT, "--layer-map", tmp_path / "plain.json", "--layer", flag, env=env)["layer"] == "2"
     named = run_json("score", network, "-b", IT, "--layer", chosen, env=env)
     assert mapped["layer"] == named["layer"] == chosen and mapped["score"] == named["score"] and mapped["draws"] == named["draws"]
 

@@ -220,7 +220,7 @@ def test_a_board_says_where_halves_stand_beside_all(recorded, tmp_path):
         world.scores_of(world.LookupNetwork(features[::-1] if choice == "halves" else features).eval(), benchmark, choice=choice,
                         results=tmp_path / "r", identifier=identifier)
     done = run("rank", "--results", tmp_path / "r", env={"CORTISCORE_HOME": str(tmp_path)})
-    assert done.returncode == 0 and "1 scores on Chosen.IT-pls are of layers that competed on alternating halves" in done.stderr, done.stderr
+    assert done.returncode == 0 and "1 score on Chosen.IT-pls is of layers that competed on alternating halves" in done.stderr, done.stderr
 
 
 @pytest.mark.slow

@@ -592,6 +592,14 @@ def test_filters_that_mean_nothing_are_refused(tmp_path, flags, code, said):
     assert done.returncode == code and said in done.stderr, done.stderr
 
 
+def test_several_scores_of_one_network_are_said(tmp_path):
+    store = store_of(tmp_path / "store", [record("a", V4, 0.5, key="nested"), record("a", V4, 0.2, key="by hand", end="2026-01-02T00:00:00Z"),
+                                          record("b", V4, 0.4)])
+    done = run("rank", "--results", store, "--json")
+    assert {one["model_identifier"]: one["score"] for one in map(json.loads, done.stdout.splitlines())} == {"a": 0.2, "b": 0.4}
+    assert f'several scores are here of "a" on {V4} (by other layers' in done.stderr
+
+
 def test_brackets_of_a_name_are_no_pattern(tmp_path):
     store = store_of(tmp_path / "store", [record("a[1]", V4, 0.5), record("a1", V4, 0.4)])
     assert [one["model_identifier"] for one in lines("rank", "--results", store, "--network", "a[1]")] == ["a[1]"]
