@@ -87,7 +87,7 @@ def test_a_ranking_fits(tmp_path):
     rows = run("results", "rank", "--table", table).stdout.splitlines()
     shown = on_terminal(40, "results", "rank", "--table", table, on=("stdout",))
     assert len(shown) == len(rows) and all(len(row) <= 40 for row in shown), shown
-    assert ".002" in shown[1]
+    assert ".500" in shown[1]
 
 
 def numbers_of(line):
