@@ -55,10 +55,22 @@ ORDER BY model COLLATE by_number, benchmark COLLATE by_number, key
 
 namespace {
 
-// Brackets, which names may have, are themselves.
+// Brackets, which names may have, are themselves, but for [*], [?] and [[]: signs that a program
+// has of a name, and means as such.
 std::string glob_of(const std::string& pattern) {
   std::string glob;
-  for (const char c : pattern) glob += c == '[' ? std::string("[[]") : std::string(1, c);
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const bool sign = i + 2 < pattern.size() && pattern[i + 2] == ']' &&
+                      std::string_view("*?[").find(pattern[i + 1]) != std::string_view::npos;
+    if (pattern[i] != '[') {
+      glob += pattern[i];
+    } else if (sign) {
+      glob += pattern.substr(i, 3);
+      i += 2;
+    } else {
+      glob += "[[]";
+    }
+  }
   return glob;
 }
 

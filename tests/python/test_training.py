@@ -191,12 +191,12 @@ def test_what_cannot_be_right_is_said_before_training(cortex, arguments, message
 
 def test_a_region_whose_layers_compete_is_said(cortex, caplog):
     """Once: layers were named, so a curve of layers that compete is not what was meant."""
-    with cortiscore.Probe([V4, IT], every=1, **{**GIVEN, "layers": {"V4": "pool"}}) as probe:
+    with cortiscore.Probe([V4, IT], every=1, candidates_from="all", **{**GIVEN, "layers": {"V4": "pool"}}) as probe:
         train(2, probe.step)
     said = [one.getMessage() for one in caplog.records if "compete at every evaluation" in one.getMessage()]
     assert len(said) == 1 and IT in said[0] and "(IT)" in said[0]
     caplog.clear()
-    with cortiscore.Probe([IT], every=1, **{**GIVEN, "layers": None}) as probe:
+    with cortiscore.Probe([IT], every=1, candidates_from="all", **{**GIVEN, "layers": None}) as probe:
         train(1, probe.step)
     assert "compete" not in caplog.text
 
