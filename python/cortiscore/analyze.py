@@ -1,10 +1,9 @@
 """`python -m cortiscore.analyze QUESTION`: what `cortiscore analyze` runs. docs/analysis.md says what each question's numbers mean."""
 import argparse
 import importlib
-import json
 import sys
 
-from .recordings import Parser, Usage, printable, run
+from .recordings import Parser, Usage, json_line, printable, run
 
 QUESTIONS = {
     "imagenet": "does accuracy on ImageNet go with scores, and until where?",
@@ -100,7 +99,7 @@ def main(words=None):
         output.with_figure(arguments.plot, lambda figure: question.plot(found, figure), SIZES[arguments.question])
     if arguments.json:
         settings = {"question": arguments.question, "level": arguments.level, "draws": arguments.draws, "seed": arguments.seed}
-        print(json.dumps({**settings, **found, "sentence": sentence}, allow_nan=False, ensure_ascii=False))
+        print(json_line({**settings, **found, "sentence": sentence}))
         return
     print("\n".join(question.table(found)), end="\n\n")
     print(printable(sentence))

@@ -8,7 +8,7 @@ import urllib.parse
 
 from . import layout
 from .fetch import File, Options, fetch, github_url
-from .recordings import HASHES, BadInput, Parser, UnknownName, default_home, read_json, run, sha256_of
+from .recordings import HASHES, BadInput, Parser, UnknownName, default_home, json_line, read_json, run, sha256_of
 
 MANIFESTS = layout.manifests()
 
@@ -80,7 +80,7 @@ def list_sets(arguments):
                      "citation": entry.get("citation"), "licence": entry.get("licence"), "folder": str(folder) if here else None})
     if arguments.json:
         for row in rows:
-            print(json.dumps(row))
+            print(json_line(row))
         return
     print(f"{'recording':<20} {'MiB':>7}  what")
     for row in rows:
@@ -96,7 +96,7 @@ def brainio_info(name, home, as_json):
         found = [str(home / "data" / file) for file in files if (home / "data" / file).is_file()]
         users = benchmarks_that_read(home, files.__contains__)
         if as_json:
-            print(json.dumps({"name": name, **entry, "here": found, "benchmarks": users}))
+            print(json_line({"name": name, **entry, "here": found, "benchmarks": users}))
             continue
         print(f"{name}: {entry['kind'].replace('_', ' ')} of the published platform")
         for file in entry["files"]:
@@ -121,7 +121,7 @@ def info(arguments):
                          "bytes": sum(file["bytes"] for file in entry["files"] if file["repository"] == repository)}
                         for repository, commit in entry.get("commits", {}).items()]}
     if arguments.json:
-        print(json.dumps(row))
+        print(json_line(row))
         return
     print(row["name"])
     lines = [("what", row["description"]), ("here", f"{row['folder']} ({row['bytes'] / 2**20:.1f} MiB)" if row["folder"] else "no")]

@@ -74,14 +74,20 @@ def _escaped(character):
     if character in "\n\r\t":
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
     hidden = code < 0x20 or 0x7F <= code < 0xA0 or code == 0x61C or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E or \
-        0x2060 <= code <= 0x206F or code == 0xFEFF or 0xD800 <= code <= 0xDFFF
-    return (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}") if hidden else character
+        0x2060 <= code <= 0x206F or code == 0xFEFF or 0xD800 <= code <= 0xDFFF or 0xE0000 <= code <= 0xE007F
+    return (f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}") if hidden else character
 
 
 def printable(text):
     """Text of a file, a path or a flag as a terminal may have it: readable text stays, control characters, bytes that are no
     UTF-8 and marks that turn the direction of writing are escaped. As src/core/printable.h."""
     return "".join(map(_escaped, str(text)))
+
+
+def json_line(value):
+    """JSON on one line, as every verb prints it: what `printable` escapes in text is escaped as JSON escapes it, and so is all else
+    that is not ASCII. As src/cli/json_line.h."""
+    return json.dumps(value, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def check_file(path, expected="a file", action="Check the path"):

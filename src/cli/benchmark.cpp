@@ -15,6 +15,7 @@
 #include "src/benchmark/tree.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/cli/table.h"
 #include "src/core/printable.h"
@@ -54,7 +55,7 @@ void list(const Arguments& arguments) {
   for (const auto& [found, json] : rows) {
     const auto& benchmark = *found;
     if (arguments.json) {
-      std::cout << canonical(json) << '\n';
+      std::cout << json_line(json) << '\n';
       continue;
     }
     const auto data = json.at("here").get<bool>()       ? "here"
@@ -71,7 +72,7 @@ void info(const Arguments& arguments) {
   auto json = described(benchmark);
   if (json.at("here").get<bool>()) json["measured"] = measured_of(benchmark);
   if (arguments.json) {
-    std::cout << canonical(json) << '\n';
+    std::cout << json_line(json) << '\n';
     return;
   }
   const auto line = [](const char* key, const std::string& value) {
@@ -146,7 +147,7 @@ void info(const Arguments& arguments) {
 void trees(const Arguments& arguments) {
   for (const auto& tree : all_trees()) {
     if (arguments.json)
-      std::cout << canonical({{"identifier", tree.identifier}, {"description", tree.description}})
+      std::cout << json_line({{"identifier", tree.identifier}, {"description", tree.description}})
                 << '\n';
     else
       std::printf("%-22s %s\n", tree.identifier.c_str(), tree.description.c_str());

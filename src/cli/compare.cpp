@@ -14,6 +14,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/composite.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/cli/table.h"
 #include "src/core/nearest_name.h"
@@ -222,7 +223,7 @@ void compare(const Arguments& arguments) {
       for (const auto& step : steps) {
         auto line = difference_json(step.composite);
         line["step"] = step.step;
-        std::cout << canonical(line) << '\n';
+        std::cout << json_line(line) << '\n';
       }
       return;
     }
@@ -241,7 +242,7 @@ void compare(const Arguments& arguments) {
   check_comparable(all, arguments);
   if (!arguments.neuroids.empty()) write_neuroids(all, arguments.neuroids);
   if (!arguments.json) return print_differences(all, board.tree.missing, first, second);
-  for (const auto& one : all) std::cout << canonical(difference_json(one)) << '\n';
+  for (const auto& one : all) std::cout << json_line(difference_json(one)) << '\n';
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
+#include "src/cli/json_line.h"
 #include "src/results/json.h"
 #include "src/stimuli/image_files.h"
 
@@ -28,8 +29,7 @@ void print_json(const DecodedFile& file) {
   } else {
     row["refused"] = file.refusal;
   }
-  // Names of files may be no UTF-8, which JSON has to be.
-  std::cout << row.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  std::cout << json_line(row) << "\n";
 }
 
 void print(const std::string& path, const std::vector<DecodedFile>& files) {

@@ -9,6 +9,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "cortiscore/error.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/core/printable.h"
 #include "src/data/called_as_ids.h"
@@ -23,11 +24,6 @@ bool missing_in(const std::string& kind, const std::string& field) {
   return kind == "number" ? is_missing(field) : field.empty();
 }
 
-// A path may hold bytes that are no UTF-8, which JSON has no way to say.
-std::string quoted(const std::string& text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 // Row by row: a table of a hundred megabytes is there once.
 void print_json(const Table& table, const std::vector<std::string>& kinds) {
   const auto index = index_of(table);
@@ -38,21 +34,22 @@ void print_json(const Table& table, const std::vector<std::string>& kinds) {
         kinds[c] == "number" && called_as_ids(name) && whole_and_distinct(table.numbers(name));
     if (ids || written_beside(name)) beside.push_back(name);
   }
-  std::cout << "{\"path\":" << quoted(table.path) << ",\"encoding\":" << Json(table.encoding).dump()
-            << ",\"separator\":" << Json(table.separator).dump()
-            << ",\"decimal\":" << Json(table.decimal).dump()
-            << ",\"columns\":" << Json(table.columns).dump() << ",\"kinds\":" << Json(kinds).dump()
-            << ",\"beside\":" << beside.dump()
-            << ",\"index\":" << (index.empty() ? "null" : Json(index).dump())
-            << ",\"lines\":" << Json(table.lines).dump()
-            << ",\"notes\":" << Json(table.notes).dump() << ",\"rows\":[";
+  std::cout << "{\"path\":" << json_line(table.path)
+            << ",\"encoding\":" << json_line(table.encoding)
+            << ",\"separator\":" << json_line(table.separator)
+            << ",\"decimal\":" << json_line(table.decimal)
+            << ",\"columns\":" << json_line(table.columns) << ",\"kinds\":" << json_line(kinds)
+            << ",\"beside\":" << json_line(beside)
+            << ",\"index\":" << (index.empty() ? "null" : json_line(index))
+            << ",\"lines\":" << json_line(table.lines) << ",\"notes\":" << json_line(table.notes)
+            << ",\"rows\":[";
   for (size_t r = 0; r < table.rows.size(); ++r) {
     Json row = Json::array();
     for (size_t c = 0; c < kinds.size(); ++c) {
       const auto& field = table.rows[r][c];
       row.push_back(missing_in(kinds[c], field) ? Json(nullptr) : Json(field));
     }
-    std::cout << (r ? "," : "") << row.dump();
+    std::cout << (r ? "," : "") << json_line(row);
   }
   std::cout << "]}\n";
 }
@@ -107,7 +104,8 @@ void add_data_table(CLI::App& data, Outcome& outcome) {
       } catch (const Error& e) {
         outcome.exit_code = e.exit_code();
         if (a.json)
-          std::cout << "{\"path\":" << quoted(file) << ",\"error\":" << quoted(e.what()) << "}\n";
+          std::cout << "{\"path\":" << json_line(file) << ",\"error\":" << json_line(e.what())
+                    << "}\n";
         else
           std::fprintf(stderr, "cortiscore: %s\n", e.what());
       }

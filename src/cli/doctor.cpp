@@ -10,6 +10,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "src/cli/commands.h"
+#include "src/cli/json_line.h"
 #include "src/core/folders.h"
 #include "src/core/host.h"
 #include "src/core/layout.h"
@@ -49,7 +50,7 @@ void report(bool json) {
                       {"python", python_program()},
                       {"benchmarks", benchmarks}};
   if (json) {
-    std::cout << found.dump() << '\n';
+    std::cout << json_line(found) << '\n';
     return;
   }
   std::printf(

@@ -11,6 +11,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/profile_plot.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
@@ -87,7 +88,7 @@ void run(const Arguments& arguments) {
   const auto profiles = profile_layers(candidate, benchmarks, layers, workbench);
   if (arguments.json) {
     for (const auto& profile : profiles)
-      std::cout << canonical(profile_json(candidate, profile)) << '\n';
+      std::cout << json_line(profile_json(candidate, profile)) << '\n';
   } else {
     print_profiles(profiles);
   }

@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 
+#include "src/cli/json_line.h"
 #include "src/core/notes.h"
 #include "src/core/printable.h"
 #include "src/results/store.h"
@@ -40,7 +41,7 @@ void print_result(const MetricResult& found, const char* key, bool json) {
   }
   if (json) {
     result["notes"] = notes_so_far();
-    std::cout << canonical(result) << '\n';
+    std::cout << json_line(result) << '\n';
     return;
   }
   const auto field = [&](const char* name) {

@@ -9,6 +9,7 @@
 
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
+#include "src/cli/json_line.h"
 #include "src/cli/python.h"
 #include "src/cli/score_flags.h"
 #include "src/mapping/pls.h"
@@ -37,20 +38,19 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
       for (const auto& bin : layer.time_bins)
         layers.back()["time_bins_ms"].push_back({bin.start_ms, bin.end_ms});
     }
-    std::cout << Json{{"identifier", network.identifier()},
-                      {"path", path},
-                      {"input_size", network.input().size},
-                      {"mean", network.input().mean},
-                      {"std", network.input().std},
-                      {"degrees", network.input().degrees},
-                      {"batch", text_of(network.batch_sizes())},
-                      {"micro_batch", network.micro_batch()},
-                      {"parameters", network.n_parameters()},
-                      {"nodes", network.n_nodes()},
-                      {"graph_sha256", network.graph_sha256()},
-                      {"weights_sha256", network.weights_sha256()},
-                      {"layers", layers}}
-                     .dump()
+    std::cout << json_line({{"identifier", network.identifier()},
+                            {"path", path},
+                            {"input_size", network.input().size},
+                            {"mean", network.input().mean},
+                            {"std", network.input().std},
+                            {"degrees", network.input().degrees},
+                            {"batch", text_of(network.batch_sizes())},
+                            {"micro_batch", network.micro_batch()},
+                            {"parameters", network.n_parameters()},
+                            {"nodes", network.n_nodes()},
+                            {"graph_sha256", network.graph_sha256()},
+                            {"weights_sha256", network.weights_sha256()},
+                            {"layers", layers}})
               << '\n';
     return;
   }

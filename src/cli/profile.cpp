@@ -15,6 +15,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/profile_table.h"
 #include "src/cli/score_flags.h"
 #include "src/cli/slurm.h"
@@ -99,7 +100,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     write_file(arguments.trace, canonical(trace_json(profile.spans)) + "\n");
   if (!arguments.page.empty()) write_file(arguments.page, profile_page({profile.json}));
   if (flags.json)
-    std::cout << canonical(profile.json) << std::endl;
+    std::cout << json_line(profile.json) << std::endl;
   else
     print_profile(profile.json);
 }
@@ -119,7 +120,7 @@ void compare(const CompareArguments& arguments) {
   const auto found = compare_machines(profiles, arguments.profiles);
   if (!arguments.page.empty()) write_file(arguments.page, profile_page(profiles));
   if (arguments.json)
-    std::cout << canonical(found) << std::endl;
+    std::cout << json_line(found) << std::endl;
   else
     print_machines(found);
 }

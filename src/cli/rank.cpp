@@ -10,6 +10,7 @@
 
 #include "src/cli/composite.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/cli/table.h"
 #include "src/core/printable.h"
@@ -147,7 +148,7 @@ void run(const Arguments& arguments) {
   const auto ranking = rank(board);
   if (ranking.empty()) return log_line("no results");
   if (arguments.json) {
-    for (const auto& ranked : ranking) std::cout << canonical(ranked_json(ranked, board)) << '\n';
+    for (const auto& ranked : ranking) std::cout << json_line(ranked_json(ranked, board)) << '\n';
     return;
   }
   print_table(ranking, arguments.columns, arguments.board.table.empty());

@@ -17,6 +17,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/composite.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/python.h"
 #include "src/cli/record_table.h"
 #include "src/core/host.h"
@@ -49,7 +50,7 @@ void show(const Arguments& arguments) {
   int64_t n = 0, failed = 0;
   store.each(arguments.filter, [&](const Json& record) {
     if (arguments.json) {
-      std::cout << canonical(record) << '\n';
+      std::cout << json_line(record) << '\n';
     } else {
       if (n == 0) print_header();
       print_row(record);
@@ -90,7 +91,7 @@ void write_export(const Arguments& arguments, std::ostream& out) {
   }
   store.each(arguments.filter, [&](const Json& record) {
     if (arguments.format == "jsonl") {
-      out << canonical(arguments.no_timings ? reproducible(record) : record) << '\n';
+      out << json_line(arguments.no_timings ? reproducible(record) : record) << '\n';
       return;
     }
     const auto kept = arguments.no_timings ? reproducible(record) : record;

@@ -12,6 +12,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/composite.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/core/progress.h"
@@ -49,7 +50,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   bool header = false;
   const auto print = [&](const Json& record, bool scored) {
     if (flags.json) {
-      std::cout << canonical(record) << std::endl;
+      std::cout << json_line(record) << std::endl;
     } else {
       if (!std::exchange(header, true)) print_header();
       print_row(record);

@@ -14,6 +14,7 @@
 #include "cortiscore/error.h"
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
+#include "src/cli/json_line.h"
 #include "src/cli/record_table.h"
 #include "src/cli/score_flags.h"
 #include "src/cli/slurm.h"
@@ -111,7 +112,7 @@ void print_plan(const SweepPlan& plan, bool json) {
     Json pairs = Json::array();
     for (const auto& [path, benchmark] : plan.pairs)
       pairs.push_back({{"path", path}, {"benchmark_identifier", benchmark}});
-    std::cout << canonical({{"pairs", pairs},
+    std::cout << json_line({{"pairs", pairs},
                             {"stored", plan.state.stored},
                             {"seconds", number(plan.seconds)},
                             {"stimulus_bytes", plan.stimulus_bytes},
@@ -203,7 +204,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
     last = state;
     if (flags.json) {
       erase_line();
-      std::cout << canonical(record) << std::endl;
+      std::cout << json_line(record) << std::endl;
     } else {
       if (!std::exchange(header, true)) print_header();
       print_row(record);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cortiscore/error.h"
+#include "src/cli/json_line.h"
 #include "src/cli/slurm.h"
 #include "src/core/parallel.h"
 #include "src/core/progress.h"
@@ -380,7 +381,7 @@ void serve_sweep(const Benchmarks& benchmarks, Workbench& workbench, Store& stor
       if (n > 0 && !lines.fill()) return std::nullopt;
     }
   };
-  const auto say = [](const Json& line) { std::cout << canonical(line) << std::endl; };
+  const auto say = [](const Json& line) { std::cout << json_line(line) << std::endl; };
   for (const auto& benchmark : benchmarks) static_cast<void>(benchmark->recordings(workbench));
   say({{"end", kReady}});
   score_items(next, benchmarks, workbench, store, again, [&](PairEnd end, const Json& record) {

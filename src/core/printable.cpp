@@ -1,5 +1,6 @@
 #include "src/core/printable.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 
@@ -30,7 +31,8 @@ size_t utf8_character(std::string_view text, uint32_t& code) {
 bool hidden(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C ||
          (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
-         (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
+         (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
+         (code >= 0xE0000 && code <= 0xE007F);
 }
 
 }  // namespace
@@ -52,8 +54,31 @@ std::string printable(std::string_view text) {
     else if (code == '\n' || code == '\r' || code == '\t')
       out += code == '\n' ? "\\n" : code == '\r' ? "\\r" : "\\t";
     else
-      escape(code < 0x80 ? "\\x%02x" : "\\u%04x", code);
+      escape(code < 0x80 ? "\\x%02x" : code <= 0xFFFF ? "\\u%04x" : "\\U%08x", code);
     text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
+std::string printable_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    uint32_t code = 0;
+    const auto length = std::max<size_t>(utf8_character(json, code), 1);
+    // What stands below 0x7F a writer of JSON has escaped already, or put between values.
+    if (code >= 0x7F && hidden(code)) {
+      char escaped[16];
+      if (code <= 0xFFFF)
+        std::snprintf(escaped, sizeof escaped, "\\u%04x", code);
+      else  // two surrogates, as RFC 8259 has it
+        std::snprintf(escaped, sizeof escaped, "\\u%04x\\u%04x", 0xD7C0 + (code >> 10U),
+                      0xDC00 | (code & 0x3FFU));
+      out += escaped;
+    } else {
+      out += json.substr(0, length);
+    }
+    json.remove_prefix(length);
   }
   return out;
 }

@@ -646,3 +646,29 @@ def test_a_node_of_nothing_is_no_failure(tmp_path):
 def test_a_source_that_is_not_there(tmp_path):
     done = run("results", "merge", tmp_path / "none.cortiscore.zip", "--rescore", "--results", tmp_path / "store")
     assert done.returncode == 5 and "no such file or folder" in done.stderr
+
+
+HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+
+
+def test_json_escapes_what_a_terminal_would_obey_and_reads_back_as_the_same_name(tmp_path):
+    name = "a\u202eb\x9b2J\x7f\u200b\u2066\ufeff\U000e0041\x1b[2J\u0645\u4e2d\U0001f600"
+    tags = {"lab\u202e": "x\x9b"}
+    store = store_of(tmp_path / "store", [record(name, V4, 0.4, tags=tags), record("b", V4, 0.3), record("c", V4, 0.2), record("d", V4, 0.1)])
+    table = write(tmp_path / "t.csv", [{"model": one, "brain_score": i / 10, "imagenet_top1": 60 + i} for i, one in enumerate([name, *"bcdefgh"])])
+    for words in (["results", "show", "--results", store], ["rank", "--results", store], ["compare", name, "b", "--results", store],
+                  ["analyze", "imagenet", "--table", table, "--breakpoint", "63", "--draws", "100"], ["data", "table", table]):
+        done = run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        assert not HIDDEN.search(done.stdout + done.stderr), words
+        named = any(name in values_of(json.loads(line)) for line in done.stdout.splitlines())
+        assert named or words[0] == "compare", words  # its lines name benchmarks alone
+    exported = run("results", "export", "--format", "jsonl", "--results", store)
+    assert not HIDDEN.search(exported.stdout) and {json.loads(line)["model_identifier"] for line in exported.stdout.splitlines()} == {name, *"bcd"}
+
+
+def values_of(value):
+    """All text in a JSON value, keys included."""
+    if isinstance(value, dict):
+        return [*value, *itertools.chain.from_iterable(map(values_of, value.values()))]
+    return list(itertools.chain.from_iterable(map(values_of, value))) if isinstance(value, list) else [value]

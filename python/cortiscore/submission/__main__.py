@@ -10,13 +10,12 @@ import argparse
 import collections
 import contextlib
 import datetime
-import json
 import pathlib
 import signal
 import sys
 import tempfile
 
-from ..recordings import BadInput, Parser, Usage, printable, run
+from ..recordings import BadInput, Parser, Usage, json_line, printable, run
 from .file import Submission
 from .packing import SUFFIX, pack
 from .rescoring import TOLERANCE, Networks, NotRescored, Rescorer, difference, in_words
@@ -37,7 +36,7 @@ def verify(arguments):
     with Submission(arguments.file) as submission:
         manifest = submission.manifest
         if arguments.json:
-            print(json.dumps({"file": str(arguments.file), "sha256": submission.sha256, **manifest}, sort_keys=True))
+            print(json_line({"file": str(arguments.file), "sha256": submission.sha256, **manifest}))
             return
         of = manifest["records"]
         say(f"{arguments.file}: whole, sha256 {submission.sha256}")
