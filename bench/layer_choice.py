@@ -26,6 +26,7 @@ import cortiscore
 N, LATENT, FEATURES, NEUROIDS, REPETITIONS, LAYERS = 200, 6, 12, 20, 4, 6
 NOISE = {"alike": [2.0] * LAYERS, "one best": [1.5] + [2.0] * (LAYERS - 1)}
 WAYS = ("truth", "nested", "halves", "best of all")
+OVER = ("neuroid", "presentation", "neuroid,presentation")  # that intervals are over
 
 
 class Lookup(nn.Module):
@@ -103,16 +104,21 @@ def scores_of(network, benchmark, **options):
 
 
 def one_world(folder, stimuli, seed, noise):
-    """{way: record}, of the way of a layer that scores best on all of the data the raw score alone."""
+    """{way: record}, of the way of a layer that scores best on all of the data the raw score alone; "nested" and "truth" with intervals
+    over each of OVER: {(way, over): record}."""
     features, trials = drawn(np.random.default_rng(seed), noise)
     network, benchmark = LookupNetwork(features).eval(), write_benchmark(folder, stimuli, trials)
     committed = [scores_of(network, benchmark, layers=f"layers.{i}") for i in range(LAYERS)]
-    return {"truth": committed[0], "nested": scores_of(network, benchmark), "halves": scores_of(network, benchmark, choice="halves"),
-            "best of all": max(committed, key=lambda record: record["score"]["raw"])}
+    best = max(committed, key=lambda record: record["score"]["raw"])
+    nested = {("nested", over): scores_of(network, benchmark, over=over) for over in OVER}
+    truth = {("truth", over): scores_of(network, benchmark, over=over, layers="layers.0") for over in OVER}
+    return {**nested, **truth, "truth": committed[0], "nested": nested["nested", OVER[0]],
+            "halves": scores_of(network, benchmark, choice="halves"), "best of all": best}
 
 
 def measured(name, n_seeds):
-    """{way: raw scores [seeds]}, and how often the interval of a committed layer, and of a nested choice, holds its mean over worlds."""
+    """{way: raw scores [seeds]}, and how often the intervals of a committed layer, and of a nested choice, hold its mean over worlds:
+    {way: {over: share}}."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         stimuli = numbered_images(folder, N)
@@ -120,8 +126,9 @@ def measured(name, n_seeds):
     raw = {way: np.array([record[way]["score"]["raw"] for record in records]) for way in WAYS}
     held = {}
     for way in ("truth", "nested"):
-        inside = [record[way]["raw"]["ci_lo"] <= raw[way].mean() <= record[way]["raw"]["ci_hi"] for record in records]
-        held[way] = float(np.mean(inside))
+        mean = raw[way].mean()
+        held[way] = {over: float(np.mean([record[way, over]["raw"]["ci_lo"] <= mean <= record[way, over]["raw"]["ci_hi"] for record in records]))
+                     for over in OVER}
     return raw, held
 
 
@@ -131,7 +138,7 @@ def summary(name, raw, held):
         difference = raw[way] - raw["truth"]
         error = difference.std(ddof=1) / len(difference) ** 0.5
         yield {"world": name, "layer": way, "mean": float(raw[way].mean()), "spread": float(raw[way].std(ddof=1)),
-               "difference": float(difference.mean()), "error": float(error), "held": held.get(way)}
+               "difference": float(difference.mean()), "error": float(error), "held": held.get(way, {})}
 
 
 def main():
@@ -140,11 +147,12 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
     rows = [row for name in NOISE for row in summary(name, *measured(name, arguments.seeds))]
-    print(f"{'world':10} {'layer':12} {'raw':>7} {'spread':>7} {'- truth':>9} {'+-':>7} {'95 % interval holds':>20}")
+    print(f"{'':51}how often the 95 % interval holds, over")
+    print(f"{'world':10} {'layer':12} {'raw':>7} {'spread':>7} {'- truth':>9} {'+-':>7} {'neuroids':>9} {'presentations':>14} {'both':>6}")
     for row in rows:
-        held = "" if row["held"] is None else f"{100 * row['held']:.0f} %"
-        print(f"{row['world']:10} {row['layer']:12} {row['mean']:7.4f} {row['spread']:7.4f} {row['difference']:+9.4f} {row['error']:7.4f} "
-              f"{held:>20}")
+        shares = [f"{100 * row['held'][over]:.0f} %" if row["held"] else "" for over in OVER]
+        line = f"{row['world']:10} {row['layer']:12} {row['mean']:7.4f} {row['spread']:7.4f} {row['difference']:+9.4f} {row['error']:7.4f}"
+        print(f"{line} {shares[0]:>9} {shares[1]:>14} {shares[2]:>6}".rstrip())
     if arguments.out:
         arguments.out.write_text(json.dumps({"seeds": arguments.seeds, "rows": rows}, indent=1) + "\n")
 

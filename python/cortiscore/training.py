@@ -50,6 +50,7 @@ class ScoringOptions(TypedDict, total=False):
     candidates: int
     candidates_from: Literal["blocks", "all"]
     bootstrap: int
+    over: Literal["neuroid", "presentation", "neuroid,presentation"]
     memory_gib: float | None
     spill: Path | None
     layer_map: Path | None
@@ -147,7 +148,7 @@ class Probe:
                   goes on; "raise"
     on_result     called with an Evaluation as soon as the training thread has it: where a plain loop logs
     threads       of the engine on the CPU; all of the machine's, or one where asynchronous
-    Further options are those of score(): ceiling_convention, mode, choice, candidates, candidates_from, bootstrap, memory_gib, spill,
+    Further options are those of score(): ceiling_convention, mode, choice, candidates, candidates_from, bootstrap, over, memory_gib, spill,
     layer_map, precision.
 
     Stimuli, recordings, folds and ceilings are read and made once. The module's modes, buffers, hooks, gradients, the process's

@@ -135,26 +135,29 @@ at::Tensor internal_consistency(const at::Tensor& trials,
   return result;
 }
 
+at::Tensor internal_consistency_per_draw(const at::Tensor& trials,
+                                         const InternalConsistencyOptions& options,
+                                         const Draws& draws) {
+  const Stage of_ceiling(StageName::kCeiling);
+  const auto presentations = draws.counts.find(Axis::kPresentation);
+  if (presentations == draws.counts.end())
+    return internal_consistency(trials, options).unsqueeze(0);
+  check(trials);
+  const auto splits = shuffle_splits(trials.size(0), options.n_splits, 0.5, options.seed);
+  const HalfMeans means(trials);
+  std::vector<at::Tensor> per_split;
+  for (const auto& split : splits) {
+    const auto halves = means.of(split);
+    per_split.push_back(spearman_brown(
+        weighted_pearson(presentations->second, halves.first, halves.second, halves.both)));
+  }
+  return at::stack(per_split, 1);
+}
+
 at::Tensor internal_consistency_draws(const at::Tensor& trials,
                                       const InternalConsistencyOptions& options,
                                       const Draws& draws) {
-  const Stage of_ceiling(StageName::kCeiling);
-  at::Tensor per_draw;  // [b or 1, splits, neuroids]
-  const auto presentations = draws.counts.find(Axis::kPresentation);
-  if (presentations == draws.counts.end()) {
-    per_draw = internal_consistency(trials, options).unsqueeze(0);
-  } else {
-    check(trials);
-    const auto splits = shuffle_splits(trials.size(0), options.n_splits, 0.5, options.seed);
-    const HalfMeans means(trials);
-    std::vector<at::Tensor> per_split;
-    for (const auto& split : splits) {
-      const auto halves = means.of(split);
-      per_split.push_back(spearman_brown(
-          weighted_pearson(presentations->second, halves.first, halves.second, halves.both)));
-    }
-    per_draw = at::stack(per_split, 1);
-  }
+  const auto per_draw = internal_consistency_per_draw(trials, options, draws);
   const auto counts = draws.of(Axis::kNeuroid, trials.size(2), per_draw.options());
   return weighted_median(per_draw, counts).nanmean(1).expand({draws.n});
 }

@@ -32,6 +32,12 @@ struct InternalConsistencyOptions {
 at::Tensor internal_consistency(const at::Tensor& trials,
                                 const InternalConsistencyOptions& options = {});
 
+/// The same for every draw of presentations: [draws.n, n_splits, n_neuroids]; [1, ...] where
+/// presentations are not drawn.
+at::Tensor internal_consistency_per_draw(const at::Tensor& trials,
+                                         const InternalConsistencyOptions& options,
+                                         const Draws& draws);
+
 /// The ceiling for every draw of neuroids and presentations: median over neuroids, mean over
 /// splits. [draws.n]
 at::Tensor internal_consistency_draws(const at::Tensor& trials,

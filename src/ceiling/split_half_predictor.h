@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "src/resample/bootstrap.h"
+
 namespace cortiscore {
 
 /// The platform's SplitHalfPredictorConsistency: halves of the repetitions drawn anew for every
@@ -24,5 +26,13 @@ at::Tensor split_half_predictor(const at::Tensor& trials,
                                 const at::Tensor& shown,
                                 int64_t n_splits = 10,
                                 uint32_t seed = 0);
+
+/// The same for every draw of presentations, halves as they are: [draws.n, n_splits, n_neuroids];
+/// [1, ...] where presentations are not drawn.
+at::Tensor split_half_predictor_per_draw(const at::Tensor& trials,
+                                         const at::Tensor& shown,
+                                         int64_t n_splits,
+                                         uint32_t seed,
+                                         const Draws& draws);
 
 }  // namespace cortiscore

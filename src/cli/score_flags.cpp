@@ -96,6 +96,10 @@ void ScoreFlags::add_job(CLI::App& verb, bool several_devices) {
   verb.add_option("--bootstrap", n_boot, "bootstrap draws")
       ->capture_default_str()
       ->check(count(kMostDraws));
+  verb.add_option("--over", over,
+                  "what intervals of benchmarks that map onto neuroids are over: neuroid, "
+                  "presentation or neuroid,presentation")
+      ->capture_default_str();
   memory.add(verb);
   add_device_flag(verb, device, several_devices);
   load.add(verb);
@@ -117,6 +121,7 @@ ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
                 {"ceiling_convention", convention},
                 {"mode", mode},
                 {"bootstrap", n_boot},
+                {"over", over},
                 {"device", device}};
   if (!layer_map.empty()) named["layer_map"] = layer_map;
   named.update(memory.named());

@@ -40,7 +40,7 @@ void add_from_flag(CLI::App& verb, std::string& from);
 struct ScoreFlags {
   std::vector<std::string> names, layers;
   std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu",
-              choice = "nested", from = "blocks";
+              choice = "nested", from = "blocks", over = "neuroid";
   int64_t candidates = 12, n_boot = 1000;
   MemoryFlags memory;
   LoadFlags load;

@@ -10,7 +10,8 @@ namespace cortiscore {
 /// for what runs in Python.
 std::string printable(std::string_view text);
 
-/// JSON in UTF-8 with the same characters escaped as JSON escapes them: another text, the same value.
+/// JSON in UTF-8 with the same characters escaped as JSON escapes them: another text, the same
+/// value.
 std::string printable_json(std::string_view json);
 
 }  // namespace cortiscore

@@ -33,6 +33,10 @@ class Benchmark : public Manifest {
 
   virtual LayerRule layer_rule() const = 0;
 
+  /// Whether it maps onto recorded neuroids, so that ScoreOptions::over says what intervals are
+  /// over.
+  virtual bool maps_neuroids() const { return false; }
+
   /// What is kept of a layer for a score: all activations, unless the kind says otherwise; nothing
   /// of kinds that show what they find they need.
   virtual std::optional<NamedReduction> reduction(Workbench& workbench) const;

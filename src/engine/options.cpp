@@ -8,6 +8,7 @@
 #include "src/core/device.h"
 #include "src/engine/layer_profile.h"
 #include "src/results/named_options.h"
+#include "src/score/drawn.h"
 
 namespace cortiscore {
 void check_regions(const std::map<std::string, std::string>& layers, const Benchmarks& benchmarks) {
@@ -77,6 +78,7 @@ const OptionSetters<ScoreOptions>& setters() {
       {"mode", word([](ScoreOptions& o, const std::string& v) { o.mode = top_vector_mode(v); })},
       {"bootstrap", whole([](ScoreOptions& o) -> int64_t& { return o.bootstrap.n_boot; },
                           kMostDraws, "1 draw or more, up to a hundred million")},
+      {"over", word([](ScoreOptions& o, const std::string& v) { o.over = drawn_axes(v); })},
       {"memory_gib", set_memory},
       {"spill", word([](ScoreOptions& o, const std::string& v) { o.spill_folder = v; })},
       {"reference_photos",

@@ -15,6 +15,7 @@ struct Outcome {
   Json layer_selection;  ///< null where layer_selection_json says it
   Json n, populations = Json::array(), params = Json::object();  ///< params: of the metric
   std::string resampled;                                         ///< what intervals resample
+  bool per_neuroid = false;  ///< score.raw.per_neuroid is that, and goes into the record
   std::vector<std::string> warnings;
   ExtractionTimes times;
   double fit_s = 0;

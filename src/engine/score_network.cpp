@@ -87,6 +87,10 @@ std::string record_key(const std::string& fingerprint,
   if (committed.empty() && !as_before &&
       benchmark.layer_rule().otherwise == LayerRule::Otherwise::kCompete)
     text += " " + name_of(options.choice) + " of " + name_of(options.from);
+  if (benchmark.maps_neuroids() && options.over != ScoreOptions().over) {
+    text += " over";
+    for (const auto axis : options.over) text += " " + name_of(axis);
+  }
   // Devices agree within rounding, not to the bit.
   if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
   // How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index
@@ -245,7 +249,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"end", utc_now()}};
   if (!candidate.network) record["notes"] = notes_about(candidate.path);
   put_draws(record, score, benchmark.ceiled);
-  if (outcome.resampled == "neuroid") record["per_neuroid"] = per_neuroid_json(score);
+  if (outcome.per_neuroid) record["per_neuroid"] = per_neuroid_json(score);
   const char* job = std::getenv("SLURM_JOB_ID");
   if (job) {
     const char* restarts = std::getenv("SLURM_RESTART_COUNT");

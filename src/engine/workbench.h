@@ -2,6 +2,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <typeindex>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "src/engine/candidate_layers.h"
 #include "src/model/network.h"
 #include "src/ops/top_vector.h"
+#include "src/resample/bootstrap.h"
 #include "src/stimuli/screen.h"
 
 namespace cortiscore {
@@ -53,6 +55,9 @@ struct ScoreOptions {
   std::string reference_photos;
   TopVectorMode mode = TopVectorMode::kSklearn;
   BootstrapOptions bootstrap;
+  /// Of benchmarks that map onto neuroids: what intervals are over, neuroids, presentations or
+  /// both.
+  std::set<Axis> over = {Axis::kNeuroid};
   at::Device device = at::kCPU;  ///< runs networks and mappings
   LoadOptions load;              ///< of networks
 };

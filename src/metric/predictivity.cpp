@@ -152,6 +152,7 @@ std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
       per_split.push_back(
           pearson_columns(fit.predictions[s].contiguous(), rows_of(recorded, splits[s].test)));
     bins[t].per_neuroid = at::stack(per_split);
+    if (options.keep_predictions) bins[t].predictions = fit.predictions;  // alike in every bin
   }
   bins[0].iterations = fit.iterations;
   bins[0].marginal = fit.marginal;
@@ -160,25 +161,32 @@ std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
   return bins;
 }
 
+at::Tensor predictivity_per_draw(const Predictivity& fit,
+                                 const at::Tensor& target,
+                                 const Splits& splits,
+                                 const Draws& draws) {
+  const auto& r = fit.per_neuroid;
+  const auto presentations = draws.counts.find(Axis::kPresentation);
+  if (presentations == draws.counts.end()) return r.unsqueeze(0);
+  TORCH_CHECK_VALUE(fit.predictions.size() == splits.size(),
+                    "predictivity_per_draw: drawing presentations needs the predictions");
+  auto per_draw = at::empty({draws.n, r.size(0), r.size(1)}, r.options());
+  for (size_t s = 0; s < splits.size(); ++s) {
+    const auto test = at::tensor(splits[s].test, at::kLong).to(r.device());
+    per_draw.select(1, static_cast<int64_t>(s))
+        .copy_(weighted_pearson(presentations->second.index_select(1, test), fit.predictions[s],
+                                target.index_select(0, test).to(at::kDouble)));
+  }
+  return per_draw;
+}
+
 at::Tensor predictivity_draws(const Predictivity& fit,
                               const at::Tensor& target,
                               const Splits& splits,
                               const Draws& draws) {
   const auto& r = fit.per_neuroid;
   const int64_t n_splits = r.size(0);
-  at::Tensor per_draw = r.unsqueeze(0);  // [b or 1, s, m]
-  if (draws.counts.contains(Axis::kPresentation)) {
-    TORCH_CHECK_VALUE(fit.predictions.size() == splits.size(),
-                      "predictivity_draws: drawing presentations needs the predictions");
-    const auto& counts = draws.counts.at(Axis::kPresentation);
-    per_draw = at::empty({draws.n, n_splits, r.size(1)}, r.options());
-    for (size_t s = 0; s < splits.size(); ++s) {
-      const auto test = at::tensor(splits[s].test, at::kLong).to(r.device());
-      per_draw.select(1, static_cast<int64_t>(s))
-          .copy_(weighted_pearson(counts.index_select(1, test), fit.predictions[s],
-                                  target.index_select(0, test).to(at::kDouble)));
-    }
-  }
+  const auto per_draw = predictivity_per_draw(fit, target, splits, draws);  // [b or 1, s, m]
   const auto medians =
       weighted_median(per_draw, draws.of(Axis::kNeuroid, r.size(1), r.options()));  // [b, s]
   const auto weight = draws.of(Axis::kSplit, n_splits, r.options());

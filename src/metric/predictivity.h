@@ -79,9 +79,18 @@ std::vector<Predictivity> spantime_predictivity(const at::Tensor& source,
                                                 const Splits& splits,
                                                 const MappingOptions& options = {});
 
+/// Pearson r for every draw of presentations with predictions fixed: over the test presentations,
+/// each counted as often as it was drawn.
+/// @param fit      with predictions kept where presentations are drawn
+/// @param target   [n_presentations, n_neuroids]
+/// @return [draws.n, n_splits, n_neuroids] float64; [1, ...] where presentations are not drawn
+at::Tensor predictivity_per_draw(const Predictivity& fit,
+                                 const at::Tensor& target,
+                                 const Splits& splits,
+                                 const Draws& draws);
+
 /// Score for every draw of neuroids, presentations and splits with predictions fixed: median over
-/// neuroids of Pearson r over the test presentations, each counted as often as it was drawn, then
-/// the mean over splits; NaN is skipped.
+/// neuroids of predictivity_per_draw, then the mean over splits; NaN is skipped.
 /// @param fit      with predictions kept where presentations are drawn
 /// @param target   [n_presentations, n_neuroids]
 /// @return [draws.n] float64

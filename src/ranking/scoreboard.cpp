@@ -167,6 +167,7 @@ class Reader {
     note_undefined(board);
     note_several_scores(board);
     note_halves(board);
+    note_intervals(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
       const auto aside =
@@ -293,6 +294,23 @@ class Reader {
         (halves == 1 ? " is" : " are") +
         " of layers that competed on alternating halves, whose maps had half of the "
         "presentations; others' had all");
+  }
+
+  // An interval over neuroids alone is narrower than one over presentations as well.
+  static void note_intervals(Scoreboard& board) {
+    for (const auto& benchmark : board.benchmarks) {
+      std::map<std::string, size_t> n;
+      for (const auto& network : board.networks) {
+        const auto* cell = network.find(benchmark);
+        if (cell && cell->standing == Standing::kOk && !cell->over.empty()) ++n[cell->over];
+      }
+      if (n.size() < 2) continue;
+      std::string all;
+      for (const auto& [over, networks] : n)
+        all += (all.empty() ? "" : ", ") + std::to_string(networks) + " over " + printable(over);
+      board.notes.push_back("intervals on " + benchmark + " are not of one kind: " + all +
+                            ". Score with one --over what is to be compared");
+    }
   }
 
   struct Found {
@@ -551,6 +569,12 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.pooled = record.value("populations", Json::array()).size() < 2;
   cell.halves =
       record.value("layer_selection", Json::object()).value("method", "") == "alternating_halves";
+  const auto method = record.value("error", Json::object()).value("method", Json());
+  if (const std::string drawn = "bootstrap over "; method.is_string()) {
+    const auto text = method.get<std::string>();
+    const auto at = text.find(drawn);
+    if (at != std::string::npos) cell.over = text.substr(at + drawn.size());
+  }
   return cell;
 }
 

@@ -33,6 +33,7 @@ struct BoardCell {
   double raw = 0;         ///< the raw score; NaN where there is none
   bool pooled = false;    ///< whether it is of one population of neuroids
   bool halves = false;    ///< whether layers competed on halves of the presentations
+  std::string over;       ///< what the record says that intervals resample
   Kept neuroids;          ///< of the raw score, split by split
   std::string key;        ///< of the record
   std::string end;        ///< when it ended, UTC

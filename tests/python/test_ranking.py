@@ -648,6 +648,15 @@ def test_a_source_that_is_not_there(tmp_path):
     assert done.returncode == 5 and "no such file or folder" in done.stderr
 
 
+def test_intervals_of_two_kinds_are_said(tmp_path):
+    records = [record(name, V4, 0.4) for name in "abc"]
+    for one, over in zip(records, ["neuroid", "neuroid and presentation", "neuroid"]):
+        one["error"]["method"] = "percentile bootstrap over " + over
+    said = run("rank", "--results", store_of(tmp_path / "store", records)).stderr
+    assert f"intervals on {V4} are not of one kind: 2 over neuroid, 1 over neuroid and presentation" in said
+    assert "of one kind" not in run("rank", "--results", store_of(tmp_path / "one", [records[0], records[2]])).stderr
+
+
 HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 
 

@@ -298,7 +298,7 @@ def records_of(scores, arguments, *fields):
 def draws_of(record, of="ceiled"):
     """(draws [n_boot], what makes draws of two networks paired) of a record; None where it has none of this kind, or none with a value.
 
-    Networks whose records share n, seed and n_boot on a benchmark share what was resampled.
+    Networks whose records share n, method, seed and n_boot on a benchmark share what was resampled.
     """
     drawn = record.get("draws") or {}
     if drawn.get("of") != of:
@@ -310,7 +310,7 @@ def draws_of(record, of="ceiled"):
         raise BadInput(f"record {record.get('key')}, draws: found no base64 of float32, expected it. Score {pair} again.") from None
     error = record.get("error") or {}
     counts = {name: count for name, count in (record.get("n") or {}).items() if isinstance(count, int)}  # beside them accuracies
-    paired = (json.dumps(counts, sort_keys=True), error.get("seed"), error.get("n_boot"), len(values))
+    paired = (json.dumps(counts, sort_keys=True), error.get("method"), error.get("seed"), error.get("n_boot"), len(values))
     return (values, paired) if np.isfinite(values).any() else None
 
 

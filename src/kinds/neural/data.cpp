@@ -56,14 +56,21 @@ BootstrapOptions population_bootstrap(const NeuralBenchmark& benchmark,
 PreparedNeural::PreparedNeural(const NeuralBenchmark& benchmark,
                                Responses data,
                                const BootstrapOptions& bootstrap,
+                               const std::set<Axis>& over,
                                const at::Device& device)
-    : benchmark_(benchmark), data_(std::move(data)), bootstrap_(bootstrap), device_(device) {
+    : benchmark_(benchmark),
+      data_(std::move(data)),
+      bootstrap_(bootstrap),
+      over_(over),
+      device_(device) {
   drop_unreliable(data_, benchmark_);
 }
 
-Part PreparedNeural::make(const std::vector<int64_t>& tested) const {
+Part PreparedNeural::make(const std::vector<int64_t>& tested, uint64_t place) const {
   const Stage preparing(StageName::kRecordings, benchmark_.identifier);
   Part part;
+  part.drawn = {over_, static_cast<int64_t>(tested.size()), bootstrap_.seed + place};
+  part.n_train = data_.n_train;
   auto rows = rows_from(0, data_.n_train);
   rows.insert(rows.end(), tested.begin(), tested.end());
   const auto rows_here = at::tensor(rows, at::kLong);
@@ -73,43 +80,59 @@ Part PreparedNeural::make(const std::vector<int64_t>& tested) const {
                     ? Splits{{rows_from(0, data_.n_train), rows_from(data_.n_train, n)}}
                     : make_splits(benchmark_.splits, data_.stimuli, rows);
   const auto of_trials = at::tensor(tested, at::kLong) - data_.n_train;
+  std::vector<PerDraw> ceilings;
   for (const auto& population : data_.populations) {
     part.targets.push_back(population.averaged.index_select(0, rows_here).to(device_));
-    part.ceilings.push_back(ceiling_of(population, of_trials));
+    ceilings.push_back(ceiling_of(population, of_trials));
+    part.ceilings.push_back(benchmark_.ceiled
+                                ? aggregate(ceilings.back()(Draws{}).squeeze(0))
+                                : undefined_estimate(population.n_neuroids(), bootstrap_));
   }
   part.ceiling = pool_neuroids(part.ceilings);
   if (!benchmark_.ceiled) {
     part.ceiling = undefined_estimate(part.ceiling.per_neuroid.size(1), bootstrap_);
     return part;
   }
-  if (!benchmark_.mean_of_populations) bootstrap_over_neuroids(part.ceiling, bootstrap_);
+  if (!benchmark_.mean_of_populations)
+    bootstrap_over(part.ceiling, part.drawn, ceilings, bootstrap_, device_);
   for (size_t p = 0; p < part.ceilings.size(); ++p) {  // one population is the whole
     if (benchmark_.mean_of_populations || part.ceilings.size() > 1)
-      bootstrap_over_neuroids(part.ceilings[p], population_bootstrap(benchmark_, bootstrap_, p));
+      bootstrap_over(part.ceilings[p], part.drawn, {ceilings[p]},
+                     population_bootstrap(benchmark_, bootstrap_, p), device_);
   }
   return part;
 }
 
-Estimate PreparedNeural::ceiling_of(const Population& population, const at::Tensor& rows) const {
-  if (!benchmark_.ceiled) return undefined_estimate(population.n_neuroids(), bootstrap_);
-  if (population.stored_ceiling.defined()) return aggregate(population.stored_ceiling.unsqueeze(0));
+PerDraw PreparedNeural::ceiling_of(const Population& population, const at::Tensor& rows) const {
+  if (!benchmark_.ceiled) return {};
+  if (population.stored_ceiling.defined()) {
+    return
+        [stored = population.stored_ceiling.to(at::kDouble).to(device_)](const Draws& /*draws*/) {
+          return stored.reshape({1, 1, -1});
+        };
+  }
   const auto trials = population.trials.index_select(1, rows);
   if (benchmark_.predictor_ceiling) {
-    return aggregate(split_half_predictor(trials.to(device_), trials.isnan().logical_not().any(2),
-                                          benchmark_.ceiling_splits, benchmark_.ceiling_seed));
+    return
+        [here = trials.to(device_), shown = trials.isnan().logical_not().any(2),
+         n_splits = benchmark_.ceiling_splits, seed = benchmark_.ceiling_seed](const Draws& draws) {
+          return split_half_predictor_per_draw(here, shown, n_splits, seed, draws);
+        };
   }
-  return aggregate(internal_consistency(trials.to(device_), consistency(benchmark_)));
+  return [here = trials.to(device_), how = consistency(benchmark_)](const Draws& draws) {
+    return internal_consistency_per_draw(here, how, draws);
+  };
 }
 
 const Part& PreparedNeural::whole() {
-  if (!whole_) whole_ = make(rows_from(data_.n_train, data_.stimuli.size()));
+  if (!whole_) whole_ = make(rows_from(data_.n_train, data_.stimuli.size()), 0);
   return *whole_;
 }
 
 const std::pair<Part, Part>& PreparedNeural::halves() {
   if (!halves_) {
     const auto [even, odd] = alternating(data_.stimuli, benchmark_.select_by, data_.n_train);
-    halves_ = {make(even), make(odd)};
+    halves_ = {make(even, 0), make(odd, 1)};
   }
   return *halves_;
 }
@@ -126,7 +149,7 @@ PreparedNeural& prepared_neural(const NeuralBenchmark& benchmark, Workbench& wor
   const auto& options = workbench.options();
   return workbench.once<PreparedNeural>(benchmark.sha256, [&] {
     return PreparedNeural(benchmark, load_responses(benchmark, benchmark.responses),
-                          options.bootstrap, options.device);
+                          options.bootstrap, options.over, options.device);
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "src/benchmark/responses.h"
 #include "src/kinds/neural/definition.h"
 #include "src/resample/splits.h"
+#include "src/score/drawn.h"
 
 namespace cortiscore {
 
@@ -18,6 +20,8 @@ struct Part {
   std::vector<Estimate> ceilings;   ///< a population, bootstrapped where there are several
   /// of all neuroids side by side; bootstrapped, unless populations are averaged
   Estimate ceiling;
+  DrawnAxes drawn;      ///< of raw values and ceilings; tested presentations alone
+  int64_t n_train = 0;  ///< rows of `index` before the tested ones, which no split tests
 };
 
 /// The bootstrap of one population. Where populations are averaged, each has draws of its own:
@@ -32,6 +36,7 @@ class PreparedNeural {
   PreparedNeural(const NeuralBenchmark& benchmark,
                  Responses data,
                  const BootstrapOptions& bootstrap,
+                 const std::set<Axis>& over,
                  const at::Device& device);
 
   const Responses& data() const { return data_; }
@@ -44,12 +49,14 @@ class PreparedNeural {
   const std::vector<Splits>& inner();
 
  private:
-  Part make(const std::vector<int64_t>& tested) const;
-  Estimate ceiling_of(const Population& population, const at::Tensor& rows) const;
+  // @param place  among parts that are averaged: each draws presentations of its own
+  Part make(const std::vector<int64_t>& tested, uint64_t place) const;
+  PerDraw ceiling_of(const Population& population, const at::Tensor& rows) const;
 
   NeuralBenchmark benchmark_;
   Responses data_;
   BootstrapOptions bootstrap_;
+  std::set<Axis> over_;
   at::Device device_;
   std::optional<Part> whole_;
   std::optional<std::pair<Part, Part>> halves_;

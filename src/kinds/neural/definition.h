@@ -33,6 +33,7 @@ class NeuralBenchmark final : public RecordedBenchmark {
 
   const Recordings& recordings(Workbench& workbench) const override;
   LayerRule layer_rule() const override;
+  bool maps_neuroids() const override { return true; }
   std::optional<NamedReduction> reduction(Workbench& workbench) const override;
   Outcome score(const Candidate& candidate, Workbench& workbench) const override;
   NamedReduction profile_reduction(Workbench& workbench) const override;

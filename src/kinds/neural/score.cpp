@@ -14,6 +14,7 @@
 #include "src/kinds/neural/data.h"
 #include "src/metric/predictivity.h"
 #include "src/score/diagnostics.h"
+#include "src/score/drawn.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
@@ -22,6 +23,7 @@ namespace {
 struct Mapped {
   std::vector<Estimate> raw;  // a population
   std::vector<Predictivity> details;
+  std::vector<at::Tensor> targets;  // what was predicted
 };
 
 // How a layer is mapped: as the benchmark says, and where masks look at places, as the layer is
@@ -51,6 +53,9 @@ Mapped map_populations(const ReducedLayer& layer,
   const Stage mapping(StageName::kMapping, layer.layer);
   Mapped mapped;
   mapped.details = map_part(layer.values, part, benchmark, options);
+  mapped.targets = benchmark.reverse
+                       ? std::vector(part.targets.size(), layer.values.index_select(0, part.index))
+                       : part.targets;
   for (const auto& detail : mapped.details) mapped.raw.push_back(aggregate(detail.per_neuroid));
   return mapped;
 }
@@ -62,17 +67,38 @@ struct Scored {
   Mapped mapped;
 };
 
+// Of a population: what each of its neuroids scores, for every draw of the tested presentations.
+PerDraw values_of_draws(const Mapped& mapped, const Part& part, size_t population) {
+  return [&, population](const Draws& draws) {
+    auto of_rows = draws;
+    if (auto& counts = of_rows.counts.at(Axis::kPresentation); part.n_train > 0)
+      counts = at::cat({at::zeros({draws.n, part.n_train}, counts.options()), counts}, 1);
+    return predictivity_per_draw(mapped.details[population], mapped.targets[population],
+                                 part.splits, of_rows);
+  };
+}
+
 Scored score_mapped(Mapped mapped,
                     const Part& part,
                     const NeuralBenchmark& benchmark,
                     const ScoreOptions& options) {
   Scored scored;
   scored.mapped = std::move(mapped);
+  std::vector<PerDraw> values;
+  for (size_t i = 0; i < part.targets.size(); ++i)
+    values.push_back(values_of_draws(scored.mapped, part, i));
+  // Of the same neuroids as the ceiling, which has its draws: the same are drawn for both.
+  const auto scored_with = [&](Estimate raw, const Estimate& ceiling,
+                               const std::vector<PerDraw>& of, const BootstrapOptions& bootstrap) {
+    raw.draws.counts = ceiling.draws.counts;
+    bootstrap_over(raw, part.drawn, of, bootstrap, options.device);
+    return ceiled_by_draws(std::move(raw), ceiling, options.convention, bootstrap.level);
+  };
   const bool apart = benchmark.mean_of_populations || part.targets.size() > 1;
   for (size_t i = 0; i < part.targets.size() && apart; ++i) {
     scored.populations.push_back(
-        ceiled_score(scored.mapped.raw[i], part.ceilings[i], options.convention,
-                     population_bootstrap(benchmark, options.bootstrap, i)));
+        scored_with(scored.mapped.raw[i], part.ceilings[i], {values[i]},
+                    population_bootstrap(benchmark, options.bootstrap, i)));
   }
   if (benchmark.mean_of_populations) {
     scored.score = mean_of_populations(scored.populations, part.ceiling, options.bootstrap.level);
@@ -81,13 +107,14 @@ Scored score_mapped(Mapped mapped,
   if (benchmark.reverse) {
     // Units of the layer and neuroids are not the same, and are drawn apart.
     auto raw = pool_neuroids(scored.mapped.raw);
-    bootstrap_over_neuroids(raw, population_bootstrap(benchmark, options.bootstrap, 1));
+    bootstrap_over(raw, part.drawn, values, population_bootstrap(benchmark, options.bootstrap, 1),
+                   options.device);
     scored.score =
         ceiled_by_draws(std::move(raw), part.ceiling, options.convention, options.bootstrap.level);
     return scored;
   }
-  scored.score = ceiled_score(pool_neuroids(scored.mapped.raw), part.ceiling, options.convention,
-                              options.bootstrap);
+  scored.score =
+      scored_with(pool_neuroids(scored.mapped.raw), part.ceiling, values, options.bootstrap);
   return scored;
 }
 
@@ -161,6 +188,7 @@ Mapped assembled(const std::vector<Mapped>& maps,
     return at::cat(rows);
   };
   Mapped mapped;
+  mapped.targets = maps.front().targets;
   for (size_t p = 0; p < maps.front().details.size(); ++p) {
     Predictivity detail;
     detail.max_iter = maps.front().details[p].max_iter;
@@ -168,6 +196,12 @@ Mapped assembled(const std::vector<Mapped>& maps,
          {&Predictivity::per_neuroid, &Predictivity::iterations, &Predictivity::marginal,
           &Predictivity::exhausted, &Predictivity::alpha, &Predictivity::alpha_at_end})
       detail.*member = rows_of(p, member);
+    for (size_t split = 0; split < of_split.size(); ++split) {
+      const auto& kept = maps[of_split[split].value_or(0)].details[p].predictions;
+      if (kept.empty()) break;
+      detail.predictions.push_back(of_split[split] ? kept[split]
+                                                   : at::full_like(kept[split], std::nan("")));
+    }
     mapped.raw.push_back(aggregate(detail.per_neuroid));
     mapped.details.push_back(std::move(detail));
   }
@@ -214,6 +248,13 @@ void add_warnings(const Scored& scored,
       warnings.push_back(layer +
                          ": the ceiling is not positive, or undefined: there is no ceiled score");
   }
+}
+
+std::string words_of(const std::set<Axis>& over, bool reverse) {
+  const bool neuroids = over.contains(Axis::kNeuroid);
+  if (!over.contains(Axis::kPresentation)) return reverse ? "unit and neuroid" : "neuroid";
+  if (!neuroids) return "presentation";
+  return reverse ? "unit, neuroid and presentation" : "neuroid and presentation";
 }
 
 // Neuroids whose own ceiling does not exist: the median goes over the others.
@@ -275,6 +316,12 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   const auto mapped_as = [&](const ReducedLayer& layer) {
     return mapping_of(candidate, benchmark, layer.layer, options.mode);
   };
+  // Where presentations are drawn, they are drawn of what is predicted for each.
+  const auto scored_as = [&](const ReducedLayer& layer) {
+    auto keeping = mapped_as(layer);
+    keeping.keep_predictions = options.over.contains(Axis::kPresentation);
+    return keeping;
+  };
   // Units of different layers are not the same, and have no place side by side.
   const auto way =
       choice_way(benchmark, coordinates.size(), options.choice, /*can_nest=*/!benchmark.reverse);
@@ -282,6 +329,12 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
     parts.push_back(score_mapped(std::move(mapped), part, benchmark, options));
     if (benchmark.ceiled) add_ceiling_warnings(part, data, outcome.warnings);
   };
+  if (benchmark.ceiled && options.over.contains(Axis::kPresentation) &&
+      std::any_of(data.populations.begin(), data.populations.end(),
+                  [](const Population& p) { return p.stored_ceiling.defined(); }))
+    outcome.warnings.push_back(
+        "the ceiling is as published, without its trials: presentations are drawn for the raw "
+        "score alone");
   std::vector<std::string> chosen;
   if (way == ChoiceWay::kNested) {
     std::vector<std::vector<double>> values(prepared.inner().size());
@@ -299,7 +352,7 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
       check_stop();
       place[winner] = maps.size();
       maps.push_back(map_populations(coordinates[winner], prepared.whole(), benchmark,
-                                     mapped_as(coordinates[winner])));
+                                     scored_as(coordinates[winner])));
     }
     std::vector<std::optional<size_t>> of_split;
     for (const auto& winner : choice.chosen)
@@ -316,7 +369,7 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
           return value_of(map_populations(layer, part, benchmark, mapped_as(layer)).raw, benchmark);
         },
         [&](const ReducedLayer& layer, const Part& part) {
-          score_here(map_populations(layer, part, benchmark, mapped_as(layer)), part);
+          score_here(map_populations(layer, part, benchmark, scored_as(layer)), part);
         },
         outcome);
   }
@@ -352,7 +405,8 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   if (benchmark.mapping.kind == MappingKind::kPls) {
     outcome.params["mode"] = options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact";
   }
-  outcome.resampled = benchmark.reverse ? "unit and neuroid" : "neuroid";
+  outcome.per_neuroid = !benchmark.reverse;
+  outcome.resampled = words_of(options.over, benchmark.reverse);
   outcome.fit_s = fit.seconds();
   return outcome;
 }
