@@ -37,6 +37,9 @@ function commandOf(site, name, pair, setting) {
   }
   if (benchmark.metric !== "rdm" && ["r_over_c", "r_over_c_squared"].includes(kind.convention)) flags.push("--ceiling-convention", kind.convention);
   if (measured(kind.n_boot) && kind.n_boot !== 1000) flags.push("--bootstrap", String(kind.n_boot));
+  const over = String(kind.method ?? "").replace(/^.*bootstrap over /, "");
+  if (over.endsWith(" and presentation")) flags.push("--over", "neuroid,presentation");
+  else if (over === "presentation" && benchmark.kind === "neural" && !["rdm", "cka"].includes(benchmark.metric)) flags.push("--over", "presentation");
   const precision = setting.precision?.activations;
   if (precision && precision !== "float32") flags.push("--precision", precision);
   const device = String(setting.device?.name ?? "cpu");
@@ -69,6 +72,7 @@ function scoresOf(site, place, of) {
       words("status", "status", (row) => site.statusOf(place, row), (_, row) => statusCell(site, place, pairs.get(row), row)),
       number("raw", "raw", get("raw")),
       number("raw_lo", "raw, 95 % from", get("raw_lo")), number("raw_hi", "to", get("raw_hi")),
+      ...([...pairs.values()].some((pair) => measured(pair.null_high)) ? [number("null_high", "null, 95 % below", get("null_high"))] : []),
       number("ceiling", "ceiling", get("ceiling")), number("ceiled", "ceiled", get("ceiled")),
       number("ci_lo", "ceiled, 95 % from", get("lo")), number("ci_hi", "to", get("hi")),
       words("layer", "layer", (row) => layerOf(pairs.get(row) ?? {}), (text) => breakable(text)),
@@ -240,7 +244,7 @@ function benchmarkCard(site, identifier, thumbnails) {
   const scored = everyone.filter((place) => measured(column.value(place))).sort((a, b) => column.value(b) - column.value(a));
   const rest = everyone.filter((place) => !measured(column.value(place)));
   const count = (status) => everyone.filter((place) => site.statusOf(place, row) === status).length;
-  const counted = ["failed", "undefined", "missing", "other edition", "imported"].map((status) => [status, count(status)]).filter(([, many]) => many);
+  const counted = ["failed", "undefined", "missing", "other edition", "imported", "within null"].map((status) => [status, count(status)]).filter(([, many]) => many);
   return {
     title: identifier, eyebrow: "Benchmark",
     nodes: [

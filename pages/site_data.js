@@ -1,6 +1,6 @@
 // The data as the page reads them: columns over networks, and details of a network that are read when its card is opened.
 
-const STATUS = {o: "ok", f: "failed", m: "missing", i: "imported", e: "other edition", u: "undefined"};
+const STATUS = {o: "ok", f: "failed", m: "missing", i: "imported", e: "other edition", u: "undefined", n: "within null"};
 const VISUAL_STREAM = ["V1", "V2", "V4", "IT", "behavior"];
 
 function bytesOf(text) {

@@ -29,8 +29,8 @@ function bar(site) {
 const leafText = (site, column) => (value, place) => {
   const status = site.statusOf(place, column.row);
   if (!measured(value)) return element("span", {class: `status ${status === "missing" ? "missing" : ""}`}, status === "ok" ? "no score" : status);
-  return status === "imported" ||
-      status === "other edition" ? element("span", {}, fixed(value), " ", element("span", {class: "status"}, status)) : fixed(value);
+  return ["imported", "other edition", "within null"].includes(status)
+    ? element("span", {}, fixed(value), " ", element("span", {class: "status"}, status)) : fixed(value);
 };
 
 const attributeText = (column) => {

@@ -59,7 +59,7 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
           choice: Literal["nested", "halves", "committed"] | None = None,
           ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] | None = None,
           mode: Literal["sklearn", "exact"] | None = None, bootstrap: int | None = None,
-          over: Literal["neuroid", "presentation", "neuroid,presentation"] | None = None, memory_gib: float | None = None,
+          over: Literal["neuroid", "presentation", "neuroid,presentation"] | None = None, null: int | None = None, memory_gib: float | None = None,
           spill: Path | None = None, device: str | None = None, precision: Precision | None = None, cuda_graphs: bool = False,
           allow_torchscript: bool = False, allow_native_code: bool = False, results: Path | None = None, again: bool = False,
           threads: int | None = None, each: Callable[[dict[str, Any]], object] | None = None) -> list[dict[str, Any]]:
@@ -87,7 +87,8 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
     words += _flags({"checkpoint_table": checkpoint_table, "graph": graph, "prefix": prefix, "shard": shard, "limit": limit,
                      "max_failures": max_failures, "dry_run": dry_run, "layer_map": layer_map, "candidates": candidates, "from": candidates_from,
                      "choice": choice,
-                     "ceiling_convention": ceiling_convention, "mode": mode, "bootstrap": bootstrap, "over": over, "memory_gib": memory_gib, "spill": spill,
+                     "ceiling_convention": ceiling_convention, "mode": mode, "bootstrap": bootstrap,
+                     "over": over, "null": null, "memory_gib": memory_gib, "spill": spill,
                      "device": device, "precision": precision, "cuda_graphs": cuda_graphs, "allow_torchscript": allow_torchscript,
                      "allow_native_code": allow_native_code, "results": results, "again": again, "threads": threads})
     records: list[dict[str, Any]] = []

@@ -31,7 +31,7 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
           results: Path | None = None, ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] = "r2_over_c",
           mode: Literal["sklearn", "exact"] = "sklearn", candidates: int = 12, candidates_from: Literal["blocks", "all"] = "blocks",
           choice: Literal["nested", "halves", "committed"] = "nested", bootstrap: int = 1000,
-          over: Literal["neuroid", "presentation", "neuroid,presentation"] = "neuroid", memory_gib: float | None = None,
+          over: Literal["neuroid", "presentation", "neuroid,presentation"] = "neuroid", null: int = 100, memory_gib: float | None = None,
           spill: Path | None = None, again: bool = False, device: str | torch.device | None = None, layer_map: Path | None = None,
           precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32", allow_torchscript: bool = False,
           allow_native_code: bool = False, cuda_graphs: bool = False, input_size: int | None = None, mean: Sequence[float] | None = None,
@@ -47,6 +47,7 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
                 of the presentations chooses for the other; "committed": not at all, a layer must be named
     candidates, candidates_from   layers that compete at most, evenly spaced in depth; outputs of "blocks", or of "all" layers
     over        of benchmarks that map onto neuroids: what intervals are over. The others' records say what theirs are over
+    null        draws of what no relation to the recordings would score, which the record says beside the score; 0 for none
     layer_map   a file that `cortiscore layers -o` wrote, for the regions that `layers` does not name
     device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping. A module's is where its weights are
     memory_gib  for forward passes under way, activations and what becomes of them; layers that do not fit take several passes. None: half
@@ -64,7 +65,7 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
     Raises cortiscore.Error, and of a module whatever its forward raises.
     """
     named = {"ceiling_convention": ceiling_convention, "mode": mode, "candidates": candidates, "candidates_from": candidates_from,
-             "choice": choice, "bootstrap": bootstrap, "over": over,
+             "choice": choice, "bootstrap": bootstrap, "over": over, "null": null,
              "memory_gib": memory_gib, "spill": spill, "layer_map": layer_map, "precision": precision}
     results = None if results is None else os.fspath(results)
     in_memory = isinstance(network, torch.nn.Module)

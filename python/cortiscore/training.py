@@ -333,7 +333,7 @@ class Probe:
             if self._asynchronous and own.type == "cuda" and self._precision == "float32" and torch.backends.cuda.matmul.allow_tf32:
                 self._precision = "tf32"
             scorer = compiled.Scorer(self._mine, self._results,
-                                     options_text(**{**self._options, "precision": self._precision}, device=str(own)))
+                                     options_text(**{**self._options, "precision": self._precision}, make_null=False, device=str(own)))
             with live.Snapshot(network, self._table.alone, self._table) as snapshot, live.same_draws():
                 self._open(scorer, snapshot)
         self._scorer = scorer

@@ -11,6 +11,10 @@
 namespace cortiscore {
 namespace fs = std::filesystem;
 
+std::string reading_version() {
+  return "reading 3 " CORTISCORE_VERSION " " CORTISCORE_TORCH;
+}
+
 Recordings open_stimuli(const std::string& path) {
   auto stimuli = StimulusSet::open(path);
   std::vector<std::string> data_sha256 = {sha256_of_file(path), stimuli.sha256()};

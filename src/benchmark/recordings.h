@@ -7,6 +7,11 @@
 
 namespace cortiscore {
 
+/// How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index
+/// columns of tables out and knows windows and tokens of layers; 3 finds ids that lie beside an
+/// array, and names behind a #. Raise it where the same file comes to mean other numbers.
+std::string reading_version();
+
 /// What was recorded, of any kind, shares this: what was shown, and what scores depend on.
 struct Recordings {
   StimulusSet stimuli;

@@ -75,6 +75,7 @@ void run(const Arguments& arguments, Outcome& outcome) {
   options.job.benchmarks = flags.benchmarks();
   options.job.options = flags.options(options.job.benchmarks);
   auto& of_job = options.job.options;  // one budget for all of its runs
+  of_job.null_draws = 0;               // it is made once a benchmark, not once a run
   if (of_job.memory_gib == 0) of_job.memory_gib = usual_memory_gib(of_job.device);
   options.job.scratch = flags.store();
   options.most_pairs = arguments.repetitions;

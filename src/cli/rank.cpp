@@ -42,7 +42,7 @@ Json place_json(int64_t place) {
 Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
   Json nodes = Json::object(), node_intervals = Json::object(), leaves = Json::object(),
        leaf_intervals = Json::object(), status = Json::object(), records = Json::object(),
-       contradicting = Json::array();
+       contradicting = Json::array(), within_null = Json::array();
   for (size_t i = 1; i < ranked.nodes.size(); ++i) {
     const auto& node = ranked.nodes[i];
     (node.leaf ? leaves : nodes)[node.name] = number(node.value);
@@ -53,6 +53,8 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
     status[benchmark] = name_of(cell ? cell->standing : Standing::kMissing);
     if (cell && !cell->key.empty()) records[benchmark] = cell->key;
     if (cell && cell->draws.wrong) contradicting.push_back(benchmark);
+    if (cell && cell->standing == Standing::kOk && cell->within_null)
+      within_null.push_back(benchmark);
   }
   const auto& composite = ranked.nodes.front();
   const auto& ends = ranked.intervals.front();
@@ -75,6 +77,7 @@ Json ranked_json(const Ranked& ranked, const Scoreboard& board) {
           {"leaf_intervals", leaf_intervals},
           {"status", status},
           {"records", records},
+          {"within_null", within_null},
           {"draws_left_out", contradicting}};
 }
 
@@ -137,7 +140,10 @@ void print_table(const std::vector<Ranked>& ranking, const std::string& wanted, 
     cells.push_back(std::isnan(composite.error) ? "" : platform_text(composite.error));
     for (const auto i : shown) {
       const auto& node = ranked.nodes[i];
-      cells.push_back(std::isnan(node.value) ? mark_of(ranked, i) : platform_text(node.value));
+      const auto* cell = node.leaf ? ranked.network->find(node.name) : nullptr;
+      cells.push_back(std::isnan(node.value)
+                          ? mark_of(ranked, i)
+                          : platform_text(node.value) + (cell && cell->within_null ? "~" : ""));
     }
     print_cells(columns, cells);
   }

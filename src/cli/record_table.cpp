@@ -27,6 +27,11 @@ std::string layer_cell(const Json& record) {
 
 }  // namespace
 
+bool is_within_null(const Json& record) {
+  const auto null = record.find("null");
+  return null != record.end() && null->is_object() && null->value("within", Json()) == true;
+}
+
 double value_of(const Json& object, const char* key) {
   return object.at(key).is_null() ? std::nan("") : object.at(key).get<double>();
 }
@@ -71,10 +76,10 @@ void print_row(const Json& record) {
   // Of the ceiled score; of the raw one where the data hold no ceiling.
   const auto& error = record.at(score.at("ceiling_convention").is_null() ? "raw" : "error");
   const auto interval = cell(value_of(error, "ci_lo")) + " .. " + cell(value_of(error, "ci_hi"));
+  const auto raw = cell(value_of(score, "raw")) + (is_within_null(record) ? "~" : "");
   print_record_cells(
-      {network, benchmark, cell(value_of(score, "raw")), cell(value_of(score, "ceiling")),
-       cell(value_of(score, "ceiled")), interval,
-       cell(record.at("timing_ms").at("total").get<double>() / 1e3, "%.1f"),
+      {network, benchmark, raw, cell(value_of(score, "ceiling")), cell(value_of(score, "ceiled")),
+       interval, cell(record.at("timing_ms").at("total").get<double>() / 1e3, "%.1f"),
        layer_cell(record) + " (" + printable(record.at("region").get<std::string>()) + ")"});
   std::fflush(stdout);
 }

@@ -11,8 +11,12 @@ void print_row(const Json& record);
 /// A row of that table: network, benchmark, raw, ceiling, ceiled, interval, seconds, layer.
 void print_record_cells(const std::vector<std::string>& cells);
 
+/// Whether its raw score is no more than what has nothing to do with the recordings gives.
+bool is_within_null(const Json& record);
+
 /// A number of a record, NaN where it is null.
 double value_of(const Json& object, const char* key);
+
 std::string cell(double value, const char* format = "%.3f");
 
 }  // namespace cortiscore::cli

@@ -67,6 +67,12 @@ void add_from_flag(CLI::App& verb, std::string& from) {
 void ScoreFlags::add(CLI::App& verb, bool several_devices) {
   add_job(verb, several_devices);
   add_results_flag(verb, results);
+  verb.add_option(
+          "--null", null_draws,
+          "draws of what no relation to the recordings would score, which marks scores "
+          "within it with ~: maps of random features, once a benchmark and machine; of RDMs "
+          "twice as many orders of the stimuli; 0 for none")
+      ->capture_default_str();
   verb.add_flag("--again", again, "score even where the same score is stored");
   verb.add_flag("--json", json, "print one JSON record a line");
 }
@@ -122,6 +128,7 @@ ScoreOptions ScoreFlags::options(const Benchmarks& benchmarks) const {
                 {"mode", mode},
                 {"bootstrap", n_boot},
                 {"over", over},
+                {"null", null_draws},
                 {"device", device}};
   if (!layer_map.empty()) named["layer_map"] = layer_map;
   named.update(memory.named());

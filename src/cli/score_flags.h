@@ -41,7 +41,7 @@ struct ScoreFlags {
   std::vector<std::string> names, layers;
   std::string convention = "r2_over_c", results, layer_map, mode = "sklearn", device = "cpu",
               choice = "nested", from = "blocks", over = "neuroid";
-  int64_t candidates = 12, n_boot = 1000;
+  int64_t candidates = 12, n_boot = 1000, null_draws = 100;
   MemoryFlags memory;
   LoadFlags load;
   bool json = false, again = false;

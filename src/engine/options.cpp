@@ -78,6 +78,14 @@ const OptionSetters<ScoreOptions>& setters() {
       {"mode", word([](ScoreOptions& o, const std::string& v) { o.mode = top_vector_mode(v); })},
       {"bootstrap", whole([](ScoreOptions& o) -> int64_t& { return o.bootstrap.n_boot; },
                           kMostDraws, "1 draw or more, up to a hundred million")},
+      {"null",
+       [](ScoreOptions& o, const std::string& flag, const Json& v) {
+         const double n = v.is_number_integer() ? v.get<double>() : -1;
+         if (!(n == 0 || (n >= 2 && n <= 1e6)))
+           refuse_option(flag, v, "0, or 2 draws or more, up to a million");
+         o.null_draws = v.get<int64_t>();
+       }},
+      {"make_null", flag_of([](ScoreOptions& o) -> bool& { return o.make_null; })},
       {"over", word([](ScoreOptions& o, const std::string& v) { o.over = drawn_axes(v); })},
       {"memory_gib", set_memory},
       {"spill", word([](ScoreOptions& o, const std::string& v) { o.spill_folder = v; })},

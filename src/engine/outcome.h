@@ -16,9 +16,10 @@ struct Outcome {
   Json n, populations = Json::array(), params = Json::object();  ///< params: of the metric
   std::string resampled;                                         ///< what intervals resample
   bool per_neuroid = false;  ///< score.raw.per_neuroid is that, and goes into the record
+  Json null;                 ///< null_json; null where the kind has none
   std::vector<std::string> warnings;
   ExtractionTimes times;
-  double fit_s = 0;
+  double fit_s = 0, null_s = 0;
 };
 
 /// Layers on all presentations of a benchmark, in the order of the request.

@@ -13,6 +13,7 @@
 #include "src/core/stage.h"
 #include "src/data/arrays.h"
 #include "src/engine/layer_profile.h"
+#include "src/engine/null_scores.h"
 #include "src/engine/outcome.h"
 #include "src/score/diagnostics.h"
 
@@ -75,12 +76,14 @@ std::string record_key(const std::string& fingerprint,
   const auto& options = workbench.options();
   std::string text = fingerprint + "\n" + benchmark.sha256;
   for (const auto& sha256 : recordings_of(benchmark, workbench).data_sha256) text += " " + sha256;
-  text += "\n" + options.convention.name() + " " + std::to_string(options.n_candidates) +
+  // Of the benchmark alone: what is committed to for other regions changes nothing of this record,
+  // nor does how many layers would compete where one is committed to.
+  const auto committed = committed_layer(options, benchmark);
+  text += "\n" + options.convention.name() + " " +
+          std::to_string(committed.empty() ? options.n_candidates : ScoreOptions().n_candidates) +
           (options.mode == TopVectorMode::kSklearn ? " sklearn" : " exact");
   text += "\n" + Json(options.bootstrap.level).dump() + " " +
           std::to_string(options.bootstrap.n_boot) + " " + std::to_string(options.bootstrap.seed);
-  // Of the benchmark alone: what is committed to for other regions changes nothing of this record.
-  const auto committed = committed_layer(options, benchmark);
   text += "\nlayer " + committed;
   const bool as_before =
       options.choice == LayerChoice::kHalves && options.from == CandidatesFrom::kAll;
@@ -93,10 +96,7 @@ std::string record_key(const std::string& fingerprint,
   }
   // Devices agree within rounding, not to the bit.
   if (!options.device.is_cpu()) text += "\n" + name_of(options.device);
-  // How files are read is a part of what scores depend on: 2 decodes packed NetCDF, leaves index
-  // columns of tables out and knows windows and tokens of layers; 3 finds ids that lie beside an
-  // array, and names behind a #. Raise it where the same file comes to mean other numbers.
-  return sha256_of(text + "\nreading 3 " CORTISCORE_VERSION " " CORTISCORE_TORCH);
+  return sha256_of(text + "\n" + reading_version());
 }
 
 void plan_scores(const Candidate& candidate,
@@ -187,6 +187,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   auto warnings = recordings.warnings;
   for (const auto* more : {&of_layers, &score.warnings})
     warnings.insert(warnings.end(), more->begin(), more->end());
+  if (auto warning = null_warning(outcome.null)) warnings.push_back(std::move(*warning));
   warnings = with_reason(std::move(warnings), score.raw.value);
   auto score_json = Json{
       {"raw", number(score.raw.value)},
@@ -199,6 +200,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   timing["open"] = 1e3 * candidate.open_s;
   timing["load"] = 1e3 * load_s;
   timing["fit"] = 1e3 * outcome.fit_s;
+  timing["null"] = 1e3 * outcome.null_s;
   timing["total"] = 1e3 * total.seconds();
   Json record = {
       {"schema_version", 1},
@@ -249,6 +251,7 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
       {"end", utc_now()}};
   if (!candidate.network) record["notes"] = notes_about(candidate.path);
   put_draws(record, score, benchmark.ceiled);
+  if (!outcome.null.is_null()) record["null"] = outcome.null;
   if (outcome.per_neuroid) record["per_neuroid"] = per_neuroid_json(score);
   const char* job = std::getenv("SLURM_JOB_ID");
   if (job) {

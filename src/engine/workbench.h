@@ -58,6 +58,10 @@ struct ScoreOptions {
   /// Of benchmarks that map onto neuroids: what intervals are over, neuroids, presentations or
   /// both.
   std::set<Axis> over = {Axis::kNeuroid};
+  /// Maps that a benchmark's null is drawn of, and of RDMs twice as many orders of stimuli; 0:
+  /// none.
+  int64_t null_draws = 100;
+  bool make_null = true;         ///< else only those that are kept on this machine
   at::Device device = at::kCPU;  ///< runs networks and mappings
   LoadOptions load;              ///< of networks
 };

@@ -140,6 +140,7 @@ class SameDraws {
 std::string with_device(const std::string& options, const at::Device& device) {
   auto named = options_of(options);
   named["device"] = device.str();
+  named["make_null"] = false;  // a training does not wait for it
   return named.dump();
 }
 

@@ -168,6 +168,7 @@ class Reader {
     note_several_scores(board);
     note_halves(board);
     note_intervals(board);
+    note_nulls(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
       const auto aside =
@@ -311,6 +312,23 @@ class Reader {
       board.notes.push_back("intervals on " + benchmark + " are not of one kind: " + all +
                             ". Score with one --over what is to be compared");
     }
+  }
+
+  static void note_nulls(Scoreboard& board) {
+    size_t n = 0;
+    std::string first;
+    for (const auto& network : board.networks) {
+      for (const auto& benchmark : board.benchmarks) {
+        const auto* cell = network.find(benchmark);
+        if (!cell || cell->standing != Standing::kOk || !cell->within_null) continue;
+        if (n++ == 0) first = shown(network.name) + " on " + benchmark;
+      }
+    }
+    if (n == 0) return;
+    board.notes.push_back(
+        (n == 1 ? "the score of " + first + " is" : std::to_string(n) + " scores are") +
+        " no more than what has nothing to do with the recordings gives in 95 of 100 draws (~ in "
+        "--columns benchmarks; null in the record)");
   }
 
   struct Found {
@@ -569,6 +587,8 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.pooled = record.value("populations", Json::array()).size() < 2;
   cell.halves =
       record.value("layer_selection", Json::object()).value("method", "") == "alternating_halves";
+  if (const auto null = record.find("null"); null != record.end() && null->is_object())
+    cell.within_null = null->value("within", Json()) == true;
   const auto method = record.value("error", Json::object()).value("method", Json());
   if (const std::string drawn = "bootstrap over "; method.is_string()) {
     const auto text = method.get<std::string>();

@@ -27,16 +27,17 @@ std::string name_of(Standing standing);
 /// One network on one benchmark.
 struct BoardCell {
   Standing standing = Standing::kMissing;
-  LeafScore score;        ///< of the tree's leaves, raw or ceiled; NaN where there is none
-  double lo = 0, hi = 0;  ///< the interval that the record states of it; NaN where there is none
-  Kept draws;             ///< of that score
-  double raw = 0;         ///< the raw score; NaN where there is none
-  bool pooled = false;    ///< whether it is of one population of neuroids
-  bool halves = false;    ///< whether layers competed on halves of the presentations
-  std::string over;       ///< what the record says that intervals resample
-  Kept neuroids;          ///< of the raw score, split by split
-  std::string key;        ///< of the record
-  std::string end;        ///< when it ended, UTC
+  LeafScore score;           ///< of the tree's leaves, raw or ceiled; NaN where there is none
+  double lo = 0, hi = 0;     ///< the interval that the record states of it; NaN where there is none
+  Kept draws;                ///< of that score
+  double raw = 0;            ///< the raw score; NaN where there is none
+  bool pooled = false;       ///< whether it is of one population of neuroids
+  bool halves = false;       ///< whether layers competed on halves of the presentations
+  bool within_null = false;  ///< whether the raw score is no more than no relation would give
+  std::string over;          ///< what the record says that intervals resample
+  Kept neuroids;             ///< of the raw score, split by split
+  std::string key;           ///< of the record
+  std::string end;           ///< when it ended, UTC
 };
 
 struct BoardNetwork {

@@ -37,6 +37,11 @@ def _scratch():
     return pathlib.Path(folder.name)
 
 
+# Indexes and nulls of recordings that are gone with a test would stay for ever. Matplotlib's list of fonts is worth keeping.
+os.environ.setdefault("MPLCONFIGDIR", str(pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "matplotlib"))
+os.environ["XDG_CACHE_HOME"] = str(_scratch() / "cache")
+
+
 @functools.cache
 def compiled(name):
     """A library for LD_PRELOAD, of tests/support/NAME.c."""

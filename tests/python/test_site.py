@@ -446,6 +446,32 @@ def test_a_score_without_a_number_is_undefined(browser, tmp_path):
     quiet(browser)
 
 
+def test_a_score_that_luck_gives_is_said(browser, tmp_path):
+    """Beside its number on the leaderboard, as a status on the cards and in files, with what luck scores; and how intervals were drawn."""
+    name, benchmark = "resnet_20", "Cowley2023.V4-pls"
+    records = copy.deepcopy(RECORDS)
+    one = next(record for record in records if (record["model_identifier"], record["benchmark_identifier"]) == (name, benchmark))
+    one["null"] = {"of": "maps of random features", "draws": 100, "mean": 0.001, "sd": 0.016, "high": 0.9876, "p": 0.4, "within": True}
+    one["error"]["method"] = "percentile bootstrap over neuroid and presentation"
+    site = site_of(records)
+    next(rank for rank in site.ranks if rank["model_identifier"] == name)["within_null"] = [benchmark]
+    path = tmp_path / "index.html"
+    path.write_text(report_page.compose(*report_data.data_text(site), site.title), encoding="utf-8")
+    choose(opened(browser, path), "region", "V4")
+    row = "[...document.querySelectorAll('.tabulator-row')].find((row) => row.querySelector('a').firstChild.textContent === arguments[0])"
+    value = one["score"]["ceiled"]
+    assert f"{value:.3f} within null" in browser.run(f"return {row}.innerText", name)
+    [saved] = [row for row in saved_csv(browser, "Leaderboard", "cortiscore-leaderboard.csv") if row["network"] == name]
+    assert (float(saved[benchmark]), saved[f"{benchmark} status"]) == (pytest.approx(value), "within null")
+    opened(browser, path, f"network/{name}")
+    [saved] = [row for row in saved_csv(browser, "Scores", "cortiscore-scores.csv") if row["benchmark"] == benchmark]
+    assert (saved["status"], float(saved["null_high"])) == ("within null", pytest.approx(0.9876))
+    assert "--over neuroid,presentation" in browser.run("return document.querySelector('.command').innerText")
+    opened(browser, path, f"benchmark/{benchmark}")
+    assert "1 within null" in browser.run("return document.querySelector('.figures').innerText")
+    quiet(browser)
+
+
 def test_network_card(browser, page):
     failed = next(record for record in RECORDS if record["status"] == "failed")
     name = failed["model_identifier"]

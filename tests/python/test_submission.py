@@ -663,13 +663,13 @@ def of_other_flags(lab):
     shutil.copy(lab.stranger, lab.folder / "flags.pt2")
     results = ("--results", lab.results)
     scored(lab.home, "score", lab.folder / "flags.pt2", "-b", V4, "--ceiling-convention", "r_over_c_squared", "--candidates", 3,
-           "--mode", "exact", *results)
+           "--mode", "exact", "--over", "neuroid,presentation", *results)
     scored(lab.home, "score", lab.folder / "flags.pt2", "-b", V1, "--layer-map", lab.folder / "map.json", *results)
     return lab.pack("flags", "network", "--with-network", lab.folder / "flags.pt2")
 
 
 def test_flags_are_read_off_the_record(of_other_flags, tmp_path, capsys):
-    """Convention, candidates, mode and a map of layers: the same key, which is a hash of them, and the same bits."""
+    """Convention, candidates, mode, what intervals are over and a map of layers: the same key, which is a hash of them, and the same bits."""
     code, out, err = merged(capsys, of_other_flags, "--results", tmp_path / "store", "--rescore", "--tolerance", 0)
     assert code == 0 and "2 taken" in out, err
     with Submission(of_other_flags) as whole:

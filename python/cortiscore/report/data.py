@@ -18,11 +18,11 @@ from ..parquet import number_of
 from ..recordings import BadInput, default_home, printable
 from ..tables import MISSING, read_table
 
-STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e", "undefined": "u"}
+STATUSES = {"ok": "o", "failed": "f", "missing": "m", "imported": "i", "other edition": "e", "undefined": "u", "within null": "n"}
 # Of a pair, in the order in which the page's details have them. What repeats is a place in a list of the network's: candidates in `lists`,
 # setting in `settings`, kind in `kinds`.
 PAIR = ("benchmark", "status", "setting", "kind", "key", "raw", "raw_lo", "raw_hi", "ceiling", "ceiling_error", "ceiled", "error", "lo",
-        "hi", "layer",
+        "hi", "null_high", "layer",
         "candidates", "profiles", "share", "warnings", "notes", "message", "end", "seconds", "imported")
 MOST_PROFILES = 20_000  # pairs of a site; with more, profiles along depth stay in the records, or a page would take a browser minutes
 SETTINGS = ("graph_sha256", "weights_sha256", "preprocessing", "precision", "device", "engine", "path")
@@ -246,6 +246,12 @@ def leaf_interval(site, rank, benchmark):
     return None if rank["leaves"].get(benchmark) is None else (of.get("ci_lo"), of.get("ci_hi"))
 
 
+def status_of(rank, benchmark, otherwise):
+    """As the ranking has it; "within null" of a score that is no more than what has nothing to do with the recordings gives."""
+    status = rank.get("status", {}).get(benchmark, otherwise)
+    return "within null" if status == "ok" and benchmark in rank.get("within_null", ()) else status
+
+
 def _shown_card(card):
     names = ("identifier", "region", "parent", "species", "modality", "access", "kind", "metric", "ceiling", "comparison", "citation",
              "licence", "import",
@@ -270,7 +276,7 @@ def summary_of(site, served=False):
         "benchmarks": [_shown_card(card) for card in site.cards],
         "leaf": {"value": packed(rank["leaves"].get(name) for name in benchmarks for rank in ranks),
                  **packed_ends(leaf_interval(site, rank, name) for name in benchmarks for rank in ranks),
-                 "status": ["".join(STATUSES.get(rank.get("status", {}).get(name, "missing"), "m") for rank in ranks)
+                 "status": ["".join(STATUSES.get(status_of(rank, name, "missing"), "m") for rank in ranks)
                             for name in benchmarks]},
         "attributes": [{"name": name, "numeric": not any(isinstance(value, str) for value in values), "values": values}
                        for name, values in site.attributes.items()],
@@ -289,7 +295,7 @@ def numbers_of(record):
     score, raw, ceiling, error = (record.get(name) or {} for name in ("score", "raw", "ceiling", "error"))
     return {"raw": score.get("raw"), "raw_lo": raw.get("ci_lo"), "raw_hi": raw.get("ci_hi"), "ceiling": score.get("ceiling"),
             "ceiling_error": ceiling.get("error"), "ceiled": score.get("ceiled"), "error": error.get("ceiled"), "lo": error.get("ci_lo"),
-            "hi": error.get("ci_hi")}
+            "hi": error.get("ci_hi"), "null_high": (record.get("null") or {}).get("high")}
 
 
 def _profile(record, lists):
@@ -396,7 +402,7 @@ def tables_of(site):
             for name in benchmarks:
                 record = site.pairs.get((network, name)) or {"status": "missing"}
                 yield {"network": network, "benchmark": name, "region": cards[name].get("region"),
-                       "status": rank.get("status", {}).get(name, record["status"]), **numbers_of(record), "layer": record.get("layer"),
+                       "status": status_of(rank, name, record["status"]), **numbers_of(record), "layer": record.get("layer"),
                        "warnings": " | ".join(record.get("warnings") or []) or None, "message": record.get("message"),
                        "key": record.get("key")}
 

@@ -128,6 +128,9 @@ def flags_of(record, scratch):
     words = [f"--bootstrap={error['n_boot']}", f"--precision={precision}"]
     if isinstance(params, dict) and params.get("mode") in ("sklearn", "exact"):
         words.append(f"--mode={params['mode']}")
+    method = error["method"]
+    if "neuroids" in record["n"] and method.endswith("presentation"):  # a benchmark that maps: --over
+        words.append("--over=neuroid,presentation" if " and " in method else "--over=presentation")
     if selection["method"] in ("nested", "alternating_halves", "only"):
         # Records of engines before candidates were blocks say nothing of what competed: all layers.
         words += [f"--choice={'halves' if selection['method'] == 'alternating_halves' else 'nested'}", f"--from={selection.get('from', 'all')}"]

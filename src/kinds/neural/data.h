@@ -76,4 +76,14 @@ std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const NeuralBenchmark& benchmark,
                                    const MappingOptions& options);
 
+/// What layers compete by, and the raw score: of all neuroids together, or the mean of populations.
+double value_of(const std::vector<Estimate>& raw, const NeuralBenchmark& benchmark);
+
+/// Raw scores of features that know nothing of the stimuli: kept_null.
+/// @param halves  as where layers competed by halves: the mean over both
+std::vector<double> null_of(const NeuralBenchmark& benchmark,
+                            Workbench& workbench,
+                            PreparedNeural& prepared,
+                            bool halves);
+
 }  // namespace cortiscore

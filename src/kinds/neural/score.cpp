@@ -10,6 +10,7 @@
 #include "src/core/progress.h"
 #include "src/core/stage.h"
 #include "src/engine/candidate.h"
+#include "src/engine/null_scores.h"
 #include "src/kinds/layer_choice.h"
 #include "src/kinds/neural/data.h"
 #include "src/metric/predictivity.h"
@@ -116,14 +117,6 @@ Scored score_mapped(Mapped mapped,
   scored.score =
       scored_with(pool_neuroids(scored.mapped.raw), part.ceiling, values, options.bootstrap);
   return scored;
-}
-
-// What layers compete by: all neuroids together, or the mean of populations.
-double value_of(const std::vector<Estimate>& raw, const NeuralBenchmark& benchmark) {
-  if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
-  std::vector<double> values;
-  for (const auto& estimate : raw) values.push_back(estimate.value);
-  return mean_skip_nan(values);
 }
 
 // Of a layer, a value for every split of the whole: by the inner splits of its train presentations.
@@ -270,6 +263,13 @@ void add_ceiling_warnings(const Part& part,
 
 }  // namespace
 
+double value_of(const std::vector<Estimate>& raw, const NeuralBenchmark& benchmark) {
+  if (!benchmark.mean_of_populations) return pool_neuroids(raw).value;
+  std::vector<double> values;
+  for (const auto& estimate : raw) values.push_back(estimate.value);
+  return mean_skip_nan(values);
+}
+
 std::vector<Predictivity> map_part(const at::Tensor& features,
                                    const Part& part,
                                    const NeuralBenchmark& benchmark,
@@ -408,6 +408,10 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   outcome.per_neuroid = !benchmark.reverse;
   outcome.resampled = words_of(options.over, benchmark.reverse);
   outcome.fit_s = fit.seconds();
+  const Timer drawing;
+  outcome.null = null_json(null_of(*this, workbench, prepared, way == ChoiceWay::kHalves),
+                           outcome.score.raw.value, "maps of random features");
+  outcome.null_s = drawing.seconds();
   return outcome;
 }
 

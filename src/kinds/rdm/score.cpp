@@ -7,19 +7,25 @@
 #include "src/core/progress.h"
 #include "src/core/stage.h"
 #include "src/engine/candidate.h"
+#include "src/engine/null_scores.h"
 #include "src/kinds/layer_choice.h"
 #include "src/kinds/rdm/data.h"
 #include "src/metric/rdm.h"
 #include "src/score/diagnostics.h"
+#include "src/score/rdm_null.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
 
-// A layer's RDM among the stimuli of a part, as it is compared.
+// A layer's RDM among the stimuli of a part.
+at::Tensor matrix_among(const ReducedLayer& layer, const RdmPart& part) {
+  return layer.values.index_select(0, part.index).index_select(1, part.index);
+}
+
+// The same, as it is compared.
 at::Tensor among(const ReducedLayer& layer, const RdmPart& part) {
-  return compared_pairs(layer.values.index_select(0, part.index).index_select(1, part.index),
-                        part.subjects.comparison);
+  return compared_pairs(matrix_among(layer, part), part.subjects.comparison);
 }
 
 Score score_part(const ReducedLayer& layer,
@@ -87,6 +93,31 @@ Score score_choice(const NestedChoice& choice,
   return ceiled_by_draws(std::move(raw), part.ceiling, benchmark.convention, bootstrap.level);
 }
 
+// Raw scores of other orders of the stimuli.
+// @param scored  layers that were scored on parts without a choice there; empty: one was made for
+//                every subject
+std::vector<double> null_of(
+    const std::vector<ReducedLayer>& layers,
+    const RdmPart& whole,
+    const std::vector<std::pair<const ReducedLayer*, const RdmPart*>>& scored,
+    int64_t null_draws) {
+  if (null_draws < 1) return {};
+  if (scored.empty()) {
+    std::vector<at::Tensor> all;
+    for (const auto& layer : layers) all.push_back(matrix_among(layer, whole));
+    return null_of_choice(similarities_of_orders(all, whole.subjects, null_draws));
+  }
+  std::vector<double> mean;
+  for (const auto& [layer, part] : scored) {
+    const auto draws = null_of_choice(
+        similarities_of_orders({matrix_among(*layer, *part)}, part->subjects, null_draws));
+    mean.resize(draws.size(), 0);
+    for (size_t i = 0; i < draws.size(); ++i)
+      mean[i] += draws[i] / static_cast<double>(scored.size());
+  }
+  return mean;
+}
+
 }  // namespace
 
 Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) const {
@@ -100,6 +131,7 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   const Timer fit;
   const Stage mapping(StageName::kMapping);
   std::vector<Score> parts;
+  std::vector<std::pair<const ReducedLayer*, const RdmPart*>> scored;
   const auto way = choice_way(benchmark, reduced.size(), options.choice,
                               /*can_nest=*/data.rdms.size(0) > 1);
   if (way == ChoiceWay::kNested) {
@@ -118,6 +150,7 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
         },
         [&](const ReducedLayer& layer, const RdmPart& part) {
           parts.push_back(score_part(layer, part, benchmark, options.bootstrap, outcome.warnings));
+          scored.emplace_back(&layer, &part);
         },
         outcome);
   }
@@ -139,6 +172,10 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   if (benchmark.responsive_units) outcome.params["units"] = "responsive";
   outcome.resampled = "presentation";
   outcome.fit_s = fit.seconds();
+  const Timer drawing;
+  outcome.null = null_json(null_of(reduced, prepared.whole(), scored, options.null_draws),
+                           outcome.score.raw.value, "orders of the stimuli");
+  outcome.null_s = drawing.seconds();
   return outcome;
 }
 
