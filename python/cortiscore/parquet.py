@@ -9,7 +9,7 @@ import sys
 from .recordings import BadInput, run
 
 NUMBERS = {"benchmark_version", "score.raw", "score.ceiling", "score.ceiled", "error.sem", "error.ceiled", "error.ci_lo",
-           "error.ci_hi", "raw.ci_lo", "raw.ci_hi", "ceiling.error", "timing_ms.total", "tags.step", "tags.epoch"}
+           "error.ci_hi", "raw.ci_lo", "raw.ci_hi", "ceiling.error", "null.high", "null.p", "timing_ms.total", "tags.step", "tags.epoch"}
 
 
 def number_of(tag: str) -> float | None:

@@ -20,13 +20,20 @@
 namespace cortiscore::cli {
 namespace {
 
-void inspect(const std::string& path, bool json, const LoadOptions& options) {
-  const auto network = Network::load(path, at::kCPU, options);
-  const auto usual = ScoreOptions();
-  const auto competing =
-      candidate_layers(network.layers(), usual.from, usual.n_candidates, PlsOptions().n_components);
+struct Inspected {
+  std::string path, from = "blocks";
+  int64_t candidates = 12;
+  bool json = false;
+  LoadFlags load;
+};
+
+void inspect(const Inspected& arguments) {
+  const auto& path = arguments.path;
+  const auto network = Network::load(path, at::kCPU, arguments.load.options());
+  const auto competing = candidate_layers(network.layers(), candidates_from(arguments.from),
+                                          arguments.candidates, PlsOptions().n_components);
   const std::set<std::string> competes(competing.begin(), competing.end());
-  if (json) {
+  if (arguments.json) {
     Json layers = Json::array();
     for (const auto& layer : network.layers()) {
       layers.push_back({{"name", layer.name},
@@ -78,8 +85,7 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
   }
   std::printf(
       "* competes where no layer is committed to, by PLS of %lld components; by ridge or RDMs "
-      "smaller "
-      "ones may as well\n",
+      "smaller ones may as well\n",
       static_cast<long long>(PlsOptions().n_components));
 }
 
@@ -88,18 +94,14 @@ void inspect(const std::string& path, bool json, const LoadOptions& options) {
 void add_model(CLI::App& app, Outcome& /*outcome*/) {
   auto* verb = app.add_subcommand("model", "What a network has, and how to bring one in");
   verb->require_subcommand(1);
-  struct Arguments {
-    std::string path;
-    bool json = false;
-    LoadFlags load;
-  };
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<Inspected>();
   auto* show = verb->add_subcommand("inspect", "Layers, shapes, parameters: what can be tapped");
   show->add_option("network", arguments->path, ".pt2 archive")->required();
+  add_candidates_flag(*show, arguments->candidates);
+  add_from_flag(*show, arguments->from);
   arguments->load.add_trust(*show);
   show->add_flag("--json", arguments->json, "print one JSON object");
-  show->callback(
-      [arguments] { inspect(arguments->path, arguments->json, arguments->load.options()); });
+  show->callback([arguments] { inspect(*arguments); });
   add_python_verb(
       *verb, "export",
       "Write a network as a .pt2 archive (runs Python with torch); `model export --help` "

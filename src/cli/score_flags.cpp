@@ -64,6 +64,12 @@ void add_from_flag(CLI::App& verb, std::string& from) {
       ->capture_default_str();
 }
 
+void add_candidates_flag(CLI::App& verb, int64_t& candidates) {
+  verb.add_option("--candidates", candidates, "layers that compete at most, evenly spaced in depth")
+      ->capture_default_str()
+      ->check(count());
+}
+
 void ScoreFlags::add(CLI::App& verb, bool several_devices) {
   add_job(verb, several_devices);
   add_results_flag(verb, results);
@@ -91,9 +97,7 @@ void ScoreFlags::add_job(CLI::App& verb, bool several_devices) {
                   "chooses for the other), or committed (not at all: one must be named)")
       ->check(one_of({"nested", "halves", "committed"}))
       ->capture_default_str();
-  verb.add_option("--candidates", candidates, "layers that compete at most, evenly spaced in depth")
-      ->capture_default_str()
-      ->check(count());
+  add_candidates_flag(verb, candidates);
   add_from_flag(verb, from);
   add_ceiling_convention_flag(verb, convention);
   verb.add_option("--mode", mode, "PLS: sklearn (the iterate it stops at) or exact")

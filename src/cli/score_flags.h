@@ -35,6 +35,7 @@ struct MemoryFlags {
 
 /// Which layers compete: "blocks" or "all".
 void add_from_flag(CLI::App& verb, std::string& from);
+void add_candidates_flag(CLI::App& verb, int64_t& candidates);
 
 /// The flags that `score` and `sweep` share.
 struct ScoreFlags {

@@ -63,6 +63,23 @@ Json per_neuroid_json(const Score& score) {
   return {{"splits", rows.size(0)}, {"float32", packed({first, first + rows.numel()})}};
 }
 
+// What every record begins with, of a score and of a failure.
+Json head_of(const Benchmark& benchmark,
+             const std::string& identifier,
+             const std::string& status,
+             const std::string& key) {
+  return {{"schema_version", 1},
+          {"key", key},
+          {"status", status},
+          {"model_identifier", identifier},
+          {"benchmark_identifier", benchmark.identifier},
+          {"benchmark_version", benchmark.version},
+          {"benchmark_sha256", benchmark.sha256},
+          {"region", benchmark.region},
+          {"parent", benchmark.parent},
+          {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}}};
+}
+
 const Recordings& recordings_of(const Benchmark& benchmark, Workbench& workbench) {
   const Stage reading(StageName::kRecordings, benchmark.identifier);
   return benchmark.recordings(workbench);
@@ -144,20 +161,12 @@ Json failure_record(const std::string& identifier,
                     const Candidate* candidate,
                     const Benchmark& benchmark,
                     const Failure& failure) {
-  Json record = {{"schema_version", 1},
-                 {"key", sha256_of("failed " + path + " " + benchmark.sha256)},
-                 {"status", "failed"},
-                 {"model_identifier", identifier},
-                 {"path", path},
-                 {"benchmark_identifier", benchmark.identifier},
-                 {"benchmark_version", benchmark.version},
-                 {"benchmark_sha256", benchmark.sha256},
-                 {"region", benchmark.region},
-                 {"parent", benchmark.parent},
+  auto record = head_of(benchmark, identifier, "failed",
+                        sha256_of("failed " + path + " " + benchmark.sha256));
+  record.update({{"path", path},
                  {"error_type", failure.exit_code},
                  {"message", failure.message},
-                 {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
-                 {"end", utc_now()}};
+                 {"end", utc_now()}});
   if (candidate && candidate->network) {
     record["graph_sha256"] = candidate->network->graph_sha256();
     record["weights_sha256"] = candidate->network->weights_sha256();
@@ -202,53 +211,45 @@ Json score_network(const Candidate& candidate, const Benchmark& benchmark, Workb
   timing["fit"] = 1e3 * outcome.fit_s;
   timing["null"] = 1e3 * outcome.null_s;
   timing["total"] = 1e3 * total.seconds();
-  Json record = {
-      {"schema_version", 1},
-      {"key", record_key(candidate.fingerprint, benchmark, workbench)},
-      {"status", "ok"},
-      {"model_identifier", candidate.identifier},
-      {"graph_sha256", candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
-      {"weights_sha256",
-       candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
-      {"benchmark_identifier", benchmark.identifier},
-      {"benchmark_version", benchmark.version},
-      {"benchmark_sha256", benchmark.sha256},
-      {"data_sha256", recordings.data_sha256},
-      {"region", benchmark.region},
-      {"parent", benchmark.parent},
-      {"composite", benchmark.composite},
-      {"metric", {{"name", benchmark.metric}, {"params", outcome.params}}},
-      {"layer", outcome.layer},
-      {"layer_selection", outcome.layer_selection},
-      {"preprocessing", preprocessing_json(candidate, benchmark)},
-      {"network", network_json(candidate)},
-      {"score", score_json},
-      {"raw", estimate_json(score.raw, "score")},
-      {"ceiling", estimate_json(score.ceiling, "ceiling")},
-      {"error",
-       {{"sem", number(score.raw.error)},
-        {"ceiled", number(score.ceiled_error)},
-        {"ci_lo", number(score.ceiled_ci_lo)},
-        {"ci_hi", number(score.ceiled_ci_hi)},
-        {"level", options.bootstrap.level},
-        {"method", "percentile bootstrap over " + outcome.resampled},
-        {"n_boot", options.bootstrap.n_boot},
-        {"seed", options.bootstrap.seed}}},
-      {"split_scores", numbers(score.raw.split_values)},
-      {"split_ceilings", numbers(score.ceiling.split_values)},
-      {"populations", outcome.populations},
-      {"n", outcome.n},
-      {"precision",
-       {{"activations", name_of(precision)},
-        {"metric", "float64"},
-        {"tf32", precision == ForwardPrecision::kTf32}}},
-      {"device", {{"name", name_of(options.device)}}},
-      {"engine", {{"version", CORTISCORE_VERSION}, {"torch", CORTISCORE_TORCH}}},
-      {"warnings", warnings},
-      {"timing_ms", std::move(timing)},
-      {"peak_bytes", peak_bytes_json(outcome.times)},
-      {"start", start},
-      {"end", utc_now()}};
+  auto record = head_of(benchmark, candidate.identifier, "ok",
+                        record_key(candidate.fingerprint, benchmark, workbench));
+  record.update({{"graph_sha256",
+                  candidate.network ? Json(candidate.network->graph_sha256()) : Json(nullptr)},
+                 {"weights_sha256",
+                  candidate.network ? candidate.network->weights_sha256() : candidate.sha256},
+                 {"data_sha256", recordings.data_sha256},
+                 {"composite", benchmark.composite},
+                 {"metric", {{"name", benchmark.metric}, {"params", outcome.params}}},
+                 {"layer", outcome.layer},
+                 {"layer_selection", outcome.layer_selection},
+                 {"preprocessing", preprocessing_json(candidate, benchmark)},
+                 {"network", network_json(candidate)},
+                 {"score", score_json},
+                 {"raw", estimate_json(score.raw, "score")},
+                 {"ceiling", estimate_json(score.ceiling, "ceiling")},
+                 {"error",
+                  {{"sem", number(score.raw.error)},
+                   {"ceiled", number(score.ceiled_error)},
+                   {"ci_lo", number(score.ceiled_ci_lo)},
+                   {"ci_hi", number(score.ceiled_ci_hi)},
+                   {"level", options.bootstrap.level},
+                   {"method", "percentile bootstrap over " + outcome.resampled},
+                   {"n_boot", options.bootstrap.n_boot},
+                   {"seed", options.bootstrap.seed}}},
+                 {"split_scores", numbers(score.raw.split_values)},
+                 {"split_ceilings", numbers(score.ceiling.split_values)},
+                 {"populations", outcome.populations},
+                 {"n", outcome.n},
+                 {"precision",
+                  {{"activations", name_of(precision)},
+                   {"metric", "float64"},
+                   {"tf32", precision == ForwardPrecision::kTf32}}},
+                 {"device", {{"name", name_of(options.device)}}},
+                 {"warnings", warnings},
+                 {"timing_ms", std::move(timing)},
+                 {"peak_bytes", peak_bytes_json(outcome.times)},
+                 {"start", start},
+                 {"end", utc_now()}});
   if (!candidate.network) record["notes"] = notes_about(candidate.path);
   put_draws(record, score, benchmark.ceiled);
   if (!outcome.null.is_null()) record["null"] = outcome.null;

@@ -348,6 +348,12 @@ def test_all_layers_compete_where_that_is_asked_for(simulated, tmp_path):
     assert set(blocks["candidates"]) < set(every["candidates"]) and "stages.0.0.conv1" in every["candidates"]
     few = run_json(*flags, "--candidates", "2", env=simulated)["layer_selection"]
     assert few["candidates"] == [blocks["candidates"][1], blocks["candidates"][3]]
+    for record, *asked in ((blocks,), (every, "--from", "all", "--candidates", "100"), (few, "--candidates", "2")):
+        shown = run_json("model", "inspect", tmp_path / "m.pt2", *asked)["layers"]
+        assert [layer["name"] for layer in shown if layer["competes"]] == record["candidates"]
+    # Where a layer is committed to, it does not matter how many would compete: the same score, once.
+    committed = [run_json(*flags, "--layer", "stages.0", *more, env=simulated)["key"] for more in ((), ("--candidates", "3"))]
+    assert committed[0] == committed[1]
     chosen = [json.loads(line) for line in run("layers", tmp_path / "m.pt2", "-b", "Simulated2026.V4-pls", "--from", "blocks", "--json",
                                                env=simulated).stdout.splitlines()]
     assert [layer["layer"] for layer in chosen[0]["layers"]] == blocks["candidates"]

@@ -74,7 +74,8 @@ def test_one_record_a_key_the_last_that_is_ok(tmp_path):
 
 def test_table_and_exports(tmp_path):
     evil = record(7, model="=cmd()\x1b[2J", layer='a,"b"', tags={"epoch": 3})
-    trained = record(1, tags={"run": "007", "step": "1500", "epoch": "0.75", "lr": "0.1"})
+    trained = record(1, tags={"run": "007", "step": "1500", "epoch": "0.75", "lr": "0.1"}, null={"high": 0.03, "p": 0.01},
+                     layer_selection={"method": "nested", "candidates": []})
     store = shard(tmp_path / "s", "1", [trained, record(2, "failed", tags={"step": "last"}), evil])
     done = results("show", "--results", store)
     assert "3 results" in done.stderr and "1 failed" in done.stderr
@@ -84,6 +85,7 @@ def test_table_and_exports(tmp_path):
     assert [r["model_identifier"] for r in rows] == [r"'=cmd()\x1b[2J", "net_00001", "net_00002"]
     assert rows[0]["layer"] == 'a,"b"' and json.loads(rows[0]["tags"]) == {"epoch": 3}
     assert [[row[f"tags.{name}"] for name in ("run", "step", "epoch")] for row in rows] == [["", "", "3"], ["007", "1500", "0.75"], ["", "last", ""]]
+    assert [rows[1][name] for name in ("layer_selection.method", "null.high", "null.p")] == ["nested", "0.03", "0.01"]
     assert rows[1]["score.ceiled"] == "0.3125" and rows[1]["error.ci_hi"] == "" and rows[2]["message"] == "broken"
     lines = results("export", "--results", store, "--format", "jsonl", "--no-timings").stdout.splitlines()
     assert [set(json.loads(t)) & {"timing_ms", "start", "end"} for t in lines] == [set()] * 3
@@ -92,6 +94,7 @@ def test_table_and_exports(tmp_path):
     done = results("export", "--results", store, "--format", "parquet", "-o", tmp_path / "out.parquet")
     assert done.returncode == 0, done.stderr
     table = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert table[1]["null.high"] == 0.03 and table[0]["null.high"] is None and table[1]["layer_selection.method"] == "nested"
     assert table[1]["score.ceiled"] == 0.3125 and table[1]["error.ci_hi"] is None and len(table) == 3
     assert [[row[f"tags.{name}"] for name in ("run", "step", "epoch")] for row in table] == [[None, None, 3.0], ["007", 1500.0, 0.75], [None, None, None]]
     assert json.loads(table[1]["tags"])["lr"] == "0.1" and json.loads(table[2]["tags"]) == {"step": "last"}

@@ -402,7 +402,8 @@ def tables_of(site):
             for name in benchmarks:
                 record = site.pairs.get((network, name)) or {"status": "missing"}
                 yield {"network": network, "benchmark": name, "region": cards[name].get("region"),
-                       "status": status_of(rank, name, record["status"]), **numbers_of(record), "layer": record.get("layer"),
+                       "status": status_of(rank, name, record["status"]), **numbers_of(record), "interval": (record.get("error") or {}).get("method"),
+                       "layer": record.get("layer"), "layer_selection": (record.get("layer_selection") or {}).get("method"),
                        "warnings": " | ".join(record.get("warnings") or []) or None, "message": record.get("message"),
                        "key": record.get("key")}
 
