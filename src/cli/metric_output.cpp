@@ -5,7 +5,7 @@
 #include <iostream>
 #include <set>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "src/cli/json_line.h"
 #include "src/core/notes.h"

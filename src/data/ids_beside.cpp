@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/core/notes.h"

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <hdf5_hl.h>
 
 #include "cortiscore/error.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/core/notes.h"

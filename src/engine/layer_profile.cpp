@@ -5,7 +5,7 @@
 
 #include <fnmatch.h>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/core/json_fault.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/core/device.h"

@@ -8,7 +8,7 @@
 #include <numeric>
 #include <optional>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "cortiscore/score.h"

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <openssl/evp.h>
 
 namespace cortiscore {

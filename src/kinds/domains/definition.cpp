@@ -1,6 +1,6 @@
 #include "src/kinds/domains/definition.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "src/data/choices.h"
 #include "src/metric/predictivity.h"

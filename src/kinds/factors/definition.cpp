@@ -1,6 +1,6 @@
 #include "src/kinds/factors/definition.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "src/score/cells.h"
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "src/core/progress.h"
 #include "src/core/stage.h"

@@ -1,6 +1,6 @@
 #include "src/kinds/properties/definition.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/kinds/properties/data.h"

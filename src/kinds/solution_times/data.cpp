@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/benchmark/solved_rows.h"

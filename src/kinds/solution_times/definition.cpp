@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <functional>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/kinds/solution_times/data.h"

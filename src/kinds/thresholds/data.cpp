@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <map>
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"

@@ -1,6 +1,6 @@
 #include "src/kinds/thresholds/definition.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "cortiscore/error.h"
 #include "src/kinds/thresholds/data.h"
