@@ -69,11 +69,33 @@ def torchvision_network(family):
     return randomise_statistics(getattr(torchvision.models, family)(weights=None, **more).eval())
 
 
+HALF = [("mobilenet_v3_small", "bf16"), ("resnet18", "bf16"), ("vit_b_32", "bf16"), ("convnext_tiny", "bf16"), ("mobilenet_v3_small", "fp16"),
+        *[pytest.param(family, "fp16", marks=pytest.mark.slow) for family in ("resnet18", "vit_b_32", "convnext_tiny")]]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept"), {}
+
+
+@pytest.fixture
+def exported(family, kept, tmp_path):
+    """(network, archive): one export for all tests of a family that is run in half precision as well."""
+    folder, made = kept
+    if family in made:
+        return made[family]
+    again = any(family in getattr(case, "values", case) for case in HALF)
+    model, path = torchvision_network(family), (folder if again else tmp_path) / f"{family}.pt2"
+    export(model, path, input_size=224, **IMAGENET)
+    if again:
+        made[family] = model, path
+    return model, path
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_activations_equal_hooks(family, stimuli, tmp_path):
-    model = torchvision_network(family)
-    export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
-    described = run_json("model", "inspect", tmp_path / "net.pt2")
+def test_activations_equal_hooks(family, stimuli, exported, tmp_path):
+    model, archive = exported
+    described = run_json("model", "inspect", archive)
     names = [layer["name"] for layer in described["layers"]]
     there = batched(model, batches(stimuli, **IMAGENET)[0][:3])
     assert described["parameters"] == sum(p.numel() for p in model.parameters())
@@ -81,7 +103,7 @@ def test_activations_equal_hooks(family, stimuli, tmp_path):
     asked = list(dict.fromkeys([*there[:: max(1, len(there) // 32)], there[-1]]))
     reference = hooked(model, batches(stimuli, **IMAGENET), 20, asked)
     flags = [f for name in asked for f in ("--layer", name)]
-    done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / "out")
+    done = run("extract", archive, "--stimuli", stimuli, *flags, "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     for name in asked:
         np.testing.assert_array_equal(np.load(tmp_path / "out" / f"{name}.npy"), reference[name], err_msg=name)
@@ -89,22 +111,17 @@ def test_activations_equal_hooks(family, stimuli, tmp_path):
     assert all(shapes[name] == reference[name].shape[1] for name in asked)
 
 
-HALF = [("mobilenet_v3_small", "bf16"), ("resnet18", "bf16"), ("vit_b_32", "bf16"), ("convnext_tiny", "bf16"), ("mobilenet_v3_small", "fp16"),
-        *[pytest.param(family, "fp16", marks=pytest.mark.slow) for family in ("resnet18", "vit_b_32", "convnext_tiny")]]
-
-
 @pytest.mark.parametrize("family, precision", HALF)
-def test_half_precision_is_autocast(family, precision, stimuli, tmp_path):
+def test_half_precision_is_autocast(family, precision, stimuli, exported, tmp_path):
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    model = torchvision_network(family)
-    export(model, tmp_path / "net.pt2", input_size=224, **IMAGENET)
+    model, archive = exported
     there = batched(model, batches(stimuli, **IMAGENET)[0][:3])
     asked = list(dict.fromkeys([*there[:: max(1, len(there) // 12)], there[-1]]))
     with torch.autocast("cpu", dtype=dtype):
         reference = hooked(model, batches(stimuli, **IMAGENET), 20, asked)
     flags = [f for name in asked for f in ("--layer", name)]
     for out, more in (("half", ["--precision", precision]), ("full", [])):
-        done = run("extract", tmp_path / "net.pt2", "--stimuli", stimuli, *flags, "-o", tmp_path / out, *more)
+        done = run("extract", archive, "--stimuli", stimuli, *flags, "-o", tmp_path / out, *more)
         assert done.returncode == 0, done.stderr
     for name in asked:
         found = np.load(tmp_path / "half" / f"{name}.npy")
