@@ -37,8 +37,9 @@ def main():
     parser.add_argument("pack", type=pathlib.Path)
     parser.add_argument("--bus", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--device", default="cuda", help="cpu: a rehearsal, which compares the CPU with itself")
     arguments = parser.parse_args()
-    pack = arguments.pack.resolve()
+    pack, gpu = arguments.pack.resolve(), arguments.device
     environment = {**os.environ, "CORTISCORE_HOME": str(pack / "home"),
                    "CORTISCORE_MANIFESTS": str(pathlib.Path(__file__).resolve().parents[2] / "data_manifests")}
     environment["LD_LIBRARY_PATH"] = f"{pack / 'lib'}:{pathlib.Path(torch.__file__).parent / 'lib'}:{os.environ.get('LD_LIBRARY_PATH', '')}"
@@ -58,13 +59,13 @@ def main():
 
         def score(what, device, *more, **environment):
             return json.loads(run("score", what, "-b", BENCHMARK, "--device", device, "--results", scratch / "results",
-                                  "--again", "--json", *more, **environment))
+                                  "--again", "--json", "--null", "0", *more, **environment))
 
         def bus_bytes(network):
             """What crossed while a network was scored, and what may: DESIGN.md, device-resident."""
             counts = scratch / "bus.json"
             counts.unlink(missing_ok=True)
-            record = score(network, "cuda", CUDA_INJECTION64_PATH=str(arguments.bus.resolve()), CORTISCORE_BUS_BYTES=str(counts))
+            record = score(network, gpu, CUDA_INJECTION64_PATH=str(arguments.bus.resolve()), CORTISCORE_BUS_BYTES=str(counts))
             if not counts.exists():
                 return {}, ["nothing counted the bytes on the bus: the driver did not load " + str(arguments.bus)]
             counted = json.loads(counts.read_text())
@@ -78,19 +79,19 @@ def main():
                 (counted["device_to_host"] > most_out, f"{counted['device_to_host']} bytes back, expected at most {most_out}")) if failed]
 
         for network in sorted((pack / "networks").glob("*.pt2")):
-            on_cpu, first, second = score(network, "cpu"), score(network, "cuda"), score(network, "cuda")
-            tight = [score(network, "cuda", "--memory-gib", "0.5", *more) for more in ((), ("--spill", scratch))]
-            recorded = score(network, "cuda", "--cuda-graphs")
+            on_cpu, first, second = score(network, "cpu"), score(network, gpu), score(network, gpu)
+            tight = [score(network, gpu, "--memory-gib", "0.5", *more) for more in ((), ("--spill", scratch))]
+            recorded = score(network, gpu, *(["--cuda-graphs"] if gpu != "cpu" else []))
             layers = on_cpu["layer_selection"]["candidates"][-9::4]  # not the first, whose files are large
             worst = 0.0
-            for device in ("cpu", "cuda"):
+            for device in dict.fromkeys(("cpu", gpu)):
                 run("extract", network, "--stimuli", pack / "home/data/Cowley2023/stimuli.csv", "--device", device, "-o",
                     scratch / device, *[flag for layer in layers for flag in ("--layer", layer)])
             for layer in layers:
-                a, b = (read_npy(scratch / device / f"{layer}.npy") for device in ("cpu", "cuda"))
+                a, b = (read_npy(scratch / device / f"{layer}.npy") for device in ("cpu", gpu))
                 worst = max(worst, float((a - b).abs().max() / a.abs().max()))
             features = scratch / "cpu" / f"{layers[-1]}.npy"
-            same = [score(features, device)["raw"]["score"] for device in ("cpu", "cuda")]
+            same = [score(features, device)["raw"]["score"] for device in ("cpu", gpu)]
             row = {"network": network.stem, "raw_cpu": on_cpu["score"]["raw"], "raw_cuda": first["score"]["raw"],
                    "activations_worst": worst, "same_activations_apart": abs(same[0] - same[1]),
                    "timing_ms_cpu": on_cpu["timing_ms"], "timing_ms_cuda": second["timing_ms"],
