@@ -5,11 +5,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <unistd.h>
 
 #include "src/core/folders.h"
 #include "src/core/progress.h"
+#include "src/core/stage.h"
+#include "src/core/stop.h"
 #include "src/data/arrays.h"
 #include "src/score/interval.h"
 #include "src/score/statistics.h"
@@ -20,16 +23,26 @@ namespace {
 
 constexpr double kLevel = 0.95;
 
-std::optional<std::vector<double>> read(const std::string& path, const std::string& key) {
+// What was kept, where it is whole and can be a null: correlations, or null where one has none.
+std::optional<std::vector<double>> read(const std::string& path,
+                                        const std::string& key,
+                                        int64_t n_draws) {
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return std::nullopt;
   std::ifstream file(path);
-  if (!file) return std::nullopt;
-  const auto kept = Json::parse(file, nullptr, /*allow_exceptions=*/false);
-  if (!kept.is_object() || kept.value("key", Json()) != key || !kept.contains("draws") ||
-      !kept.at("draws").is_array())
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto kept = Json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
+  if (!kept.is_object() || kept.value("key", Json()) != key || !kept.contains("draws"))
     return std::nullopt;
+  const auto& values = kept.at("draws");
+  if (!values.is_array() || values.size() != static_cast<size_t>(n_draws)) return std::nullopt;
   std::vector<double> draws;
-  for (const auto& draw : kept.at("draws"))
-    draws.push_back(draw.is_number() ? draw.get<double>() : std::nan(""));
+  for (const auto& value : values) {
+    if (!value.is_null() && !value.is_number()) return std::nullopt;
+    draws.push_back(value.is_null() ? std::nan("") : value.get<double>());
+    if (std::abs(draws.back()) > 1) return std::nullopt;
+  }
   return draws;
 }
 
@@ -79,18 +92,28 @@ std::optional<std::string> null_warning(const Json& null) {
 std::vector<double> kept_null(const Benchmark& benchmark,
                               Workbench& workbench,
                               const std::string& what,
-                              const std::function<std::vector<double>()>& make) {
+                              int64_t n_draws,
+                              const std::function<double(int64_t)>& make) {
   const auto& options = workbench.options();
-  if (options.null_draws < 1) return {};
+  if (n_draws < 1) return {};
   return workbench.once<std::vector<double>>(benchmark.sha256 + " null " + what, [&] {
-    auto text = benchmark.sha256 + "\n" + what + "\n" + std::to_string(options.null_draws) + "\n" +
-                reading_version();
+    auto text =
+        benchmark.sha256 + "\n" + what + "\n" + std::to_string(n_draws) + "\n" + reading_version();
     for (const auto& sha256 : benchmark.recordings(workbench).data_sha256) text += "\n" + sha256;
     const auto key = sha256_of(text);
     const auto path = cache_folder() + "/nulls/" + key.substr(0, 16) + ".json";
-    if (auto kept = read(path, key)) return *kept;
-    if (!options.make_null) return std::vector<double>();
-    auto draws = make();
+    if (auto kept = read(path, key, n_draws)) return *kept;
+    std::vector<double> draws;
+    if (!options.make_null) return draws;
+    log_line("null of " + benchmark.identifier + ": " + std::to_string(n_draws) +
+             " maps of random features, once on this machine (--null 0 leaves it away)");
+    const Stage drawing(StageName::kResample, benchmark.identifier);
+    Progress progress("null", n_draws);
+    for (int64_t draw = 0; draw < n_draws; ++draw) {
+      check_stop();
+      draws.push_back(make(draw));
+      progress.advance();
+    }
     write(path, key, draws);
     return draws;
   });

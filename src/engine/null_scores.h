@@ -23,10 +23,13 @@ std::optional<std::string> null_warning(const Json& null);
 /// Draws that depend on a benchmark and its recordings alone, kept on this machine in
 /// cache_folder(), so that they are made once. Empty where none are asked for, or none are kept and
 /// they are not to be made (ScoreOptions::make_null).
-/// @param what  beside benchmark and recordings, all that they depend on
+/// @param what     beside benchmark and recordings, all that they depend on
+/// @param n_draws  0: none
+/// @param make     one draw, by its number
 std::vector<double> kept_null(const Benchmark& benchmark,
                               Workbench& workbench,
                               const std::string& what,
-                              const std::function<std::vector<double>()>& make);
+                              int64_t n_draws,
+                              const std::function<double(int64_t)>& make);
 
 }  // namespace cortiscore

@@ -306,6 +306,16 @@ class Reader {
         if (cell && cell->standing == Standing::kOk && !cell->over.empty()) ++n[cell->over];
       }
       if (n.size() < 2) continue;
+      // Draws of another kind are not of the same neuroids and presentations.
+      const auto usual = std::max_element(
+          n.begin(), n.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+      for (auto& network : board.networks) {
+        const auto found = network.cells.find(benchmark);
+        if (found == network.cells.end() || found->second.over.empty()) continue;
+        auto& cell = found->second;
+        if (cell.over != usual->first && cell.draws.why.empty())
+          cell.draws = {{}, 0, "keeps draws over " + cell.over + ", others over " + usual->first};
+      }
       std::string all;
       for (const auto& [over, networks] : n)
         all += (all.empty() ? "" : ", ") + std::to_string(networks) + " over " + printable(over);

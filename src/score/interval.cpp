@@ -101,15 +101,10 @@ int64_t defined_of(const ResampleOptions& options, Axis axis) {
 // What an interval does not say by itself.
 std::vector<std::string> warnings_of(const Resampled& result, const ResampleOptions& options) {
   if (std::isnan(result.value)) return {};
-  std::vector<std::string> warnings;
-  const auto n = static_cast<int64_t>(result.draws.size());
-  const auto undefined = std::count_if(result.draws.begin(), result.draws.end(),
-                                       [](double v) { return !std::isfinite(v); });
-  if (undefined > 0) {
-    warnings.push_back(std::to_string(undefined) + " of " + std::to_string(n) +
-                       " draws of the bootstrap have no value and are left out of the interval");
-  }
-  if (options.interval == Interval::kBca && undefined < n && std::isnan(result.ci_lo)) {
+  auto warnings = undefined_draws(result.draws);
+  const bool some = std::any_of(result.draws.begin(), result.draws.end(),
+                                [](double v) { return std::isfinite(v); });
+  if (options.interval == Interval::kBca && some && std::isnan(result.ci_lo)) {
     warnings.emplace_back(
         "no BCa interval: every draw lies on one side of the value (--interval percentile has "
         "one)");
@@ -118,6 +113,14 @@ std::vector<std::string> warnings_of(const Resampled& result, const ResampleOpti
 }
 
 }  // namespace
+
+std::vector<std::string> undefined_draws(const std::vector<double>& draws) {
+  const auto undefined =
+      std::count_if(draws.begin(), draws.end(), [](double v) { return !std::isfinite(v); });
+  if (undefined == 0) return {};
+  return {std::to_string(undefined) + " of " + std::to_string(draws.size()) +
+          " draws of the bootstrap have no value and are left out of the interval"};
+}
 
 Resampled resample(const Statistic& statistic,
                    const ResampleOptions& options,

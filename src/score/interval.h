@@ -36,6 +36,9 @@ struct Resampled {
   std::vector<std::string> warnings;  ///< of an interval that is not there, or leaves draws out
 };
 
+/// How many draws have no value, in words; none where all have one.
+std::vector<std::string> undefined_draws(const std::vector<double>& draws);
+
 /// Bootstraps a statistic over one axis or several at once. Draws that are not finite are left out,
 /// and counted. An axis of one entry has nothing to draw: where there is no other, error and
 /// interval are NaN, not a point.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <ATen/ATen.h>
 
@@ -10,9 +11,12 @@
 #include "src/core/stop.h"
 #include "src/ops/average_ranks.h"
 #include "src/ops/upper_triangle.h"
+#include "src/score/statistics.h"
 
 namespace cortiscore {
 namespace {
+
+constexpr int64_t kMostPairs = 1000000000;  // some ten seconds
 
 // A matrix whose upper triangle has ranks in place of values: an order of the stimuli changes none.
 at::Tensor ranked(const at::Tensor& matrix) {
@@ -24,18 +28,13 @@ at::Tensor ranked(const at::Tensor& matrix) {
   return square + square.t();
 }
 
-// Rows whose products are what compares them; undefined where they are constant.
-at::Tensor unit_rows(const at::Tensor& pairs, RdmComparison comparison) {
-  const auto rows =
-      comparison == RdmComparison::kCosine ? pairs : pairs - pairs.mean(1, /*keepdim=*/true);
-  return rows / rows.norm(2, {1}, /*keepdim=*/true);
-}
-
-// compare_rdms of many, as one product where there is one.
-at::Tensor compared(const at::Tensor& a, const at::Tensor& subjects, RdmComparison comparison) {
-  if (comparison != RdmComparison::kPearson && comparison != RdmComparison::kCosine)
-    return compare_rdms(a, subjects, comparison);
-  return at::mm(unit_rows(a, comparison), unit_rows(subjects, comparison).t());
+// A row's mean and length, which no order of the stimuli changes; that of a cosine's has no mean.
+std::pair<at::Tensor, at::Tensor> centre_and_length(const at::Tensor& pairs,
+                                                    RdmComparison comparison) {
+  const auto centre = comparison == RdmComparison::kCosine
+                          ? at::zeros({pairs.size(0), 1}, pairs.options())
+                          : pairs.mean(1, /*keepdim=*/true);
+  return {centre, (pairs - centre).norm(2, {1}, /*keepdim=*/true)};
 }
 
 // Where what is compared lies in a flat matrix whose rows and columns are in other orders.
@@ -50,27 +49,38 @@ at::Tensor places_of(const at::Tensor& orders, RdmComparison comparison) {
 
 at::Tensor similarities_of_orders(const std::vector<at::Tensor>& layers,
                                   const SubjectRdms& with,
-                                  int64_t null_draws) {
+                                  int64_t null_draws,
+                                  uint32_t seed) {
   const Stage drawing(StageName::kResample);
   auto comparison = with.comparison;
   auto subjects = with.pairs;
   const bool of_ranks = comparison == RdmComparison::kSpearman;
   const bool is_product =
       of_ranks || comparison == RdmComparison::kPearson || comparison == RdmComparison::kCosine;
-  const int64_t n_orders = is_product ? 2 * null_draws : null_draws;
   const auto n_layers = static_cast<int64_t>(layers.size()), n_subjects = subjects.size(0);
+  const int64_t n_orders =
+      is_product ? fewer_where_large(2 * null_draws, n_layers * subjects.size(1), kMostPairs)
+                 : fewer_where_large(null_draws, n_layers * n_subjects * subjects.size(1),
+                                     kMostPairs / 20);
   std::vector<at::Tensor> flat, undefined;
   for (const auto& layer : layers) {
     undefined.push_back(compared_pairs(layer, comparison).isnan().any());
-    const auto square = layer.nan_to_num();
-    flat.push_back((of_ranks ? ranked(square) : square).flatten());
+    auto square = layer.nan_to_num();
+    if (of_ranks) square = ranked(square);
+    if (is_product) {
+      const auto [centre, length] =
+          centre_and_length(compared_pairs(square, comparison).unsqueeze(0), comparison);
+      square = (square - centre) / length;
+    }
+    flat.push_back(square.flatten());
   }
-  if (of_ranks) {
-    subjects = average_ranks(subjects);
-    comparison = RdmComparison::kPearson;
+  if (of_ranks) subjects = average_ranks(subjects);
+  if (is_product) {
+    const auto [centre, length] = centre_and_length(subjects, comparison);
+    subjects = (subjects - centre) / length;
   }
   const auto squares = at::stack(flat);  // [layers, n n]
-  NumpyGenerator random(0);
+  NumpyGenerator random(seed);
   const int64_t n = layers.front().size(0);
   const int64_t at_once = std::max<int64_t>(1, (int64_t{1} << 22) / (n * n * n_layers));
   std::vector<at::Tensor> all;
@@ -81,8 +91,10 @@ at::Tensor similarities_of_orders(const std::vector<at::Tensor>& layers,
       orders.push_back(at::tensor(random.permutation(n), at::kLong));
     const auto places = places_of(at::stack(orders), comparison).to(squares.device());
     const auto pairs = squares.index_select(1, places.flatten());  // [layers, draws pairs]
-    all.push_back(compared(pairs.reshape({-1, places.size(1)}), subjects, comparison)
-                      .reshape({n_layers, places.size(0), n_subjects}));
+    const auto rows = pairs.reshape({-1, places.size(1)});
+    all.push_back(
+        (is_product ? at::mm(rows, subjects.t()) : compare_rdms(rows, subjects, comparison))
+            .reshape({n_layers, places.size(0), n_subjects}));
   }
   auto similarities = at::cat(all, 1);
   similarities.masked_fill_(at::stack(undefined).reshape({n_layers, 1, 1}),

@@ -50,4 +50,9 @@ void set_interval(const std::vector<double>& draws, double level, double& lo, do
   hi = percentile(sorted, (1 + level) / 2);
 }
 
+int64_t fewer_where_large(int64_t draws, int64_t work, int64_t most) {
+  constexpr int64_t kFewest = 20;
+  return std::min(draws, std::max(kFewest, most / std::max<int64_t>(work, 1)));
+}
+
 }  // namespace cortiscore

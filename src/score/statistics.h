@@ -19,4 +19,8 @@ void set_interval(const std::vector<double>& draws, double level, double& lo, do
 /// there are none.
 double percentile(const std::vector<double>& sorted, double q);
 
+/// As many draws as asked for, or as `most` units of work allow, twenty at least.
+/// @param work  of one draw
+int64_t fewer_where_large(int64_t draws, int64_t work, int64_t most);
+
 }  // namespace cortiscore

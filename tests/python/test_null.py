@@ -57,6 +57,21 @@ def test_of_a_map_it_is_that_of_features_without_meaning(tmp_path, cache):
     assert null["sd"] == pytest.approx(np.std(kept, ddof=1), rel=1e-12)
 
 
+def test_of_many_neuroids_it_is_as_that_of_some(tmp_path):
+    """Beyond a thousand every second or third is mapped: mean and spread stay within what 100 draws tell."""
+    generator = np.random.default_rng(9)
+    stimuli = world.numbered_images(tmp_path, N)
+    shared, own = generator.normal(size=(N, 3)) @ generator.normal(size=(3, 1500)), generator.normal(size=(N, 1500))
+    nulls = []
+    for place, kept in (("all", slice(None)), ("some", slice(None, None, 5))):
+        folder = tmp_path / place
+        folder.mkdir()
+        responses = (shared + 0.5 * own)[:, kept]
+        trials = responses + generator.normal(size=(2, *responses.shape))
+        nulls.append(scored([np.float32(own[:, :20])], world.write_benchmark(folder, stimuli, trials))["null"])
+    assert nulls[0]["sd"] == pytest.approx(nulls[1]["sd"], rel=0.3) and abs(nulls[0]["mean"] - nulls[1]["mean"]) < 0.5 * nulls[1]["sd"]
+
+
 @pytest.mark.slow
 def test_one_of_twenty_that_know_nothing_passes_for_more(tmp_path):
     """Worlds in which a network knows nothing, scored by nested choice of two layers: as many pass as 95 % and 100 draws let."""
@@ -89,12 +104,21 @@ def test_it_is_made_once_a_machine(tmp_path, cache):
     first = scored([features], benchmark)
     [path] = cache.glob("*.json")
     kept = json.loads(path.read_text())
-    path.write_text(json.dumps({**kept, "draws": [draw + 5 for draw in kept["draws"]]}))
+    path.write_text(json.dumps({**kept, "draws": [draw + 0.5 for draw in kept["draws"]]}))
     second = scored([features], benchmark)
-    assert second["null"]["mean"] == pytest.approx(first["null"]["mean"] + 5) and second["null"]["within"]
+    assert second["null"]["mean"] == pytest.approx(first["null"]["mean"] + 0.5) and second["null"]["within"]
     assert second["key"] == first["key"] and second["score"] == first["score"]
-    path.write_text("{")  # cut off: made anew
-    assert scored([features], benchmark)["null"] == first["null"] and json.loads(path.read_text()) == kept
+    draws = kept["draws"]
+    wrong = [draws[:3], draws * 2, [], ["x"] * 100, [True] * 100, [1e308] * 100, {"a": 1}]
+    for text in ("{", "", "[1]", *(json.dumps({**kept, "draws": one}) for one in wrong), json.dumps({**kept, "key": "0" * 64})):
+        path.write_text(text)  # cut off, or not what was kept: made anew
+        assert scored([features], benchmark)["null"] == first["null"] and json.loads(path.read_text()) == kept, text[:50]
+    path.unlink()
+    path.mkdir()
+    assert scored([features], benchmark)["null"] == first["null"]
+    path.rmdir()
+    os.mkfifo(path)
+    assert scored([features], benchmark)["null"] == first["null"]
     assert "null" not in scored([features], benchmark, null=0)
     assert scored([features], benchmark, null=50)["null"]["draws"] == 50 and len(list(cache.glob("*.json"))) == 2
 
@@ -112,6 +136,8 @@ def rdms_world(folder, comparison="spearman", n=20, n_subjects=4):
     manifest = json.loads((FOLDER / "Kriegeskorte2008.IT.human-rdm.json").read_text())
     manifest |= {"identifier": "Null.IT-rdm", "stimulus_set": str(stimuli), "rdms": str(folder / "rdms.nc"), "composite": False,
                  "metric": {"name": "rdm", "distance": "correlation", "comparison": comparison}}
+    if n_subjects == 1:
+        manifest["ceiling"] = {"name": "none"}
     (folder / "rdm.json").write_text(json.dumps(manifest))
     features = [np.float32(latent @ generator.normal(size=(5, 12)) + noise * generator.normal(size=(n, 12))) for noise in (2, 3)]
     return folder / "rdm.json", features, rdms
@@ -140,6 +166,26 @@ def test_of_rdms_it_is_the_network_s_own_in_other_orders(tmp_path, comparison, c
     assert null["draws"] == len(draws) and null["of"] == "orders of the stimuli"
     np.testing.assert_allclose([null["mean"], null["sd"], null["high"]], [np.mean(draws), np.std(draws, ddof=1), np.percentile(draws, 95)],
                                rtol=1e-9, atol=1e-12)
+
+
+def test_of_rdms_halves_are_drawn_apart(tmp_path):
+    """One subject: layers compete on halves. Each half has orders of its own, and a half without a value is left out, as in the score."""
+    benchmark, features, rdms = rdms_world(tmp_path, n_subjects=1)
+    record = scored(features, benchmark, null=10)
+    null, n = record["null"], len(rdms[0])
+    assert record["layer_selection"]["method"] == "alternating_halves"
+    upper, halves = np.triu_indices(n // 2, 1), []
+    for rows, layer, seed in zip([np.arange(1, n, 2), np.arange(0, n, 2)], record["layer_selection"]["chosen"], [0, 1], strict=True):
+        own = 1 - np.corrcoef(features[int(layer.removeprefix("layers."))].astype(float)[rows])
+        random, subject = np.random.default_rng(seed), rdms[0][np.ix_(rows, rows)][upper]
+        orders = [random.permutation(n // 2) for _ in range(20)]
+        halves.append([spearmanr(own[np.ix_(order, order)][upper], subject)[0] for order in orders])
+    np.testing.assert_allclose([null["mean"], null["sd"]], [np.mean(np.mean(halves, 0)), np.std(np.mean(halves, 0), ddof=1)], rtol=1e-9)
+    flat = [one.copy() for one in features]
+    for one in flat:
+        one[0] = 0  # in the even half a stimulus has one and the same activation everywhere
+    record = scored(flat, benchmark, null=10)
+    assert record["score"]["raw"] is not None and record["null"]["draws"] == 20
 
 
 def test_scores_within_it_are_marked(tmp_path):

@@ -654,6 +654,11 @@ def test_intervals_of_two_kinds_are_said(tmp_path):
         one["error"]["method"] = "percentile bootstrap over " + over
     said = run("rank", "--results", store_of(tmp_path / "store", records)).stderr
     assert f"intervals on {V4} are not of one kind: 2 over neuroid, 1 over neuroid and presentation" in said
+    drawn = [record(name, V4, 0.4, np.random.default_rng(i).normal(0.4, 0.02, N_DRAWS)) for i, name in enumerate("abc")]
+    for one, over in zip(drawn, ["neuroid", "neuroid and presentation", "neuroid"]):
+        one["error"]["method"] = "percentile bootstrap over " + over
+    why = {line["model_identifier"]: line["unpaired"] for line in lines("rank", "--results", store_of(tmp_path / "drawn", drawn))}
+    assert why["a"] is None and why["b"] == "keeps draws over neuroid and presentation, others over neuroid"
     assert "of one kind" not in run("rank", "--results", store_of(tmp_path / "one", [records[0], records[2]])).stderr
 
 

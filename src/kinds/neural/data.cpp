@@ -1,5 +1,7 @@
 #include "src/kinds/neural/data.h"
 
+#include <cmath>
+
 #include <ATen/ATen.h>
 
 #include "cortiscore/error.h"
@@ -93,12 +95,18 @@ Part PreparedNeural::make(const std::vector<int64_t>& tested, uint64_t place) co
     part.ceiling = undefined_estimate(part.ceiling.per_neuroid.size(1), bootstrap_);
     return part;
   }
-  if (!benchmark_.mean_of_populations)
-    bootstrap_over(part.ceiling, part.drawn, ceilings, bootstrap_, device_);
+  // Of a stored ceiling presentations cannot be drawn: it stands as it is.
+  const bool fixed =
+      !part.drawn.draw(Axis::kNeuroid) && !benchmark_.responses.ceiling_coordinate.empty();
+  const auto draw = [&](Estimate& ceiling, const std::vector<PerDraw>& of,
+                        const BootstrapOptions& bootstrap) {
+    bootstrap_over(ceiling, part.drawn, of, bootstrap, device_);
+    if (fixed) ceiling.ci_lo = ceiling.ci_hi = std::nan("");
+  };
+  if (!benchmark_.mean_of_populations) draw(part.ceiling, ceilings, bootstrap_);
   for (size_t p = 0; p < part.ceilings.size(); ++p) {  // one population is the whole
     if (benchmark_.mean_of_populations || part.ceilings.size() > 1)
-      bootstrap_over(part.ceilings[p], part.drawn, {ceilings[p]},
-                     population_bootstrap(benchmark_, bootstrap_, p), device_);
+      draw(part.ceilings[p], {ceilings[p]}, population_bootstrap(benchmark_, bootstrap_, p));
   }
   return part;
 }

@@ -2,20 +2,39 @@
 
 #include <ATen/ATen.h>
 
-#include "src/core/progress.h"
-#include "src/core/stage.h"
-#include "src/core/stop.h"
 #include "src/engine/null_scores.h"
 #include "src/kinds/neural/data.h"
 #include "src/resample/bootstrap.h"
 #include "src/score/statistics.h"
 
 namespace cortiscore {
+namespace {
+
+constexpr int64_t kWidest = 512;
+constexpr int64_t kMostNeuroids = 1000;
+constexpr int64_t kMostWork = 500000000000;  // about a minute of two cores
+
+// Of many neuroids some, evenly spaced: a median over a thousand of them is as wide a null, to all
+// that matters, and their map takes a part of the time.
+Part thinned(Part part) {
+  int64_t n_neuroids = 0;
+  for (const auto& target : part.targets) n_neuroids += target.size(1);
+  const auto step = (n_neuroids + kMostNeuroids - 1) / kMostNeuroids;
+  if (step < 2) return part;
+  for (auto& target : part.targets) {
+    const auto some = at::arange(0, target.size(1), step, at::kLong).to(target.device());
+    target = target.index_select(1, some);
+  }
+  return part;
+}
+
+}  // namespace
 
 // Features of random signs, independent from stimulus to stimulus: what is left of a network's when
 // their rows are shuffled, as far as a map onto shuffled responses can tell. On the recordings at
 // hand networks whose rows are shuffled, whole or within movies, have the same null as these
-// (docs/layers.md). As many features as stimuli are as wide as any layer's coordinates.
+// (docs/layers.md). More than 512 features change nothing: layers have no more directions that
+// count.
 std::vector<double> null_of(const NeuralBenchmark& benchmark,
                             Workbench& workbench,
                             PreparedNeural& prepared,
@@ -26,31 +45,32 @@ std::vector<double> null_of(const NeuralBenchmark& benchmark,
   auto mapping = benchmark.mapping;
   mapping.pls.top.mode = options.mode;
   const auto what = std::string(halves ? "halves" : "whole") + " " +
-                    (options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact") + " signs 1";
-  return kept_null(benchmark, workbench, what, [&] {
-    log_line("null of " + benchmark.identifier + ": " + std::to_string(options.null_draws) +
-             " maps of random features, kept for later (--null 0 leaves it away)");
-    const Stage drawing(StageName::kResample, benchmark.identifier);
-    std::vector<const Part*> parts = {&prepared.whole()};
-    if (halves) parts = {&prepared.halves().first, &prepared.halves().second};
-    const auto n = prepared.data().stimuli.size();
-    constexpr int64_t kWidest = 2048;
-    const auto width = std::clamp<int64_t>(n, benchmark.mapping.pls.n_components, kWidest);
-    std::vector<double> draws;
-    for (int64_t draw = 0; draw < options.null_draws; ++draw) {
-      check_stop();
-      const auto signs = random_signs(/*seed=*/1, draw * n, n, width);
-      const auto features = signs.to(at::kDouble).mul_(2).sub_(1).to(options.device);
-      std::vector<double> values;
-      for (const auto* part : parts) {
-        std::vector<Estimate> raw;
-        for (const auto& detail : map_part(features, *part, benchmark, mapping))
-          raw.push_back(aggregate(detail.per_neuroid));
-        values.push_back(value_of(raw, benchmark));
-      }
-      draws.push_back(mean_skip_nan(values));
+                    (options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact") + " signs 3";
+  std::vector<Part> parts;
+  if (halves) {
+    parts = {thinned(prepared.halves().first), thinned(prepared.halves().second)};
+  } else {
+    parts = {thinned(prepared.whole())};
+  }
+  const auto n = prepared.data().stimuli.size();
+  const auto width = std::clamp<int64_t>(n, benchmark.mapping.pls.n_components, kWidest);
+  int64_t work = 0;  // products of what is mapped with what it is mapped onto
+  for (const auto& part : parts) {
+    for (const auto& target : part.targets)
+      work += static_cast<int64_t>(part.splits.size()) * target.numel() * width;
+  }
+  const auto n_draws = fewer_where_large(options.null_draws, work, kMostWork);
+  return kept_null(benchmark, workbench, what, n_draws, [&](int64_t draw) {
+    const auto signs = random_signs(/*seed=*/1, draw * n, n, width);
+    const auto features = signs.to(at::kDouble).mul_(2).sub_(1).to(options.device);
+    std::vector<double> values;
+    for (const auto& part : parts) {
+      std::vector<Estimate> raw;
+      for (const auto& detail : map_part(features, part, benchmark, mapping))
+        raw.push_back(aggregate(detail.per_neuroid));
+      values.push_back(value_of(raw, benchmark));
     }
-    return draws;
+    return mean_skip_nan(values);
   });
 }
 

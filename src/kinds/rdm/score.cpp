@@ -107,13 +107,16 @@ std::vector<double> null_of(
     for (const auto& layer : layers) all.push_back(matrix_among(layer, whole));
     return null_of_choice(similarities_of_orders(all, whole.subjects, null_draws));
   }
+  std::vector<std::vector<double>> parts;
+  for (const auto& [layer, part] : scored)  // halves are drawn apart
+    parts.push_back(
+        null_of_choice(similarities_of_orders({matrix_among(*layer, *part)}, part->subjects,
+                                              null_draws, static_cast<uint32_t>(parts.size()))));
   std::vector<double> mean;
-  for (const auto& [layer, part] : scored) {
-    const auto draws = null_of_choice(
-        similarities_of_orders({matrix_among(*layer, *part)}, part->subjects, null_draws));
-    mean.resize(draws.size(), 0);
-    for (size_t i = 0; i < draws.size(); ++i)
-      mean[i] += draws[i] / static_cast<double>(scored.size());
+  for (size_t i = 0; i < parts.front().size(); ++i) {
+    std::vector<double> both;
+    for (const auto& part : parts) both.push_back(part[i]);
+    mean.push_back(mean_skip_nan(both));
   }
   return mean;
 }
