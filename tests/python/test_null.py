@@ -225,6 +225,12 @@ def test_a_training_does_not_wait_for_it(tmp_path, cache):
     whole = scored([features], benchmark, layers="layers.0")
     [record] = probe().step(0, network).records
     assert record["null"] == whole["null"] and record["score"] == whole["score"]
+    rdms, of_layers, _ = rdms_world(tmp_path)
+    of_rdms = world.LookupNetwork(of_layers).eval()
+    [record] = cortiscore.Probe(str(rdms), layers="layers.0", every=1, input_size=4, bootstrap=20, memory_gib=1).step(0, of_rdms).records
+    assert "null" not in record and record["score"]["raw"] == scored(of_layers, rdms, layers="layers.0")["score"]["raw"]
+    with pytest.raises(ValueError, match="null: found 5, expected nothing"):
+        cortiscore.Probe(str(rdms), layers="layers.0", every=1, input_size=4, null=5)
 
 
 @pytest.mark.parametrize("value", ["-1", "1", "x", "1e9"])

@@ -176,8 +176,9 @@ Outcome RdmBenchmark::score(const Candidate& candidate, Workbench& workbench) co
   outcome.resampled = "presentation";
   outcome.fit_s = fit.seconds();
   const Timer drawing;
-  outcome.null = null_json(null_of(reduced, prepared.whole(), scored, options.null_draws),
-                           outcome.score.raw.value, "orders of the stimuli");
+  outcome.null = null_json(
+      null_of(reduced, prepared.whole(), scored, options.make_null ? options.null_draws : 0),
+      outcome.score.raw.value, "orders of the stimuli");
   outcome.null_s = drawing.seconds();
   return outcome;
 }
