@@ -7,7 +7,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from . import binary, layout
@@ -59,7 +59,7 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
           choice: Literal["nested", "halves", "committed"] | None = None,
           ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] | None = None,
           mode: Literal["sklearn", "exact"] | None = None, bootstrap: int | None = None,
-          over: Literal["neuroid", "presentation", "neuroid,presentation"] | None = None, null: int | None = None, memory_gib: float | None = None,
+          over: str | Sequence[str] | None = None, null: int | None = None, memory_gib: float | None = None,
           spill: Path | None = None, device: str | None = None, precision: Precision | None = None, cuda_graphs: bool = False,
           allow_torchscript: bool = False, allow_native_code: bool = False, results: Path | None = None, again: bool = False,
           threads: int | None = None, each: Callable[[dict[str, Any]], object] | None = None) -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
                      "max_failures": max_failures, "dry_run": dry_run, "layer_map": layer_map, "candidates": candidates, "from": candidates_from,
                      "choice": choice,
                      "ceiling_convention": ceiling_convention, "mode": mode, "bootstrap": bootstrap,
-                     "over": over, "null": null, "memory_gib": memory_gib, "spill": spill,
+                     "over": over if over is None or isinstance(over, str) else ",".join(over), "null": null, "memory_gib": memory_gib, "spill": spill,
                      "device": device, "precision": precision, "cuda_graphs": cuda_graphs, "allow_torchscript": allow_torchscript,
                      "allow_native_code": allow_native_code, "results": results, "again": again, "threads": threads})
     records: list[dict[str, Any]] = []

@@ -22,6 +22,8 @@ def options_text(*, layers, **named):
     if not isinstance(layers, (str, dict, type(None))):
         raise refused("layers", repr(layers), "a layer's name, or {region: layer}")
     named["layers"] = {"": layers} if isinstance(layers, str) else layers or {}
+    if isinstance(named.get("over"), (list, tuple)):
+        named["over"] = ",".join(map(str, named["over"]))
     if "candidates_from" in named:  # --from, a word that Python keeps to itself
         named["from"] = named.pop("candidates_from")
     return as_json({name: value for name, value in named.items() if value is not None})
@@ -31,7 +33,7 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
           results: Path | None = None, ceiling_convention: Literal["r2_over_c", "r_over_c_squared", "r_over_c"] = "r2_over_c",
           mode: Literal["sklearn", "exact"] = "sklearn", candidates: int = 12, candidates_from: Literal["blocks", "all"] = "blocks",
           choice: Literal["nested", "halves", "committed"] = "nested", bootstrap: int = 1000,
-          over: Literal["neuroid", "presentation", "neuroid,presentation"] = "neuroid", null: int = 100, memory_gib: float | None = None,
+          over: str | Sequence[str] = "neuroid", null: int = 100, memory_gib: float | None = None,
           spill: Path | None = None, again: bool = False, device: str | torch.device | None = None, layer_map: Path | None = None,
           precision: Literal["float32", "tf32", "bf16", "fp16"] = "float32", allow_torchscript: bool = False,
           allow_native_code: bool = False, cuda_graphs: bool = False, input_size: int | None = None, mean: Sequence[float] | None = None,
@@ -46,7 +48,7 @@ def score(network: Path | torch.nn.Module, benchmarks: Path | Iterable[Path], *,
     choice      "nested": in every split on its train presentations alone, of RDMs for every subject on the others; "halves": each half
                 of the presentations chooses for the other; "committed": not at all, a layer must be named
     candidates, candidates_from   layers that compete at most, evenly spaced in depth; outputs of "blocks", or of "all" layers
-    over        of benchmarks that map onto neuroids: what intervals are over. The others' records say what theirs are over
+    over        of benchmarks that map onto neuroids: what intervals are over, "neuroid", "presentation" or both. The others' records say what theirs are over
     null        draws of what no relation to the recordings would score, which the record says beside the score; 0 for none
     layer_map   a file that `cortiscore layers -o` wrote, for the regions that `layers` does not name
     device      "cpu", "cuda" or "cuda:N" (or a torch.device): runs the network and the mapping. A module's is where its weights are

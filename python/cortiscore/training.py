@@ -50,7 +50,7 @@ class ScoringOptions(TypedDict, total=False):
     candidates: int
     candidates_from: Literal["blocks", "all"]
     bootstrap: int
-    over: Literal["neuroid", "presentation", "neuroid,presentation"]
+    over: str | Sequence[str]
     memory_gib: float | None
     spill: Path | None
     layer_map: Path | None

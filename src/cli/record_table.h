@@ -11,7 +11,7 @@ void print_row(const Json& record);
 /// A row of that table: network, benchmark, raw, ceiling, ceiled, interval, seconds, layer.
 void print_record_cells(const std::vector<std::string>& cells);
 
-/// Whether its raw score is no more than what has nothing to do with the recordings gives.
+/// Whether luck reaches its raw score: `null` in the record.
 bool is_within_null(const Json& record);
 
 /// A number of a record, NaN where it is null.

@@ -64,9 +64,7 @@ void show(const Arguments& arguments) {
     log_line(std::to_string(n) + " results in " + store.folder() +
              (failed ? ", of which " + std::to_string(failed) + " failed" : ""));
   if (!arguments.json && within_null > 0)
-    log_line(
-        "~: no more than what has nothing to do with the recordings gives in 95 of 100 draws (null "
-        "in the record)");
+    log_line("~: luck reaches the raw score in more than one draw of twenty (null in the record)");
   report_damage(store);
 }
 

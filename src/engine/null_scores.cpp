@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include <unistd.h>
 
+#include "src/core/device.h"
 #include "src/core/folders.h"
 #include "src/core/progress.h"
 #include "src/core/stage.h"
@@ -21,7 +21,7 @@ namespace cortiscore {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr double kLevel = 0.95;
+constexpr double kLevel = 0.05;
 
 // What was kept, where it is whole and can be a null: correlations, or null where one has none.
 std::optional<std::vector<double>> read(const std::string& path,
@@ -48,7 +48,7 @@ std::optional<std::vector<double>> read(const std::string& path,
 
 // What cannot be kept is made again. Two jobs may end at once: each writes a file of its own, and
 // renames it.
-void write(const std::string& path, const std::string& key, const std::vector<double>& draws) {
+bool write(const std::string& path, const std::string& key, const std::vector<double>& draws) {
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
   const auto own = path + "." + std::to_string(::getpid());
@@ -58,7 +58,9 @@ void write(const std::string& path, const std::string& key, const std::vector<do
     if (!file.flush()) error = std::make_error_code(std::errc::io_error);
   }
   if (!error) fs::rename(own, path, error);
-  if (error) fs::remove(own, error);
+  const bool kept = !error;
+  if (!kept) fs::remove(own, error);
+  return kept;
 }
 
 }  // namespace
@@ -71,22 +73,24 @@ Json null_json(const std::vector<double>& draws, double raw, const std::string& 
   std::sort(sorted.begin(), sorted.end());
   const auto reached =
       static_cast<double>(sorted.end() - std::lower_bound(sorted.begin(), sorted.end(), raw));
-  const double high = percentile(sorted, kLevel);
+  const double high = percentile(sorted, 1 - kLevel);
+  // With the score itself counted in: Phipson & Smyth 2010.
+  const double p = (1 + reached) / (1 + static_cast<double>(sorted.size()));
   return {{"of", of},
           {"draws", sorted.size()},
           {"mean", number(mean_skip_nan(sorted))},
           {"sd", number(deviation(sorted, 1))},
           {"high", number(high)},
-          {"p", (1 + reached) / (1 + static_cast<double>(sorted.size()))},
-          {"within", raw <= high}};
+          {"p", p},
+          {"within", p > kLevel}};
 }
 
 std::optional<std::string> null_warning(const Json& null) {
   if (null.is_null() || !null.at("within").get<bool>()) return std::nullopt;
-  char text[160];
-  std::snprintf(text, sizeof text, "%.4f", null.at("high").get<double>());
-  return "the raw score is within its null (~): of " + std::to_string(null.at("draws").get<int>()) +
-         " " + null.at("of").get<std::string>() + ", 95 % stay below " + text;
+  const auto n = null.at("draws").get<int64_t>();
+  const auto reached = std::llround(null.at("p").get<double>() * static_cast<double>(n + 1)) - 1;
+  return "the raw score is within its null (~): " + std::to_string(reached) + " of " +
+         std::to_string(n) + " " + null.at("of").get<std::string>() + " reach it";
 }
 
 std::vector<double> kept_null(const Benchmark& benchmark,
@@ -114,7 +118,9 @@ std::vector<double> kept_null(const Benchmark& benchmark,
       draws.push_back(make(draw));
       progress.advance();
     }
-    write(path, key, draws);
+    if (!write(path, key, draws))
+      log_line("warning: the null could not be kept in " + cache_folder() +
+               "/nulls: it will be drawn again");
     return draws;
   });
 }

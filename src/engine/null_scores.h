@@ -12,8 +12,8 @@ namespace cortiscore {
 
 /// What a record says of raw scores that come from no relation between network and recordings:
 /// their number, mean, deviation, the value that 95 % do not reach (numpy.percentile), the share
-/// (with the score itself) that reaches the score, and whether the score is `within`: not above
-/// those 95 %. Null where there are no draws, or no score.
+/// `p` that reaches the score, itself counted in (Phipson & Smyth 2010), and whether the score is
+/// `within`: p above .05. Null where there are no draws, or no score.
 /// @param of  what was drawn, in words
 Json null_json(const std::vector<double>& draws, double raw, const std::string& of);
 

@@ -81,8 +81,8 @@ const OptionSetters<ScoreOptions>& setters() {
       {"null",
        [](ScoreOptions& o, const std::string& flag, const Json& v) {
          const double n = v.is_number_integer() ? v.get<double>() : -1;
-         if (!(n == 0 || (n >= 2 && n <= 1e6)))
-           refuse_option(flag, v, "0, or 2 draws or more, up to a million");
+         if (!(n == 0 || (n >= 19 && n <= 1e6)))  // of fewer no score could be beyond p = .05
+           refuse_option(flag, v, "0, or 19 draws or more, up to a million");
          o.null_draws = v.get<int64_t>();
        }},
       {"make_null", flag_of([](ScoreOptions& o) -> bool& { return o.make_null; })},

@@ -337,8 +337,8 @@ class Reader {
     if (n == 0) return;
     board.notes.push_back(
         (n == 1 ? "the score of " + first + " is" : std::to_string(n) + " scores are") +
-        " no more than what has nothing to do with the recordings gives in 95 of 100 draws (~ in "
-        "--columns benchmarks; null in the record)");
+        " reached by luck in more than one draw of twenty (~ in --columns benchmarks; null in the "
+        "record)");
   }
 
   struct Found {

@@ -33,7 +33,7 @@ struct BoardCell {
   double raw = 0;            ///< the raw score; NaN where there is none
   bool pooled = false;       ///< whether it is of one population of neuroids
   bool halves = false;       ///< whether layers competed on halves of the presentations
-  bool within_null = false;  ///< whether the raw score is no more than no relation would give
+  bool within_null = false;  ///< whether luck reaches the raw score: null in the record
   std::string over;          ///< what the record says that intervals resample
   Kept neuroids;             ///< of the raw score, split by split
   std::string key;           ///< of the record

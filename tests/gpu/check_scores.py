@@ -57,9 +57,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
 
-        def score(what, device, *more, **environment):
+        def score(what, device, *more, null="0", **environment):
             return json.loads(run("score", what, "-b", BENCHMARK, "--device", device, "--results", scratch / "results",
-                                  "--again", "--json", "--null", "0", *more, **environment))
+                                  "--again", "--json", "--null", null, *more, **environment))
 
         def bus_bytes(network):
             """What crossed while a network was scored, and what may: DESIGN.md, device-resident."""
@@ -82,6 +82,7 @@ def main():
             on_cpu, first, second = score(network, "cpu"), score(network, gpu), score(network, gpu)
             tight = [score(network, gpu, "--memory-gib", "0.5", *more) for more in ((), ("--spill", scratch))]
             recorded = score(network, gpu, *(["--cuda-graphs"] if gpu != "cpu" else []))
+            drawn = {device: score(network, device, "--over", "neuroid,presentation", null="20") for device in dict.fromkeys(("cpu", gpu))}
             layers = on_cpu["layer_selection"]["candidates"][-9::4]  # not the first, whose files are large
             worst = 0.0
             for device in dict.fromkeys(("cpu", gpu)):
@@ -103,6 +104,9 @@ def main():
             print(json.dumps(row))
             wrong += [f"{network.stem}: {text}" for failed, text in (
                 (first["score"] != second["score"], "two runs on the GPU differ"),
+                (drawn[gpu]["score"] != first["score"], "a score depends on what its interval is over"),
+                (abs(drawn["cpu"]["null"]["mean"] - drawn[gpu]["null"]["mean"]) > 1e-6, "nulls on CPU and GPU are apart"),
+                (max(abs(drawn["cpu"]["error"][end] - drawn[gpu]["error"][end]) for end in ("ci_lo", "ci_hi")) > 5e-3, "intervals are apart"),
                 (recorded["score"] != first["score"], "a recorded forward pass differs from one that is not"),
                 (any(t["score"] != first["score"] for t in tight), "layers that do not fit differ from those that do"),
                 (worst > 1e-5, f"activations differ by {worst:.2e} of the largest"),

@@ -24,8 +24,10 @@
 #include "src/score/cells.h"
 #include "src/score/choices.h"
 #include "src/score/domain_score.h"
+#include "src/score/drawn.h"
 #include "src/score/evaluate.h"
 #include "src/score/property_score.h"
+#include "src/score/rdm_null.h"
 #include "src/score/solution_time_score.h"
 
 namespace cortiscore {
@@ -169,6 +171,49 @@ TEST_P(Devices, Ceilings) {
     }
     return out;
   });
+}
+
+TEST_P(Devices, IntervalsOverNeuroidsAndPresentations) {
+  const auto trials = at::where(normal({4, 40, 9}, 12) > 2, NAN, normal({4, 40, 9}, 13));
+  const auto shown = trials.isfinite().any(2);
+  check([&](const at::Device& device) -> std::vector<at::Tensor> {
+    const auto here = trials.to(device);
+    const PerDraw first = [&](const Draws& draws) {
+      return internal_consistency_per_draw(here, {3, 1}, draws);
+    };
+    const PerDraw second = [&](const Draws& draws) {
+      return split_half_predictor_per_draw(here, shown, 3, 0, draws);
+    };
+    std::vector<at::Tensor> out;
+    for (const auto& over : {std::set<Axis>{Axis::kPresentation},
+                             std::set<Axis>{Axis::kNeuroid, Axis::kPresentation}}) {
+      auto estimate =
+          pool_neuroids({aggregate(first({}).squeeze(0)), aggregate(second({}).squeeze(0))});
+      bootstrap_over(estimate, {over, 40, 7}, {first, second}, {100}, device);
+      out.push_back(at::tensor(estimate.draws.values));
+      out.push_back(at::tensor({estimate.ci_lo, estimate.ci_hi}));
+    }
+    return out;
+  });
+}
+
+TEST_P(Devices, NullsOfRdms) {
+  const auto patterns = normal({3, 30, 12}, 14);
+  for (const auto comparison : {RdmComparison::kSpearman, RdmComparison::kPearson,
+                                RdmComparison::kCosine, RdmComparison::kCka}) {
+    check([&](const at::Device& device) -> std::vector<at::Tensor> {
+      std::vector<at::Tensor> layers;
+      const bool products = comparison == RdmComparison::kCka;
+      const auto distance = products ? RdmDistance::kInnerProduct : RdmDistance::kCorrelation;
+      for (const auto& one : patterns.unbind(0)) layers.push_back(rdm(one.to(device), distance));
+      const SubjectRdms subjects = {compared_pairs(at::stack(layers), comparison), 30, comparison};
+      layers[1] = layers[1].clone();
+      layers[1].select(0, 3).fill_(NAN);  // a constant pattern
+      layers[1].select(1, 3).fill_(NAN);
+      const auto orders = similarities_of_orders(layers, subjects, 20);
+      return {orders, at::tensor(null_of_choice(orders))};
+    });
+  }
 }
 
 TEST_P(Devices, Choices) {

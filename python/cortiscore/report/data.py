@@ -247,7 +247,7 @@ def leaf_interval(site, rank, benchmark):
 
 
 def status_of(rank, benchmark, otherwise):
-    """As the ranking has it; "within null" of a score that is no more than what has nothing to do with the recordings gives."""
+    """As the ranking has it; "within null" of a score that luck reaches in more than one draw of twenty."""
     status = rank.get("status", {}).get(benchmark, otherwise)
     return "within null" if status == "ok" and benchmark in rank.get("within_null", ()) else status
 

@@ -36,7 +36,7 @@ def verify(arguments):
     with Submission(arguments.file) as submission:
         manifest = submission.manifest
         if arguments.json:
-            print(json_line({"file": str(arguments.file), "sha256": submission.sha256, **manifest}))
+            print(json_line(dict(sorted({"file": str(arguments.file), "sha256": submission.sha256, **manifest}.items()))))
             return
         of = manifest["records"]
         say(f"{arguments.file}: whole, sha256 {submission.sha256}")

@@ -101,7 +101,7 @@ Part PreparedNeural::make(const std::vector<int64_t>& tested, uint64_t place) co
   const auto draw = [&](Estimate& ceiling, const std::vector<PerDraw>& of,
                         const BootstrapOptions& bootstrap) {
     bootstrap_over(ceiling, part.drawn, of, bootstrap, device_);
-    if (fixed) ceiling.ci_lo = ceiling.ci_hi = std::nan("");
+    if (fixed) ceiling.error = ceiling.ci_lo = ceiling.ci_hi = std::nan("");
   };
   if (!benchmark_.mean_of_populations) draw(part.ceiling, ceilings, bootstrap_);
   for (size_t p = 0; p < part.ceilings.size(); ++p) {  // one population is the whole

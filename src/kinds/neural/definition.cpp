@@ -53,9 +53,11 @@ std::shared_ptr<const Benchmark> NeuralBenchmark::read(Manifest manifest, Manife
                                 {"internal_consistency", "split_half_predictor", "stored", "none"});
   b.ceiled = name != "none";
   b.predictor_ceiling = name == "split_half_predictor";
-  if (b.reverse && assemblies.size() != 1) {
-    throw bad_input({b.path, "assemblies", std::to_string(assemblies.size()) + " populations",
-                     "one, whose neuroids together predict units", ""});
+  if (b.reverse && (assemblies.size() != 1 || b.mean_of_populations)) {
+    throw bad_input(
+        {b.path, b.mean_of_populations ? "populations" : "assemblies",
+         b.mean_of_populations ? "mean" : std::to_string(assemblies.size()) + " populations",
+         "one population, whose neuroids together predict units", ""});
   }
   if (name == "stored") b.responses.ceiling_coordinate = reader.need(ceiling, "coordinate");
   b.responses.noise_ceiling_percent =

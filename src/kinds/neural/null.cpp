@@ -44,6 +44,7 @@ std::vector<double> null_of(const NeuralBenchmark& benchmark,
   const auto& options = workbench.options();
   auto mapping = benchmark.mapping;
   mapping.pls.top.mode = options.mode;
+  // The last word is of how it is drawn: raise it where that changes.
   const auto what = std::string(halves ? "halves" : "whole") + " " +
                     (options.mode == TopVectorMode::kSklearn ? "sklearn" : "exact") + " signs 3";
   std::vector<Part> parts;
@@ -53,7 +54,9 @@ std::vector<double> null_of(const NeuralBenchmark& benchmark,
     parts = {thinned(prepared.whole())};
   }
   const auto n = prepared.data().stimuli.size();
-  const auto width = std::clamp<int64_t>(n, benchmark.mapping.pls.n_components, kWidest);
+  const bool is_pls = benchmark.mapping.kind == MappingKind::kPls;
+  const auto width =  // a feature a component
+      std::max(is_pls ? benchmark.mapping.pls.n_components : 1, std::min(n, kWidest));
   int64_t work = 0;  // products of what is mapped with what it is mapped onto
   for (const auto& part : parts) {
     for (const auto& target : part.targets)
@@ -62,7 +65,7 @@ std::vector<double> null_of(const NeuralBenchmark& benchmark,
   const auto n_draws = fewer_where_large(options.null_draws, work, kMostWork);
   return kept_null(benchmark, workbench, what, n_draws, [&](int64_t draw) {
     const auto signs = random_signs(/*seed=*/1, draw * n, n, width);
-    const auto features = signs.to(at::kDouble).mul_(2).sub_(1).to(options.device);
+    const auto features = signs.to(options.device).to(at::kDouble).mul_(2).sub_(1);
     std::vector<double> values;
     for (const auto& part : parts) {
       std::vector<Estimate> raw;

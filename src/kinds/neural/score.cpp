@@ -107,10 +107,9 @@ Scored score_mapped(Mapped mapped,
     return scored;
   }
   if (benchmark.reverse) {
-    // Units of the layer and neuroids are not the same, and are drawn apart.
+    // Units of the layer are no neuroids: nothing is drawn for both but presentations.
     auto raw = pool_neuroids(scored.mapped.raw);
-    bootstrap_over(raw, part.drawn, values, population_bootstrap(benchmark, options.bootstrap, 1),
-                   options.device);
+    bootstrap_over(raw, part.drawn, values, options.bootstrap, options.device);
     scored.score =
         ceiled_by_draws(std::move(raw), part.ceiling, options.convention, options.bootstrap.level);
     return scored;
@@ -203,10 +202,14 @@ Mapped assembled(const std::vector<Mapped>& maps,
 }
 
 // What an interval leaves out: all, where there is nothing to draw; and draws without a value.
-std::vector<std::string> interval_warnings(const Score& score) {
+std::vector<std::string> interval_warnings(const Score& score, const std::set<Axis>& over) {
   std::vector<std::string> warnings;
   if (std::isnan(score.raw.value)) return warnings;
-  if (std::isnan(score.raw.ci_lo)) warnings = lone_warnings(score.raw);
+  if (std::isnan(score.raw.ci_lo)) {
+    warnings = lone_warnings(score.raw);
+  } else if (over.contains(Axis::kNeuroid) && !lone_warnings(score.raw).empty()) {
+    warnings = {"fewer than two neuroids have a value: the interval is over presentations alone"};
+  }
   for (const auto& warning : undefined_draws(score.raw.draws.values)) warnings.push_back(warning);
   if (std::isnan(score.ceiled)) return warnings;
   for (const auto& warning : undefined_draws(score.ceiled_draws))
@@ -218,6 +221,7 @@ void add_warnings(const Scored& scored,
                   const Responses& data,
                   const std::string& layer,
                   const NeuralBenchmark& benchmark,
+                  const std::set<Axis>& over,
                   std::vector<std::string>& warnings) {
   const bool reverse = benchmark.reverse, ceiled = benchmark.ceiled,
              mean_of_populations = benchmark.mean_of_populations;
@@ -238,7 +242,7 @@ void add_warnings(const Scored& scored,
     const auto& score = scored.populations[i];
     const auto name = data.populations[i].identifier + ", " + layer + ": ";
     if (mean_of_populations) {
-      for (const auto& warning : interval_warnings(score)) warnings.push_back(name + warning);
+      for (const auto& warning : interval_warnings(score, over)) warnings.push_back(name + warning);
       if (std::isnan(score.raw.value))
         warnings.push_back(name + "no score: the population is left out of the mean");
       else if (ceiled && std::isnan(score.ceiled))
@@ -248,7 +252,7 @@ void add_warnings(const Scored& scored,
     }
   }
   if (!mean_of_populations || !apart) {
-    for (const auto& warning : interval_warnings(scored.score))
+    for (const auto& warning : interval_warnings(scored.score, over))
       warnings.push_back(layer + ": " + warning);
     if (ceiled && !std::isnan(scored.score.raw.value) && std::isnan(scored.score.ceiled))
       warnings.push_back(layer +
@@ -256,8 +260,6 @@ void add_warnings(const Scored& scored,
   }
 }
 
-// Of few presentations that are drawn with replacement some are missing and others there twice, and
-// what is left correlates higher.
 std::vector<std::string> few_tested(const std::vector<const Splits*>& of_parts) {
   constexpr size_t kFew = 20;
   size_t fewest = kFew;
@@ -266,8 +268,8 @@ std::vector<std::string> few_tested(const std::vector<const Splits*>& of_parts) 
   }
   if (fewest == kFew) return {};
   return {"some split tests " + std::to_string(fewest) +
-          " presentations: so few, drawn with replacement, correlate higher than they do, and the "
-          "interval lies too high"};
+          " presentations: some of so few are drawn twice and others not at all, which makes "
+          "correlations higher, so that the interval may lie too high"};
 }
 
 std::string words_of(const std::set<Axis>& over, bool reverse) {
@@ -352,7 +354,7 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   // Units of different layers are not the same, and have no place side by side.
   const auto way =
       choice_way(benchmark, coordinates.size(), options.choice, /*can_nest=*/!benchmark.reverse);
-  // First, so that who does not wait for it loses no score.
+  // Before the mapping: to stop here wastes none.
   const Timer drawing;
   const auto null = null_of(*this, workbench, prepared, way == ChoiceWay::kHalves);
   outcome.null_s = drawing.seconds();
@@ -414,7 +416,7 @@ Outcome NeuralBenchmark::score(const Candidate& candidate, Workbench& workbench)
   std::vector<Score> scores;
   for (size_t i = 0; i < parts.size(); ++i) {
     scores.push_back(parts[i].score);
-    add_warnings(parts[i], data, chosen[i], benchmark, outcome.warnings);
+    add_warnings(parts[i], data, chosen[i], benchmark, options.over, outcome.warnings);
   }
   outcome.score = scores.size() == 1 ? scores[0] : mean_of_halves(scores, options.bootstrap);
   int64_t n_neuroids = 0, n_dropped = 0;

@@ -113,7 +113,10 @@ std::vector<double> null_of(
         null_of_choice(similarities_of_orders({matrix_among(*layer, *part)}, part->subjects,
                                               null_draws, static_cast<uint32_t>(parts.size()))));
   std::vector<double> mean;
-  for (size_t i = 0; i < parts.front().size(); ++i) {
+  // Of halves of odd stimuli the smaller one may be drawn more often.
+  const auto least = std::min_element(
+      parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  for (size_t i = 0; i < least->size(); ++i) {
     std::vector<double> both;
     for (const auto& part : parts) both.push_back(part[i]);
     mean.push_back(mean_skip_nan(both));
