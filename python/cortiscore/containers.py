@@ -233,9 +233,40 @@ def open_hdf5(path):
     import h5py
 
     try:
-        return h5py.File(path)
+        file = h5py.File(path)
+        refuse_links_out(path, file)
     except OSError as error:
         raise BadInput(f"{path}: found a file that HDF5 does not read ({one_line(error)}), expected an HDF5 file.") from None
+    return file
+
+
+def refuse_links_out(path, file):
+    """:raises BadInput: a link into another file, which HDF5 would open whatever and wherever it is: a recording from a stranger is
+        its file and what lies beside it, and a pipe there would be waited for"""
+    import h5py
+
+    seen, left = set(), ["/"]
+    while left:
+        group = file.get(left.pop())  # reached by hard links alone
+        if not isinstance(group, h5py.Group) or group.id in seen:
+            continue
+        seen.add(group.id)
+        for name in group:
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                raise BadInput(f"{path}: {group.name.rstrip('/')}/{name}: found a link to another file, {link.filename}, expected values in this one. "
+                               f"Copy them in: h5copy -i {link.filename} -o {path.name} -s {link.path} -d {name}.")
+            if isinstance(link, h5py.HardLink) and group.get(name, getclass=True) is h5py.Group:
+                left.append(f"{group.name.rstrip('/')}/{name}")
+
+
+def too_much(item):
+    """Why values of a dataset are not to be read; "" where they are worth their file. As check_worth of src/data/hdf5_stored.cpp: cells
+    that were never written take no room in a file, which may say any number of them."""
+    stored = item.id.get_storage_size()
+    if not item.is_virtual and item.nbytes > 256 << 20 and item.nbytes // 1100 > stored:
+        return f"{item.nbytes} bytes of values, of which the file stores {stored}"
+    return ""
 
 
 def not_all_there(item):
@@ -245,15 +276,22 @@ def not_all_there(item):
     if item.external:
         return "values in a raw file of their own, which h5repack -l CONTI puts into one"
     if not item.is_virtual:
-        return ""
+        return too_much(item)
     cells = 0
     for source in item.virtual_sources():
         if "%" in source.file_name + source.dset_name:
             return f"a virtual dataset of sources by a pattern, {source.file_name}"
         folder = pathlib.Path(item.file.filename).parent
         try:
-            there = item.file if source.file_name == "." else h5py.File(next(p for p in (folder / source.file_name, source.file_name) if h5py.is_hdf5(p)))
-            there[source.dset_name]
+            there = item.file
+            if source.file_name != ".":
+                place = next(p for p in (folder / source.file_name, pathlib.Path(source.file_name)) if p.is_file() and h5py.is_hdf5(p))
+                if not place.resolve().is_relative_to(folder.resolve()):
+                    return f"a virtual dataset whose source {source.file_name} is outside of the folder of this file; copy it beside the file"
+                there = open_hdf5(place)
+            why = not_all_there(there[source.dset_name])
+            if why:
+                return why
         except (StopIteration, OSError, KeyError):
             return f"a virtual dataset whose source {source.dset_name} of {source.file_name} is missing; copy it beside the file"
         cells += source.vspace.get_select_npoints()
@@ -397,6 +435,11 @@ def read_netcdf(path, variable):
     import xarray as xr
 
     group, _, variable = (variable or "").strip("/").rpartition("/")
+    if h5py.is_hdf5(path):
+        with open_hdf5(path) as file:  # before xarray opens it
+            for full, why in hdf5_items(file)[1].items():  # coordinates it reads unasked
+                if full == f"{group}/{variable}".strip("/") or isinstance(file.get(full), h5py.Dataset) and too_much(file[full]):
+                    raise BadInput(f"{path}: {full}: found {why}, expected values that are all there.")
     try:
         with xr.open_dataset(path, group=group or None, decode_cf=False) as stored:
             for name in stored.variables:

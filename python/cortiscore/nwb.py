@@ -1,7 +1,7 @@
 """NWB files, by pynwb: spikes of units counted after every presentation, or a table of rates."""
 import numpy as np
 
-from .containers import STIMULUS_IDS, Recorded, choose, numeric, one_line, texts
+from .containers import STIMULUS_IDS, Recorded, choose, numeric, one_line, open_hdf5, texts
 from .images import some
 from .recordings import BadInput
 from .responses import chosen, refuse_well_known, renamed
@@ -27,6 +27,7 @@ def read_nwb(path, arguments, stimuli):
     pynwb = pynwb_or_words(path)
     if path.is_dir():
         raise BadInput(f"{path}: found a folder, expected a file.")
+    open_hdf5(path).close()  # refuses links into other files, which pynwb would open
     try:
         with pynwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as io:
             return read(path, io.read(), arguments, stimuli)

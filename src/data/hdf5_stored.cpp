@@ -9,7 +9,9 @@
 
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
+#include "src/data/arrays.h"
 #include "src/data/hdf5.h"
+#include "src/data/room.h"
 #include "src/data/stored.h"
 
 namespace cortiscore {
@@ -190,6 +192,7 @@ class Hdf5File : public StoredFile {
     const auto n =
         static_cast<size_t>(std::max<hssize_t>(0, H5Sget_simple_extent_npoints(space.get())));
     const auto values = n_texts(variable, n);
+    check_worth(dataset.get(), variable);
     std::vector<std::string> out;
     if (n == 0) {  // no values, or values of no characters
       out.resize(values);
@@ -223,6 +226,7 @@ class Hdf5File : public StoredFile {
     const auto dataset = open(variable);
     check_filters(dataset.get(), variable);
     check_sources(dataset.get(), variable);
+    check_worth(dataset.get(), variable);
     const auto read = [&](at::ScalarType type, hid_t native) {
       auto values = at::empty(variable.shape, type);
       check(
@@ -289,6 +293,7 @@ class Hdf5File : public StoredFile {
 
   StoredVariable describe(const std::string& name) {
     const auto dataset = hdf5::open_dataset(file_.get(), name, path_);
+    check_no_pipe(dataset.get(), name);
     const Handle space(
         check(H5Dget_space(dataset.get()), path_, "reading the shape of \"" + name + "\""),
         H5Sclose);
@@ -343,8 +348,106 @@ class Hdf5File : public StoredFile {
            H5Pget_fill_value(layout.get(), H5T_NATIVE_DOUBLE, &value) >= 0 && value == *fill;
   }
 
-  // What reads as fill values without a word where another file is missing.
+  // Values that are read are worth their file. HDF5 keeps what was never written as a number of
+  // cells: 8 KB may say that they hold 7 GB. Of what is stored, deflate makes 1032 times as much at
+  // most.
+  void check_worth(hid_t dataset, const StoredVariable& variable) const {
+    constexpr int64_t kNoQuestion = int64_t{256} << 20, kMostTimes = 1100;
+    const auto field = "variable \"" + variable.name + "\"";
+    const Handle type(check(H5Dget_type(dataset), path_, reading(variable)), H5Tclose);
+    const Handle space(check(H5Dget_space(dataset), path_, reading(variable)), H5Sclose);
+    std::vector<hsize_t> stored_shape(
+        static_cast<size_t>(std::max(0, H5Sget_simple_extent_ndims(space.get()))));
+    H5Sget_simple_extent_dims(space.get(), stored_shape.data(), nullptr);
+    const auto bytes = bytes_of({stored_shape.begin(), stored_shape.end()},
+                                static_cast<int64_t>(H5Tget_size(type.get())), path_, field);
+    const auto stored = static_cast<int64_t>(H5Dget_storage_size(dataset));
+    const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
+    // The values of a virtual dataset are stored elsewhere.
+    if (H5Pget_layout(layout.get()) != H5D_VIRTUAL && bytes > kNoQuestion &&
+        bytes / kMostTimes > stored)
+      throw bad_input({path_, field,
+                       std::to_string(bytes) + " bytes of values, of which the file stores " +
+                           std::to_string(stored),
+                       "values that are all there", "Save the part that was written"});
+    check_room(bytes, path_, field);
+  }
+
+  // Where the values of a virtual dataset come from.
+  struct Source {
+    std::string file, name;
+    hssize_t cells = 0;
+  };
+  static std::vector<Source> sources_of(hid_t dataset) {
+    std::vector<Source> sources;
+    const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
+    if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return sources;
+    size_t n = 0;
+    H5Pget_virtual_count(layout.get(), &n);
+    for (size_t i = 0; i < n; ++i) {
+      std::string file(8192, '\0'), name(8192, '\0');
+      H5Pget_virtual_filename(layout.get(), i, file.data(), file.size());
+      H5Pget_virtual_dsetname(layout.get(), i, name.data(), name.size());
+      file.resize(strnlen(file.data(), file.size()));
+      name.resize(strnlen(name.data(), name.size()));
+      const Handle space(H5Pget_virtual_vspace(layout.get(), i), H5Sclose);
+      sources.push_back({file, name, std::max<hssize_t>(H5Sget_select_npoints(space.get()), 0)});
+    }
+    return sources;
+  }
+
+  // The file of a source, where HDF5 looks for it; empty where there is none. @param of  that names
+  // it
+  static std::string place_of(const std::string& file, const std::string& of) {
+    const auto beside = std::filesystem::path(of).parent_path() / file;
+    for (const auto& path : {beside.string(), file})
+      if (why_unreadable(path).empty()) return path;
+    return {};
+  }
+
+  // HDF5 opens sources where it is asked for the shape of a dataset that grows with them, and waits
+  // for a pipe for ever.
+  void check_no_pipe(hid_t dataset, const std::string& name) const {
+    for (const auto& source : sources_of(dataset)) {
+      if (source.file == ".") continue;
+      const auto beside = std::filesystem::path(path_).parent_path() / source.file;
+      for (const auto& path : {beside.string(), source.file}) {
+        const auto found = why_unreadable(path);
+        if (found == "a named pipe" || found == "a socket" || found == "a device")
+          throw bad_input({path_, "variable \"" + name + "\"",
+                           "a virtual dataset whose source " + shown(source.file) + " is " + found,
+                           "files", "Save an array of its own"});
+      }
+    }
+  }
+
   void check_sources(hid_t dataset, const StoredVariable& variable) const {
+    check_sources(file_.get(), path_, dataset, variable, 0);
+  }
+
+  // Why a name within a file is not to be opened; "" where it may be. Links are not followed: they
+  // may lead into other files.
+  static std::string why_closed(hid_t file, const std::string& name) {
+    for (size_t end = name.find('/', 1);; end = name.find('/', end + 1)) {
+      H5L_info_t link;
+      const auto part = name.substr(0, end);
+      if (part.empty() || H5Lget_info(file, part.c_str(), &link, H5P_DEFAULT) < 0)
+        return " is missing";
+      if (link.type != H5L_TYPE_HARD) return " is reached by a link";
+      if (end == std::string::npos) return "";
+    }
+  }
+
+  // What reads as fill values without a word where another file is missing, and what would be read
+  // from anywhere on this machine: a recording from a stranger is its file and what lies beside it.
+  // @param file, path, dataset  that are read for the variable: its own, or a source of its values
+  void check_sources(hid_t file,
+                     const std::string& path,
+                     hid_t dataset,
+                     const StoredVariable& variable,
+                     int depth) const {
+    namespace fs = std::filesystem;
+    constexpr int kDeepest = 8;
     const Handle layout(H5Dget_create_plist(dataset), H5Pclose);
     const auto refuse = [&](const std::string& found, const std::string& action) {
       return bad_input({path_, "variable \"" + variable.name + "\"", found,
@@ -356,43 +459,36 @@ class Hdf5File : public StoredFile {
     }
     if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return;
     constexpr const char* kAction = "Copy the sources beside it, or save an array of its own";
-    size_t n = 0;
-    H5Pget_virtual_count(layout.get(), &n);
+    if (depth > kDeepest) throw refuse("virtual datasets of virtual datasets without end", kAction);
     hssize_t cells = 0;
-    for (size_t i = 0; i < n; ++i) {
-      std::string file(8192, '\0'), name(8192, '\0');
-      H5Pget_virtual_filename(layout.get(), i, file.data(), file.size());
-      H5Pget_virtual_dsetname(layout.get(), i, name.data(), name.size());
-      file.resize(strnlen(file.data(), file.size()));
-      name.resize(strnlen(name.data(), name.size()));
-      if (file.find('%') != std::string::npos || name.find('%') != std::string::npos)
-        throw refuse("a virtual dataset of sources by a pattern, " + shown(file), kAction);
-      if (!has_source(file, name)) {
-        throw refuse(
-            "a virtual dataset whose source " + shown(name) + " of " + shown(file) + " is missing",
-            kAction);
+    for (const auto& [of, name, n] : sources_of(dataset)) {
+      const auto text = "a virtual dataset whose source " + shown(name) + " of " + shown(of);
+      if (of.find('%') != std::string::npos || name.find('%') != std::string::npos)
+        throw refuse("a virtual dataset of sources by a pattern, " + shown(of), kAction);
+      const auto place = of == "." ? path : place_of(of, path);
+      Handle opened;
+      if (of != "." && !place.empty()) {
+        const auto inside = fs::weakly_canonical(place).lexically_relative(
+            fs::weakly_canonical(path_).parent_path());
+        if (inside.empty() || *inside.begin() == "..")
+          throw refuse(text + " is outside of the folder of this file", kAction);
+        opened = Handle(H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
       }
-      const Handle space(H5Pget_virtual_vspace(layout.get(), i), H5Sclose);
-      const auto selected = H5Sget_select_npoints(space.get());
-      cells += std::max<hssize_t>(selected, 0);
+      const hid_t from = of == "." ? file : opened.get();
+      if (from < 0) throw refuse(text + " is missing", kAction);
+      if (const auto why = why_closed(from, name); !why.empty()) throw refuse(text + why, kAction);
+      const Handle source(H5Dopen2(from, name.c_str(), H5P_DEFAULT), H5Dclose);
+      if (source.get() < 0) throw refuse(text + " is missing", kAction);
+      check_sources(from, place, source.get(), variable, depth + 1);
+      cells += n;
     }
+    if (depth > 0) return;
     hssize_t all = 1;
     for (const auto length : variable.shape) all *= length;
     if (cells < all)
       throw refuse(
           "a virtual dataset of which " + std::to_string(all - cells) + " values have no source",
           kAction);
-  }
-
-  bool has_source(const std::string& file, const std::string& name) const {
-    if (file == ".") return H5Lexists(file_.get(), name.c_str(), H5P_DEFAULT) > 0;
-    const auto beside = std::filesystem::path(path_).parent_path() / file;
-    for (const auto& path : {beside.string(), file}) {  // as HDF5 looks for them
-      const Handle source(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-      if (source.get() >= 0)
-        return Handle(H5Dopen2(source.get(), name.c_str(), H5P_DEFAULT), H5Dclose).get() >= 0;
-    }
-    return false;
   }
 
   // The name of the scale of an axis; h5py's label where there is none.

@@ -18,6 +18,7 @@
 #include "src/core/notes.h"
 #include "src/data/arrays.h"
 #include "src/data/ids_beside.h"
+#include "src/data/room.h"
 
 namespace cortiscore {
 namespace {
@@ -403,6 +404,7 @@ class Npz {
         out.resize(begin + block);
         got = zip_fread(file.get(), out.data() + begin, block);
         out.resize(begin + static_cast<size_t>(std::max<zip_int64_t>(got, 0)));
+        check_room(static_cast<int64_t>(out.size()), path_, "array " + shown(array));
         if (got < 0) file.reset();
         if (!file) break;
       }

@@ -1,6 +1,7 @@
 """Arrays from files: numbers as NumPy, xarray, netCDF4 and h5py read them, rows by their ids, dims by their names."""
 import csv
 import json
+import os
 import struct
 import unicodedata
 import zipfile
@@ -16,7 +17,7 @@ from scipy.io import netcdf_file
 from scipy.spatial.distance import pdist, squareform
 
 from beside import REFUSED, USED
-from conftest import run, run_json, write
+from conftest import peak_bytes, run, run_json, write
 
 RNG = np.random.default_rng(24)
 
@@ -231,6 +232,62 @@ def test_datasets_whose_values_lie_elsewhere_are_refused_where_they_are_missing(
     refused(["v.h5", '"data"', "virtual dataset", "part1.h5", "missing"], "metric", "ridge", *flags, tmp_path / "v.h5")
     (tmp_path / "part1.h5").unlink()
     refused(["v.h5", '"data"', "virtual dataset", "part1.h5", "missing"], "metric", "ridge", *flags, tmp_path / "v.h5")
+
+
+def test_hdf5_is_read_from_its_own_folder_and_no_pipe_is_waited_for(tmp_path):
+    """A virtual dataset of a stranger's file may name any file of this machine: a pipe, a file elsewhere, a link in a file beside it."""
+    (tmp_path / "inner").mkdir()
+    os.mkfifo(tmp_path / "inner/pipe")
+    values = RNG.normal(size=(6, 4))
+    for place in ("secret.h5", "inner/beside.h5"):
+        with h5py.File(tmp_path / place, "w") as file:
+            file["a"] = values
+            file["b"] = h5py.ExternalLink(str(tmp_path / "inner/pipe"), "/a")
+            file.create_dataset("c", data=values, external=[(str(tmp_path / "raw.bin"), 0, h5py.h5f.UNLIMITED)])
+    np.save(tmp_path / "y.npy", values)
+    path = tmp_path / "inner/v.h5"
+
+    def virtual(source, name="a", maxshape=(6, 4)):
+        layout = h5py.VirtualLayout(shape=(6, 4), dtype="f8", maxshape=maxshape)
+        layout[:] = h5py.VirtualSource(str(source), name, shape=(6, 4), maxshape=maxshape)
+        with h5py.File(path, "w") as file:
+            file.create_virtual_dataset("data", layout)
+
+    for source, name, words in ((tmp_path / "secret.h5", "a", "outside of the folder"), ("../secret.h5", "a", "outside of the folder"),
+                                ("pipe", "a", "a named pipe"), (tmp_path / "inner/pipe", "a", "a named pipe"), ("beside.h5", "b", "reached by a link"),
+                                ("beside.h5", "b/x", "reached by a link"), ("beside.h5", "c", "raw file")):
+        virtual(source, name)
+        done = run("metric", "ridge", "--source", path, "--target", tmp_path / "y.npy", seconds=20)
+        assert done.returncode == 5 and "v.h5" in done.stderr and words in done.stderr, (source, name, done)
+    for source in ("beside.h5", tmp_path / "inner/beside.h5"):
+        virtual(source)
+        equal(path, values, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["chunks", "one piece", "text", "overflow"])
+def test_cells_that_were_never_written_take_no_memory(tmp_path, kind):
+    """Some KB may say that they hold any number of values."""
+    np.save(tmp_path / "y.npy", np.zeros((6, 4)))
+    shape = (1 << 31, 1 << 31) if kind == "overflow" else (30000, 30000)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        if kind == "text":
+            file["data"] = np.zeros((6, 4))
+            file.create_dataset("stimulus_id", shape=(6,), dtype=h5py.string_dtype(length=1 << 30), chunks=(1,))
+        else:
+            file.create_dataset("data", shape=shape, dtype="f8", chunks=None if kind == "one piece" else (64, 64))
+    peak, said = peak_bytes("metric", "ridge", "--source", tmp_path / "x.h5", "--target", tmp_path / "y.npy", code=5)
+    assert peak < 1 << 30 and "x.h5: variable " in said and ("the file stores 0" in said or kind == "overflow"), said
+
+
+def test_what_unpacks_beyond_the_limit_is_refused_before_it_is_read(tmp_path):
+    values = np.zeros((4000, 4000))  # 128 MB, of which gzip makes 124 KB
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("data", data=values, chunks=(1000, 4000), compression="gzip")
+    np.savez_compressed(tmp_path / "x.npz", data=values)
+    np.save(tmp_path / "y.npy", values[:, :3])
+    for name in ("x.h5", "x.npz"):
+        done = run("metric", "ridge", "--source", tmp_path / name, "--target", tmp_path / "y.npy", env={"CORTISCORE_FILE_GIB": "0.1"})
+        assert done.returncode == 6 and name in done.stderr and "CORTISCORE_FILE_GIB" in done.stderr, done
 
 
 def test_hdf5_arrays_of_every_kind(tmp_path):

@@ -396,6 +396,34 @@ def test_files_that_are_not_what_their_names_say(lab, tmp_path):
         assert "secret.npy" in refused(tmp_path / "home", *flags(path, lab))
 
 
+@pytest.mark.parametrize("kind", ["h5", "nc", "group", "soft", "mat", "virtual", "outside", "sparse", "sparse nc"])
+def test_hdf5_of_strangers_opens_no_other_file(lab, tmp_path, trials, kind):
+    """Links and virtual datasets into other files, pipes among them, and cells that take no room."""
+    os.mkfifo(tmp_path / "pipe")
+    mean, inner = trials[:, :, 0], tmp_path / "inner"
+    inner.mkdir()
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["a"] = mean
+    path = inner / {"nc": "x.nc", "mat": "x.mat", "sparse nc": "x.nc"}.get(kind, "x.h5")
+    layout = h5py.VirtualLayout(shape=mean.shape, dtype="f8")
+    layout[:] = h5py.VirtualSource(str(tmp_path / ("pipe" if kind == "virtual" else "secret.h5")), "a", shape=mean.shape)
+    with h5py.File(path, "w", userblock_size=512) as file:
+        if kind in ("virtual", "outside"):
+            file.create_virtual_dataset("data", layout)
+        elif kind.startswith("sparse"):
+            file.create_dataset("data", shape=(30000, 30000), dtype="f8", chunks=(64, 64))
+        else:
+            file["y"] = mean
+            file["data"] = h5py.ExternalLink(str(tmp_path / "pipe"), "/a")
+            if kind == "group":
+                del file["data"]
+                file["deep/er"] = h5py.ExternalLink(str(tmp_path / "secret.h5"), "/")
+            if kind == "soft":
+                file["by"] = h5py.SoftLink("/data/a")
+    words = {"virtual": "is missing", "outside": "outside of the folder", "sparse": "the file stores 0", "sparse nc": "the file stores 0"}
+    assert words.get(kind, "a link to another file") in refused(tmp_path / "home", *flags(path, lab), "--dims", "presentation,neuroid")
+
+
 def test_wrong_dims_are_refused(lab, tmp_path, trials):
     path = tmp_path / "a.npy"
     np.save(path, trials)
