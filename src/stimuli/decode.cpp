@@ -2,7 +2,10 @@
 // that call them hold none, and their callers turn the message into an Error.
 #include <csetjmp>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <new>
 
 #include <jerror.h>
 
@@ -24,16 +27,32 @@ struct Raw {
   int channels = 0;
   bool inverted = false;  // Adobe's CMYK
   char message[JMSG_LENGTH_MAX] = "";
+  bool no_memory = false;
+
+  // Asked before libjpeg or libpng take memory for an image of this size.
+  bool fits() {
+    if (height * width <= kMaxPixels) return true;
+    std::snprintf(message, sizeof message, "%lld x %lld pixels, more than 2^28",
+                  static_cast<long long>(height), static_cast<long long>(width));
+    return false;
+  }
+  void* take(int64_t n) {
+    void* const memory = std::malloc(static_cast<size_t>(n));
+    no_memory = !memory;
+    return memory;
+  }
 };
 
 struct JpegErrors {
   jpeg_error_mgr manager;
   std::jmp_buf jump;
   char* message;
+  bool* no_memory;
 };
 
 void jpeg_fail(j_common_ptr info) {
   auto* errors = reinterpret_cast<JpegErrors*>(info->err);
+  *errors->no_memory = info->err->msg_code == JERR_OUT_OF_MEMORY;
   info->err->format_message(info, errors->message);
   std::longjmp(errors->jump, 1);
 }
@@ -49,6 +68,7 @@ bool decode_jpeg(const uint8_t* data, size_t size, Raw* raw) {
   JpegErrors errors;
   info.err = jpeg_std_error(&errors.manager);
   errors.message = raw->message;
+  errors.no_memory = &raw->no_memory;
   errors.manager.error_exit = jpeg_fail;
   errors.manager.emit_message = jpeg_warn;
   if (setjmp(errors.jump)) {
@@ -64,17 +84,22 @@ bool decode_jpeg(const uint8_t* data, size_t size, Raw* raw) {
   } else {
     info.out_color_space = info.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
   }
+  // A progressive file of some MB keeps the coefficients of the whole image once it is started.
+  raw->height = info.image_height;
+  raw->width = info.image_width;
+  if (!raw->fits()) {
+    jpeg_destroy_decompress(&info);
+    return false;
+  }
   jpeg_start_decompress(&info);
   raw->height = info.output_height;
   raw->width = info.output_width;
   raw->channels = info.output_components;
-  if (raw->height * raw->width > kMaxPixels) {
-    std::snprintf(raw->message, sizeof raw->message, "more than 2^28 pixels");
+  raw->pixels = static_cast<uint8_t*>(raw->take(raw->height * raw->width * raw->channels));
+  if (raw->no_memory) {
     jpeg_destroy_decompress(&info);
     return false;
   }
-  raw->pixels = static_cast<uint8_t*>(
-      std::malloc(static_cast<size_t>(raw->height * raw->width * raw->channels)));
   while (info.output_scanline < info.output_height) {
     JSAMPROW row =
         raw->pixels + static_cast<int64_t>(info.output_scanline) * raw->width * raw->channels;
@@ -120,7 +145,7 @@ bool decode_png(const uint8_t* data, size_t size, Raw* raw) {
   raw->width = png_get_image_width(png, info);
   raw->height = png_get_image_height(png, info);
   const int type = png_get_color_type(png, info);
-  if (raw->height * raw->width > kMaxPixels) png_error(png, "more than 2^28 pixels");
+  if (!raw->fits()) std::longjmp(png_jmpbuf(png), 1);
   if (type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(png, info) == 16) {
     png_error(png, "16-bit grey, which Pillow clips to 255; convert it to 8 bits");
   }
@@ -134,9 +159,10 @@ bool decode_png(const uint8_t* data, size_t size, Raw* raw) {
   png_read_update_info(png, info);
   raw->channels = png_get_channels(png, info);
   if (raw->channels != 3) png_error(png, "a colour type that does not reduce to RGB");
-  raw->pixels =
-      static_cast<uint8_t*>(std::malloc(static_cast<size_t>(raw->height * raw->width * 3)));
-  rows = static_cast<png_bytep*>(std::malloc(static_cast<size_t>(raw->height) * sizeof(png_bytep)));
+  raw->pixels = static_cast<uint8_t*>(raw->take(raw->height * raw->width * 3));
+  if (raw->no_memory) std::longjmp(png_jmpbuf(png), 1);
+  rows = static_cast<png_bytep*>(raw->take(raw->height * static_cast<int64_t>(sizeof(png_bytep))));
+  if (raw->no_memory) std::longjmp(png_jmpbuf(png), 1);
   for (int64_t y = 0; y < raw->height; ++y) rows[y] = raw->pixels + y * raw->width * 3;
   png_read_image(png, rows);
   png_read_end(png, nullptr);
@@ -189,14 +215,23 @@ Image decode_image(const std::string& bytes, const std::string& where) {
   Raw raw;
   const bool good =
       jpeg ? decode_jpeg(data, bytes.size(), &raw) : decode_png(data, bytes.size(), &raw);
+  const std::unique_ptr<uint8_t, decltype(&std::free)> owned(raw.pixels, std::free);
+  const auto no_memory = [&] {
+    return Error(ErrorKind::kOutOfMemory,
+                 where + ": found no room for " + std::to_string(raw.height) + " x " +
+                     std::to_string(raw.width) +
+                     " pixels, expected it. Free memory, or save the image smaller.");
+  };
+  if (raw.no_memory) throw no_memory();
   if (!good) {
-    std::free(raw.pixels);
     throw bad_input({where, jpeg ? "JPEG" : "PNG", raw.message, "a whole image",
                      "Fetch or export the file again"});
   }
-  auto image = to_rgb(raw);
-  std::free(raw.pixels);
-  return image;
+  try {
+    return to_rgb(raw);
+  } catch (const std::bad_alloc&) {
+    throw no_memory();
+  }
 }
 
 }  // namespace cortiscore

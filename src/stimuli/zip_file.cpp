@@ -1,11 +1,19 @@
 #include "src/stimuli/zip_file.h"
 
+#include <algorithm>
+
 #include <zip.h>
 
 #include "cortiscore/error.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore {
+namespace {
+
+// Of an image in an archive: as many as the pixels of the largest that is decoded, at a byte each.
+constexpr size_t kMostBytes = size_t{1} << 28;
+
+}  // namespace
 
 ZipFile::ZipFile(const std::string& path) : path_(path) {
   size_of(path, "a zip archive of images");
@@ -45,11 +53,23 @@ std::string ZipFile::read(const std::string& name) {
   if (!file)
     throw bad_input(
         {path_, name, zip_strerror(zip_), "a readable entry", "Copy or export the archive again"});
-  std::string bytes(stat.size, '\0');
-  const auto got = zip_fread(file, bytes.data(), bytes.size());
-  const bool whole = got == static_cast<zip_int64_t>(bytes.size()) && zip_fclose(file) == 0;
-  if (!whole) {
-    throw bad_input({path_, name, "a damaged entry", std::to_string(bytes.size()) + " bytes",
+  // The size is what the archive says: it is grown into as bytes come.
+  constexpr size_t kBlock = size_t{1} << 22;
+  std::string bytes;
+  zip_int64_t got = 1;
+  while (got > 0 && bytes.size() <= kMostBytes) {
+    const auto begin = bytes.size();
+    bytes.resize(begin + std::min(kBlock, std::max<size_t>(stat.size, begin + 1) - begin));
+    got = zip_fread(file, bytes.data() + begin, bytes.size() - begin);
+    bytes.resize(begin + static_cast<size_t>(std::max<zip_int64_t>(got, 0)));
+  }
+  const bool closed = zip_fclose(file) == 0;
+  if (bytes.size() > kMostBytes)
+    throw bad_input({path_, name,
+                     "more than " + std::to_string(kMostBytes) + " bytes once unpacked",
+                     "an image of fewer", "Save it smaller"});
+  if (got < 0 || !closed || bytes.size() != stat.size) {
+    throw bad_input({path_, name, "a damaged entry", std::to_string(stat.size) + " bytes",
                      "Copy or export the archive again"});
   }
   return bytes;

@@ -1,6 +1,9 @@
 """Image decoding, placement and resize against Pillow, to the bit: `cortiscore extract` of a network that does nothing."""
 import csv
 import io
+import resource
+import struct
+import subprocess
 import sys
 import zipfile
 
@@ -9,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import ROOT, run
+from conftest import BINARY, ROOT, peak_bytes, run
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -186,3 +189,40 @@ def test_bad_stimuli(nothing, tmp_path):
     (tmp_path / "column.csv").write_text("stimulus_id,file\na,x.png\n")
     done = run("extract", nothing(32), "--stimuli", tmp_path / "column.csv", "--layer", "pixels", "-o", tmp_path / "o")
     assert done.returncode == 5 and 'column "filename"' in done.stderr
+
+
+def progressive(side):
+    """A JPEG of some MB with one scan of zeros: its coefficients take 6 bytes a pixel where it is decoded."""
+    def segment(marker, data):
+        return b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data
+
+    planes = b"".join(bytes([i, 0x11, 0]) for i in (1, 2, 3))
+    head = segment(0xdb, b"\0" + b"\1" * 64) + segment(0xc2, struct.pack(">BHHB", 8, side, side, 3) + planes)
+    codes = segment(0xc4, b"\0" + bytes([1] + [0] * 15) + b"\0") + segment(0xc4, b"\x10" + bytes([0, 0, 0, 1] + [0] * 12) + b"\xe0")
+    scan = segment(0xda, bytes([3, 1, 0, 2, 0, 3, 0, 0, 0, 0])) + bytes(((side + 7) // 8) ** 2 * 3 // 8 + 1)
+    return b"\xff\xd8" + head + codes + scan + b"\xff\xd9"
+
+
+def test_small_files_of_large_images_take_no_memory(tmp_path):
+    """What a file says of its size is looked at before a decoder takes memory for it, and what a zip unpacks to as it comes."""
+    (tmp_path / "large.jpg").write_bytes(progressive(40000))
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros.png", "w", force_zip64=True) as entry:
+        for _ in range(160):
+            entry.write(bytes(8 << 20))
+    for name, words in (("large.jpg", "40000 x 40000 pixels"), ("bomb.zip", "zeros.png: found more than 268435456 bytes once unpacked")):
+        assert peak_bytes("data", "images", tmp_path / name, code=5)[0] < 1 << 30
+        assert words in (done := run("data", "images", tmp_path / name)).stdout, done
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+def test_an_image_that_memory_is_too_small_for(kind, tmp_path):
+    side = 16000
+    Image.new("1" if kind == "png" else "L", (side, side)).save(tmp_path / f"large.{kind}")
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 30,) * 2)
+
+    least = subprocess.run([BINARY, "data", "images", "none.png"], capture_output=True, text=True, preexec_fn=limited)
+    assert least.returncode == 5, least.stderr  # as much is enough for the libraries
+    done = subprocess.run([BINARY, "data", "images", tmp_path / f"large.{kind}"], capture_output=True, text=True, preexec_fn=limited)
+    assert done.returncode == 6 and f"large.{kind}" in done.stderr and f"{side} x {side}" in done.stderr, done
