@@ -4,6 +4,7 @@ Columns and order are the CSV's; numbers are float64, text is text, empty cells 
 """
 import math
 import os
+import pathlib
 import sys
 
 from .recordings import BadInput, run
@@ -42,9 +43,14 @@ def main(source, target):
             numbers = [number_of(tag or "") for tag in table[column].to_pylist()]
             table = table.set_column(place, column, pyarrow.array(numbers, pyarrow.float64()))
     partial = f"{source}.parquet"
-    pyarrow.parquet.write_table(table, partial)
-    os.replace(partial, target)
-    os.unlink(source)
+    try:
+        pyarrow.parquet.write_table(table, partial)
+        os.replace(partial, target)
+    except OSError as error:
+        pathlib.Path(partial).unlink(missing_ok=True)
+        raise BadInput(f"{target}: found \"{error.strerror or error}\", expected room and permission to write. Name another place.") from None
+    finally:
+        os.unlink(source)
 
 
 if __name__ == "__main__":

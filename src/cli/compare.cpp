@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <utility>
 
 #include <CLI/App.hpp>
@@ -20,6 +20,7 @@
 #include "src/core/nearest_name.h"
 #include "src/core/notes.h"
 #include "src/core/printable.h"
+#include "src/core/whole_file.h"
 #include "src/data/table.h"
 #include "src/ranking/comparison.h"
 
@@ -53,19 +54,18 @@ Json neuroids_json(const Difference& one) {
 
 // A row a neuroid of every benchmark whose records keep them, in the order of its recordings.
 void write_neuroids(const std::vector<Difference>& all, const std::string& path) {
-  std::ofstream file(path, std::ios::binary);
-  file << "benchmark,neuroid,first,second,difference\r\n";
-  for (const auto& one : all) {
-    for (size_t i = 0; i < one.first_neuroids.size(); ++i) {
-      const double first = one.first_neuroids[i], second = one.second_neuroids[i];
-      file << csv_field(one.name) << ',' << i;
-      for (const double value : {first, second, first - second})
-        file << ',' << (std::isnan(value) ? "" : Json(value).dump());
-      file << "\r\n";
+  write_whole(path, [&](std::ostream& file) {
+    file << "benchmark,neuroid,first,second,difference\r\n";
+    for (const auto& one : all) {
+      for (size_t i = 0; i < one.first_neuroids.size(); ++i) {
+        const double first = one.first_neuroids[i], second = one.second_neuroids[i];
+        file << csv_field(one.name) << ',' << i;
+        for (const double value : {first, second, first - second})
+          file << ',' << (std::isnan(value) ? "" : Json(value).dump());
+        file << "\r\n";
+      }
     }
-  }
-  file.close();
-  if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
+  });
 }
 
 Json reason(const std::string& text) {

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
+#include <ostream>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -20,6 +20,7 @@
 #include "src/core/printable.h"
 #include "src/core/progress.h"
 #include "src/core/terminal.h"
+#include "src/core/whole_file.h"
 #include "src/engine/layer_profile.h"
 #include "src/engine/options.h"
 #include "src/engine/outcome.h"
@@ -38,10 +39,7 @@ struct Arguments {
 };
 
 void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw bad_input({path, "", "it cannot be written", "room and permission", ""});
+  write_whole(path, [&](std::ostream& file) { file << text; });
   log_line(path);
 }
 

@@ -1,7 +1,7 @@
 #include "src/given/metric.h"
 
-#include <fstream>
 #include <memory>
+#include <ostream>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -11,6 +11,7 @@
 #include "src/cli/commands.h"
 #include "src/cli/flags.h"
 #include "src/cli/metric_output.h"
+#include "src/core/whole_file.h"
 #include "src/data/arrays.h"
 #include "src/data/json_file.h"
 #include "src/data/labelled.h"
@@ -167,20 +168,17 @@ void write_probabilities(const MetricFlags& a, const MetricResult& found) {
   const auto truth = test.column("truth");
   const auto p = found.arrays.at("probabilities").contiguous();
   const auto classes = found.json.at("classes").get<std::vector<std::string>>();
-  std::ofstream out(a.probabilities_file);
-  out.precision(17);
-  out << "stimulus_id,truth";
-  for (const auto& c : classes) out << ',' << csv_field(c);
-  for (size_t r = 0; r < ids.size(); ++r) {
-    out << '\n' << csv_field(ids[r]) << ',' << csv_field(truth[r]);
-    for (size_t c = 0; c < classes.size(); ++c)
-      out << ',' << p.const_data_ptr<double>()[r * classes.size() + c];
-  }
-  out << '\n';
-  out.flush();
-  if (!out)
-    throw bad_input(
-        {a.probabilities_file, "", "a write that failed", "room and permission to write", ""});
+  write_whole(a.probabilities_file, [&](std::ostream& out) {
+    out.precision(17);
+    out << "stimulus_id,truth";
+    for (const auto& c : classes) out << ',' << csv_field(c);
+    for (size_t r = 0; r < ids.size(); ++r) {
+      out << '\n' << csv_field(ids[r]) << ',' << csv_field(truth[r]);
+      for (size_t c = 0; c < classes.size(); ++c)
+        out << ',' << p.const_data_ptr<double>()[r * classes.size() + c];
+    }
+    out << '\n';
+  });
 }
 
 void run(MetricFlags a) {

@@ -21,6 +21,7 @@
 #include "src/cli/slurm.h"
 #include "src/core/progress.h"
 #include "src/core/stop.h"
+#include "src/core/whole_file.h"
 #include "src/data/json_file.h"
 #include "src/profile/compare_machines.h"
 #include "src/profile/page.h"
@@ -51,9 +52,7 @@ void check_writable(const std::string& path) {
 }
 
 void write_file(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text << std::flush;
-  if (!file) throw cannot_write(path);
+  write_whole(path, [&](std::ostream& file) { file << text; });
 }
 
 std::string command_line() {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
+#include <ostream>
 #include <set>
 #include <utility>
 
@@ -23,6 +23,7 @@
 #include "src/core/host.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
+#include "src/core/whole_file.h"
 #include "src/data/table.h"
 #include "src/kinds/kinds.h"
 #include "src/ranking/import_table.h"
@@ -111,23 +112,13 @@ void export_results(const Arguments& arguments) {
     throw Error(ErrorKind::kUsage, "--format parquet is binary: name a file with -o FILE.");
   }
   if (arguments.output.empty()) return write_export(arguments, std::cout);
-  // Visible only when whole.
-  const auto parquet = arguments.format == "parquet";
-  const auto partial = arguments.output + ".partial." + std::to_string(::getpid());
-  {
-    std::ofstream file(partial, std::ios::binary);
-    auto rows = arguments;
-    if (parquet) rows.format = "csv";
-    if (file) write_export(rows, file);
-    file.close();
-    if (!file) {
-      std::error_code ignored;
-      std::filesystem::remove(partial, ignored);
-      throw bad_input({arguments.output, "", "it cannot be written", "room and permission", ""});
-    }
-  }
-  if (parquet) become_python("cortiscore.parquet", {partial, arguments.output});
-  std::filesystem::rename(partial, arguments.output);
+  const bool parquet = arguments.format == "parquet";
+  auto rows = arguments;
+  if (parquet) rows.format = "csv";
+  const auto written =
+      arguments.output + (parquet ? ".partial." + std::to_string(::getpid()) : std::string());
+  write_whole(written, [&](std::ostream& file) { write_export(rows, file); });
+  if (parquet) become_python("cortiscore.parquet", {written, arguments.output});
 }
 
 void import_table(const Arguments& arguments) {

@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
+#include <ostream>
 #include <thread>
 #include <utility>
 
@@ -16,6 +16,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/progress.h"
+#include "src/core/whole_file.h"
 #include "src/data/arrays.h"
 
 namespace cortiscore::cli {
@@ -116,11 +117,7 @@ int submit_array(const SlurmFlags& flags,
   gmtime_r(&now, &parts);
   std::strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &parts);
   const auto path = logs / (std::string("sweep-") + stamp + ".sbatch");
-  std::ofstream file(path);
-  file << script(flags, arguments, logs);
-  file.close();
-  if (!file)
-    throw bad_input({path.string(), "", "it cannot be written", "room and permission", ""});
+  write_whole(path.string(), [&](std::ostream& file) { file << script(flags, arguments, logs); });
   const auto [text, code] = output_of("sbatch --parsable " + quoted(path.string()));
   if (code != 0) {
     throw Error(ErrorKind::kNoDevice,

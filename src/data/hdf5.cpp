@@ -27,8 +27,12 @@ void silence() {
 
 hid_t check(hid_t value, const std::string& file, const std::string& doing) {
   if (value >= 0) return value;
-  throw bad_input({file, doing, "an HDF5 error (" + innermost_message() + ")",
-                   "a readable NetCDF-4/HDF5 file",
+  const auto found = "an HDF5 error (" + innermost_message() + ")";
+  for (const auto* write : {"writing", "creating", "flushing", "making", "attaching"}) {
+    if (doing.starts_with(write))
+      throw bad_input({file, doing, found, "room and permission to write", "Name another place"});
+  }
+  throw bad_input({file, doing, found, "a readable NetCDF-4/HDF5 file",
                    "The file may be truncated or damaged: fetch or write it again"});
 }
 

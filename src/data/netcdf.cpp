@@ -331,7 +331,14 @@ void write_assembly(const std::string& path, const Assembly& assembly) {
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
-    throw;
+    try {
+      throw;
+    } catch (const Error& error) {  // by the name that was given
+      std::string said = error.what();
+      if (const auto at = said.find(temporary); at != std::string::npos)
+        said.replace(at, temporary.size(), path);
+      throw Error(error.kind(), said);
+    }
   }
 }
 

@@ -16,6 +16,7 @@
 
 #include "cortiscore/error.h"
 #include "src/core/notes.h"
+#include "src/core/whole_file.h"
 #include "src/data/arrays.h"
 #include "src/data/ids_beside.h"
 #include "src/data/room.h"
@@ -558,13 +559,12 @@ void write_npy(const std::string& path, const at::Tensor& values) {
                        "', 'fortran_order': False, 'shape': (" + shape + "), }";
   while ((10 + header.size() + 1) % 64) header += ' ';
   header += '\n';
-  std::ofstream stream(path, std::ios::binary);
-  stream << "\x93NUMPY" << '\x01' << '\x00' << static_cast<char>(header.size() & 0xFFU)
-         << static_cast<char>(header.size() >> 8U) << header;
-  stream.write(static_cast<const char*>(data.const_data_ptr()),
-               static_cast<std::streamsize>(data.numel() * data.element_size()));
-  stream.close();
-  if (!stream) throw bad_input({path, "", "it could not be written", "space and permission", ""});
+  write_whole(path, [&](std::ostream& stream) {
+    stream << "\x93NUMPY" << '\x01' << '\x00' << static_cast<char>(header.size() & 0xFFU)
+           << static_cast<char>(header.size() >> 8U) << header;
+    stream.write(static_cast<const char*>(data.const_data_ptr()),
+                 static_cast<std::streamsize>(data.numel() * data.element_size()));
+  });
 }
 
 }  // namespace cortiscore

@@ -397,6 +397,54 @@ def test_every_flag_with_a_value_that_few_would_take(world, commands):
     walk(commands, [*cases, *[(["ceiling", "internal_consistency", "--trials", "trials.npy", "--bootstrap=0"], [], True)]])
 
 
+WRITERS = {"0.npy": ["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "{folder}"],
+           "0.nc": ["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "--format", "nc", "-o", "{folder}"],
+           "p.npy": ["metric", "ridge", *XY, "--predictions", "{folder}/p.npy"],
+           "map.json": ["layers", "net.pt2", "-b", "neural.json", "-o", "{folder}/map.json"],
+           "all.csv": ["results", "export", "--results", "r", "-o", "{folder}/all.csv"]}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_are_there_whole_or_not_at_all(world, commands, faults, tmp_path, name):
+    """On a full disk, nothing under the name of what was to be written; what had that name stays; nothing beside it."""
+    assert commands(["score", "x.npy", "-b", "neural.json", "--bootstrap", "10", "--results", "r"])[0] == 0
+    words = [word.format(folder=tmp_path) for word in WRITERS[name]]
+    place = tmp_path / name
+    assert commands(words)[0] == 0
+    whole = place.read_bytes()
+    for before in (None, b"what was there"):
+        for call in range(1, 100):
+            place.unlink(missing_ok=True)
+            if before:
+                place.write_bytes(before)
+            env = {**os.environ, "CORTISCORE_HOME": str(world / "home"), "LD_PRELOAD": str(faults), "FAULT_FOLDER": str(tmp_path),
+                   "FAULT_CALL": str(call), "FAULT_KIND": "ENOSPC"}
+            done = Commands.run(words, env, world, SECONDS)
+            if done.returncode == 0:
+                break
+            assert done.returncode == 5 and f"{place}: " in done.stderr and "permission" in done.stderr and len(done.stderr.splitlines()[-1]) < 500, (call, done)
+            assert [path.name for path in tmp_path.iterdir()] == [name] * bool(before), (call, done)
+            assert not before or place.read_bytes() == before, call
+        assert call > 1, "no operation of it was met"
+        assert len(place.read_bytes()) == len(whole) and (name.endswith(".nc") or place.read_bytes() == whole)  # HDF5 writes the time
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_is_no_file_is_written_to_as_it_is(world, commands, tmp_path):
+    """A pipe stays one, and a link leads where it led."""
+    pipe, real, link = tmp_path / "pipe", tmp_path / "real.csv", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    real.write_text("before")
+    link.symlink_to(real)
+    assert commands(["score", "x.npy", "-b", "neural.json", "--bootstrap", "10", "--results", "r"])[0] == 0
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        code, _, err = commands(["results", "export", "--results", "r", "-o", str(pipe)])
+        assert code == 0, err
+        said = reader.communicate(timeout=SECONDS)[0]
+    assert pipe.is_fifo() and commands(["results", "export", "--results", "r", "-o", str(link)])[0] == 0
+    assert link.is_symlink() and real.read_text() == said.replace("\r\n", "\n") and "Lab.V4-pls" in said
+
+
 DRIVER = '''
 import contextlib, io, json, os, signal, sys
 sys.path.insert(0, {python!r})

@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static long calls = 0;
@@ -73,6 +74,17 @@ ssize_t write(int file, const void *bytes, size_t n) {
     case 3: real(file, bytes, n); end();
   }
   return real(file, bytes, n);
+}
+
+ssize_t writev(int file, const struct iovec *parts, int n) {
+  REAL(writev);
+  if (!handle_below(file)) return real(file, parts, n);
+  switch (fault(1)) {
+    case 1: return -1;
+    case 2: return real(file, parts, 1);
+    case 3: real(file, parts, n); end();
+  }
+  return real(file, parts, n);
 }
 
 static int opened(const char *path, int flags, mode_t mode) {
