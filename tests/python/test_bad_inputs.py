@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import pwd
 import re
 import signal
 import struct
@@ -21,7 +22,7 @@ import torch
 import xarray as xr
 from PIL import Image
 
-from conftest import BINARY, ROOT, Commands, run, save, write
+from conftest import BINARY, ROOT, Commands, compiled, run, save, write
 
 sys.path.insert(0, str(ROOT / "python"))
 from cortiscore import export
@@ -395,6 +396,19 @@ def test_every_flag_with_a_value_that_few_would_take(world, commands):
         assert flags, helped
         cases += [([*verb.split(), *rest, f"{flag}={ODD[(5 * i + len(cases)) % len(ODD)]}"], [], True) for i, flag in enumerate(flags)]
     walk(commands, [*cases, *[(["ceiling", "internal_consistency", "--trials", "trials.npy", "--bootstrap=0"], [], True)]])
+
+
+def test_without_a_home_nothing_is_made_at_the_root(world):
+    """HOME is not set in some services and jobs: then it is what the system has of the user, and else nothing is guessed."""
+    words = ["score", "x.npy", "-b", "neural.json", "--bootstrap", "10"]
+    env = {key: value for key, value in os.environ.items() if key not in ("HOME", "CORTISCORE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")}
+    there = set(os.listdir("/"))
+    for more in ([], ["--results", "no_home"]):
+        done = Commands.run([*words, *more], {**env, "LD_PRELOAD": str(compiled("no_user"))}, world, SECONDS)
+        assert done.returncode == 2 and "HOME: found nothing" in done.stderr and "Set HOME" in done.stderr, done
+    assert set(os.listdir("/")) == there
+    known = Commands.run(["results", "show"], env, world, SECONDS)
+    assert known.returncode == 0 or f"{pwd.getpwuid(os.getuid()).pw_dir}/.local/share/cortiscore/results" in known.stderr, known
 
 
 WRITERS = {"0.npy": ["extract", "net.pt2", "--stimuli", "stimuli.csv", "--layer", "0", "-o", "{folder}"],
