@@ -23,6 +23,7 @@ WebP, BMP, TIFF and 16-bit grey become PNG; what networks cannot be shown is ref
 """
 import argparse
 import contextlib
+import ctypes
 import fcntl
 import json
 import math
@@ -182,23 +183,34 @@ def stale_manifests(home, name, identifier):
             yield path
 
 
-def swap(staged, target, manifest, place):
-    """The staged recording and its manifest take the place of those that are there, by renames; no state between the two is
-    seen but for the moment of two renames."""
-    old = staged.parent / "old"
-    if target.exists():
-        target.rename(old)
+def exchanged(one, other):
+    """Whether two folders have taken each other's place, by one call of the system: there is no moment without either. False where the
+    system or the file system cannot."""
+    of_working_folder, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:
-        staged.rename(target)
-        text = place.with_name(f".{place.name}.partial")
+        call = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    return call(of_working_folder, os.fsencode(one), of_working_folder, os.fsencode(other), exchange) == 0
+
+
+def swap(staged, target, manifest, place):
+    """The staged recording takes the place of the one that is there by one rename, then its manifest does. Whoever is killed between
+    them leaves the new recording whole; what it replaces is gone only once both are there."""
+    text, old = place.with_name(f".{place.name}.partial"), staged.parent / "old"
+    with contextlib.ExitStack() as undo:
+        undo.callback(text.unlink, missing_ok=True)
         text.write_text(json.dumps(manifest, indent=2) + "\n")
-        os.replace(text, place)
-    except BaseException:
-        if old.exists():
+        if target.exists() and exchanged(staged, target):
+            undo.callback(exchanged, staged, target)
+        else:
             if target.exists():
-                target.rename(staged)
-            old.rename(target)
-        raise
+                target.rename(old)
+                undo.callback(old.rename, target)
+            staged.rename(target)
+            undo.callback(target.rename, staged)
+        os.replace(text, place)
+        undo.pop_all()
 
 
 @contextlib.contextmanager

@@ -547,6 +547,32 @@ def test_a_failed_replacement_leaves_the_old_recording(lab, tmp_path, trials, mo
     assert content() == before
 
 
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_recording_that_is_replaced_is_never_away(lab, tmp_path, trials, monkeypatch, exchanges):
+    """Whoever is killed at any step, or looks there meanwhile, finds the old recording or the new one; where the file system cannot
+    exchange two folders, a failure still brings the old one back."""
+    from cortiscore import add
+
+    good = np.save(tmp_path / "a.npy", trials) or tmp_path / "a.npy"
+    accepted(tmp_path, *flags(good, lab, *DIMS))
+    place, states = tmp_path / "data/Lab", []
+    real, replace = pathlib.Path.rename, os.replace
+    monkeypatch.setattr(pathlib.Path, "rename", lambda *a: (real(*a), states.append(place.exists()))[0])
+    monkeypatch.setattr(add.os, "replace", lambda *a: (states.append(place.exists()), replace(*a))[1])
+    if not exchanges:
+        monkeypatch.setattr(add, "exchanged", lambda *_: False)
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    np.save(tmp_path / "b.npy", trials + 1)
+    accepted(tmp_path, *flags(tmp_path / "b.npy", lab, *DIMS))
+    assert states and (all(states) or not exchanges)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} != before
+    monkeypatch.setattr(add.os, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    assert add_here(tmp_path, *flags(good, lab, *DIMS)).returncode == 5
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    assert sorted(path.name for path in place.parent.iterdir()) == ["Lab"]
+
+
 def test_a_recording_of_another_region_takes_its_old_benchmark_away(lab, tmp_path, trials):
     """The old manifest would score the new recording under the old region's name."""
     np.save(tmp_path / "a.npy", trials)
