@@ -10,7 +10,8 @@ const std::string& Manifest::column(const std::string& ours) const {
 }
 
 void become_population(Manifest& benchmark, const std::string& population) {
-  const auto dash = benchmark.identifier.find('-');
+  // Where there is none, behind it all.
+  const auto dash = std::min(benchmark.identifier.find('-'), benchmark.identifier.size());
   benchmark.identifier =
       benchmark.identifier.substr(0, dash) + "." + population + benchmark.identifier.substr(dash);
   benchmark.composite = false;

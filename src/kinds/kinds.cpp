@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "cortiscore/error.h"
+#include "src/benchmark/schema.h"
 #include "src/core/folders.h"
 #include "src/core/json_fault.h"
+#include "src/core/layout.h"
 #include "src/data/arrays.h"
 #include "src/data/json_file.h"
 #include "src/kinds/choices/definition.h"
@@ -95,7 +97,10 @@ std::shared_ptr<const Benchmark> read_benchmark(const std::string& path) {
     auto manifest = reader.common();
     manifest.sha256 = sha256_of(text);
     const auto read = kind_of(manifest, reader).read;
-    return read(std::move(manifest), reader);
+    auto benchmark = read(std::move(manifest), reader);
+    // Those of the project are held to it by its tests.
+    if (!path.starts_with(manifest_folder() + "/")) check_schema(json, "benchmark", path);
+    return benchmark;
   } catch (const Json::exception& e) {
     throw bad_input({path, reader.field(), json_fault(e),
                      "a benchmark manifest of schema version 1", "See docs/formats.md"});

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import zipfile
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -103,7 +104,7 @@ NEURAL = {"schema_version": 1, "identifier": "Lab.V4-pls", "version": 1, "kind":
 RDM = {**{k: NEURAL[k] for k in ("schema_version", "kind", "region", "stimulus_set", "layer_selection")}, "identifier": "Lab.IT-rdm", "rdms": "rdms.nc",
        "metric": {"name": "rdm", "distance": "correlation", "comparison": "spearman"}, "ceiling": {"name": "rsa", "bound": "upper", "convention": "r_over_c"}}
 CHOICES = {"schema_version": 1, "identifier": "Lab-choices", "kind": "behavior", "region": "behavior", "stimulus_set": "stimuli.csv", "choices": "choices.csv",
-           "metric": {"name": "error_consistency"}, "incomplete_choices": "skip", "sample": {"every": 1, "by": "object_name"},
+           "metric": {"name": "error_consistency"}, "incomplete_choices": "skip",
            "readout": {"name": "imagenet_classes", "classes": "classes.csv", "n_outputs": 30}}
 
 
@@ -310,6 +311,39 @@ def test_manifests_with_a_wrong_value_in_every_place(world, commands, kind):
         (world / name).write_text(json.dumps(with_change(manifest, change)))
         cases.append((["score", "x.npy", "-b", name, "--bootstrap", "10", "--results", f"results_{kind}"], [name, manifest["identifier"], "x.npy", "stimuli.csv", "choices.csv", "classes.csv", "a.nc", "rdms.nc", where.split(".")[-1], "home"], True))
     walk(commands, cases)
+
+
+def test_manifests_are_held_to_their_schema(world, commands):
+    """One manifest of every kind and metric with a wrong value in every place: what the schema does not allow is refused by its field, and
+    not ignored, or met where a score needs it."""
+    valid = jsonschema.Draft202012Validator(json.loads((ROOT / "data_manifests/benchmark.schema.json").read_text())).is_valid
+    manifests = {}
+    for path in sorted((ROOT / "data_manifests/benchmarks").glob("*.json")):
+        manifest = json.loads(path.read_text())
+        manifests.setdefault((manifest.get("kind"), manifest["metric"]["name"]), manifest)
+    cases, listed = [], [*manifests.values(), NEURAL, RDM, CHOICES]
+    for manifest in listed:
+        assert valid(manifest)
+        for place, _ in places(manifest):
+            wrong = [changed for other in (*VALUES, 1.5, 2**40, 0) if not valid(changed := with_change(manifest, {place: other}))]
+            cases += wrong[len(cases) % 5::5]
+    assert len(cases) > 1000
+    for i, manifest in enumerate(cases):
+        (world / f"schema{i}.json").write_text(json.dumps(manifest))
+    walk(commands, [(["benchmark", "info", f"schema{i}.json"], [f"schema{i}.json", "in this version"]) for i in range(len(cases))])
+    for i, manifest in enumerate(listed):
+        (world / f"valid{i}.json").write_text(json.dumps(manifest))
+        code, _, err = commands(["benchmark", "info", f"valid{i}.json"])
+        assert code == 0, (manifest, err)
+
+
+def test_an_identifier_without_a_dash_has_populations(world, commands):
+    manifest = json.loads((ROOT / "data_manifests/benchmarks/Henaff2021.V1-pls.json").read_text())
+    (world / "home/benchmarks").mkdir(parents=True, exist_ok=True)
+    (world / "home/benchmarks/dashless.json").write_text(json.dumps({**manifest, "identifier": "dashless"}))
+    code, _, err = commands(["benchmark", "info", "nobody"])
+    assert code == 4 and "nobody" in err, err
+    (world / "home/benchmarks/dashless.json").unlink()
 
 
 def test_stores_that_are_broken(world, commands):
