@@ -22,6 +22,7 @@ ARRAYS = (".h5", ".hdf5", ".npy")  # suffixes of files that may hold images as a
 ENGINE = ("JPEG", "MPO", "PNG")  # what the engine decodes, by Pillow's names
 CONVERTED = ("GIF", "WEBP", "BMP", "DIB", "TIFF", "AVIF", "PPM", "TGA")
 MAX_PIXELS = 2**28  # the engine's
+LARGEST_IN_ZIP = 1 << 28  # bytes of an entry; as kMostBytes of src/stimuli/zip_file.cpp
 ORIENTATION = 0x0112  # the EXIF tag
 PHOTOMETRIC = 262  # the TIFF tag; 0: white is zero
 
@@ -136,6 +137,9 @@ def open_images(path, variable=None):
         raise BadInput(f"{path}: found neither a folder nor a zip archive ({getattr(error, 'strerror', None) or error}), expected images.") from None
 
     def read(info):
+        if info.file_size > LARGEST_IN_ZIP:
+            raise BadInput(f"{path}: {name_in_zip(info)}: found {info.file_size} bytes once unpacked, expected an image of at most {LARGEST_IN_ZIP}. "
+                           "Save it smaller.")
         try:
             return archive.read(info)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError) as error:

@@ -240,6 +240,17 @@ def test_folders_in_archives_are_no_images(tmp_path, recording):
     np.testing.assert_array_equal(stored(tmp_path, "Lab", names)[0][0], array)
 
 
+def test_an_entry_that_unpacks_to_gigabytes_is_refused_by_its_size(tmp_path, recording):
+    flags, _ = recording
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("im000.png", "w") as entry:
+        for _ in range(33):
+            entry.write(bytes(8 << 20))
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "a") as archive:
+        for i in range(1, N):
+            archive.writestr(f"im{i:03d}.png", b"")
+    assert "im000.png: found 276824064 bytes once unpacked" in refused(tmp_path / "home", "Lab", *flags, "--stimuli", tmp_path / "bomb.zip", "--order", "name")
+
+
 def test_odd_archives_are_refused_by_what_is_wrong(tmp_path, recording):
     flags, _ = recording
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive, pytest.warns(UserWarning):
