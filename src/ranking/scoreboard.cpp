@@ -699,9 +699,12 @@ Scoreboard board_of_table(const std::string& path,
     take(node.benchmark, node.benchmark);
   };
   visit(whole.root);
-  if (column_of.empty())
+  if (column_of.empty()) {
+    constexpr size_t kShown = 300;  // a tree may have hundreds
+    if (wanted.size() > kShown) wanted = wanted.substr(0, wanted.rfind(',', kShown)) + ", ...";
     throw bad_input(
         {path, "columns", "none of tree " + tree.identifier, wanted, "Choose another --tree"});
+  }
   // What a tree names itself belongs to it; of what hangs there as well, what the table has.
   const auto named = leaves_of(tree);
   std::set<std::string> leaves(named.begin(), named.end()), columns;

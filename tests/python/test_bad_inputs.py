@@ -545,6 +545,9 @@ def test_verbs_that_look_at_scores(world, commands):
     (world / "home/benchmarks/Lab.V4-pls.json").write_text(json.dumps(NEURAL))
     code, _, err = commands(["score", "x.npy", "-b", "neural.json", "--bootstrap", "10", "--results", "scored"])
     assert code == 0, err
+    (world / "unmatched.csv").write_text("model,foo\na,0.5\n")
+    _, _, err = commands(["rank", "--table", "unmatched.csv"])
+    assert "unmatched.csv" in err and len(err) < 500, err  # not every benchmark there is
     tables = [*TABLES, "odd.csv", "cents.csv", "no_model.csv", "twice.csv", "none_such.csv", "folder.csv", "fifo.csv", "x.npy", "/dev/null"]
     stores = ["none_such_store", "x.npy", "fifo.npy", "/dev/null"]
     cases = [(["rank", "--table", table], [table]) for table in tables]
