@@ -193,8 +193,9 @@ class Probe:
         if ranks == "share" and (max_overhead is not None or asynchronous):
             raise refused("ranks=\"share\"", "max_overhead or asynchronous", "a cadence by steps or epochs, which all ranks agree on",
                           "Score on the first rank (ranks=\"first\"), or name the steps")
-        if unknown := {"null", "make_null"} & options.keys():
-            raise refused(min(unknown), repr(options[min(unknown)]), "nothing: a training does not wait for a null",
+        given: Mapping[str, object] = options
+        for name in {"null", "make_null"} & given.keys():
+            raise refused(name, repr(given[name]), "nothing: a training does not wait for a null",
                           "Score a checkpoint afterwards, or once before: what is kept of maps is said beside the scores")
         self.benchmarks = listed(benchmarks)
         self.run, self.failures, self.history = run, 0, []
