@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 
-from .arguments import as_json
+from .arguments import as_json, axes
 from .assemblies import Assembly, bad_input, unmasked
 from .engine import compiled
 
@@ -140,8 +140,8 @@ def _as_json(options: Mapping[str, Any]) -> str:
     if "splits" in named:
         named["splits"] = _splits(named["splits"])
     for name in ("over", "axes"):
-        if name in named and not isinstance(named[name], str):
-            named[name] = ",".join(map(str, np.atleast_1d(named[name]).tolist()))
+        if name in named:
+            named[name] = axes(named[name])
     return as_json(named)
 
 

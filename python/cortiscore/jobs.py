@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from . import binary, layout
-from .arguments import listed
+from .arguments import axes, listed
 from .assemblies import Assembly
 from .engine import Error, compiled
 from .recordings import written_whole
@@ -88,7 +88,7 @@ def sweep(checkpoints: Path | Iterable[Path] = (), benchmarks: str | Iterable[Pa
                      "max_failures": max_failures, "dry_run": dry_run, "layer_map": layer_map, "candidates": candidates, "from": candidates_from,
                      "choice": choice,
                      "ceiling_convention": ceiling_convention, "mode": mode, "bootstrap": bootstrap,
-                     "over": over if over is None or isinstance(over, str) else ",".join(over), "null": null, "memory_gib": memory_gib, "spill": spill,
+                     "over": over if over is None else axes(over), "null": null, "memory_gib": memory_gib, "spill": spill,
                      "device": device, "precision": precision, "cuda_graphs": cuda_graphs, "allow_torchscript": allow_torchscript,
                      "allow_native_code": allow_native_code, "results": results, "again": again, "threads": threads})
     records: list[dict[str, Any]] = []

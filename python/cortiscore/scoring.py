@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 
 from . import live
-from .arguments import as_json, listed
+from .arguments import as_json, axes, listed
 from .engine import compiled
 from .exporter import refused
 
@@ -22,8 +22,8 @@ def options_text(*, layers, **named):
     if not isinstance(layers, (str, dict, type(None))):
         raise refused("layers", repr(layers), "a layer's name, or {region: layer}")
     named["layers"] = {"": layers} if isinstance(layers, str) else layers or {}
-    if isinstance(named.get("over"), (list, tuple)):
-        named["over"] = ",".join(map(str, named["over"]))
+    if named.get("over") is not None:
+        named["over"] = axes(named["over"])
     if "candidates_from" in named:  # --from, a word that Python keeps to itself
         named["from"] = named.pop("candidates_from")
     return as_json({name: value for name, value in named.items() if value is not None})

@@ -7,6 +7,7 @@
 #include "src/cli/table.h"
 #include "src/core/printable.h"
 #include "src/core/progress.h"
+#include "src/results/columns.h"
 
 namespace cortiscore::cli {
 namespace {
@@ -28,8 +29,7 @@ std::string layer_cell(const Json& record) {
 }  // namespace
 
 bool is_within_null(const Json& record) {
-  const auto null = record.find("null");
-  return null != record.end() && null->is_object() && null->value("within", Json()) == true;
+  return cell_of(record, "null.within") == true;
 }
 
 double value_of(const Json& object, const char* key) {

@@ -6,13 +6,13 @@
 #include <fstream>
 #include <sstream>
 
-#include <unistd.h>
-
+#include "cortiscore/error.h"
 #include "src/core/device.h"
 #include "src/core/folders.h"
 #include "src/core/progress.h"
 #include "src/core/stage.h"
 #include "src/core/stop.h"
+#include "src/core/whole_file.h"
 #include "src/data/arrays.h"
 #include "src/score/interval.h"
 #include "src/score/statistics.h"
@@ -46,21 +46,19 @@ std::optional<std::vector<double>> read(const std::string& path,
   return draws;
 }
 
-// What cannot be kept is made again. Two jobs may end at once: each writes a file of its own, and
-// renames it.
+// Whether it is kept. What cannot be is made again.
 bool write(const std::string& path, const std::string& key, const std::vector<double>& draws) {
   std::error_code error;
   fs::create_directories(fs::path(path).parent_path(), error);
-  const auto own = path + "." + std::to_string(::getpid());
-  {
-    std::ofstream file(own);
-    file << Json({{"key", key}, {"draws", numbers(draws)}}).dump() << '\n';
-    if (!file.flush()) error = std::make_error_code(std::errc::io_error);
+  if (fs::is_fifo(path, error)) return false;  // who writes to a pipe waits for a reader
+  try {
+    write_whole(path, [&](std::ostream& file) {
+      file << Json({{"key", key}, {"draws", numbers(draws)}}).dump() << '\n';
+    });
+  } catch (const Error&) {
+    return false;
   }
-  if (!error) fs::rename(own, path, error);
-  const bool kept = !error;
-  if (!kept) fs::remove(own, error);
-  return kept;
+  return true;
 }
 
 }  // namespace

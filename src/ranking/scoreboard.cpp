@@ -16,6 +16,7 @@
 #include "src/data/arrays.h"
 #include "src/data/number_text.h"
 #include "src/data/table.h"
+#include "src/results/columns.h"
 #include "src/score/interval.h"
 
 namespace cortiscore {
@@ -167,7 +168,7 @@ class Reader {
     note_undefined(board);
     note_several_scores(board);
     note_halves(board);
-    note_intervals(board);
+    part_intervals(board);
     note_nulls(board);
     for (const auto& [benchmark, editions] : editions_) {
       if (editions.size() < 2) continue;
@@ -298,7 +299,7 @@ class Reader {
   }
 
   // An interval over neuroids alone is narrower than one over presentations as well.
-  static void note_intervals(Scoreboard& board) {
+  static void part_intervals(Scoreboard& board) {
     for (const auto& benchmark : board.benchmarks) {
       std::map<std::string, size_t> n;
       for (const auto& network : board.networks) {
@@ -597,9 +598,8 @@ BoardCell cell_of(const Json& record, const Tree& tree) {
   cell.pooled = record.value("populations", Json::array()).size() < 2;
   cell.halves =
       record.value("layer_selection", Json::object()).value("method", "") == "alternating_halves";
-  if (const auto null = record.find("null"); null != record.end() && null->is_object())
-    cell.within_null = null->value("within", Json()) == true;
-  const auto method = record.value("error", Json::object()).value("method", Json());
+  cell.within_null = cell_of(record, "null.within") == true;
+  const auto method = cell_of(record, "error.method");
   if (const std::string drawn = "bootstrap over "; method.is_string()) {
     const auto text = method.get<std::string>();
     const auto at = text.find(drawn);
