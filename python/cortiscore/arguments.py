@@ -17,7 +17,7 @@ def listed(one_or_more: Path | Iterable[Path]) -> list[str]:
     return [os.fspath(path) for path in ([one_or_more] if isinstance(one_or_more, (str, os.PathLike)) else one_or_more)]
 
 
-def axes(one_or_more: str | Iterable[str]) -> str:
+def axes(one_or_more: Any) -> str:
     """One axis that is drawn, or several, as the engine reads them."""
     return one_or_more if isinstance(one_or_more, str) else ",".join(map(str, np.atleast_1d(one_or_more).tolist()))
 
